@@ -1,0 +1,24 @@
+"""What every test starts from: the same random numbers, and `torch` for the examples in docstrings.
+
+The tests run recorded (lazily) unless the environment says RUSHLIGHT_EAGER=1; `make test` does both. None needs
+PyTorch. This file stands above `tests/` because the docstring examples, collected from the package itself, need it too.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight
+
+
+@pytest.fixture(autouse=True)
+def seeded(doctest_namespace: dict[str, Any]) -> None:
+    """Seed all three generators, and let doctests say `torch` or `rushlight` without importing it."""
+    random.seed(0)
+    np.random.seed(0)
+    rushlight.manual_seed(0)
+    doctest_namespace.update(rushlight=rushlight, torch=rushlight)

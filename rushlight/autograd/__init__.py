@@ -1,0 +1,97 @@
+"""torch.autograd: backward passes, gradient mode, custom functions and checks of derivatives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rushlight.record.trace import recorder, settle
+from rushlight.record.value import Tensor
+
+from . import gradient
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    grad_variables: Any = None,
+    inputs: Any = None,
+) -> None:
+    """Accumulates the gradients of `tensors` into `.grad` of the leaves (or of `inputs` alone).
+
+    Source: https://pytorch.org/docs/stable/generated/torch.autograd.backward.html
+    """
+    roots = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    grads = _grads_for(roots, grad_variables if grad_tensors is None else grad_tensors)
+    keep = create_graph if retain_graph is None else retain_graph
+    chosen = None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs))
+    if chosen is not None and not chosen:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    gradient.backward(roots, grads, keep, create_graph, chosen)
+
+
+def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
+    grads = [None] * len(roots) if given is None else [given] if isinstance(given, Tensor) else list(given)
+    if len(grads) != len(roots):
+        raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
+    for t, g in zip(roots, grads, strict=True):
+        spec = settle(t).spec
+        if t._node is None:
+            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
+        if g is None and spec.numel != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if g is None and spec.dtype.is_complex:
+            raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(spec.dtype))
+        if g is not None and settle(g).spec.shape != spec.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."
+            )
+    return grads
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of `outputs` with respect to `inputs`, without touching any `.grad`.
+
+    >>> x = torch.tensor(3., requires_grad=True)
+    >>> torch.autograd.grad(x ** 2, x)
+    (tensor(6.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("torch.autograd.grad(is_grads_batched=True): not in Rushlight yet")
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    roots = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    for t in wanted:
+        settle(t)
+        if t._node is None:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    keep = create_graph if retain_graph is None else retain_graph
+    found = gradient.gradients(roots, _grads_for(roots, grad_outputs), wanted, keep, create_graph)
+    if materialize_grads:
+        return tuple(gradient.full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True))
+    if not allow_unused and any(g is None for g in found):
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is "
+            "the desired behavior."
+        )
+    return tuple(found)
+
+
+def is_tracking() -> bool:
+    """Whether operations are recorded on the tape (grad mode)."""
+    return recorder().tracking

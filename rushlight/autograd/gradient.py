@@ -1,0 +1,475 @@
+"""The backward pass: from a tensor's node through the tape to the leaves, newest node first.
+
+`backward` is what `Tensor.backward` and `autograd.grad` call.  A derivative rule is ordinary recording, so a backward pass
+costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.  Where the
+whole tape belongs to the running trace, the pass is a function of the automaton's State: it is recorded once and then
+replayed as one edge (`record.trace.replay`).
+"""
+
+from __future__ import annotations
+
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rushlight.ops.creation import full_like_spec
+from rushlight.ops.reduction import sum_to_spec
+from rushlight.record import trace as tracing
+from rushlight.record.memory import assign
+from rushlight.record.spec import Spec
+from rushlight.record.trace import BIND, apply, recorder, replay, settle
+from rushlight.record.value import Leaf, Node, Tensor, Value, tensor_of
+
+SECOND_TIME = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+Anomaly = Callable[[Node, Sequence[Any]], None]
+anomaly_check: Anomaly | None = None  # set by autograd.anomaly while it is on
+
+
+class PythonNode(Node):
+    """A node whose derivative is the user's code (`autograd.Function`)."""
+
+    __slots__ = ("derive", "name", "specs")
+
+    derive: Callable[[list[Any]], list[Any]]
+    name: str
+    specs: tuple[Spec, ...]
+
+
+def backward(
+    roots: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[Tensor] | None = None,
+) -> None:
+    """Accumulates the gradients of the roots into `.grad` of the leaves, or of `inputs` alone."""
+    if inputs is None and not create_graph and _replayed(roots, grads, retain_graph):
+        return
+    wanted = None if inputs is None else [(t._node, t._out) for t in inputs]
+    walk = Walk(roots, grads, create_graph, wanted)
+    walk.run()
+    if inputs is not None:
+        for t in inputs:
+            if not isinstance(t._node, Leaf):
+                found = walk.captured.get((t._node, t._out))
+                if found is not None:
+                    accumulate(t, found, create_graph)
+    for leaf, g in walk.leaf_grads():
+        if inputs is None or any(t._node is leaf for t in inputs):
+            _into_leaf(leaf, g, create_graph)
+    if not retain_graph:
+        walk.free()
+
+
+def gradients(
+    roots: Sequence[Tensor],
+    grads: Sequence[Tensor | None],
+    inputs: Sequence[Tensor],
+    retain_graph: bool,
+    create_graph: bool,
+) -> list[Tensor | None]:
+    """The gradients of the roots with respect to `inputs`; None where they do not depend on one."""
+    walk = Walk(roots, grads, create_graph, [(t._node, t._out) for t in inputs])
+    walk.run()
+    found = dict(walk.leaf_grads())
+    results = [found.get(t._node) if isinstance(t._node, Leaf) else walk.captured.get((t._node, t._out)) for t in inputs]
+    if not retain_graph:
+        walk.free()
+    return results
+
+
+class Walk:
+    """One pass over the tape."""
+
+    def __init__(
+        self,
+        roots: Sequence[Tensor],
+        grads: Sequence[Tensor | None],
+        create_graph: bool,
+        wanted: list[tuple[Any, int]] | None = None,
+    ) -> None:
+        self.create_graph = create_graph
+        self.nodes, self.leaves = reachable([t._node for t in roots])
+        self.pending: dict[Any, list[Tensor | None]] = {}
+        self.captured: dict[tuple[Any, int], Tensor] = {}
+        self.wanted = None if wanted is None else set(wanted)
+        self.useful = None if wanted is None else self._useful({n for n, _ in wanted})
+        self.ran: list[Node] = []
+        for t, g in zip(roots, grads, strict=True):
+            self._arrive(t._node, t._out, g if g is not None else full_like_spec(settle(t).spec, 1))
+
+    def _useful(self, wanted: set[Any]) -> set[Any]:
+        """The nodes whose derivative leads to a wanted one."""
+        useful: set[Any] = set()
+        for node in reversed(self.nodes):
+            if any(p is not None and (p in wanted or p in useful) for p in node.parents):
+                useful.add(node)
+        return useful
+
+    def _arrive(self, node: Any, out: int, g: Tensor) -> None:
+        slots = self.pending.get(node)
+        if slots is None:
+            slots = self.pending[node] = [None] * (1 if isinstance(node, Leaf) else _width(node))
+        before = slots[out]
+        slots[out] = g if before is None else before + g
+
+    def run(self) -> None:
+        """Visits every node once, the newest first."""
+        me = recorder()
+        tracking, me.tracking = me.tracking, self.create_graph
+        try:
+            for node in self.nodes:
+                arrived = self.pending.pop(node, None)
+                if arrived is not None:
+                    self._visit(node, arrived)
+        finally:
+            me.tracking = tracking
+
+    def _visit(self, node: Node, arrived: list[Any]) -> None:
+        _run_hooks(node, arrived)
+        if self.wanted is not None:
+            for out, g in enumerate(arrived):
+                if g is not None and (node, out) in self.wanted:
+                    self.captured[node, out] = g
+        if self.useful is not None and node not in self.useful:
+            return
+        self.ran.append(node)
+        found = derivatives(node, arrived, self.create_graph, self.useful, self.wanted)
+        if anomaly_check is not None:
+            anomaly_check(node, found)
+        for i, parent in enumerate(node.parents):
+            if parent is not None and found[i] is not None:
+                self._arrive(parent, node.outs.get(i, 0) if node.outs else 0, found[i])
+
+    def leaf_grads(self) -> list[tuple[Leaf, Tensor]]:
+        """What arrived at each leaf, after its hooks."""
+        results = []
+        for leaf in self.leaves:
+            arrived = self.pending.get(leaf)
+            if arrived is not None and arrived[0] is not None:
+                for hook in list(leaf.hooks.values()) if leaf.hooks else ():
+                    changed = hook(arrived[0])
+                    arrived[0] = arrived[0] if changed is None else changed
+                results.append((leaf, arrived[0]))
+        return results
+
+    def free(self) -> None:
+        """Lets go of what the visited nodes had saved."""
+        for node in self.ran:
+            node.saved = None
+
+
+def reachable(roots: Sequence[Any]) -> tuple[list[Node], list[Leaf]]:
+    """All nodes behind the roots, newest first, and the leaves in the order they were met."""
+    nodes: list[Node] = []
+    leaves: list[Leaf] = []
+    seen: set[Any] = set()
+    stack = [n for n in roots if n is not None]
+    while stack:
+        n = stack.pop()
+        if n in seen:
+            continue
+        seen.add(n)
+        if isinstance(n, Leaf):
+            leaves.append(n)
+        else:
+            nodes.append(n)
+            stack.extend(p for p in n.parents if p is not None)
+    nodes.sort(key=lambda n: -n.seq)
+    return nodes, leaves
+
+
+def _width(node: Any) -> int:
+    return len(node.specs) if isinstance(node, PythonNode) else len(node.step.specs)
+
+
+def _run_hooks(node: Node, arrived: list[Any]) -> None:
+    """Tensor hooks of non-leaf tensors; they may replace the gradient."""
+    if node.hooks:
+        for out, hooks in node.hooks.items():
+            for hook in list(hooks.values()):
+                if arrived[out] is not None:
+                    changed = hook(arrived[out])
+                    arrived[out] = arrived[out] if changed is None else changed
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Derivatives
+
+
+def derivatives(node: Node, arrived: list[Any], create_graph: bool, useful: Any = None, wanted: Any = None) -> list[Any]:
+    """The gradient for each operand of a node, in the operand's shape and dtype."""
+    if isinstance(node, PythonNode):
+        return _python_derivatives(node, arrived)
+    step = node.step
+    if step.saves and node.saved is None:
+        raise RuntimeError(SECOND_TIME)
+    specs = step.specs
+    if not step.single or step.op.joint is not None:
+        arrived = [full_like_spec(s, 0) if g is None else g for g, s in zip(arrived, specs, strict=True)]
+    needs = tuple(p is not None for p in node.parents)
+    context = Context(node, arrived[0] if step.single else tuple(arrived), needs, create_graph)
+    if step.op.joint is not None:
+        found = list(context.call(step.op.joint))
+    else:
+        found = [context.call(step.op.rules[name]) if need and name in step.op.rules else None
+                 for name, need in zip(step.op.operands, needs, strict=False)]  # fmt: skip
+    return [g if g is None or not need else fit(g, spec, node)
+            for g, need, spec in zip(found, needs, step.input_specs, strict=False)]  # fmt: skip
+
+
+def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
+    me = recorder()
+    found = node.derive(arrived)
+    del me
+    return [g if g is None or p is None else fit(g, s, node)
+            for g, p, s in zip(found, node.parents, node.input_specs(), strict=True)]  # fmt: skip
+
+
+class Context:
+    """Gives a rule what its parameters name."""
+
+    def __init__(self, node: Node, g: Any, needs: tuple[bool, ...], create_graph: bool) -> None:
+        self.node = node
+        self.create_graph = create_graph
+        self.known: dict[str, Any] = {"g": g, "needs": needs}
+
+    def call(self, rule: Callable[..., Any]) -> Any:
+        code = rule.__code__
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        if not code.co_kwonlyargcount:
+            return rule(*[self.find(name) for name in names])
+        return rule(**{name: self.find(name) for name in names})
+
+    def find(self, name: str) -> Any:
+        known = self.known
+        if name not in known:
+            known[name] = self._look_up(name)
+        return known[name]
+
+    def _look_up(self, name: str) -> Any:
+        step = self.node.step
+        op = step.op
+        if name in step.attributes:
+            return step.attributes[name]
+        if name == "result":
+            return self.saved(~0)
+        if name == "results":
+            return tuple(self.saved(~k) for k in range(len(step.specs)))
+        if name in op.operands:
+            i = op.operands.index(name)
+            if op.variadic and i == len(op.operands) - 1:
+                return [self.saved(k) for k in range(i, len(step.inputs))]
+            return None if step.inputs[i] is None else self.saved(i)
+        stem = name.removesuffix("_spec")
+        if stem in op.operands:
+            i = op.operands.index(stem)
+            return step.input_specs[i:] if op.variadic and i == len(op.operands) - 1 else step.input_specs[i]
+        raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
+
+    def saved(self, position: int) -> Tensor:
+        """A saved operand (position >= 0) or result (~k), with its history where a graph of the gradient is made."""
+        node = self.node
+        value = current(node, position)
+        t = tensor_of(value)
+        if self.create_graph:
+            if position < 0:
+                t._node, t._out = node, ~position
+            elif node.parents[position] is not None:
+                t._node, t._out = node.parents[position], node.outs.get(position, 0) if node.outs else 0
+        return t
+
+
+def current(node: Node, position: int) -> Value:
+    """A saved Value, if the backward pass may still use it."""
+    value = node.saved[node.step.saves.index(position)]
+    while value.replaced is not None:
+        value = value.replaced
+    for v in (value, value.root):
+        if v is not None and v.stale is not None:
+            raise _overwritten(node, position, value, v)
+    return value
+
+
+def _overwritten(node: Node, position: int, value: Value, v: Value) -> RuntimeError:
+    cell, held = v.stale  # type: ignore[misc]
+    now = getattr(cell, "edits", None)
+    now = cell._edits if now is None else now
+    producer = node if position < 0 else node.parents[position]
+    which = ~position if position < 0 else (node.outs.get(position, 0) if node.outs else 0)
+    origin = f", which is output {which} of {node_name(producer)}," if isinstance(producer, Node) else ""
+    kind = f"torch.{value.spec.dtype.scalar_name}Tensor {list(value.spec.shape)}"
+    return RuntimeError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{kind}]{origin or ''} is at version {now}; expected version {held} instead. Hint: enable anomaly detection to "
+        "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+    )
+
+
+def node_name(node: Any) -> str:
+    """PyTorch's name for a node."""
+    if isinstance(node, Leaf):
+        return "AccumulateGrad"
+    return node.name if isinstance(node, PythonNode) else node.step.op.node
+
+
+def fit(g: Tensor, spec: Spec, node: Any) -> Tensor:
+    """A gradient in its operand's shape and dtype: broadcast dimensions summed, real where the operand is."""
+    found = g._value.spec
+    if found is spec or (found.shape == spec.shape and found.dtype is spec.dtype):
+        return g
+    if spec.wrapped:
+        return g
+    fitted = sum_to_spec(g, spec)
+    if fitted is None:
+        raise RuntimeError(
+            f"Function {node_name(node)} returned an invalid gradient at index 0 - got {list(found.shape)} but expected "
+            f"shape compatible with {list(spec.shape)}"
+        )
+    return fitted
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Leaves
+
+
+def _into_leaf(leaf: Leaf, g: Tensor, create_graph: bool) -> None:
+    t = leaf.tensor
+    if t is None or t._node is not leaf:
+        return
+    accumulate(t, g, create_graph)
+    for hook in list(leaf.post_hooks.values()) if leaf.post_hooks else ():
+        hook(t)
+
+
+def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
+    """Adds to `.grad`: in place, unless the graph of the gradient is wanted."""
+    if t._grad is None:
+        t._grad = g if create_graph else _own(g)
+    elif create_graph:
+        t._grad = t._grad + g
+    else:
+        me = recorder()
+        tracking, me.tracking = me.tracking, False
+        try:
+            assign(t._grad, t._grad + g)
+        finally:
+            me.tracking = tracking
+
+
+def _own(g: Tensor) -> Tensor:
+    """A handle of the leaf's own on a gradient, so that writing to one `.grad` never changes another."""
+    return tensor_of(settle(g)) if g._storage is None else tensor_of(settle(g))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The pass as one edge
+
+
+class Plan:
+    """What a backward pass from a node of the State will visit."""
+
+    __slots__ = ("leaves", "visited")
+
+    def __init__(self, visited: list[int], leaves: list[int]) -> None:
+        self.visited = visited
+        self.leaves = leaves
+
+
+def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_graph: bool) -> bool:
+    """Does the whole pass as one edge, if the tape belongs to the running trace and nobody listens on the way."""
+    if len(roots) != 1 or tracing.EAGER or anomaly_check is not None:
+        return False
+    me = recorder()
+    trace = me.trace
+    root = roots[0]
+    node = root._node
+    if node is None or node.trace is not trace or not trace.regular or isinstance(node, Leaf):
+        return False
+    name = ("plan", node.slot)
+    plan = trace.state.memos.get(name, False)
+    if plan is False:
+        plan = trace.state.memos[name] = _plan(node, trace)
+    if plan is None or any(trace.nodes[s].saved is None for s in plan.visited):
+        return False
+    leaves = [trace.nodes[s] for s in plan.leaves]
+    tensors = [leaf.tensor for leaf in leaves]
+    if any(t is None or t._node is not leaf for t, leaf in zip(tensors, leaves, strict=True)):
+        return False
+    had = tuple(t._grad is not None for t in tensors)
+    _replay_plan(root, grads[0], plan, tensors, had, retain_graph)
+    return True
+
+
+def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: tuple[bool, ...], retain: bool) -> None:
+    me = recorder()
+    trace = me.trace
+    node = root._node
+    nodes = trace.nodes
+    tracking, me.tracking = me.tracking, False
+    me.hold += 1
+    try:
+        old = [t._grad for t in tensors if t._grad is not None]
+        key = ("backward", node.slot, root._out, g is not None, had)  # type: ignore[union-attr]
+        if old or g is not None:
+            for t in old:
+                settle(t)
+            apply(BIND, old if g is None else [*old, g], (key,))
+        found = replay(key, lambda: _recorded(root, g, plan, tensors))
+        for t, new in zip(tensors, found, strict=True):
+            if t._grad is None:
+                t._grad = new
+            elif new is not None:
+                assign(t._grad, new)
+    finally:
+        me.tracking = tracking
+        me.hold -= 1
+    if not retain:
+        for s in plan.visited:
+            nodes[s].saved = None
+
+
+def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor]) -> list[Tensor | None]:
+    walk = Walk([root], [g], False)
+    walk.run()
+    arrived = dict(walk.leaf_grads())
+    results: list[Tensor | None] = []
+    for t in tensors:
+        new = arrived.get(t._node)  # type: ignore[call-overload]
+        if new is None:
+            results.append(t._grad)
+        else:
+            results.append(tensor_of(settle(new)) if t._grad is None else t._grad + new)
+    return results
+
+
+def _plan(root: Node, trace: Any) -> Plan | None:
+    nodes, leaves = reachable([root])
+    for n in [*nodes, *leaves]:
+        if n.trace is not trace or n.slot in trace.foreign or isinstance(n, PythonNode):
+            return None
+    return Plan([n.slot for n in nodes], [n.slot for n in leaves])
+
+
+def warn_non_leaf_grad() -> None:
+    """PyTorch's warning on reading `.grad` of a tensor that keeps none."""
+    warnings.warn(
+        "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
+        "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
+        "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
+        "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def stack_here() -> list[str]:
+    """The user's stack, for anomaly detection."""
+    return traceback.format_stack()[:-2]

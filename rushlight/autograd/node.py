@@ -1,0 +1,170 @@
+"""What users see of the tape: `grad_fn`, `next_functions`, hooks and retained gradients."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from rushlight.record.trace import recorder
+from rushlight.record.value import Leaf, Node, Tensor
+
+from .gradient import PythonNode, node_name
+
+_next_id = itertools.count().__next__
+
+
+class RemovableHandle:
+    """Takes a hook off again: `handle.remove()`, or leaving `with handle:`."""
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self.id = _next_id()
+        self.hooks_dict_ref = weakref.ref(hooks)
+
+    def remove(self) -> None:
+        """Takes the hook off."""
+        hooks = self.hooks_dict_ref()
+        if hooks is not None:
+            hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class Hooks(OrderedDict[int, Any]):
+    """Hooks in the order of their registration (a class of its own, so that handles can refer to it weakly)."""
+
+
+class Function:
+    """A node as Python sees it; `type(x.grad_fn).__name__` and `repr` are PyTorch's."""
+
+    __slots__ = ("__weakref__", "node")
+
+    def __init__(self, node: Any) -> None:
+        self.node = node
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object at {id(self.node):#x}>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Function) and other.node is self.node
+
+    def __hash__(self) -> int:
+        return hash(self.node)
+
+    def name(self) -> str:
+        """The node's name."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """The nodes of the operands, each with the index of the output that was used."""
+        node = self.node
+        if isinstance(node, Leaf):
+            return ()
+        outs = node.outs or {}
+        pairs = [(None if p is None else function_of(p), outs.get(i, 0)) for i, p in enumerate(node.parents)]
+        if not isinstance(node, PythonNode):
+            shown = node.step.op.shown
+            pairs = [p for p, s in zip(pairs, node.step.input_specs, strict=True) if s is None or not s.wrapped]
+            if shown is not None:
+                pairs = shown(pairs)
+        return tuple(pairs)
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dictionary for the user's notes on the node."""
+        if self.node.metadata is None:
+            self.node.metadata = {}
+        return self.node.metadata
+
+    @property
+    def variable(self) -> Any:
+        """The tensor in which AccumulateGrad accumulates."""
+        if isinstance(self.node, Leaf):
+            return self.node.tensor
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute 'variable'")
+
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Calls `hook(grad_inputs, grad_outputs)` after the node's derivative was computed."""
+        return _add(self.node, "post_hooks" if isinstance(self.node, Leaf) else "metadata", hook)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_saved_") and isinstance(self.node, Node):
+            from .gradient import Context
+
+            operand = name.removeprefix("_saved_").replace("self", self.node.step.op.operands[0])
+            return Context(self.node, None, (), True).find(operand)
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+_classes: dict[str, type[Function]] = {}
+
+
+def function_of(node: Any) -> Any:
+    """The Python face of a node."""
+    if isinstance(node, PythonNode):
+        return node.context  # type: ignore[attr-defined]
+    name = node_name(node)
+    cls = _classes.get(name)
+    if cls is None:
+        cls = _classes[name] = type(name, (Function,), {"__slots__": ()})
+    return cls(node)
+
+
+def _add(node: Any, kind: str, hook: Any) -> RemovableHandle:
+    hooks = getattr(node, kind)
+    if hooks is None:
+        hooks = Hooks()
+        setattr(node, kind, hooks)
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    recorder().trace.regular = False
+    return handle
+
+
+def register_tensor_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """`Tensor.register_hook`."""
+    node = t._node
+    if node is None:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if isinstance(node, Leaf):
+        return _add(node, "hooks", hook)
+    if node.hooks is None:
+        node.hooks = {}
+    hooks = node.hooks.setdefault(t._out, Hooks())
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    recorder().trace.regular = False
+    return handle
+
+
+def register_post_hook(t: Tensor, hook: Callable[[Tensor], None]) -> RemovableHandle:
+    """`Tensor.register_post_accumulate_grad_hook`."""
+    if t._node is None:
+        raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+    if not isinstance(t._node, Leaf):
+        raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+    return _add(t._node, "post_hooks", hook)
+
+
+def keep_grad(t: Tensor) -> None:
+    """`Tensor.retain_grad`."""
+    if t._node is None:
+        raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+    if isinstance(t._node, Leaf) or t._retains:
+        return
+    t._retains = True
+    kept = weakref.ref(t)
+
+    def keep(g: Tensor) -> None:
+        tensor = kept()
+        if tensor is not None:
+            tensor._grad = g if tensor._grad is None else tensor._grad + g
+
+    register_tensor_hook(t, keep)

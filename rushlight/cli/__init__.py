@@ -1,0 +1,1 @@
+"""The command line (`main`), and what makes `import torch` mean Rushlight (`alias`)."""

@@ -1,0 +1,239 @@
+"""Makes `import torch` and `import torchvision` mean Rushlight.
+
+`install()` puts a finder first on `sys.meta_path`. Asked for `torch.nn.functional`, it answers with the module *object*
+`rushlight.nn.functional`, so that `sys.modules["torch.nn.functional"] is rushlight.nn.functional`, whether PyTorch is
+installed or not. Each module is loaded when it is first imported. Three kinds of answer:
+
+1. a module of ours under PyTorch's name (`core/missing.py` has the table of paths);
+2. a *facade*, for a path that PyTorch has and we do not need (`torch.nn.modules.conv`): it looks its names up in the
+   nearest of our packages, which is what old programs and pickles that spell out such paths want;
+3. ModuleNotFoundError, with the full name.
+
+Processes that `multiprocessing` starts get the hook too: forked ones by nature, spawned ones through the preparation
+data that the parent sends first of all. Other child processes (`subprocess`) are new programs: start them with
+`rushlight run`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ..core.missing import ON_DEMAND, missing, raise_missing, rushlight_path
+
+ROOTS = ("torch", "torchvision")
+
+# Packages whose one useful name is `summary`; ours stands in where they are not installed.
+SUMMARIES = ("torchsummary", "torchinfo")
+
+# PyTorch's inner modules, "package: names", and the package of ours in which what they hold is found.
+_INNER = {
+    "torch": ("rushlight", "_tensor functional random serialization storage torch_version types"),
+    "torch.nn": ("rushlight.nn", "modules parameter"),
+    "torch.nn.modules": (
+        "rushlight.nn",
+        "activation batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear loss "
+        "module normalization padding pixelshuffle pooling rnn sparse transformer upsampling",
+    ),
+    "torch.nn.utils": ("rushlight.nn.utils", "clip_grad convert_parameters"),
+    "torch.optim": (
+        "rushlight.optim",
+        "adadelta adagrad adam adamax adamw asgd lbfgs nadam optimizer radam rmsprop rprop sgd sparse_adam",
+    ),
+    "torch.autograd": ("rushlight.autograd", "function grad_mode variable"),
+    "torch.utils.data": ("rushlight.data", "dataloader dataset distributed sampler"),
+    "torch.distributions": (
+        "rushlight.distributions",
+        "bernoulli beta binomial categorical dirichlet distribution exponential gamma independent kl laplace "
+        "multinomial multivariate_normal normal one_hot_categorical poisson uniform",
+    ),
+    "torchvision.transforms": ("rushlight.vision.transforms", "transforms"),
+    "torchvision.datasets": ("rushlight.vision.datasets", "cifar folder mnist vision"),
+    "torchvision.models": ("rushlight.vision.models", "alexnet densenet mobilenetv2 resnet vgg"),
+}
+FACADES = {f"{path}.{name}": package for path, (package, names) in _INNER.items() for name in names.split()}
+
+
+class AliasLoader(Loader):
+    """Hands out one of our modules under another name, and leaves the module as it was."""
+
+    def __init__(self, real: str) -> None:
+        self.real = real
+        self.real_spec: ModuleSpec | None = None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(self.real)
+        self.real_spec = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self.real_spec  # the import system wrote the alias's over it
+        module.__dict__.setdefault("__getattr__", missing(module.__name__))
+
+
+class FacadeLoader(Loader):
+    """Makes a module without names of its own, which looks them up in one of our packages."""
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        package, facade = importlib.import_module(self.package), module.__name__
+
+        def __getattr__(name: str) -> Any:
+            if hasattr(package, name):
+                return getattr(package, name)
+            if f"{facade}.{name}" in FACADES:
+                return importlib.import_module(f"{facade}.{name}")
+            raise_missing(facade, name, sys._getframe(1))
+
+        module.__dict__["__getattr__"] = __getattr__
+
+
+class Finder(MetaPathFinder):
+    """Finds `torch`, `torchvision` and all below them in Rushlight."""
+
+    def __init__(self) -> None:
+        self.answered: set[str] = set()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "multiprocessing.spawn":
+            return _spawn_spec(fullname, path)
+        if fullname.partition(".")[0] not in ROOTS:
+            return self._summary_spec(fullname)
+        loader = _loader(fullname)
+        if loader is None:
+            return _not_found(fullname)
+        self.answered.add(fullname)
+        return ModuleSpec(fullname, loader, is_package=isinstance(loader, FacadeLoader))
+
+    def _summary_spec(self, fullname: str) -> ModuleSpec | None:
+        if fullname not in SUMMARIES or PathFinder.find_spec(fullname) is not None:
+            return None
+        self.answered.add(fullname)
+        return ModuleSpec(fullname, AliasLoader("rushlight.show"))
+
+
+def _loader(fullname: str) -> Loader | None:
+    real = rushlight_path(fullname)
+    if _exists(real):
+        return AliasLoader(real)
+    package = FACADES.get(fullname)
+    return FacadeLoader(package) if package is not None and _exists(package) else None
+
+
+def _exists(module: str) -> bool:
+    if module in sys.modules:
+        return True
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # its parent is not there, or is no package
+        return False
+
+
+def _not_found(fullname: str) -> ModuleSpec | None:
+    """Raise the error of an import; answer None, as a finder should, to a program that only asks (find_spec)."""
+    asker = sys._getframe(3)
+    if asker.f_code.co_name == "find_spec":
+        return None
+    raise ModuleNotFoundError(f"No module named {fullname!r}: {fullname} is not in Rushlight yet", name=fullname)
+
+
+def install() -> None:
+    """Make `import torch` and `import torchvision` mean Rushlight in this process, and in those multiprocessing starts.
+
+    For notebooks and programs of your own; `rushlight run program.py` does it for a program as it is. A second call
+    does nothing.
+
+    Raises:
+        RuntimeError: PyTorch itself has been imported already.
+    """
+    if _installed() is not None:
+        return
+    for root in ROOTS:
+        _refuse_real(root)
+    sys.meta_path.insert(0, Finder())
+    ON_DEMAND.update((rushlight_path(facade), facade) for facade in FACADES)
+    if (spawn := sys.modules.get("multiprocessing.spawn")) is not None:
+        _teach_spawn(spawn)
+
+
+def uninstall() -> None:
+    """Undo `install`: the next `import torch` is PyTorch's own, where it is installed. Names bound before stay."""
+    finder = _installed()
+    if finder is None:
+        return
+    sys.meta_path.remove(finder)
+    ON_DEMAND.clear()
+    for name in finder.answered:
+        sys.modules.pop(name, None)
+    spawn = sys.modules.get("multiprocessing.spawn")
+    if spawn is not None and hasattr(spawn.get_preparation_data, "__wrapped__"):
+        spawn.__dict__["get_preparation_data"] = spawn.get_preparation_data.__wrapped__
+
+
+def _installed() -> Finder | None:
+    return next((finder for finder in sys.meta_path if isinstance(finder, Finder)), None)
+
+
+def _refuse_real(root: str) -> None:
+    module = sys.modules.get(root)
+    if module is None:
+        return
+    place = getattr(module, "__file__", None) or "an unknown place"
+    raise RuntimeError(
+        f"{root} is imported in this process already, from {place}, and objects of two frameworks do not mix. "
+        "Call rushlight.install() before anything imports torch, or start the program with: rushlight run program.py"
+    )
+
+
+class InstallWhenUnpickled:
+    """Travels to a spawned process in its preparation data, which is read before the program's own modules are."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = str(Path(__file__).parents[2])
+        return exec, (
+            f"import sys\nif {source!r} not in sys.path: sys.path.append({source!r})\n"
+            "from rushlight.cli.alias import install\ninstall()\n",
+        )
+
+
+def _spawn_spec(fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    """The standard library's module, with one function wrapped once it has loaded."""
+    spec = PathFinder.find_spec(fullname, path)
+    if spec is None or spec.loader is None:
+        return spec
+    execute = spec.loader.exec_module
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        _teach_spawn(module)
+
+    spec.loader.__dict__["exec_module"] = exec_module
+    return spec
+
+
+def _teach_spawn(spawn: ModuleType) -> None:
+    original = spawn.get_preparation_data
+
+    def get_preparation_data(name: str) -> dict[str, Any]:
+        data = original(name)
+        if name == "ignore":  # the fork server, which would import the program before it reads what we add
+            data.pop("init_main_from_path", None)
+        else:
+            data["rushlight"] = InstallWhenUnpickled()
+        return data
+
+    get_preparation_data.__dict__["__wrapped__"] = original
+    spawn.__dict__["get_preparation_data"] = get_preparation_data

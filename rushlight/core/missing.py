@@ -1,0 +1,109 @@
+"""What a name that is not there says about itself.
+
+A program asks for `torch.nn.Foo`; Rushlight has no such thing yet. The bare answer, "module 'rushlight.nn' has no
+attribute 'Foo'", names a module that the program never heard of. A package that ends with
+
+    __getattr__ = missing(__name__)
+
+answers with the name the program knows, and as the error Python itself would raise there: AttributeError for
+`torch.nn.Foo`, ImportError for `from torch.nn import Foo`. `hasattr` stays False. The same function loads what a
+package offers but does not import at once (`lazy`).
+
+The table of how PyTorch's module paths lie in Rushlight is here too; the import hook (`cli/alias.py`) reads it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import FrameType
+from typing import Any, NoReturn
+
+# PyTorch's path -> ours, the longest prefix first.
+PATHS: dict[str, str] = {
+    "torch.utils.data": "rushlight.data",
+    "torchvision": "rushlight.vision",
+    "torch": "rushlight",
+}
+
+# What the import hook adds while it is installed: an attribute's full name in Rushlight -> the module to import for it.
+ON_DEMAND: dict[str, str] = {}
+
+
+def rushlight_path(name: str) -> str:
+    """Where a module of PyTorch lies in Rushlight.
+
+    >>> rushlight_path("torch.nn.functional"), rushlight_path("torchvision.transforms")
+    ('rushlight.nn.functional', 'rushlight.vision.transforms')
+    """
+    return _translate(name, PATHS.items())
+
+
+def pytorch_path(name: str) -> str:
+    """The inverse of `rushlight_path`.
+
+    >>> pytorch_path("rushlight.data"), pytorch_path("rushlight.nn")
+    ('torch.utils.data', 'torch.nn')
+    """
+    return _translate(name, ((ours, theirs) for theirs, ours in PATHS.items()))
+
+
+def _translate(name: str, pairs: Any) -> str:
+    for old, new in pairs:
+        if name == old or name.startswith(old + "."):
+            return new + name[len(old) :]
+    return name
+
+
+def missing(module: str, lazy: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+    """Make the module-level `__getattr__` of `module`.
+
+    Args:
+        module: the module's `__name__`.
+        lazy: names that are loaded when first asked for: `{"show": "rushlight.show"}` for a module,
+            `{"install": "rushlight.cli.alias:install"}` for something in one.
+
+    Returns:
+        A function of the missing name. It raises AttributeError, or ImportError where a `from ... import` statement
+        asked.
+    """
+    sources = dict(lazy or {})
+
+    def __getattr__(name: str) -> Any:
+        source = sources.get(name) or ON_DEMAND.get(f"{module}.{name}")
+        if source is None:
+            raise_missing(module, name, sys._getframe(1))
+        value = _load(source)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    return __getattr__
+
+
+def _load(source: str) -> Any:
+    path, _, name = source.partition(":")
+    found = import_module(path)
+    return getattr(found, name) if name else found
+
+
+def raise_missing(module: str, name: str, asker: FrameType) -> NoReturn:
+    """Raise the error for `name`, which `module` does not have and `asker` wanted."""
+    home = pytorch_path(module)
+    if _is_import_from(asker):
+        text = f"cannot import name {name!r} from {home!r}: {home}.{name} is not in Rushlight yet"
+        raise ImportError(text, name=home)
+    raise AttributeError(
+        f"{home}.{name}: not in Rushlight yet (module {home!r} has no attribute {name!r})",
+        name=name,
+        obj=sys.modules.get(module),
+    )
+
+
+def _is_import_from(frame: FrameType) -> bool:
+    """Whether the frame stands at `from ... import`: that statement turns our AttributeError into a text of its own."""
+    if frame.f_lasti < 0:
+        return False
+    import opcode
+
+    return frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]

@@ -1,0 +1,20 @@
+"""The operations, one family a file: each stands in one place with its signature, rules, NumPy meaning and derivative."""
+
+from importlib import import_module
+
+#: The families, in the order in which they are loaded.
+FAMILIES = (
+    "creation", "arithmetic", "reduction", "view", "matmul", "elementary", "activation", "selection", "index",
+    "sorting", "scan", "joining", "convolution", "pooling", "normalization", "dropout", "loss", "embedding",
+    "random", "linalg", "spectral", "special", "statistics", "complex", "padding", "attention", "recurrent",
+)  # fmt: skip
+
+
+def load_all() -> None:
+    """Declares every operation."""
+    from pathlib import Path
+
+    here = Path(__file__).parent
+    for family in FAMILIES:
+        if (here / f"{family}.py").exists():
+            import_module(f"rushlight.ops.{family}")

@@ -1,0 +1,392 @@
+"""Arithmetic between tensors, element by element: + - * / ** and their relatives, comparisons and logic.
+
+Binary operations broadcast and promote; a Python number stays a run-time number of the recorded program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import get_default_dtype
+from rushlight.record.operation import Operation, computing, operation
+from rushlight.record.spec import Spec
+from rushlight.record.trace import apply, settle
+from rushlight.record.value import Tensor
+
+from .public import public
+from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
+
+
+def conj(t: Tensor) -> Tensor:
+    """The complex conjugate in a derivative; the tensor itself where it is real."""
+    return apply(CONJ, (t,)) if t._value.spec.dtype.is_complex else t
+
+
+CONJ = operation("conj", pointwise, np.conjugate, node="ConjBackward0")
+CONJ.gradient(x=lambda g: conj(g))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# + - * /
+
+
+def _add_dtype(x: Spec, y: Spec, **kw: Any) -> Any:
+    return pointwise.compute(x, y)  # type: ignore[attr-defined]
+
+
+def _subtract_spec(x: Spec, y: Spec) -> Spec:
+    if dtypes.bool_ in (x.dtype, y.dtype) and (x.dtype is y.dtype or not (x.wrapped and y.wrapped)):
+        if x.dtype is dtypes.bool_ and y.dtype is dtypes.bool_:
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+                "operator instead."
+            )
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+    return pointwise(x, y)
+
+
+ADD = operation("add", pointwise, lambda x, y: np.add(x, y))
+ADD.gradient(x=lambda g: g, y=lambda g: g)
+
+SUBTRACT = operation("sub", _subtract_spec, lambda x, y: np.subtract(x, y), compute=_add_dtype)
+SUBTRACT.gradient(x=lambda g: g, y=lambda g: -g)
+
+MULTIPLY = operation("mul", pointwise, lambda x, y: np.multiply(x, y))
+MULTIPLY.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
+
+DIVIDE = operation("div", pointwise_float, lambda x, y: np.true_divide(x, y))
+DIVIDE.gradient(x=lambda g, y: g / conj(y), y=lambda g, y, result: -g * conj(result / y))
+
+NEGATE = operation("neg", pointwise, lambda x: np.negative(x))
+NEGATE.gradient(x=lambda g: -g)
+
+
+def _scaled(other: Any, alpha: Any) -> Any:
+    if isinstance(other, Tensor):
+        return other * alpha
+    return other * alpha
+
+
+@public(inplace=True, out=True)
+def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`input + alpha * other`, broadcast (https://pytorch.org/docs/stable/generated/torch.add.html).
+
+    >>> torch.add(torch.tensor([1., 2.]), 1, alpha=2)
+    tensor([3., 4.])
+    """
+    if alpha.__class__ is int and alpha == 1:
+        return apply(ADD, (input, other))
+    _check_alpha(input, other, alpha)
+    return apply(ADD, (input, _scaled(other, alpha)))
+
+
+def _check_alpha(input: Any, other: Any, alpha: Any) -> None:
+    floating = isinstance(alpha, float)
+    kinds = [t._value.spec.dtype for t in (input, other) if isinstance(t, Tensor)]
+    if floating and kinds and not any(k.is_floating_point or k.is_complex for k in kinds):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+
+
+@public(inplace=True, out=True, names=("subtract",))
+def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`input - alpha * other`, broadcast.
+
+    >>> torch.tensor([3., 4.]) - 1
+    tensor([2., 3.])
+    """
+    if alpha.__class__ is int and alpha == 1:
+        return apply(SUBTRACT, (input, other))
+    _check_alpha(input, other, alpha)
+    return apply(SUBTRACT, (input, _scaled(other, alpha)))
+
+
+@public(inplace=True, out=True, names=("multiply",))
+def mul(input: Tensor, other: Any) -> Tensor:
+    """`input * other`, element by element, broadcast.
+
+    >>> torch.tensor([1, 2]) * 1.5
+    tensor([1.5000, 3.0000])
+    """
+    return apply(MULTIPLY, (input, other))
+
+
+@public(inplace=True, out=True, names=("divide",))
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """`input / other`; `rounding_mode` None (true division), "trunc" or "floor".
+
+    >>> torch.tensor([7, -7]) / 2
+    tensor([ 3.5000, -3.5000])
+    """
+    if rounding_mode is None:
+        return apply(DIVIDE, (input, other))
+    if rounding_mode == "floor":
+        return apply(FLOOR_DIVIDE, (input, other))
+    if rounding_mode == "trunc":
+        return apply(TRUNCATE_DIVIDE, (input, other))
+    raise RuntimeError(
+        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+    )
+
+
+@public(inplace=True, out=True)
+def true_divide(input: Tensor, other: Any) -> Tensor:
+    """`input / other`, never rounded to an integer."""
+    return apply(DIVIDE, (input, other))
+
+
+@public(inplace=True, out=True, names=("negative",))
+def neg(input: Tensor) -> Tensor:
+    """`-input`.
+
+    >>> -torch.tensor([1., -2.])
+    tensor([-1.,  2.])
+    """
+    if settle(input).spec.dtype is dtypes.bool_:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+            "or `logical_not()` operator instead."
+        )
+    return apply(NEGATE, (input,))
+
+
+@public(inplace=False, out=False)
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`other - alpha * input`."""
+    return apply(SUBTRACT, (other, input if alpha == 1 else input * alpha))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Division with rounding
+
+
+def _integer_division(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    def divided(x: Any, y: Any) -> Any:
+        if np.asarray(x).dtype.kind in "iub" and np.any(np.asarray(y) == 0):
+            raise RuntimeError("ZeroDivisionError")
+        return kernel(x, y)
+
+    return divided
+
+
+def _trunc_divide(x: Any, y: Any) -> Any:
+    if np.asarray(x).dtype.kind in "iub":
+        quotient = np.floor_divide(x, y)
+        return np.where((np.remainder(x, y) != 0) & (quotient < 0), quotient + 1, quotient)
+    return np.trunc(np.true_divide(x, y))
+
+
+FLOOR_DIVIDE = operation(
+    "floor_divide", pointwise, _integer_division(lambda x, y: np.floor_divide(x, y)), node="DivBackward1"
+)
+FLOOR_DIVIDE.operands = ("x", "y")
+FLOOR_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+TRUNCATE_DIVIDE = operation("trunc_divide", pointwise, _integer_division(_trunc_divide), node="DivBackward1")
+TRUNCATE_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+REMAINDER = operation("remainder", pointwise, _integer_division(lambda x, y: np.remainder(x, y)))
+REMAINDER.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(FLOOR_DIVIDE, (x, y)))
+FMOD = operation("fmod", pointwise, _integer_division(lambda x, y: np.fmod(x, y)))
+FMOD.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
+
+
+@public(inplace=True, out=True)
+def floor_divide(input: Tensor, other: Any) -> Tensor:
+    """`input / other`, rounded down.
+
+    >>> torch.tensor([7., -7.]) // 2
+    tensor([ 3., -4.])
+    """
+    return apply(FLOOR_DIVIDE, (input, other))
+
+
+@public(inplace=True, out=True)
+def remainder(input: Any, other: Any) -> Tensor:
+    """The remainder of division with the sign of the divisor, as Python's `%`."""
+    return apply(REMAINDER, (input, other))
+
+
+@public(inplace=True, out=True)
+def fmod(input: Tensor, other: Any) -> Tensor:
+    """The remainder of division with the sign of the dividend, as C's `fmod`."""
+    return apply(FMOD, (input, other))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Powers
+
+
+def _power(x: Any, y: Any) -> Any:
+    if np.asarray(x).dtype.kind in "iu":
+        return _integer_power(np.asarray(x), np.asarray(y))
+    return np.power(x, y)
+
+
+def _integer_power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Integers to negative powers are 1, -1 or 0, as in C."""
+    positive = np.power(x, np.maximum(y, 0))
+    odd = np.where(y % 2 == 0, 1, -1)
+    return np.where(y >= 0, positive, np.where(x == 1, 1, np.where(x == -1, odd, 0))).astype(x.dtype)
+
+
+def _fixed_power(x: Any, *, exponent: float) -> Any:
+    if exponent == 2:
+        return np.multiply(x, x)
+    if exponent == 3:
+        return np.multiply(np.multiply(x, x), x)
+    if exponent == 0.5 and np.asarray(x).dtype.kind in "fc":
+        return np.sqrt(x)
+    kind = np.asarray(x).dtype
+    return _power(x, kind.type(exponent)) if kind.kind != "b" else np.power(x, exponent)
+
+
+def _fixed_power_dtype(x: Spec, *, exponent: float) -> Any:
+    if isinstance(exponent, float) and not (x.dtype.is_floating_point or x.dtype.is_complex):
+        return get_default_dtype()
+    return dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
+
+
+@computing(_fixed_power_dtype)
+def _fixed_power_spec(x: Spec, *, exponent: float) -> Spec:
+    kind = _fixed_power_dtype(x, exponent=exponent)
+    if isinstance(exponent, int) and exponent < 0 and not (kind.is_floating_point or kind.is_complex):
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return broadcast((x,), kind)
+
+
+def _power_gradient(g: Tensor, x: Tensor, exponent: float) -> Tensor:
+    if exponent == 0:
+        return g * 0
+    if exponent == 2:
+        return g * conj(x * 2)
+    return g * conj(pow(x, exponent - 1) * exponent)
+
+
+POWER_OF_NUMBER = operation("pow_fixed", _fixed_power_spec, _fixed_power, node="PowBackward0")
+POWER_OF_NUMBER.gradient(x=_power_gradient)
+
+
+def _powers_gradient_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    from .selection import where
+
+    return g * conj(where(y == 0, 0.0, y * apply(POWER, (x, y - 1))))
+
+
+def _powers_gradient_y(g: Tensor, x: Tensor, y: Tensor, result: Tensor) -> Tensor:
+    from .elementary import log
+    from .selection import where
+
+    zero = (x == 0) if x.is_complex() else (x == 0) & (y >= 0)
+    return g * conj(where(zero, 0.0, result * log(x if x.is_floating_point() or x.is_complex() else x.float())))
+
+
+POWER = operation("pow", pointwise, _power, node="PowBackward1")
+POWER.gradient(x=_powers_gradient_x, y=_powers_gradient_y)
+
+FIXED_EXPONENTS = frozenset((-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0))
+
+
+@public(inplace=True, out=True)
+def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001 - PyTorch's name
+    """`input ** exponent`, broadcast.
+
+    >>> torch.tensor([1., 2., 3.]) ** 2
+    tensor([1., 4., 9.])
+    """
+    if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
+        if exponent.__class__ is int or exponent in FIXED_EXPONENTS:
+            return apply(POWER_OF_NUMBER, (input,), (exponent,))
+    return apply(POWER, (input, exponent))
+
+
+@public(inplace=True, out=True)
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input ** exponent` in double precision."""
+    wide = [_double(t) for t in (input, exponent)]
+    return pow(*wide)
+
+
+def _double(t: Any) -> Any:
+    if not isinstance(t, Tensor):
+        return t
+    kind = settle(t).spec.dtype
+    return t.to(dtypes.complex128 if kind.is_complex else dtypes.float64)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Comparisons and logic
+
+_COMPARISONS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    "eq": (np.equal, ()),
+    "ne": (np.not_equal, ("not_equal",)),
+    "lt": (np.less, ("less",)),
+    "le": (np.less_equal, ("less_equal",)),
+    "gt": (np.greater, ("greater",)),
+    "ge": (np.greater_equal, ("greater_equal",)),
+}
+
+
+def _comparison(name: str, ufunc: Any, names: tuple[str, ...], infer: Any = comparison) -> Operation:
+    op = operation(name, infer, lambda x, y: ufunc(x, y))
+
+    def compare(input: Tensor, other: Any) -> Tensor:
+        return apply(op, (input, other))
+
+    compare.__name__ = compare.__qualname__ = name
+    compare.__doc__ = f"Element by element `numpy.{ufunc.__name__}(input, other)`, broadcast; a bool tensor."
+    public(inplace=True, out=True, names=names)(compare)
+    return op
+
+
+for _name, (_ufunc, _names) in _COMPARISONS.items():
+    _comparison(_name, _ufunc, _names)
+for _name in ("logical_and", "logical_or", "logical_xor"):
+    _comparison(_name, getattr(np, _name), ())
+
+
+@computing(promoted)
+def _bitwise(*specs: Spec) -> Spec:
+    kind = promoted(*specs)
+    if kind.is_floating_point or kind.is_complex:
+        raise RuntimeError(f"\"bitwise_and_cpu\" not implemented for '{kind.scalar_name}'")
+    return broadcast(specs, kind)
+
+
+def _bitwise_binary(name: str, ufunc: Any, dunder: str) -> None:
+    op = operation(name, _bitwise, lambda x, y: ufunc(x, y))
+
+    def combine(input: Any, other: Any) -> Tensor:
+        return apply(op, (input, other))
+
+    combine.__name__ = combine.__qualname__ = name
+    combine.__doc__ = f"Element by element `input {dunder} other` of integers or bools, broadcast."
+    public(inplace=True, out=True)(combine)
+
+
+for _name, _ufunc, _dunder in (
+    ("bitwise_and", np.bitwise_and, "&"),
+    ("bitwise_or", np.bitwise_or, "|"),
+    ("bitwise_xor", np.bitwise_xor, "^"),
+    ("bitwise_left_shift", np.left_shift, "<<"),
+    ("bitwise_right_shift", np.right_shift, ">>"),
+):
+    _bitwise_binary(_name, _ufunc, _dunder)
+
+INVERT = operation("bitwise_not", _bitwise, lambda x: np.invert(x))
+LOGICAL_NOT = operation("logical_not", comparison, lambda x: np.logical_not(x))
+
+
+@public(inplace=True, out=True)
+def bitwise_not(input: Tensor) -> Tensor:
+    """Every bit inverted; for bools, `not`."""
+    return apply(INVERT, (input,))
+
+
+@public(inplace=True, out=True)
+def logical_not(input: Tensor) -> Tensor:
+    """True where the element is zero."""
+    return apply(LOGICAL_NOT, (input,))

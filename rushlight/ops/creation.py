@@ -1,0 +1,409 @@
+"""Tensors from nothing or from another's shape, and the copy, cast and fill operations.
+
+Constant tensors (`full`, `arange`, ...) are recorded without inputs other than run-time numbers, so that a memoised stretch
+may make them.  Sizes are accepted in all of PyTorch's forms by `size_of`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import device as devices
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import dtype as Dtype
+from rushlight.core.dtype import get_default_dtype
+from rushlight.core.strided import contiguous_strides, preserve_strides
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import Leaf, Tensor, tensor_of, value_holding
+
+from . import public as surface
+from .public import public, require_tensor
+from .rules import fresh
+
+Size = tuple[int, ...]
+
+
+def size_of(args: tuple[Any, ...]) -> Size:
+    """A size from `f(2, 3)`, `f((2, 3))` or `f(torch.Size([2, 3]))`."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = tuple(args[0])
+    size = tuple(int(n) if isinstance(n, Tensor) else n.__index__() for n in args)
+    for n in size:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+    return size
+
+
+def check_device(where: Any) -> None:
+    """Raises PyTorch's error for a device that is not here."""
+    found = devices.parse(where) if where is not None else devices.get_default_device()
+    if found.type in ("cpu", "meta"):
+        return
+    if found.type == "cuda":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    if found.type == "mps":
+        raise RuntimeError("PyTorch is not linked with support for mps devices")
+    raise NotImplementedError(f"device {found}: Rushlight computes on the CPU")
+
+
+def finish(t: Tensor, requires_grad: bool) -> Tensor:
+    """Ends a factory function: off the tape, or a leaf of it."""
+    t._node = None
+    if requires_grad:
+        make_leaf(t)
+    return t
+
+
+def make_leaf(t: Tensor) -> None:
+    """Makes the tensor require grad."""
+    kind = t._value.spec.dtype
+    if not (kind.is_floating_point or kind.is_complex):
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+    t._node = Leaf(t)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Constants
+
+FULL = operation(
+    "full",
+    lambda value, *, shape, dtype, strides: spec_of(shape, dtype, strides),
+    lambda value, *, shape, dtype, strides: np.full(shape, _number_in(value, dtype), dtype.numpy),
+)
+
+
+def _number_in(value: Any, kind: Dtype) -> Any:
+    """The number as an element of the dtype: wraps around as C does, where NumPy would refuse."""
+    if kind.is_floating_point or kind.is_complex:
+        return value
+    return np.asarray(value).astype(kind.numpy)
+
+
+def constant(shape: Size, value: Any, kind: Dtype, strides: Size | None = None) -> Tensor:
+    """A tensor full of one number, recorded."""
+    return apply(FULL, (value,), (shape, kind, strides or contiguous_strides(shape)))
+
+
+def full_like_spec(spec: Spec, value: float) -> Tensor:
+    """A constant with a Spec's shape and dtype."""
+    return constant(spec.shape, value, spec.dtype)
+
+
+def _factory(args: tuple[Any, ...], value: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
+    if device is not None or devices.get_default_device().type != "cpu":
+        check_device(device)
+    return finish(constant(size_of(args), value, dtype or get_default_dtype()), requires_grad)
+
+
+@public(method=False, out=True)
+def zeros(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+          pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of zeros with the given size (https://pytorch.org/docs/stable/generated/torch.zeros.html).
+
+    >>> torch.zeros(2, 2)
+    tensor([[0., 0.],
+            [0., 0.]])
+    """
+    return _factory(_size_argument(size, names), 0, dtype, device, requires_grad)
+
+
+@public(method=False, out=True)
+def ones(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+         pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of ones with the given size.
+
+    >>> torch.ones(3)
+    tensor([1., 1., 1.])
+    """
+    return _factory(_size_argument(size, names), 1, dtype, device, requires_grad)
+
+
+@public(method=False, out=True)
+def empty(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+          pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of the given size whose numbers are not specified (here: zeros)."""
+    return _factory(size, 0, dtype, device, requires_grad)
+
+
+def _size_argument(size: tuple[Any, ...], names: Any) -> tuple[Any, ...]:
+    if names is not None:
+        raise NotImplementedError("named tensors (names=) are not in Rushlight")
+    return size
+
+
+def _dtype_of_number(value: Any) -> Dtype:
+    if isinstance(value, Tensor):
+        return value._value.spec.dtype
+    if isinstance(value, bool):
+        return dtypes.bool_
+    if isinstance(value, int):
+        return dtypes.int64
+    return get_default_dtype().to_complex() if isinstance(value, complex) else get_default_dtype()
+
+
+@public(method=False, out=True)
+def full(size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+    """A tensor of the given size full of `fill_value`; its dtype is the value's unless given.
+
+    >>> torch.full((2,), 3.5)
+    tensor([3.5000, 3.5000])
+    """
+    if device is not None:
+        check_device(device)
+    kind = dtype or _dtype_of_number(fill_value)
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+    return finish(constant(size_of((size,)), fill_value, kind), requires_grad)
+
+
+def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any, name: str) -> Tensor:
+    spec = settle(require_tensor(t, name)).spec
+    if device is not None:
+        check_device(device)
+    strides = contiguous_strides(spec.shape)
+    if memory_format is None or getattr(memory_format, "name", "preserve_format") == "preserve_format":
+        strides = preserve_strides(spec.shape, spec.strides)
+    return finish(constant(spec.shape, value, dtype or spec.dtype, strides), requires_grad)
+
+
+@public(method=False)
+def zeros_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
+               requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Zeros with the shape and dtype of `input`."""
+    return _like(input, 0, dtype, device, requires_grad, memory_format, "zeros_like")
+
+
+@public(method=False)
+def ones_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
+              requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Ones with the shape and dtype of `input`."""
+    return _like(input, 1, dtype, device, requires_grad, memory_format, "ones_like")
+
+
+@public(method=False)
+def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None,
+               requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with the shape and dtype of `input` whose numbers are not specified (here: zeros)."""
+    return _like(input, 0, dtype, device, requires_grad, memory_format, "empty_like")
+
+
+@public(method=False)
+def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+              requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`fill_value` everywhere, with the shape and dtype of `input`."""
+    return _like(input, fill_value, dtype, device, requires_grad, memory_format, "full_like")
+
+
+def _arange(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> np.ndarray:
+    if dtype.is_floating_point:
+        steps = np.arange(count, dtype="float64")
+        return (start + step * steps).astype(dtype.numpy)
+    return (int(start) + int(step) * np.arange(count, dtype="int64")).astype(dtype.numpy)
+
+
+ARANGE = operation("arange", lambda start, end, step, *, count, dtype: spec_of((count,), dtype), _arange)
+
+
+@public(method=False, out=True)
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: Any = None, layout: Any = None,
+           device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Numbers from `start` (0) up to, not including, `end`, `step` (1) apart; integers unless one argument is a float.
+
+    >>> torch.arange(1, 4)
+    tensor([1, 2, 3])
+    """
+    given = [x.item() if isinstance(x, Tensor) else x for x in args]
+    if len(given) == 1:
+        end = given[0]
+    elif given:
+        start, end, *rest = given
+        step = rest[0] if rest else step
+    start, step = 0 if start is None else start, 1 if step is None else step
+    if device is not None:
+        check_device(device)
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    floating = any(isinstance(x, float) for x in (start, end, step))
+    kind = dtype or (get_default_dtype() if floating else dtypes.int64)
+    count = math.ceil((end - start) / step)
+    return finish(apply(ARANGE, (start, end, step), (count, kind)), requires_grad)
+
+
+def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
+    """PyTorch counts from the nearer end, in the result's precision."""
+    real = np.dtype("float64") if not dtype.is_floating_point else dtype.numpy
+    if real.itemsize < 4:
+        real = np.dtype("float32")
+    first, last = real.type(start), real.type(end)
+    step = (last - first) / real.type(max(count - 1, 1))
+    i = np.arange(count)
+    half = count // 2
+    forward = first + step * i.astype(real)
+    backward = last - step * (count - 1 - i).astype(real)
+    return np.where(i < half, forward, backward).astype(dtype.numpy) if count > 1 else np.full(count, first, dtype.numpy)
+
+
+LINSPACE = operation("linspace", lambda start, end, *, count, dtype: spec_of((count,), dtype), _linspace)
+
+
+@public(method=False, out=True)
+def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any = None, device: Any = None,
+             requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`steps` numbers from `start` to `end`, both included, evenly apart.
+
+    >>> torch.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return finish(apply(LINSPACE, (start, end), (int(steps), dtype or get_default_dtype())), requires_grad)
+
+
+def _logspace(start: Any, end: Any, *, count: int, base: float, dtype: Dtype) -> np.ndarray:
+    exponents = _linspace(start, end, count=count, dtype=dtypes.float64)
+    return np.power(float(base), exponents).astype(dtype.numpy)
+
+
+LOGSPACE = operation("logspace", lambda start, end, *, count, base, dtype: spec_of((count,), dtype), _logspace)
+
+
+@public(method=False, out=True)
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, layout: Any = None,
+             device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """`steps` numbers from `base ** start` to `base ** end`, evenly apart on a logarithmic scale."""
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return finish(apply(LOGSPACE, (start, end), (int(steps), base, dtype or get_default_dtype())), requires_grad)
+
+
+EYE = operation(
+    "eye",
+    lambda *, rows, columns, dtype: spec_of((rows, columns), dtype),
+    lambda *, rows, columns, dtype: np.eye(rows, columns).astype(dtype.numpy),
+)
+
+
+@public(method=False, out=True)
+def eye(n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
+        requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """The identity matrix, n x m.
+
+    >>> torch.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return finish(apply(EYE, (), (n, n if m is None else m, dtype or get_default_dtype())), requires_grad)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Copies and casts
+
+
+def _complex_to_real(x: np.ndarray, kind: Dtype) -> np.ndarray:
+    return x.real if np.iscomplexobj(x) and not kind.is_complex and kind is not dtypes.bool_ else x
+
+
+CAST = operation(
+    "cast",
+    lambda x, *, dtype: spec_of(x.shape, dtype, fresh(x).strides, x.wrapped and dtype.itemsize == 8),
+    lambda x, *, dtype: np.asarray(_complex_to_real(x, dtype)).astype(dtype.numpy),
+    node="ToCopyBackward0",
+    exact=True,
+    aliases=False,
+)
+CAST.gradient(x=lambda g, x_spec: cast(g, x_spec.dtype))
+
+
+def cast(t: Tensor, dtype: Dtype) -> Tensor:
+    """The tensor in another dtype: itself if it has it already."""
+    return t if t._value.spec.dtype is dtype else apply(CAST, (t,), (dtype,))
+
+
+surface.cast = cast
+
+CLONE = operation("clone", fresh, lambda x: np.array(x, order="K", copy=True), exact=True, aliases=False)
+CLONE.gradient(x=lambda g: g)
+
+
+@public()
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy with its own memory; gradients pass through it to `input`.
+
+    >>> x = torch.tensor([1., 2.])
+    >>> x.clone().add_(1), x
+    (tensor([2., 3.]), tensor([1., 2.]))
+    """
+    if memory_format is not None and memory_format.name == "contiguous_format":
+        from rushlight.record.memory import RELAYOUT
+
+        return apply(RELAYOUT, (input,), (contiguous_strides(settle(input).spec.shape),))
+    return apply(CLONE, (input,))
+
+
+def wrap(array: np.ndarray) -> Tensor:
+    """A tensor around an array that nobody else will touch: no copy, no sharing."""
+    return tensor_of(value_holding(array, spec_of_array(array)))
+
+
+_specs_of_arrays: dict[tuple[Any, ...], Spec] = {}
+
+
+def spec_of_array(array: np.ndarray) -> Spec:
+    """The Spec of a NumPy array."""
+    key = (array.shape, array.dtype, array.strides)
+    found = _specs_of_arrays.get(key)
+    if found is None:
+        size = array.itemsize
+        strides = tuple(s // size for s in array.strides)
+        if array.flags.c_contiguous:
+            strides = contiguous_strides(array.shape)
+        found = _specs_of_arrays[key] = spec_of(array.shape, dtypes.from_numpy(array.dtype), strides)
+    return found
+
+
+COPY = operation(
+    "copy_from",
+    lambda x, source: _copy_spec(x, source),
+    lambda x, source: np.broadcast_to(_complex_to_real_like(source, x), x.shape).astype(x.dtype),
+    node="CopyBackwards",
+    exact=True,
+    aliases=False,
+)
+COPY.gradient(x=lambda g: g * 0, source=lambda g: g)
+
+
+def _complex_to_real_like(source: Any, x: np.ndarray) -> Any:
+    return source.real if np.iscomplexobj(source) and not np.iscomplexobj(x) else source
+
+
+def _copy_spec(x: Spec, source: Spec) -> Spec:
+    if source.shape != x.shape and (
+        source.ndim > x.ndim
+        or any(s not in (1, n) for s, n in zip(reversed(source.shape), reversed(x.shape), strict=False))
+    ):
+        dim = max(x.ndim, source.ndim) - 1
+        raise RuntimeError(
+            f"The size of tensor a ({x.shape[-1] if x.shape else 1}) must match the size of tensor b "
+            f"({source.shape[-1] if source.shape else 1}) at non-singleton dimension {dim}"
+            if source.ndim <= x.ndim
+            else f"output with shape {list(x.shape)} doesn't match the broadcast shape {list(source.shape)}"
+        )
+    return x
+
+
+def copied(x: Tensor, source: Any) -> Tensor:
+    """What `x.copy_(source)` puts into x."""
+    return apply(COPY, (x, source))
+
+
+def tracking_paused() -> Any:
+    """The recorder, for code that switches the tape off for a moment."""
+    return recorder()

@@ -1,0 +1,258 @@
+"""Elementary functions, element by element: exponentials, logarithms, trigonometry, rounding, signs.
+
+`unary` makes the public function, its in-place form and its operation from the NumPy kernel and the derivative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.record.operation import Operation, computing, operation
+from rushlight.record.spec import Spec
+from rushlight.record.trace import apply
+from rushlight.record.value import Tensor
+
+from .arithmetic import conj
+from .public import public
+from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
+
+
+def unary(
+    name: str,
+    kernel: Callable[..., Any],
+    rule: Callable[..., Any] | None,
+    doc: str,
+    *,
+    infer: Callable[..., Any] = pointwise_float,
+    names: tuple[str, ...] = (),
+    node: str | None = None,
+    functional: bool = False,
+    inplace: bool = True,
+    space: str | None = None,
+) -> Callable[[Tensor], Tensor]:
+    """Declares a function of one operand: the operation, `torch.f`, `Tensor.f` and `Tensor.f_`."""
+    op = operation(name, infer, kernel if hasattr(kernel, "__code__") else (lambda x: kernel(x)), node=node)
+    if rule is not None:
+        op.gradient(x=rule)
+
+    def f(input: Tensor) -> Tensor:
+        return apply(op, (input,))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    f.operation = op  # type: ignore[attr-defined]
+    return public(inplace=inplace, out=True, names=names, functional=functional, space=space)(f)
+
+
+def _no_slope(g: Tensor) -> Tensor:
+    return g * 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Exponentials and logarithms
+
+exp = unary("exp", np.exp, lambda g, result: g * conj(result), """e to the power of each element.
+
+    >>> torch.exp(torch.tensor([0., 1.]))
+    tensor([1.0000, 2.7183])
+    """)  # fmt: skip
+exp2 = unary("exp2", np.exp2, lambda g, result: g * conj(result) * math.log(2), "2 to the power of each element.")
+expm1 = unary("expm1", np.expm1, lambda g, result: g * conj(result + 1), "exp(x) - 1, exact near 0.")
+log = unary("log", np.log, lambda g, x: g / conj(x), """The natural logarithm.
+
+    >>> torch.log(torch.tensor([1.]))
+    tensor([0.])
+    """)  # fmt: skip
+log2 = unary("log2", np.log2, lambda g, x: g / conj(x * math.log(2)), "The logarithm to base 2.")
+log10 = unary("log10", np.log10, lambda g, x: g / conj(x * math.log(10)), "The logarithm to base 10.")
+log1p = unary("log1p", np.log1p, lambda g, x: g / conj(x + 1), "log(1 + x), exact near 0.")
+
+
+def _sigmoid(x: Any) -> Any:
+    """Stable on both sides: exp is only taken of negative numbers."""
+    if np.iscomplexobj(x):
+        return 1 / (1 + np.exp(-x))
+    z = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, z) / (1 + z)
+
+
+def _sigmoid_gradient(g: Tensor, result: Tensor) -> Tensor:
+    return g * conj((1 - result) * result)
+
+
+sigmoid = unary("sigmoid", _sigmoid, _sigmoid_gradient, """1 / (1 + exp(-x)).
+
+    >>> torch.sigmoid(torch.tensor([0.]))
+    tensor([0.5000])
+    """, functional=True)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Powers
+
+sqrt = unary("sqrt", np.sqrt, lambda g, result: g / (conj(result) * 2), "The square root.")
+rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, result: g * conj(result**3) * -0.5, "1 / sqrt(x).")
+reciprocal = unary("reciprocal", lambda x: 1 / x, lambda g, result: -g * conj(result * result), "1 / x.")
+square = unary("square", lambda x: np.multiply(x, x), lambda g, x: g * conj(x * 2), "x * x.", infer=pointwise,
+               node="PowBackward0")  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Trigonometry and hyperbolic functions
+
+sin = unary("sin", np.sin, lambda g, x: g * conj(cos(x)), "The sine.")
+cos = unary("cos", np.cos, lambda g, x: g * conj(-sin(x)), "The cosine.")
+tan = unary("tan", np.tan, lambda g, result: g * conj(result * result + 1), "The tangent.")
+asin = unary("asin", np.arcsin, lambda g, x: g * conj((1 - x * x).rsqrt()), "The inverse sine.", names=("arcsin",))
+acos = unary("acos", np.arccos, lambda g, x: g * conj(-(1 - x * x).rsqrt()), "The inverse cosine.", names=("arccos",))
+atan = unary("atan", np.arctan, lambda g, x: g / conj(x * x + 1), "The inverse tangent.", names=("arctan",))
+sinh = unary("sinh", np.sinh, lambda g, x: g * conj(cosh(x)), "The hyperbolic sine.")
+cosh = unary("cosh", np.cosh, lambda g, x: g * conj(sinh(x)), "The hyperbolic cosine.")
+tanh = unary("tanh", np.tanh, lambda g, result: g * conj(1 - result * result), "The hyperbolic tangent.",
+             functional=True)  # fmt: skip
+asinh = unary("asinh", np.arcsinh, lambda g, x: g * conj((x * x + 1).rsqrt()), "The inverse hyperbolic sine.",
+              names=("arcsinh",))  # fmt: skip
+acosh = unary("acosh", np.arccosh, lambda g, x: g * conj(((x - 1).rsqrt() * (x + 1).rsqrt())),
+              "The inverse hyperbolic cosine.", names=("arccosh",))  # fmt: skip
+atanh = unary("atanh", np.arctanh, lambda g, x: g / conj(1 - x * x), "The inverse hyperbolic tangent.",
+              names=("arctanh",))  # fmt: skip
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Rounding and signs
+
+
+@computing(promoted)
+def _rounding(x: Spec) -> Spec:
+    """Rounding leaves integers alone."""
+    if x.dtype.is_complex:
+        raise RuntimeError(f"rounding is not supported for complex inputs (got {x.dtype})")
+    return broadcast((x,), x.dtype)
+
+
+def _rounds(ufunc: Any) -> Callable[[Any], Any]:
+    return lambda x: x if np.asarray(x).dtype.kind in "iub" else ufunc(x)
+
+
+floor = unary("floor", _rounds(np.floor), _no_slope, "Rounded down.", infer=_rounding)
+ceil = unary("ceil", _rounds(np.ceil), _no_slope, "Rounded up.", infer=_rounding)
+trunc = unary("trunc", _rounds(np.trunc), _no_slope, "Rounded towards zero.", infer=_rounding, names=("fix",))
+frac = unary("frac", lambda x: x - np.trunc(x), lambda g: g, "The part after the point, with the sign of x.",
+             infer=_rounding)  # fmt: skip
+
+
+def _round(x: Any, *, decimals: int) -> Any:
+    if np.asarray(x).dtype.kind in "iub" and decimals >= 0:
+        return x
+    if decimals == 0:
+        return np.rint(x)
+    scale = np.asarray(x).dtype.type(10.0 ** abs(decimals))
+    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+
+
+ROUND = operation("round", lambda x, *, decimals: _rounding(x), _round, compute=lambda x, *, decimals: x.dtype)
+ROUND.gradient(x=_no_slope)
+
+
+@public(inplace=True, out=True)
+def round(input: Tensor, *, decimals: int = 0) -> Tensor:  # noqa: A001 - PyTorch's name
+    """Rounded to `decimals` places, halves to the even neighbour."""
+    return apply(ROUND, (input,), (decimals,))
+
+
+@computing(promoted)
+def _magnitude(x: Spec) -> Spec:
+    """The absolute value of a complex number is real."""
+    return broadcast((x,), x.dtype.to_real())
+
+
+def _absolute_gradient(g: Tensor, x: Tensor) -> Tensor:
+    return g * sgn(x)
+
+
+absolute = unary("abs", lambda x: np.abs(x), _absolute_gradient, "The absolute value.", infer=_magnitude,
+                 names=("absolute",))  # fmt: skip
+sign = unary("sign", lambda x: x if np.asarray(x).dtype.kind == "b" else np.sign(x), _no_slope,
+             "-1, 0 or 1: the sign.", infer=pointwise)  # fmt: skip
+
+
+def _sgn(x: Any) -> Any:
+    if not np.iscomplexobj(x):
+        return x if np.asarray(x).dtype.kind == "b" else np.sign(x)
+    size = np.abs(x)
+    return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
+
+
+def _sgn_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
+    if not x.is_complex():
+        return g * 0
+    size = x.abs()
+    tangent = g / size - (result * (result * g.conj()).real / size)
+    from .selection import where
+
+    return where(size == 0, tangent * 0, tangent)
+
+
+sgn = unary("sgn", _sgn, _sgn_gradient, "x / |x|; for real numbers, the sign.", infer=pointwise)
+
+
+@computing(promoted)
+def _real_predicate(x: Spec) -> Spec:
+    if x.dtype.is_complex:
+        raise RuntimeError("signbit is not implemented for complex tensors.")
+    return broadcast((x,), dtypes.bool_)
+
+
+signbit = unary("signbit", lambda x: np.signbit(x) if np.asarray(x).dtype.kind != "b" else np.zeros_like(x), None,
+                "True where the sign bit is set (-0. included).", infer=_real_predicate, inplace=False)  # fmt: skip
+isnan = unary("isnan", lambda x: np.isnan(x), None, "True where the element is NaN.", infer=comparison, inplace=False)
+isinf = unary("isinf", lambda x: np.isinf(x), None, "True where the element is infinite.", infer=comparison,
+              inplace=False)  # fmt: skip
+isfinite = unary("isfinite", lambda x: np.isfinite(x), None, "True where the element is neither infinite nor NaN.",
+                 infer=comparison, inplace=False)  # fmt: skip
+isposinf = unary("isposinf", lambda x: np.isposinf(x), None, "True where the element is +inf.", infer=comparison,
+                 inplace=False)  # fmt: skip
+isneginf = unary("isneginf", lambda x: np.isneginf(x), None, "True where the element is -inf.", infer=comparison,
+                 inplace=False)  # fmt: skip
+isreal = unary("isreal", lambda x: np.isreal(x), None, "True where the imaginary part is 0.", infer=comparison,
+               inplace=False)  # fmt: skip
+positive = unary("positive", lambda x: np.positive(x), lambda g: g, "+x.", infer=pointwise, inplace=False)
+deg2rad = unary("deg2rad", np.deg2rad, lambda g: g * (math.pi / 180), "Degrees as radians.")
+rad2deg = unary("rad2deg", np.rad2deg, lambda g: g * (180 / math.pi), "Radians as degrees.")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Of two operands
+
+
+def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True) -> Operation:
+    op = operation(name, infer, lambda x, y: kernel(x, y))
+
+    def f(input: Tensor, other: Tensor) -> Tensor:
+        return apply(op, (input, other))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    public(inplace=inplace, out=True, names=("arctan2",) if name == "atan2" else ())(f)
+    return op
+
+
+ATAN2 = _binary("atan2", np.arctan2, "The angle of the point (other, input), in radians.")
+ATAN2.gradient(x=lambda g, x, y: g * y / (x * x + y * y), y=lambda g, x, y: -g * x / (x * x + y * y))
+HYPOT = _binary("hypot", np.hypot, "sqrt(input**2 + other**2).", pointwise)
+HYPOT.gradient(x=lambda g, x, result: g * x / result, y=lambda g, y, result: g * y / result)
+COPYSIGN = _binary("copysign", np.copysign, "The size of `input` with the sign of `other`.")
+COPYSIGN.gradient(
+    x=lambda g, x, result: g * (sign(x) * sign(result)),
+    y=_no_slope,
+)
+LOGADDEXP = _binary("logaddexp", np.logaddexp, "log(exp(input) + exp(other)).", pointwise, inplace=False)
+LOGADDEXP.gradient(x=lambda g, x, result: g * exp(x - result), y=lambda g, y, result: g * exp(y - result))
+LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).", pointwise, inplace=False)
+LOGADDEXP2.gradient(x=lambda g, x, result: g * exp2(x - result), y=lambda g, y, result: g * exp2(y - result))
+NEXTAFTER = _binary("nextafter", np.nextafter, "The next number after `input` towards `other`.")
+_binary("gcd", np.gcd, "The greatest common divisor.", pointwise)
+_binary("lcm", np.lcm, "The least common multiple.", pointwise)
+_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise)

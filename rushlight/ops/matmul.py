@@ -1,0 +1,317 @@
+"""Products of matrices and vectors, and the affine map `linear`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.core.strided import broadcast_shapes
+from rushlight.record.operation import Operation, computing, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, settle
+from rushlight.record.value import Tensor
+
+from .arithmetic import conj
+from .public import public
+
+
+def _same_dtype(x: Spec, y: Spec, *_: Any, **__: Any) -> None:
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {_c_name(x)} != {_c_name(y)}"
+        )
+
+
+def _c_name(x: Spec) -> str:
+    names = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+             "int64": "long long", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
+             "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>"}  # fmt: skip
+    return names.get(x.dtype.name, x.dtype.name)
+
+
+def _matrix_product(x: Any, y: Any) -> Any:
+    if x.dtype.kind == "b":
+        raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
+    return np.matmul(x, y)
+
+
+def _mm_spec(x: Spec, y: Spec) -> Spec:
+    if x.ndim != 2:
+        raise RuntimeError("self must be a matrix")
+    if y.ndim != 2:
+        raise RuntimeError("mat2 must be a matrix")
+    if x.shape[1] != y.shape[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({x.shape[0]}x{x.shape[1]} and {y.shape[0]}x{y.shape[1]})"
+        )
+    _same_dtype(x, y)
+    return spec_of((x.shape[0], y.shape[1]), x.dtype)
+
+
+MM = operation("mm", _mm_spec, _matrix_product)
+MM.gradient(x=lambda g, y: mm(g, conj(y).t()), y=lambda g, x: mm(conj(x).t(), g))
+
+
+@public(out=True)
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices.
+
+    >>> torch.mm(torch.eye(2), torch.ones(2, 1))
+    tensor([[1.],
+            [1.]])
+    """
+    return apply(MM, (input, mat2))
+
+
+def _bmm_spec(x: Spec, y: Spec) -> Spec:
+    if x.ndim != 3 or y.ndim != 3:
+        raise RuntimeError("batch1 must be a 3D tensor" if x.ndim != 3 else "batch2 must be a 3D tensor")
+    if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{x.shape[0]}, {x.shape[2]}] but got: "
+            f"[{y.shape[0]}, {y.shape[1]}]."
+        )
+    _same_dtype(x, y)
+    return spec_of((x.shape[0], x.shape[1], y.shape[2]), x.dtype)
+
+
+BMM = operation("bmm", _bmm_spec, _matrix_product)
+BMM.gradient(
+    x=lambda g, y: bmm(g, conj(y).transpose(1, 2)),
+    y=lambda g, x: bmm(conj(x).transpose(1, 2), g),
+)
+
+
+@public(out=True)
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices, (B, n, m) and (B, m, p)."""
+    return apply(BMM, (input, mat2))
+
+
+def _mv_spec(x: Spec, y: Spec) -> Spec:
+    if x.ndim != 2 or y.ndim != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {x.ndim}, {x.ndim}, {y.ndim}")
+    if x.shape[1] != y.shape[0]:
+        raise RuntimeError(f"size mismatch, got input ({x.shape[0]}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})")
+    _same_dtype(x, y)
+    return spec_of((x.shape[0],), x.dtype)
+
+
+MV = operation("mv", _mv_spec, _matrix_product)
+MV.gradient(x=lambda g, y: outer(g, conj(y)), y=lambda g, x: mv(conj(x).t(), g))
+
+
+@public(out=True)
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    return apply(MV, (input, vec))
+
+
+def _dot_spec(x: Spec, y: Spec) -> Spec:
+    if x.ndim != 1 or y.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
+    if x.shape != y.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src [{y.shape[0]}] to have the same number of "
+            f"elements, but got {x.shape[0]} and {y.shape[0]} elements respectively"
+        )
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {x.dtype.scalar_name} and {y.dtype.scalar_name}"
+        )
+    return spec_of((), x.dtype)
+
+
+DOT = operation("dot", _dot_spec, lambda x, y: np.dot(x, y))
+DOT.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
+VDOT = operation("vdot", _dot_spec, lambda x, y: np.vdot(x, y))
+VDOT.gradient(x=lambda g, y: conj(g) * y, y=lambda g, x: g * x)
+
+
+@public(out=True)
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The inner product of two vectors.
+
+    >>> torch.dot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
+    tensor(11.)
+    """
+    return apply(DOT, (input, tensor))
+
+
+@public(out=True)
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """The inner product of two vectors, the first conjugated."""
+    return apply(VDOT, (input, other))
+
+
+@public(out=True, names=("ger",))
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """The outer product of two vectors."""
+    for t, name in ((input, "self"), (vec2, "vec2")):
+        if settle(t).spec.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {t._value.spec.ndim}-D")
+    return input.unsqueeze(1) * vec2
+
+
+@public(out=True)
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """The matrix product with NumPy's rules: vectors, matrices and broadcast batches (`@`).
+
+    >>> torch.ones(2, 3) @ torch.ones(3)
+    tensor([3., 3.])
+    """
+    a, b = settle(input).spec.ndim, settle(other).spec.ndim
+    if a == 0 or b == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
+    if a == 2 and b == 2:
+        return apply(MM, (input, other))
+    if a == 1 and b == 1:
+        return dot(input, other)
+    if a == 2 and b == 1:
+        return mv(input, other)
+    if a == 1 and b == 2:
+        return mm(input.unsqueeze(0), other).squeeze(0)
+    if a > 2 and b <= 2:
+        return _folded(input, other)
+    return _batched(input, other, a, b)
+
+
+def _folded(input: Tensor, other: Tensor) -> Tensor:
+    """A batch times one matrix (or vector): one large product."""
+    shape = input._value.spec.shape
+    inner = other._value.spec.shape
+    if shape[-1] != inner[0]:
+        rows = 1
+        for n in shape[:-1]:
+            rows *= n
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {inner[0]}x{inner[-1] if len(inner) > 1 else 1})"
+        )
+    flat = input.reshape(-1, shape[-1]) if shape[-1] else input.reshape(_count(shape[:-1]), 0)
+    product = mv(flat, other) if len(inner) == 1 else mm(flat, other)
+    return product.view(*shape[:-1], *inner[1:])
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    n = 1
+    for s in shape:
+        n *= s
+    return n
+
+
+def _batched(input: Tensor, other: Tensor, a: int, b: int) -> Tensor:
+    left = input.unsqueeze(0) if a == 1 else input
+    right = other.unsqueeze(1) if b == 1 else other
+    p, q = left._value.spec.shape, right._value.spec.shape
+    batch = broadcast_shapes(p[:-2], q[:-2])
+    if p[-1] != q[-2]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{_count(batch)}, {p[-1]}] but got: "
+            f"[{_count(batch)}, {q[-2]}]."
+        )
+    n = _count(batch)
+    x = left.expand(*batch, *p[-2:]).reshape(n, *p[-2:])
+    y = right.expand(*batch, *q[-2:]).reshape(n, *q[-2:])
+    shape = (*batch, *(() if a == 1 else p[-2:-1]), *(() if b == 1 else q[-1:]))
+    return bmm(x, y).view(*shape)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# With an added term
+
+
+def _addmm_spec(c: Spec, x: Spec, y: Spec, beta: Spec, alpha: Spec) -> Spec:
+    product = _mm_spec(x, y)
+    broadcast_shapes(c.shape, product.shape)
+    if c.dtype is not x.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {c.dtype.scalar_name} and {y.dtype.scalar_name}"
+        )
+    return product
+
+
+def _addmm(c: Any, x: Any, y: Any, beta: float, alpha: float) -> Any:
+    product = np.matmul(x, y)
+    if alpha != 1:
+        product = product * alpha
+    if beta == 0:
+        return product
+    return product + (c if beta == 1 else c * beta)
+
+
+def _addmm_like(name: str, node: str, infer: Any, product: Any) -> Operation:
+    op = operation(name, infer, _addmm, node=node)
+    return op
+
+
+ADDMM = operation("addmm", _addmm_spec, _addmm)
+ADDMM.gradient(
+    c=lambda g, beta: g * beta,
+    x=lambda g, y, alpha: mm(g, conj(y).t()) * alpha,
+    y=lambda g, x, alpha: mm(conj(x).t(), g) * alpha,
+)
+
+
+@public(inplace=True, out=True)
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`beta * input + alpha * (mat1 @ mat2)`."""
+    return apply(ADDMM, (input, mat1, mat2, beta, alpha))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Linear
+
+
+def _linear_dtype(x: Spec, w: Spec, b: Spec | None) -> None:
+    return None
+
+
+@computing(_linear_dtype)
+def _linear_spec(x: Spec, w: Spec, b: Spec | None) -> Spec:
+    rows = _count(x.shape[:-1])
+    if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[-1]:
+        columns = w.shape[::-1] if w.ndim == 2 else w.shape
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1] if x.ndim else 1} and "
+            f"{'x'.join(map(str, columns))})"
+        )
+    if x.dtype is not w.dtype or (b is not None and b.dtype is not x.dtype):
+        other = w if x.dtype is not w.dtype else b
+        assert other is not None
+        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {x.dtype.scalar_name} and {other.dtype.scalar_name}")
+    if b is not None:
+        broadcast_shapes(b.shape, (*x.shape[:-1], w.shape[0]))
+    return spec_of((*x.shape[:-1], w.shape[0]), x.dtype)
+
+
+def _linear(x: Any, w: Any, b: Any) -> Any:
+    product = np.matmul(x, w.T)
+    return product if b is None else product + b
+
+
+def _linear_gradient_w(g: Tensor, x: Tensor) -> Tensor:
+    columns = g._value.spec.shape[-1]
+    return mm(g.reshape(-1, columns).t(), conj(x).reshape(-1, x._value.spec.shape[-1]))
+
+
+LINEAR = operation("linear", _linear_spec, _linear, node="AddmmBackward0")
+LINEAR.gradient(
+    x=lambda g, w: matmul(g, conj(w)),
+    w=_linear_gradient_w,
+    b=lambda g: g,
+)
+LINEAR_NO_BIAS = operation("linear_no_bias", lambda x, w: _linear_spec(x, w, None), lambda x, w: np.matmul(x, w.T),
+                           node="MmBackward0")  # fmt: skip
+LINEAR_NO_BIAS.gradient(x=LINEAR.rules["x"], w=_linear_gradient_w)
+
+
+@public(function=False, method=False, functional=True)
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`input @ weight.T + bias` (https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html).
+
+    Shapes: input (*, in), weight (out, in), bias (out); result (*, out).
+    """
+    if bias is None:
+        return apply(LINEAR_NO_BIAS, (input, weight))
+    return apply(LINEAR, (input, weight, bias))

@@ -1,0 +1,153 @@
+"""How an operation becomes callable: `torch.f`, `Tensor.f`, `Tensor.f_` and `torch.nn.functional.f`.
+
+A family's file writes one Python function for each operation, with PyTorch's arguments, and marks it `@public(...)`. From it come the
+method, the in-place form (compute, then write back) and `out=`.  The floor above hangs the tables on Tensor and the modules.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from rushlight.core.dtype import can_cast
+from rushlight.record.memory import assign, check_writable
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTIONS: dict[str, Callable[..., Any]] = {}  # torch.<name>
+METHODS: dict[str, Callable[..., Any]] = {}  # Tensor.<name>
+FUNCTIONAL: dict[str, Callable[..., Any]] = {}  # torch.nn.functional.<name>
+SPACES: dict[str, dict[str, Callable[..., Any]]] = {"linalg": {}, "fft": {}, "special": {}}  # torch.<space>.<name>
+
+
+def public(
+    *,
+    function: bool = True,
+    method: bool = True,
+    inplace: bool = False,
+    out: bool = False,
+    functional: bool = False,
+    space: str | None = None,
+    names: tuple[str, ...] = (),
+) -> Callable[[F], F]:
+    """Marks a function as part of the public surface, under its own name and `names`.
+
+    `function`: `torch.f`; `method`: `Tensor.f`; `inplace`: also `Tensor.f_` (and `torch.f_` / `F.f_` where those exist);
+    `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like.
+    """
+
+    def mark(f: F) -> F:
+        for name in (f.__name__, *names):
+            shown = with_out(f, name) if out else f
+            if function:
+                FUNCTIONS[name] = shown
+            if functional:
+                FUNCTIONAL[name] = shown
+            if space:
+                SPACES[space][name] = shown
+            if method:
+                METHODS[name] = f
+            if inplace:
+                written = in_place(f, name)
+                METHODS[name + "_"] = written
+                if function:
+                    FUNCTIONS[name + "_"] = written
+                if functional:
+                    FUNCTIONAL[name + "_"] = written
+        return f
+
+    return mark
+
+
+def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The in-place form of a function: computes it, then writes the result into the first argument."""
+
+    @functools.wraps(f, assigned=("__doc__",))
+    def written(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return write_back(self, f(self, *args, **kwargs))
+
+    written.__name__ = name + "_"
+    written.__qualname__ = f"Tensor.{name}_"
+    return written
+
+
+def write_back(t: Tensor, result: Tensor) -> Tensor:
+    """Ends an in-place operation: `t` takes the numbers and history of `result`, cast to its dtype."""
+    spec = settle(t).spec
+    check_writable(t)
+    found = result._value.spec
+    if found.shape != spec.shape:
+        raise RuntimeError(
+            f"output with shape {list(spec.shape)} doesn't match the broadcast shape {list(found.shape)}"
+        )
+    if found.dtype is not spec.dtype:
+        if not can_cast(found.dtype, spec.dtype):
+            raise RuntimeError(
+                f"result type {found.dtype.scalar_name} can't be cast to the desired output type {spec.dtype.scalar_name}"
+            )
+        result = cast(result, spec.dtype)
+    return assign(t, result)
+
+
+def cast(t: Tensor, dtype: Any) -> Tensor:
+    """The tensor in another dtype (recorded; set by ops.creation)."""
+    raise NotImplementedError("ops.creation defines the cast")
+
+
+def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function with PyTorch's `out=`."""
+
+    @functools.wraps(f)
+    def accepting_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return f(*args, **kwargs)
+        result = f(*args, **kwargs)
+        if isinstance(result, tuple):
+            for target, r in zip(out, result, strict=True):
+                write_out(target, r, name)
+            return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+        return write_out(out, result, name)
+
+    return accepting_out
+
+
+def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
+    """Ends an operation with `out=`: resizes with PyTorch's warning, casts, and writes."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if recorder().tracking and (out._node is not None or result._node is not None):
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "
+            "arguments requires grad."
+        )
+    spec, found = settle(out).spec, result._value.spec
+    if found.dtype is not spec.dtype and not can_cast(found.dtype, spec.dtype):
+        raise RuntimeError(
+            f"result type {found.dtype.scalar_name} can't be cast to the desired output type {spec.dtype.scalar_name}"
+        )
+    if spec.shape != found.shape:
+        if spec.numel:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(spec.shape)}, which does not "
+                f"match the required output shape {list(found.shape)}. This behavior is deprecated, and in a future "
+                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
+                "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
+                UserWarning,
+                stacklevel=3,
+            )
+        out.resize_(found.shape)
+    return write_back(out, result)
+
+
+def require_tensor(t: Any, function: str, argument: str = "input", position: int = 1) -> Tensor:
+    """The argument, if it is a Tensor; else PyTorch's TypeError."""
+    if isinstance(t, Tensor):
+        return t
+    raise TypeError(f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {type(t).__name__}")
+
+
+__all__ = ["FUNCTIONAL", "FUNCTIONS", "METHODS", "SPACES", "apply", "public", "require_tensor", "write_back", "write_out"]

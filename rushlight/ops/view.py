@@ -1,0 +1,591 @@
+"""Views: other shapes and orders of the same memory.
+
+A view of numbers that are there already is made at once, as a NumPy view; a view of a pending Value, or of a tensor with a
+history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a shape
+rule from `core.strided`, a NumPy kernel and a derivative; they differ in the name of their node.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import strided
+from rushlight.core.dtype import dtype as Dtype
+from rushlight.core.size import Size
+from rushlight.core.strided import normalize_dim
+from rushlight.record.memory import STRIDED, look, memory_of, placement, share
+from rushlight.record.operation import Operation, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import Tensor, tensor_of, value_holding
+
+from .public import public
+
+Layout = tuple[tuple[int, ...], tuple[int, ...], int]
+
+_layouts: dict[tuple[Any, ...], tuple[Spec, int]] = {}
+
+
+def view_operation(name: str, node: str, layout: Callable[..., Layout], kernel: Callable[..., Any], rule: Any) -> Operation:
+    """Declares a kind of view. `layout(shape, strides, offset, **attributes)` says where its elements lie."""
+
+    def infer(x: Spec, **attributes: Any) -> Spec:
+        shape, strides, _ = layout(x.shape, x.strides, 0, **attributes)
+        return spec_of(tuple(shape), x.dtype, tuple(strides))
+
+    op = operation(name, infer, kernel, node=node, view=True)
+    op.gradient(**({} if rule is None else {op.operands[0]: rule}))
+    _layout_of[op] = layout
+    return op
+
+
+_layout_of: dict[Operation, Callable[..., Layout]] = {}
+
+
+def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
+    """The view of `t` that `op` makes."""
+    v = settle(t)
+    key = (op, attrs, v.spec)
+    found = _layouts.get(key)
+    if found is None:
+        shape, strides, offset = _layout_of[op](v.spec.shape, v.spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
+        found = _layouts[key] = spec_of(tuple(shape), v.spec.dtype, tuple(strides)), offset
+        if len(_layouts) > 50_000:
+            _layouts.clear()
+    spec, offset = found
+    me = recorder()
+    if v.buf is not None and not me.hold and (t._node is None or not me.tracking):
+        array = op.kernel(v.buf, **dict(zip(op.attributes, attrs, strict=True)))
+        result = tensor_of(value_holding(array, spec))
+    else:
+        result = apply(op, (t,), attrs)
+    start = t._view[2] if t._view is not None else 0
+    share(t, (spec.shape, spec.strides, start + offset, spec.dtype), result)
+    link(t, result)
+    return result
+
+
+def link(t: Tensor, view: Tensor) -> None:
+    """Makes `view` a differentiable view of t's base."""
+    base = t if t._base is None else t._base
+    view._base = base
+    view._base_node = base._node
+    view._inference = t._inference
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Another shape
+
+
+def _shape_layout(shape: Any, strides: Any, offset: int, *, to: tuple[int, ...]) -> Layout:
+    return strided.view(shape, strides, offset, to)
+
+
+def _reshaping(name: str, node: str) -> Operation:
+    return view_operation(name, node, _shape_layout, lambda x, *, to: x.reshape(to), lambda g, x_spec: g.reshape(x_spec.shape))
+
+
+VIEW = _reshaping("view", "ViewBackward0")
+RESHAPE_ALIAS = _reshaping("reshape_alias", "ReshapeAliasBackward0")
+UNSAFE_VIEW = _reshaping("unsafe_view", "UnsafeViewBackward0")
+SQUEEZE = _reshaping("squeeze", "SqueezeBackward0")
+SQUEEZE_DIM = _reshaping("squeeze_dim", "SqueezeBackward1")
+SQUEEZE_DIMS = _reshaping("squeeze_dims", "SqueezeBackward2")
+UNSQUEEZE = _reshaping("unsqueeze", "UnsqueezeBackward0")
+
+
+def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        args = tuple(args[0])
+    return tuple([a if a.__class__ is int else operator.index(a) for a in args])
+
+
+@public(function=False)
+def view(input: Tensor, *size: Any) -> Tensor:
+    """The same memory in another shape, which must fit the strides; or, given a dtype, read as that dtype.
+
+    >>> torch.arange(6).view(2, -1).shape
+    torch.Size([2, 3])
+    """
+    if len(size) == 1 and isinstance(size[0], Dtype):
+        return view_as_dtype(input, size[0])
+    to = _sizes(size)
+    spec = settle(input).spec
+    if -1 in to or _product(to) != spec.numel:
+        to = tuple(strided.infer_size(to, spec.numel))
+    return look_at(input, VIEW, (to,))
+
+
+def _product(shape: Sequence[int]) -> int:
+    n = 1
+    for s in shape:
+        n *= s
+    return n
+
+
+@public()
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same numbers in another shape: a view where the strides allow it, else a copy.
+
+    >>> torch.arange(4).reshape(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
+    to = _sizes(shape)
+    spec = settle(input).spec
+    if -1 in to or _product(to) != spec.numel:
+        to = tuple(strided.infer_size(to, spec.numel))
+    return _reshaped(input, spec, to)
+
+
+def _reshaped(input: Tensor, spec: Spec, to: tuple[int, ...]) -> Tensor:
+    if strided.view_strides(spec.shape, spec.strides, to) is not None:
+        return look_at(input, VIEW if spec.is_contiguous else RESHAPE_ALIAS, (to,))
+    return look_at(contiguous(input), UNSAFE_VIEW, (to,))
+
+
+@public()
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input.view(other.shape)`."""
+    return view(input, settle(other).spec.shape)
+
+
+@public()
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input.reshape(other.shape)`."""
+    return reshape(input, settle(other).spec.shape)
+
+
+@public()
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions `start_dim` to `end_dim` made one.
+
+    >>> torch.zeros(2, 3, 4).flatten(1).shape
+    torch.Size([2, 12])
+    """
+    spec = settle(input).spec
+    to = strided.flatten_shape(spec.shape, start_dim, end_dim)
+    return input if to == spec.shape else _reshaped(input, spec, tuple(to))
+
+
+@public()
+def ravel(input: Tensor) -> Tensor:
+    """One dimension, without a copy where possible."""
+    return reshape(contiguous(input), -1)
+
+
+@public()
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` split into `sizes` (one of them may be -1)."""
+    return view(input, tuple(strided.unflatten_shape(settle(input).spec.shape, dim, tuple(sizes))))
+
+
+@public(inplace=False)
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """Without the dimensions of size 1, or without those among `dim`.
+
+    >>> torch.zeros(1, 2, 1).squeeze().shape
+    torch.Size([2])
+    """
+    spec = settle(input).spec
+    to, _, _ = strided.squeeze(spec.shape, spec.strides, 0, dim)
+    kind = SQUEEZE if dim is None else SQUEEZE_DIM if isinstance(dim, int) else SQUEEZE_DIMS
+    return _exactly(input, kind, spec, strided.squeeze(spec.shape, spec.strides, 0, dim))
+
+
+@public(inplace=False)
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """With a new dimension of size 1 at `dim`.
+
+    >>> torch.zeros(3).unsqueeze(0).shape
+    torch.Size([1, 3])
+    """
+    spec = settle(input).spec
+    return _exactly(input, UNSQUEEZE, spec, strided.unsqueeze(spec.shape, spec.strides, 0, dim))
+
+
+def _exactly(input: Tensor, op: Operation, spec: Spec, layout: Layout) -> Tensor:
+    """A reshaping whose strides PyTorch prescribes."""
+    return look_at(input, op, (layout[0],))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Another order
+
+
+def _permute_layout(shape: Any, strides: Any, offset: int, *, dims: tuple[int, ...]) -> Layout:
+    return tuple(shape[d] for d in dims), tuple(strides[d] for d in dims), offset
+
+
+def _inverse(g: Tensor, dims: tuple[int, ...]) -> Tensor:
+    order = sorted(range(len(dims)), key=dims.__getitem__)
+    return look_at(g, PERMUTE, (tuple(order),))
+
+
+def _permuting(name: str, node: str) -> Operation:
+    return view_operation(name, node, _permute_layout, lambda x, *, dims: x.transpose(dims), _inverse)
+
+
+PERMUTE = _permuting("permute", "PermuteBackward0")
+TRANSPOSE = _permuting("transpose", "TransposeBackward0")
+T_OF_MATRIX = _permuting("t", "TBackward0")
+
+
+@public(inplace=False)
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """The dimensions in another order.
+
+    >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
+    torch.Size([4, 2, 3])
+    """
+    order = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+    spec = settle(input).spec
+    strided.permute(spec.shape, spec.strides, 0, order)
+    return look_at(input, PERMUTE, (tuple(d % spec.ndim if spec.ndim else 0 for d in order),))
+
+
+@public(names=("swapaxes", "swapdims"))
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """Dimensions `dim0` and `dim1` exchanged.
+
+    >>> torch.zeros(2, 3).transpose(0, 1).shape
+    torch.Size([3, 2])
+    """
+    n = settle(input).spec.ndim
+    a, b = normalize_dim(dim0, n), normalize_dim(dim1, n)
+    order = list(range(n))
+    if n:
+        order[a], order[b] = b, a
+    return look_at(input, TRANSPOSE, (tuple(order),))
+
+
+@public()
+def t(input: Tensor) -> Tensor:
+    """The transpose of a matrix; a vector or a number as it is."""
+    n = settle(input).spec.ndim
+    if n > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {n}D")
+    return look_at(input, T_OF_MATRIX, ((1, 0) if n == 2 else tuple(range(n)),))
+
+
+@public(names=("moveaxis",))
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions `source` moved to the places `destination`, the others in order."""
+    pair = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
+    order = strided.movedim_order(settle(input).spec.ndim, *pair)
+    return look_at(input, PERMUTE, (tuple(order),))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Repetition without a copy
+
+
+def _expand_layout(shape: Any, strides: Any, offset: int, *, to: tuple[int, ...]) -> Layout:
+    return strided.expand(shape, strides, offset, to)
+
+
+def _broadcast(x: np.ndarray, *, to: tuple[int, ...]) -> np.ndarray:
+    lead = len(to) - x.ndim
+    full = tuple(x.shape[d - lead] if n == -1 else n for d, n in enumerate(to))
+    return np.broadcast_to(x, full)
+
+
+EXPAND = view_operation("expand", "ExpandBackward0", _expand_layout, _broadcast, lambda g: g)
+
+
+@public(function=False)
+def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+    """Dimensions of size 1 repeated to `size` without a copy; -1 keeps a dimension.
+
+    >>> torch.tensor([[1], [2]]).expand(2, 2)
+    tensor([[1, 1],
+            [2, 2]])
+    """
+    return look_at(input, EXPAND, (_sizes(size),))
+
+
+@public(function=False)
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input.expand(other.shape)`."""
+    return look_at(input, EXPAND, (settle(other).spec.shape,))
+
+
+@public(method=True, names=())
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """`input.expand(size)`."""
+    return look_at(input, EXPAND, (_sizes((size,)),))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parts
+
+
+def _index_layout(shape: Any, strides: Any, offset: int, *, index: tuple[Any, ...]) -> Layout:
+    """Strides of a basic index: one integer or slice (start, stop, step) for each dimension, None for a new one."""
+    new_shape: list[int] = []
+    new_strides: list[int] = []
+    d = 0
+    for part in index:
+        if part is None:
+            new_shape.append(1)
+            new_strides.append(strides[d] * shape[d] if d < len(shape) else 1)
+            continue
+        if part.__class__ is int:
+            offset += part * strides[d]
+        else:
+            start, stop, step = part
+            new_shape.append(len(range(start, stop, step)))
+            new_strides.append(strides[d] * step)
+            offset += start * strides[d]
+        d += 1
+    return tuple(new_shape), tuple(new_strides), offset
+
+
+def numpy_index(index: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A static index as NumPy takes it."""
+    return tuple(slice(*p) if p.__class__ is tuple else p for p in index)
+
+
+def _part(x: np.ndarray, *, index: tuple[Any, ...]) -> np.ndarray:
+    return x[(*numpy_index(index), ...)]
+
+
+def _put_back(g: np.ndarray, *, index: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    whole = np.zeros(shape, g.dtype)
+    whole[numpy_index(index)] = g
+    return whole
+
+
+PUT_BACK = operation(
+    "put_back", lambda g, *, index, shape: spec_of(shape, g.dtype), _put_back, node="SliceBackwardBackward0", exact=True,
+    aliases=False,
+)  # fmt: skip
+PUT_BACK.gradient(g=lambda g, index: look_at(g, SLICE, (index,)))
+
+
+def _part_gradient(g: Tensor, x_spec: Spec, index: Any) -> Tensor:
+    return apply(PUT_BACK, (g,), (index, x_spec.shape))
+
+
+def _taking(name: str, node: str) -> Operation:
+    return view_operation(name, node, _index_layout, _part, _part_gradient)
+
+
+SLICE = _taking("slice", "SliceBackward0")
+SELECT = _taking("select", "SelectBackward0")
+UNBIND = _taking("unbind", "UnbindBackward0")
+SPLIT = _taking("split", "SplitBackward0")
+SPLIT_SIZES = _taking("split_with_sizes", "SplitWithSizesBackward0")
+
+
+def _whole(shape: tuple[int, ...]) -> list[Any]:
+    return [(0, n, 1) for n in shape]
+
+
+def _along(shape: tuple[int, ...], dim: int, part: Any) -> tuple[Any, ...]:
+    index = _whole(shape)
+    index[dim] = part
+    return tuple(index)
+
+
+@public()
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The part of `input` at `index` of dimension `dim`, which disappears."""
+    spec = settle(input).spec
+    index = operator.index(index)
+    strided.select(spec.shape, spec.strides, 0, dim, index)
+    dim = normalize_dim(dim, spec.ndim)
+    return look_at(input, SELECT, (_along(spec.shape, dim, index % spec.shape[dim]),))
+
+
+@public()
+def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+    """`length` elements of dimension `dim` from `start` on."""
+    spec = settle(input).spec
+    start = int(start)
+    strided.narrow(spec.shape, spec.strides, 0, dim, start, length)
+    dim = normalize_dim(dim, spec.ndim)
+    start = start % spec.shape[dim] if start < 0 else start
+    return look_at(input, SLICE, (_along(spec.shape, dim, (start, start + length, 1)),))
+
+
+@public(method=False, function=False)
+def slice_along(input: Tensor, dim: int, start: int | None, stop: int | None, step: int = 1) -> Tensor:
+    """`input[start:stop:step]` along `dim`."""
+    spec = settle(input).spec
+    strided.slice_dim(spec.shape, spec.strides, 0, dim, start, stop, step)
+    dim = normalize_dim(dim, spec.ndim)
+    return look_at(input, SLICE, (_along(spec.shape, dim, slice(start, stop, step).indices(spec.shape[dim])),))
+
+
+@public()
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Pieces of `tensor` along `dim`: all of one size (the last may be smaller), or of the sizes given.
+
+    >>> [p.tolist() for p in torch.arange(5).split(2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    shape = settle(tensor).spec.shape
+    sizes = strided.split_sizes(shape, split_size_or_sections, dim)
+    dim = normalize_dim(dim, len(shape))
+    op = SPLIT if isinstance(split_size_or_sections, int) else SPLIT_SIZES
+    return _pieces(tensor, op, shape, dim, sizes)
+
+
+def _pieces(tensor: Tensor, op: Operation, shape: Any, dim: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
+    made, start = [], 0
+    for n in sizes:
+        made.append(look_at(tensor, op, (_along(shape, dim, (start, start + n, 1)),)))
+        start += n
+    return tuple(made)
+
+
+@public()
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`input.split(split_sizes, dim)`."""
+    return split(input, list(split_sizes), dim)
+
+
+@public()
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` pieces of equal size along `dim`, the last perhaps smaller."""
+    shape = settle(input).spec.shape
+    sizes = strided.chunk_sizes(shape, chunks, dim)
+    return _pieces(input, SPLIT, shape, normalize_dim(dim, len(shape)), sizes)
+
+
+@public()
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All parts along `dim`, without that dimension."""
+    shape = settle(input).spec.shape
+    if not shape:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    dim = normalize_dim(dim, len(shape))
+    return tuple(look_at(input, UNBIND, (_along(shape, dim, i),)) for i in range(shape[dim]))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Views that only strides describe
+
+
+def _strided_view(t: Tensor, layout: Layout, node: Operation, kind: Dtype | None = None) -> Tensor:
+    v = settle(t)
+    shape, strides, offset = tuple(layout[0]), tuple(layout[1]), layout[2]
+    kind = kind or v.spec.dtype
+    me = recorder()
+    if v.buf is not None and not me.hold and (t._node is None or not me.tracking):
+        array = look(memory_of(v.buf, v.spec.strides), (shape, strides, offset, kind))
+        result = tensor_of(value_holding(array, spec_of(shape, kind, strides)))
+    else:
+        result = apply(node, (t, offset), (shape, strides, kind, v.spec.strides))
+    start = t._view[2] if t._view is not None else 0
+    share(t, (shape, strides, start + offset, kind), result)
+    link(t, result)
+    return result
+
+
+def _strided_kind(name: str, node: str) -> Operation:
+    op = operation(name, STRIDED.infer, STRIDED.kernel, node=node, view=True)
+    return op.gradient(**STRIDED.rules)
+
+
+DIAGONAL = _strided_kind("diagonal", "DiagonalBackward0")
+UNFOLD = _strided_kind("unfold_dim", "UnfoldBackward0")
+VIEW_DTYPE = operation("view_dtype", STRIDED.infer, STRIDED.kernel, node="ViewBackward1", view=True)
+
+
+@public()
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The diagonal of dimensions `dim1` and `dim2`, as the last dimension of a view."""
+    spec = settle(input).spec
+    return _strided_view(input, strided.diagonal(spec.shape, spec.strides, 0, offset, dim1, dim2), DIAGONAL)
+
+
+@public(function=False)
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """All windows of `size` along `dimension`, `step` apart, as a view with one more dimension."""
+    spec = settle(input).spec
+    return _strided_view(input, strided.unfold(spec.shape, spec.strides, 0, dimension, size, step), UNFOLD)
+
+
+@public()
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """A view of the tensor's storage with the given size, strides and offset."""
+    v = settle(input)
+    own = placement(input)[2]
+    offset = own if storage_offset is None else storage_offset
+    root = input._storage.value.spec if input._storage is not None else v.spec
+    length = strided.extent(root.shape, root.strides)
+    layout = strided.as_strided(tuple(size), tuple(stride), offset, length, v.spec.numpy.itemsize)
+    if v.spec.is_contiguous and own == 0 and length == v.spec.numel:
+        return _strided_view(input, layout, STRIDED)
+    return _strided_of_root(input, layout)
+
+
+def _strided_of_root(t: Tensor, layout: Layout) -> Tensor:
+    """A look beyond the tensor's own elements, into its root's memory."""
+    if t._node is not None and recorder().tracking:
+        if t._base is None:
+            return _strided_view(t, layout, STRIDED)
+        return _strided_view(t._base, layout, STRIDED)
+    from rushlight.record.memory import derive, storage_of
+
+    storage = storage_of(t)
+    kind = t._value.spec.dtype
+    view = (tuple(layout[0]), tuple(layout[1]), layout[2], kind)
+    result = share(t, view, tensor_of(derive(storage.value, view)))
+    link(t, result)
+    return result
+
+
+def view_as_dtype(input: Tensor, kind: Dtype) -> Tensor:
+    """The same bytes read as another dtype."""
+    spec = settle(input).spec
+    if kind is spec.dtype:
+        return view(input, spec.shape)
+    start = placement(input)[2]
+    shape, strides, offset = strided.view_dtype(spec.shape, spec.strides, start, spec.dtype, kind)
+    own = strided.view_dtype(spec.shape, spec.strides, 0, spec.dtype, kind)[2]
+    result = _strided_view(input, (shape, strides, own), VIEW_DTYPE, kind)
+    result._view = (tuple(shape), tuple(strides), offset, kind)
+    result._node = None
+    return result
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Row-major copies
+
+
+@public(function=False)
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor itself if it lies row by row in memory (or as `memory_format` says), else a copy that does."""
+    from rushlight.record.memory import RELAYOUT
+
+    spec = settle(input).spec
+    layout = wanted_strides(spec, memory_format)
+    return input if _same_layout(spec, layout) else apply(RELAYOUT, (input,), (layout,))
+
+
+def wanted_strides(spec: Spec, memory_format: Any) -> tuple[int, ...]:
+    """The strides that a memory format means for a shape."""
+    name = "contiguous_format" if memory_format is None else memory_format.name
+    if name == "contiguous_format":
+        return tuple(strided.contiguous_strides(spec.shape))
+    if name == "preserve_format":
+        return tuple(strided.preserve_strides(spec.shape, spec.strides))
+    return tuple(strided.channels_last_strides(spec.shape))
+
+
+def _same_layout(spec: Spec, layout: tuple[int, ...]) -> bool:
+    return spec.numel == 0 or all(
+        a == b or n == 1 for a, b, n in zip(spec.strides, layout, spec.shape, strict=True)
+    )
+
+
+def shape_of(t: Tensor) -> Size:
+    """The shape as `torch.Size`."""
+    return Size(t._value.spec.shape)

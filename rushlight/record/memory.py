@@ -1,0 +1,396 @@
+"""Shared memory: views of a Storage's root, and in-place operations through any of the handles that share it.
+
+Every view is a strided look into its root's memory, so two operations are enough: `strided` reads such a look from a
+root Value, `strided_scatter` gives the root with new numbers in it.  `assign` is what every in-place operation ends in; `refresh`
+brings a handle up to date that another handle's `assign` left behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.core.dtype import dtype
+from rushlight.core.strided import extent, has_internal_overlap
+
+from . import trace as tracing
+from .operation import operation
+from .spec import Spec, spec_of
+from .trace import apply, realize, recorder, settle
+from .value import Exposure, Leaf, Storage, Tensor, Value, tensor_of, value_holding
+
+View = tuple[tuple[int, ...], tuple[int, ...], int, dtype]  # shape, strides, offset, dtype; in elements of dtype
+
+
+def memory_of(array: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
+    """The array's memory as one flat array in the order that `layout` (element strides) says."""
+    if array.flags.c_contiguous and _row_major(array.shape, layout):
+        return array.reshape(-1)
+    if tuple(s * array.itemsize for s in layout) != array.strides and array.size:
+        array = laid_out(array, layout)
+    size = extent(array.shape, layout)
+    return np.lib.stride_tricks.as_strided(array, (size,), (array.itemsize,))
+
+
+def _row_major(shape: tuple[int, ...], layout: tuple[int, ...]) -> bool:
+    expected = 1
+    for n, s in zip(reversed(shape), reversed(layout), strict=True):
+        if n != 1 and s != expected:
+            return False
+        expected *= n
+    return True
+
+
+def laid_out(array: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
+    """A copy of the array with the given (dense) element strides."""
+    order = sorted(range(array.ndim), key=lambda d: (-layout[d], d))
+    fresh = np.empty([array.shape[d] for d in order], array.dtype).transpose(np.argsort(order))
+    fresh[...] = array
+    return fresh
+
+
+def look(flat: np.ndarray, view: View) -> np.ndarray:
+    """The strided look into flat memory."""
+    shape, strides, offset, kind = view
+    if flat.dtype is not kind.numpy:
+        flat = flat.view(kind.numpy)
+    if 0 in shape:
+        return np.empty(shape, kind.numpy)
+    bytes_apart = tuple(s * flat.itemsize for s in strides)
+    return np.lib.stride_tricks.as_strided(flat[offset:], shape, bytes_apart)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The operations
+
+
+def _strided(x: np.ndarray, offset: int, *, shape: Any, strides: Any, kind: dtype, layout: Any) -> np.ndarray:
+    return look(memory_of(x, layout), (shape, strides, offset, kind))
+
+
+def _strided_spec(x: Spec, offset: Spec, *, shape: Any, strides: Any, kind: dtype, layout: Any) -> Spec:
+    return spec_of(shape, kind, strides)
+
+
+STRIDED = operation("strided", _strided_spec, _strided, node="AsStridedBackward0", view=True)
+STRIDED.gradient(
+    x=lambda g, x_spec, offset, shape, strides: apply(ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides))
+)
+
+
+def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: Any) -> np.ndarray:
+    flat = np.zeros(extent(shape, layout), g.dtype)
+    if g.size:
+        places = np.lib.stride_tricks.as_strided(
+            np.arange(flat.size)[offset:], g.shape, tuple(s * np.dtype(int).itemsize for s in strides)
+        )
+        np.add.at(flat, places, g)
+    return np.ascontiguousarray(look(flat, (shape, layout, 0, _DtypeOf(g.dtype))))
+
+
+class _DtypeOf:
+    """Lets `look` keep the dtype of an array."""
+
+    def __init__(self, numpy: np.dtype) -> None:
+        self.numpy = numpy
+
+
+def _adjoint_spec(g: Spec, offset: Spec, *, strides: Any, shape: Any, layout: Any) -> Spec:
+    return spec_of(shape, g.dtype)
+
+
+ADJOINT = operation("strided_adjoint", _adjoint_spec, _adjoint, node="AsStridedBackwardBackward0")
+ADJOINT.gradient(
+    g=lambda g, g_spec, offset, strides, layout: apply(
+        STRIDED, (relayout(g, layout), offset), (g_spec.shape, strides, g_spec.dtype, layout)
+    )
+)
+
+
+def _relayout(x: np.ndarray, *, layout: tuple[int, ...]) -> np.ndarray:
+    return laid_out(x, layout)
+
+
+def _relayout_spec(x: Spec, *, layout: tuple[int, ...]) -> Spec:
+    return spec_of(x.shape, x.dtype, layout)
+
+
+RELAYOUT = operation("relayout", _relayout_spec, _relayout, node="CloneBackward0", exact=True, aliases=False)
+RELAYOUT.gradient(x=lambda g: g)
+
+
+def relayout(t: Tensor, layout: tuple[int, ...]) -> Tensor:
+    """The tensor with these (dense) strides: itself if it has them, else a copy."""
+    return t if settle(t).spec.strides == layout else apply(RELAYOUT, (t,), (layout,))
+
+
+def _scatter(x: np.ndarray, new: np.ndarray, offset: int, *, shape: Any, strides: Any, kind: Any, layout: Any) -> Any:
+    if not x.flags.writeable or tuple(s * x.itemsize for s in layout) != x.strides:
+        x = laid_out(x, layout)
+    look(memory_of(x, layout), (shape, strides, offset, kind))[...] = new
+    return x
+
+
+def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any, kind: Any, layout: Any) -> Spec:
+    return x
+
+
+def _zero_where_written(g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any) -> Tensor:
+    zeros = tensor_of(value_holding(np.zeros(shape, new_spec.numpy), new_spec))
+    return apply(
+        SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, x_spec.dtype, x_spec.strides)
+    )
+
+
+SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True)
+SCATTER.gradient(
+    x=_zero_where_written,
+    new=lambda g, x_spec, offset, shape, strides: apply(
+        STRIDED, (relayout(g, x_spec.strides), offset), (shape, strides, x_spec.dtype, x_spec.strides)
+    ),
+)
+
+
+def _zeros(g: Tensor) -> Tensor:
+    spec = g._value.spec
+    return tensor_of(value_holding(np.zeros(spec.shape, spec.numpy), spec_of(spec.shape, spec.dtype)))
+
+
+#: In place, a result without history over a tensor with one: the old numbers no longer count.
+FORGET = operation("forget", lambda x, new: new, lambda x, new: new, node="ZeroBackward0", exact=True)
+FORGET.gradient(x=_zeros)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Handles
+
+
+def storage_of(t: Tensor) -> Storage:
+    """The tensor's Storage, made when first asked for."""
+    storage = t._storage
+    if storage is None:
+        storage = t._storage = Storage(t._value, t._edits)
+        t._seen = 0
+    return storage
+
+
+def share(t: Tensor, view: View | None, onto: Tensor) -> Tensor:
+    """Makes `onto` a handle on the memory of `t`: `view` says what it sees of the root (None: all, as the root)."""
+    storage = storage_of(t)
+    onto._storage = storage
+    onto._seen = t._seen
+    onto._view = view
+    onto._untracked = t._untracked
+    value = onto._value
+    if value is not storage.value:
+        value.root = storage.value
+        value.exposure = storage.value.exposure
+    return onto
+
+
+def placement(t: Tensor) -> View:
+    """Where the tensor lies in its root's memory."""
+    if t._view is not None:
+        return t._view
+    spec = t._value.spec
+    return spec.shape, spec.strides, 0, spec.dtype
+
+
+def derive(root: Value, view: View) -> Value:
+    """The Value of a look into a root Value."""
+    shape, strides, offset, kind = view
+    if root.buf is not None:
+        array = look(memory_of(root.buf, root.spec.strides), view)
+        found = value_holding(array, spec_of(shape, kind, strides))
+    else:
+        found = apply(STRIDED, (tensor_of(root), offset), (shape, strides, kind, root.spec.strides))._value
+    found.root = root
+    found.exposure = root.exposure
+    return found
+
+
+def refresh(t: Tensor) -> None:
+    """Brings a handle up to date after another handle on the same memory was written to."""
+    storage = t._storage
+    assert storage is not None
+    base = t._base
+    if base is not None and base._node is not t._base_node:
+        _regenerate(t, base)
+    elif t._view is None:
+        t._value = storage.value
+    else:
+        me = recorder()
+        tracking, me.tracking = me.tracking, False
+        try:
+            t._value = derive(storage.value, t._view)
+        finally:
+            me.tracking = tracking
+    t._seen = storage.version
+
+
+def _regenerate(t: Tensor, base: Tensor) -> None:
+    """A view whose base has a new history gets a new node (PyTorch's regenerated `AsStridedBackward0`)."""
+    settle(base)
+    shape, strides, offset, kind = placement(t)
+    start = base._view[2] if base._view is not None else 0
+    me = recorder()
+    tracking, me.tracking = me.tracking, True
+    try:
+        again = apply(STRIDED, (base, offset - start), (shape, strides, kind, base._value.spec.strides))
+    finally:
+        me.tracking = tracking
+    assert t._storage is not None
+    t._value = again._value
+    t._value.root, t._value.exposure = t._storage.value, t._storage.value.exposure
+    t._node, t._out, t._base_node = again._node, again._out, base._node
+
+
+tracing.refresh = refresh
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# In-place
+
+
+def check_writable(t: Tensor) -> None:
+    """Raises PyTorch's errors for tensors that must not be written to in place."""
+    view = t._value.spec
+    if has_internal_overlap(view.shape, view.strides):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    if not recorder().tracking:
+        return
+    if t._inference and not recorder().inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update."
+        )
+    if isinstance(t._node, Leaf):
+        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if t._base is not None and isinstance(t._base._node, Leaf):
+        raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def assign(t: Tensor, new: Tensor) -> Tensor:
+    """Gives `t`, and every tensor that shares its memory, the numbers (and the history) of `new`.
+
+    `new` has the shape and dtype of `t`.  The caller has asked `check_writable`.
+    """
+    spec = settle(t).spec
+    if t._base is not None:
+        settle(t._base)
+    if new._value.spec is not spec:
+        new = _fitted(new, spec)
+    history = before(t if t._base is None else t._base)
+    storage = t._storage
+    if storage is None:
+        old = t._value
+        _retire(old, new._value, t, t._untracked)
+        t._value = new._value
+        t._edits += 1
+    elif storage.value.exposure is not None and storage.value.exposure.alive():
+        _write_through(t, storage, new)
+    else:
+        _replace_root(t, storage, new)
+    if recorder().tracking and (new._node is not None or t._node is not None):
+        _rebase(t, new, history)
+    return t
+
+
+def _fitted(new: Tensor, spec: Spec) -> Tensor:
+    if new._value.spec.shape != spec.shape or new._value.spec.dtype is not spec.dtype:
+        raise AssertionError(f"assign: {new._value.spec} does not fit {spec}")
+    return relayout(new, spec.strides)
+
+
+def _retire(old: Value, new: Value, cell: Any, untracked: bool) -> None:
+    """Marks a Value as overwritten, and lets the new one have its buffer."""
+    if untracked:
+        old.replaced = new
+    elif old.stale is None:
+        old.stale = (cell, cell.edits if isinstance(cell, Storage) else cell._edits)
+    if old is new or new.buf is not None:
+        return
+    if old.buf is None:
+        new.home = old.home
+    elif old.exposure is None and not old.spec.wrapped and old.buf.base is None:
+        new.home = old.buf
+
+
+def _replace_root(t: Tensor, storage: Storage, new: Tensor) -> None:
+    old = storage.value
+    if t._view is None:
+        root = new._value
+    else:
+        me = recorder()
+        tracking, me.tracking = me.tracking, False
+        try:
+            shape, strides, offset, kind = t._view
+            root = apply(SCATTER, (tensor_of(old), new, offset), (shape, strides, kind, old.spec.strides))._value
+        finally:
+            me.tracking = tracking
+    _retire(old, root, storage, t._untracked)
+    _advance(storage, root, t)
+    if t._view is None:
+        t._value, t._seen = root, storage.version
+
+
+def _advance(storage: Storage, root: Value, t: Tensor) -> None:
+    storage.value = root
+    storage.version += 1
+    if not t._untracked:
+        storage.edits += 1
+
+
+def _write_through(t: Tensor, storage: Storage, new: Tensor) -> None:
+    """NumPy code can see the memory: write the numbers there now."""
+    array = realize(new)
+    target = realize(t)
+    np.copyto(target, array)
+    again = value_holding(storage.value.buf, storage.value.spec)
+    again.exposure = storage.value.exposure
+    _retire(storage.value, again, storage, t._untracked)
+    _advance(storage, again, t)
+
+
+def _rebase(t: Tensor, new: Tensor, history: Tensor) -> None:
+    """The history of an in-place result: the tensor's own, or for a view also its base's (`CopySlices`)."""
+    base = t._base
+    if base is None:
+        if new._node is None:
+            new = apply(FORGET, (history, new))
+        t._node, t._out = new._node, new._out
+        return
+    shape, strides, offset, kind = placement(t)
+    start = base._view[2] if base._view is not None else 0
+    whole = apply(
+        SCATTER, (history, new, offset - start), (shape, strides, kind, base._value.spec.strides)
+    )
+    base._node, base._out = whole._node, whole._out
+    if base._storage is not None:
+        base._seen = -1
+    t._seen = -1  # the next read finds the base's new node
+
+
+def before(base: Tensor) -> Tensor:
+    """A handle on what the base was before the write, with its history."""
+    old = tensor_of(base._value)
+    old._node, old._out = base._node, base._out
+    return old
+
+
+def expose(t: Tensor, array: Any) -> None:
+    """Notes that NumPy code now holds `array`, which looks into the tensor's memory."""
+    import weakref
+
+    storage = storage_of(t)
+    root = storage.value
+    if root.exposure is None:
+        root.exposure = Exposure()
+        storage.version += 1  # views made earlier must learn of it
+        t._seen = storage.version if t._view is None else t._seen
+        if t._view is None:
+            t._value = root
+    root.exposure.watchers.append(weakref.ref(array))

@@ -1,0 +1,177 @@
+"""The NumPy interpreter: a recorded program as a list of kernel calls.
+
+`build` takes the Steps of a State and the slots still wanted, drops what is dead, and decides once for each call which
+operands to cast, which arrays to free afterwards and which operand may be overwritten.  `Program.run` then fills the slots.
+This is the specification of every operation; the compiler must agree with it.
+
+Half-precision operands are widened to float32 and results rounded once, as PyTorch's kernels do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rushlight.core.dtype import bfloat16, float16
+
+from .spec import Spec
+
+if TYPE_CHECKING:
+    from .trace import Step
+    from .value import Value
+
+FLOAT32 = np.dtype("float32")
+
+
+class Call:
+    """One kernel call: where its operands come from, what to do to them, where its results go."""
+
+    __slots__ = ("casts", "donates", "frees", "inputs", "kernel", "keywords", "outputs", "specs", "step")
+
+    def __init__(self, step: Step, frees: tuple[int, ...], donates: bool) -> None:
+        self.step = step
+        self.kernel = step.op.kernel
+        self.keywords = step.attributes
+        self.inputs = step.inputs
+        self.outputs = step.outputs
+        self.specs = step.specs
+        self.casts = _casts(step)
+        self.frees = frees
+        self.donates = donates
+
+
+class Program:
+    """A list of calls over numbered slots."""
+
+    __slots__ = ("calls", "live")
+
+    def __init__(self, calls: list[Call], live: tuple[int, ...]) -> None:
+        self.calls = calls
+        self.live = live
+
+    def run(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The arrays of the live slots, from the realised Values and numbers among `values`."""
+        slots = [None if v is None else getattr(v, "buf", v) for v in values]
+        with np.errstate(all="ignore"):
+            for call in self.calls:
+                _run(call, slots)
+        live, result = self.live, []
+        for i in live:
+            result.append(_laid_out(slots[i], values[i]))
+        return result
+
+
+def _run(call: Call, slots: list[Any]) -> None:
+    operands = [None if i is None else slots[i] for i in call.inputs]
+    if call.casts is not None:
+        for i, to in call.casts:
+            operands[i] = _cast(operands[i], to)
+    if call.step.op.overwrites and not call.donates:
+        operands[0] = np.array(operands[0], order="K", copy=True)
+    result = call.kernel(*operands, **call.keywords)
+    if call.step.single:
+        slots[call.outputs[0]] = _checked(result, call.specs[0], call)
+    else:
+        for slot, array, spec in zip(call.outputs, result, call.specs, strict=True):
+            slots[slot] = _checked(array, spec, call)
+    for i in call.frees:
+        slots[i] = None
+
+
+def _checked(array: Any, spec: Spec, call: Call) -> Any:
+    if spec.wrapped:
+        return array.item() if isinstance(array, (np.ndarray, np.generic)) else array
+    if array.__class__ is not np.ndarray:
+        array = np.asarray(array)
+    if array.dtype is not spec.numpy:
+        array = array.astype(spec.numpy)
+    if array.shape != spec.shape:
+        raise AssertionError(f"{call.step.op.name}: the kernel made shape {array.shape}, its shape rule {spec.shape}")
+    return array
+
+
+def _cast(operand: Any, to: np.dtype) -> Any:
+    if isinstance(operand, np.ndarray):
+        return operand.astype(to)
+    return np.asarray(operand).astype(to)[()]
+
+
+def _casts(step: Step) -> list[tuple[int, np.dtype]] | None:
+    """Which operands to convert: to the dtype the kernel computes in, and half precision to float32."""
+    if step.op.exact and step.compute is None:
+        return None
+    target = None
+    if step.compute is not None:
+        target = FLOAT32 if _half(step.compute) else step.compute.numpy
+    casts = []
+    for i, spec in enumerate(step.input_specs):
+        if spec is None:
+            continue
+        if target is not None and (spec.numpy is not target or spec.wrapped):
+            casts.append((i, target))
+        elif target is None and not spec.wrapped and _half(spec.dtype):
+            casts.append((i, FLOAT32))
+    return casts or None
+
+
+def _half(dtype: Any) -> bool:
+    return dtype is float16 or dtype is bfloat16
+
+
+def _laid_out(array: np.ndarray, value: Value) -> np.ndarray:
+    """The array with the strides that its Spec promises."""
+    spec = value.spec
+    if array.strides == spec.byte_strides or (array.size <= 1 and array.flags.c_contiguous):
+        return array
+    if array.flags.c_contiguous and spec.is_contiguous:
+        return array
+    if value.root is not None:
+        return array  # a look into its root's memory: NumPy's strides are the true ones
+    order = sorted(range(spec.ndim), key=lambda d: -spec.strides[d])
+    fresh = np.empty([spec.shape[d] for d in order], spec.numpy).transpose(np.argsort(order))
+    if array.size and any(s == 0 for s in spec.strides):
+        return array
+    fresh[...] = array
+    return fresh
+
+
+def build(steps: list[Step], live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
+    """The calls that the live slots need, in order."""
+    needed = set(live)
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if not needed.isdisjoint(step.outputs):
+            kept.append(step)
+            needed.update(i for i in step.inputs if i is not None)
+    kept.reverse()
+    last = _last_uses(kept, live)
+    made = {slot for step in kept for slot in step.outputs}
+    calls = []
+    for at, step in enumerate(kept):
+        frees = tuple({i for i in step.inputs if i is not None and last.get(i) == at and i in made})
+        target = step.inputs[0] if step.inputs else None
+        may = step.op.overwrites and (target in made or target in donated) and last.get(target) == at
+        calls.append(Call(step, frees, bool(may)))
+    return Program(calls, live)
+
+
+def _last_uses(steps: list[Step], live: tuple[int, ...]) -> dict[int, int]:
+    """The last call that reads each slot, through any array that may share its memory; live slots are never done."""
+    source: dict[int, int] = {}  # a slot whose array may be (a view of) another slot's
+    for step in steps:
+        if (step.op.aliases or step.op.overwrites) and step.inputs and step.inputs[0] is not None:
+            for slot in step.outputs:
+                source[slot] = source.get(step.inputs[0], step.inputs[0])
+    last: dict[int, int] = {}
+    for at, step in enumerate(steps):
+        for i in step.inputs:
+            if i is not None:
+                last[i] = last[source.get(i, i)] = at
+    for i in live:
+        last[i] = last[source.get(i, i)] = len(steps)
+    return last
+
+
+Runner = Callable[[Sequence[Any]], list[np.ndarray]]

@@ -1,0 +1,198 @@
+"""The three things a recorded operation leaves behind: a Value, the user's Tensor handle on it, and a tape Node.
+
+A `Value` never changes; a `Tensor` is moved to another Value by in-place operations.  Tensors that share memory in
+PyTorch's sense (a base, its views, `detach`, `.data`) share a `Storage`, the cell that holds the current root Value and a
+version; a handle whose version is behind asks its Storage to `refresh` it.  A Tensor that nobody views has no Storage.
+The public methods of Tensor are attached by the floor above (`rushlight.tensor`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .spec import Spec
+
+if TYPE_CHECKING:
+    from .trace import Step, Trace
+
+next_sequence_number = itertools.count().__next__
+
+
+class Value:
+    """One node of the recorded program in SSA form; `buf` is its array once it is computed."""
+
+    spec: Spec
+    buf: Any = None  # np.ndarray, or the number itself where spec.wrapped
+    trace: Trace | None = None  # the trace that `slot` counts in
+    slot = -1
+    root: Value | None = None  # the Value whose memory this one looks into
+    exposure: Exposure | None = None  # NumPy code outside can reach the memory
+    stale: tuple[Any, int] | None = None  # (whose memory, version it held) once an in-place operation replaced it
+    replaced: Value | None = None  # what `.data` wrote over it, behind the tape's back
+    home: np.ndarray | None = None  # where the numbers must end up: the buffer that this Value updates
+    failed: BaseException | None = None  # why it could not be computed
+
+    def __repr__(self) -> str:
+        state = "realised" if self.buf is not None else f"pending in slot {self.slot}"
+        return f"<Value {self.spec} {state}>"
+
+
+class Exposure:
+    """Who outside Rushlight can reach a piece of memory: exported arrays, or the array it came from."""
+
+    __slots__ = ("owner", "watchers")
+
+    def __init__(self, owner: Any = None) -> None:
+        self.owner = owner
+        self.watchers: list[weakref.ref[Any]] = []
+
+    def alive(self) -> bool:
+        """Whether code outside may still read or write the memory."""
+        if self.owner is not None:
+            return True
+        self.watchers = [w for w in self.watchers if w() is not None]
+        return bool(self.watchers)
+
+
+class Storage:
+    """The memory that a base and its views share: the current root Value and how often it was replaced."""
+
+    __slots__ = ("__weakref__", "edits", "value", "version")
+
+    def __init__(self, value: Value, edits: int) -> None:
+        self.value = value
+        self.version = 0  # counts replacements of `value`: handles compare it
+        self.edits = edits  # counts the edits that the tape must know of: `Tensor._version`
+
+
+class TensorMeta(type):
+    """Prints Tensor classes under PyTorch's names."""
+
+    def __repr__(cls) -> str:
+        shown = {"Tensor": "torch.Tensor", "Parameter": "torch.nn.parameter.Parameter"}
+        if cls.__module__.startswith("rushlight."):
+            return f"<class '{shown.get(cls.__name__, cls.__module__ + '.' + cls.__qualname__)}'>"
+        return super().__repr__()
+
+
+class Tensor(metaclass=TensorMeta):
+    """An n-dimensional array with PyTorch's interface (https://pytorch.org/docs/stable/tensors.html)."""
+
+    _value: Value
+    _storage: Storage | None = None
+    _seen = 0  # the Storage version that `_value` belongs to
+    _view: tuple[tuple[int, ...], tuple[int, ...], int, Any] | None = None  # shape, strides, offset, dtype in the root
+    _base: Tensor | None = None  # the tensor this is a differentiable view of
+    _base_node: Any = None  # the base's node when this view's own was made
+    _node: Node | Leaf | None = None
+    _out = 0  # which output of `_node`
+    _grad: Tensor | None = None
+    _edits = 0
+    _untracked = False  # made by `.data`: its in-place edits do not count for the tape
+    _retains = False
+    _names: Any = None
+    _inference = False
+    _no_grad_view = False
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Any: ...
+        def __float__(self) -> float: ...
+        def __int__(self) -> int: ...
+
+
+new_tensor: Callable[[type[Tensor]], Tensor] = object.__new__
+new_value: Callable[[type[Value]], Value] = object.__new__
+
+
+def tensor_of(value: Value) -> Tensor:
+    """A fresh handle on a Value, outside the tape."""
+    made = new_tensor(Tensor)
+    made._value = value
+    return made
+
+
+def value_holding(array: Any, spec: Spec) -> Value:
+    """A realised Value around an array (or around a number, for a wrapped Spec)."""
+    made = new_value(Value)
+    made.spec = spec
+    made.buf = array
+    return made
+
+
+class Leaf:
+    """The end of the tape at a tensor that requires grad: where `.grad` accumulates."""
+
+    __slots__ = ("__weakref__", "_tensor", "hooks", "metadata", "post_hooks", "pre_hooks", "slot", "trace")
+
+    seq = 1 << 62  # PyTorch runs AccumulateGrad as soon as it is ready
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = weakref.ref(tensor)
+        self.trace: Trace | None = None
+        self.slot = -1
+        self.hooks: Any = None  # on the tensor: before accumulation
+        self.post_hooks: Any = None
+        self.pre_hooks: Any = None
+        self.metadata: dict[Any, Any] | None = None
+
+    @property
+    def tensor(self) -> Tensor | None:
+        """The tensor, unless the program has dropped it."""
+        return self._tensor()
+
+
+class Node:
+    """One recorded differentiable operation: what `grad_fn` shows.
+
+    `parents[i]` is the node of operand i, `outs[i]` which of its outputs it was; `saved` holds Values by the positions in
+    `step.saves`, and is None once a backward pass has freed them.
+    """
+
+    __slots__ = (
+        "__weakref__", "forward_stack", "hooks", "metadata", "outs", "parents", "pre_hooks", "saved", "seq", "slot",
+        "step", "trace",
+    )  # fmt: skip
+
+    def __init__(self, step: Step, parents: list[Any], outs: dict[int, int] | None, trace: Trace, slot: int) -> None:
+        self.step = step
+        self.parents = parents
+        self.outs = outs
+        self.trace = trace
+        self.slot = slot
+        self.seq = next_sequence_number()
+        self.hooks: Any = None
+        self.pre_hooks: Any = None
+        self.metadata: dict[Any, Any] | None = None
+        self.forward_stack: Any = None

@@ -1,0 +1,243 @@
+"""Tensors from data: `tensor`, `as_tensor`, `from_numpy`, and the `Tensor(...)` constructors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import get_default_dtype
+from rushlight.ops.creation import cast, check_device, empty, finish, spec_of_array, wrap
+from rushlight.ops.public import FUNCTIONS
+from rushlight.record.memory import storage_of
+from rushlight.record.trace import realize
+from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
+
+
+def function(f: Any) -> Any:
+    """Makes a function `torch.f`."""
+    FUNCTIONS[f.__name__] = f
+    return f
+
+
+def _array_of(data: Any) -> np.ndarray:
+    """A fresh array with the data, in the dtype that PyTorch would infer."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        return np.array(data)
+    if isinstance(data, (list, tuple)):
+        data = _numbers(data)
+    elif hasattr(data, "__array__"):
+        return np.array(data)
+    try:
+        array = np.array(data)
+    except ValueError as uneven:
+        raise ValueError(_uneven(data)) from uneven
+    if array.dtype == object or array.dtype.kind in "USV":
+        raise _no_numbers(data)
+    if array.dtype.kind == "f":
+        return array.astype(get_default_dtype().numpy)
+    if array.dtype.kind == "c":
+        return array.astype(get_default_dtype().to_complex().numpy)
+    if array.size == 0:
+        return array.astype(get_default_dtype().numpy)
+    if array.dtype == np.uint64:
+        raise RuntimeError("Overflow when unpacking long long")
+    return array
+
+
+def _no_numbers(data: Any) -> Exception:
+    inner = data
+    while isinstance(inner, (list, tuple)) and inner:
+        inner = next((x for x in inner if not isinstance(x, (int, float, complex))), inner[0])
+    if isinstance(inner, str):
+        return TypeError("new(): invalid data type 'str'")
+    if isinstance(inner, int):
+        return RuntimeError("Overflow when unpacking long long")
+    return RuntimeError(f"Could not infer dtype of {type(inner).__name__}")
+
+
+def _uneven(data: Any, dim: int = 0) -> str:
+    lengths = [len(x) if isinstance(x, (list, tuple)) else -1 for x in data]
+    for length in lengths:
+        if length != lengths[0]:
+            return f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {length})"
+    return _uneven(next(x for x in data if _is_uneven(x)), dim + 1)
+
+
+def _is_uneven(data: Any) -> bool:
+    try:
+        np.array(data)
+    except ValueError:
+        return True
+    return False
+
+
+def _numbers(data: Any) -> Any:
+    """Nested sequences with the tensors among them as plain numbers."""
+    return [_numbers(x) if isinstance(x, (list, tuple)) else realize(x) if isinstance(x, Tensor) else x for x in data]
+
+
+@function
+def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+           pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """A tensor with a copy of `data`: numbers, nested sequences, arrays (https://pytorch.org/docs/stable/generated/torch.tensor.html).
+
+    >>> torch.tensor([1, 2, 3.])
+    tensor([1., 2., 3.])
+    """
+    if device is not None:
+        check_device(device)
+    if isinstance(data, Tensor):
+        import warnings
+
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            UserWarning,
+            stacklevel=2,
+        )
+        copied = wrap(np.array(realize(data)))
+        return finish(copied if dtype is None else cast(copied, dtype), requires_grad)
+    if dtype is not None:
+        return finish(wrap(_typed(data, dtype)), requires_grad)
+    return finish(wrap(_native(_array_of(data))), requires_grad)
+
+
+def _typed(data: Any, dtype: Any) -> np.ndarray:
+    if isinstance(data, (list, tuple)):
+        data = _numbers(data)
+    try:
+        array = np.array(data)
+    except ValueError as uneven:
+        raise ValueError(_uneven(data)) from uneven
+    if array.dtype == object or array.dtype.kind in "US":
+        raise _no_numbers(data)
+    if array.dtype.kind == "c" and not dtype.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
+    _check_range(array, data, dtype)
+    return array.astype(dtype.numpy)
+
+
+def _check_range(array: np.ndarray, data: Any, dtype: Any) -> None:
+    """Integers that the dtype cannot hold are refused, as PyTorch refuses them."""
+    if isinstance(data, (np.ndarray, np.generic)) or dtype.is_floating_point or dtype.is_complex or not array.size:
+        return
+    if dtype is dtypes.bool_ or array.dtype.kind not in "iu":
+        return
+    limits = np.iinfo(dtype.numpy)
+    if array.min() < limits.min or array.max() > limits.max:
+        raise RuntimeError(f"value cannot be converted to type {_c_type(dtype)} without overflow")
+
+
+def _c_type(dtype: Any) -> str:
+    names = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
+    return names.get(dtype.name, dtype.name)
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    if not array.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+            "currently not supported."
+        )
+    return array
+
+
+@function
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor that shares the array's memory: a change to one is seen in the other.
+
+    >>> a = np.zeros(2)
+    >>> t = torch.from_numpy(a); a[0] = 1; t
+    tensor([1., 0.], dtype=torch.float64)
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    _native(ndarray)
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+        )
+    if any(s % ndarray.itemsize for s in ndarray.strides):
+        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the array to reallocate the memory.")
+    if not ndarray.flags.writeable:
+        _warn_read_only()
+    value = value_holding(ndarray.view(np.ndarray), spec_of_array(ndarray))
+    value.exposure = Exposure(ndarray)
+    t = tensor_of(value)
+    storage_of(t)
+    return t
+
+
+def _warn_read_only() -> None:
+    import warnings
+
+    warnings.warn(
+        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to "
+        "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
+        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+@function
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """The data as a tensor, without a copy where that is possible."""
+    if device is not None:
+        check_device(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray):
+        shared = from_numpy(data)
+        return shared if dtype is None else shared.to(dtype)
+    return tensor(data, dtype=dtype)
+
+
+FUNCTIONS["asarray"] = lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: (
+    finish(tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad)
+)
+FUNCTIONS["scalar_tensor"] = lambda s, **options: tensor(s, **{"dtype": get_default_dtype(), **options})
+
+
+def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:
+    """`Tensor()`, `Tensor(2, 3)`, `Tensor([1, 2])`, `Tensor(array)`: always of the default dtype."""
+    made = _constructed(args, get_default_dtype())
+    if cls is not Tensor:
+        made.__class__ = cls
+    return made
+
+
+def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
+    if len(args) == 1:
+        (data,) = args
+        if isinstance(data, Tensor):
+            return data.detach() if data.dtype is dtype else data.detach().to(dtype)
+        if isinstance(data, (list, tuple, np.ndarray)) and not isinstance(data, __import__("rushlight").Size):
+            return tensor(data, dtype=dtype)
+    return empty(*args, dtype=dtype) if args else empty(0, dtype=dtype)
+
+
+Tensor.__new__ = _new  # type: ignore[method-assign, assignment]
+Tensor.__init__ = lambda self, *args, **kwargs: None  # type: ignore[method-assign]
+
+
+def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
+    """A handle of a subclass on the memory of `data`, a leaf of the tape if `require_grad`."""
+    from .properties import alias
+
+    other = alias(data) if data._storage is not None else tensor_of(data._value)
+    if data._storage is None:
+        storage_of(data)
+        other._storage, other._seen = data._storage, data._seen
+    other.__class__ = cls
+    if require_grad:
+        from rushlight.ops.creation import make_leaf
+
+        make_leaf(other)
+    return other
+
+
+Tensor._make_subclass = staticmethod(_make_subclass)

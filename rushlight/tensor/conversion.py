@@ -1,0 +1,146 @@
+"""To another dtype or device: `to`, `float`, `long`, ..., and the `new_*` factories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.device import device as Device
+from rushlight.core.dtype import dtype as Dtype
+from rushlight.ops.creation import cast, check_device, clone, empty, finish, full, ones, zeros
+from rushlight.ops.view import contiguous, wanted_strides
+from rushlight.record.memory import relayout
+from rushlight.record.trace import settle
+from rushlight.record.value import Tensor
+
+from .construct import tensor
+from .properties import method
+
+
+@method
+def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False,
+       memory_format: Any = None) -> Tensor:  # fmt: skip
+    """The tensor in another dtype or on another device; the tensor itself if it is there already.
+
+    >>> torch.tensor([1.7]).to(torch.int64)
+    tensor([1])
+    """
+    for arg in args:
+        if isinstance(arg, Dtype):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = settle(arg).spec.dtype
+        elif isinstance(arg, (str, Device, int)) and not isinstance(arg, bool):
+            device = arg
+        elif arg is not None and not isinstance(arg, bool):
+            raise TypeError(f"to() received an invalid combination of arguments - got ({type(arg).__name__})")
+    if device is not None:
+        check_device(device)
+    spec = settle(self).spec
+    if dtype is None or dtype is spec.dtype:
+        if memory_format is not None:
+            return relayout(self, wanted_strides(spec, memory_format))
+        return clone(self) if copy or (len(args) > 2 and args[2] is True) else self
+    found = cast(self, dtype)
+    return found if memory_format is None else relayout(found, wanted_strides(spec, memory_format))
+
+
+def _to_dtype(name: str, kind: Dtype) -> None:
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
+        return self if settle(self).spec.dtype is kind else cast(self, kind)
+
+    convert.__name__ = name
+    convert.__doc__ = f"The tensor as {kind}."
+    method(convert)
+
+
+for _name in ("float", "double", "half", "bfloat16", "long", "int", "short", "bool", "cfloat", "cdouble"):
+    _to_dtype(_name, dtypes.NAMES[_name])
+_to_dtype("byte", dtypes.uint8)
+_to_dtype("char", dtypes.int8)
+
+
+@method
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+    """The tensor on the CPU."""
+    return self
+
+
+@method
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False, memory_format: Any = None) -> Tensor:
+    """The tensor on a CUDA device; raises PyTorch's error where there is none."""
+    check_device("cuda" if device is None else device)
+    return self
+
+
+@method
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """Page-locked memory serves accelerators; there is none, so the tensor itself."""
+    return self
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor in the dtype of `other`."""
+    return to(self, settle(other).spec.dtype)
+
+
+@method
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  # noqa: A001 - PyTorch's name
+    """The name of the tensor's type (`torch.FloatTensor`), or the tensor in another dtype."""
+    if dtype is None:
+        return f"torch.{settle(self).spec.dtype.scalar_name}Tensor"
+    if isinstance(dtype, str):
+        dtype = _named_type(dtype)
+    return to(self, getattr(dtype, "dtype", dtype))
+
+
+def _named_type(name: str) -> Dtype:
+    scalar = name.removeprefix("torch.").removeprefix("cuda.").removesuffix("Tensor")
+    for kind in dtypes.ALL:
+        if kind.scalar_name == scalar:
+            return kind
+    raise ValueError(f"invalid type: '{name}'")
+
+
+def _new(name: str, make: Any) -> None:
+    def create(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+               layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
+        made = make(*size, dtype=dtype or settle(self).spec.dtype, device=device)
+        return finish(made, requires_grad)
+
+    create.__name__ = name
+    create.__doc__ = f"`torch.{name.removeprefix('new_')}` in the dtype and on the device of this tensor."
+    method(create)
+
+
+for _name, _make in (("new_zeros", zeros), ("new_ones", ones), ("new_empty", empty), ("new_full", full),
+                     ("new_tensor", tensor)):  # fmt: skip
+    _new(_name, _make)
+
+
+@method
+def new(self: Tensor, *args: Any) -> Tensor:
+    """A tensor of this one's dtype from a size or from data (the old constructor)."""
+    kind = settle(self).spec.dtype
+    if len(args) == 1 and isinstance(args[0], (list, tuple)) and not hasattr(args[0], "numel"):
+        return tensor(args[0], dtype=kind)
+    if len(args) == 1 and isinstance(args[0], Tensor):
+        return to(args[0], kind)
+    return empty(*args, dtype=kind) if args else empty(0, dtype=kind)
+
+
+@method
+def new_empty_strided(self: Tensor, size: Any, stride: Any, dtype: Any = None, **options: Any) -> Tensor:
+    """An empty tensor with the given size and strides, in this tensor's dtype."""
+    import numpy as np
+
+    from rushlight.core.strided import extent
+    from rushlight.ops.creation import wrap
+
+    kind = dtype or settle(self).spec.dtype
+    flat = wrap(np.zeros(extent(tuple(size), tuple(stride)), kind.numpy))
+    return flat.as_strided(size, stride)
+
+
+__all__ = ["contiguous", "to"]

@@ -1,0 +1,1 @@
+"""Placeholder until the indexing engineer's version lands."""

@@ -1,0 +1,187 @@
+"""Python's operators on tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rushlight.ops.arithmetic import add, div, floor_divide, mul, pow, remainder, sub
+from rushlight.ops.matmul import matmul
+from rushlight.ops.public import METHODS
+from rushlight.record.trace import realize, settle
+from rushlight.record.value import Tensor
+
+NUMBERS = (int, float, complex)
+
+
+def _operand(other: Any) -> bool:
+    """Whether Python's operator can take this on; anything else gets its own chance."""
+    if isinstance(other, Tensor) or other.__class__ in (int, float, bool, complex):
+        return True
+    return isinstance(other, NUMBERS) or hasattr(other, "__array__") and getattr(other, "ndim", 1) == 0
+
+
+def _value(other: Any) -> Any:
+    """A NumPy number as a Python one."""
+    return other if isinstance(other, Tensor) or other.__class__ in (int, float, bool, complex) else other.item()
+
+
+def _binary(name: str, f: Callable[..., Any], swapped: bool = False) -> None:
+    def forward(self: Tensor, other: Any) -> Any:
+        if other.__class__ in (Tensor, float, int):
+            return f(self, other)
+        if not _operand(other):
+            return NotImplemented if not hasattr(other, "__array__") else f(self, _from_array(other))
+        return f(self, _value(other))
+
+    def backward(self: Tensor, other: Any) -> Any:
+        if not _operand(other):
+            return NotImplemented if not hasattr(other, "__array__") else f(_from_array(other), self)
+        return f(_value(other), self)
+
+    chosen = backward if swapped else forward
+    chosen.__name__ = chosen.__qualname__ = name
+    setattr(Tensor, name, chosen)
+
+
+def _from_array(other: Any) -> Tensor:
+    from .construct import as_tensor
+
+    return as_tensor(other)
+
+
+for _name, _f in (("add", add), ("sub", sub), ("mul", mul), ("truediv", div), ("floordiv", floor_divide),
+                  ("mod", remainder), ("pow", pow), ("matmul", matmul)):  # fmt: skip
+    _binary(f"__{_name}__", _f)
+    _binary(f"__r{_name}__", _f, swapped=True)
+for _name, _method in (("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bitwise_xor"),
+                       ("lshift", "bitwise_left_shift"), ("rshift", "bitwise_right_shift")):  # fmt: skip
+    _binary(f"__{_name}__", METHODS[_method])
+    _binary(f"__r{_name}__", METHODS[_method], swapped=True)
+for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
+    _binary(f"__{_name}__", METHODS[_name])
+
+
+def _in_place(name: str, method: str) -> None:
+    f = METHODS[method]
+
+    def update(self: Tensor, other: Any) -> Any:
+        if not _operand(other):
+            return NotImplemented if not hasattr(other, "__array__") else f(self, _from_array(other))
+        return f(self, _value(other))
+
+    update.__name__ = update.__qualname__ = name
+    setattr(Tensor, name, update)
+
+
+for _name, _method in (("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("truediv", "div_"),
+                       ("floordiv", "floor_divide_"), ("mod", "remainder_"), ("pow", "pow_"), ("and", "bitwise_and_"),
+                       ("or", "bitwise_or_"), ("xor", "bitwise_xor_"), ("lshift", "bitwise_left_shift_"),
+                       ("rshift", "bitwise_right_shift_")):  # fmt: skip
+    _in_place(f"__i{_name}__", _method)
+
+Tensor.__neg__ = METHODS["neg"]
+Tensor.__invert__ = METHODS["bitwise_not"]
+Tensor.__pos__ = lambda self: self
+Tensor.__hash__ = object.__hash__
+
+
+def _abs(self: Tensor) -> Tensor:
+    return self.abs()
+
+
+Tensor.__abs__ = _abs
+
+
+def _only_element(self: Tensor) -> Any:
+    array = realize(self)
+    if array.size != 1:
+        raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
+    value = array.reshape(-1)[0]
+    return float(value) if array.dtype.kind == "V" or not hasattr(value, "item") else value.item()
+
+
+def item(self: Tensor) -> Any:
+    """The only element, as a Python number.
+
+    >>> torch.tensor([2.5]).item()
+    2.5
+    """
+    found = _only_element(self)
+    return float(found) if self._value.spec.dtype.is_floating_point else found
+
+
+METHODS["item"] = item
+
+
+def _bool(self: Tensor) -> bool:
+    array = realize(self)
+    if array.size == 1:
+        return bool(array.reshape(-1)[0])
+    if array.size == 0:
+        raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+    raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+
+
+Tensor.__bool__ = _bool
+
+
+def _float(self: Tensor) -> float:
+    found = _only_element(self)
+    if isinstance(found, complex):
+        if found.imag:
+            raise RuntimeError("value cannot be converted to type double without overflow")
+        return found.real
+    return float(found)
+
+
+Tensor.__float__ = _float
+Tensor.__int__ = lambda self: int(_only_element(self))
+Tensor.__complex__ = lambda self: complex(_only_element(self))
+
+
+def _index(self: Tensor) -> int:
+    spec = settle(self).spec
+    if spec.dtype.is_floating_point or spec.dtype.is_complex or spec.numel != 1:
+        raise TypeError("only integer tensors of a single element can be converted to an index")
+    return int(_only_element(self))
+
+
+Tensor.__index__ = _index
+
+
+def _len(self: Tensor) -> int:
+    shape = settle(self).spec.shape
+    if not shape:
+        raise TypeError("len() of a 0-d tensor")
+    return shape[0]
+
+
+Tensor.__len__ = _len
+
+
+def _iter(self: Tensor) -> Any:
+    if not settle(self).spec.shape:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter(self.unbind(0))
+
+
+Tensor.__iter__ = _iter
+
+
+def _reversed(self: Tensor) -> Tensor:
+    return self if self.dim() == 0 else self.flip(0)
+
+
+Tensor.__reversed__ = _reversed
+
+
+def _contains(self: Tensor, element: Any) -> bool:
+    if isinstance(element, (Tensor, *NUMBERS)):
+        return bool((self == element).any())
+    raise RuntimeError(
+        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+    )
+
+
+Tensor.__contains__ = _contains
