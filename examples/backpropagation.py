@@ -60,7 +60,9 @@ def main():
     layers = range(1, len(weights) + 1)
     names = [f"layer {layer}, {how}" for how in ("formulas", "autograd") for layer in layers]
     tables = [*formulas[0], *autograd[0]]
-    figure = plot_tables(tables, names, columns=len(weights), title="dL/dw", numbers=None, colours="RdBu", around_zero=True)
+    figure = plot_tables(
+        tables, names, columns=len(weights), title="dL/dw", numbers=None, colours="RdBu", around_zero=True
+    )
     print(f"figure: {save(figure, args.out, 'backpropagation')}")
 
 

@@ -47,7 +47,11 @@ def main():
     print(f"right: {right:.1%} of the {len(X)} points")
 
     save(plot_classification_2d(X, y, title="Two rings"), args.out, "circles_data")
-    save(plot_classification_2d(X, y, model, title="Two rings, and where the network draws the line"), args.out, "circles")
+    save(
+        plot_classification_2d(X, y, model, title="Two rings, and where the network draws the line"),
+        args.out,
+        "circles",
+    )
     print(f"figures in {args.out}/")
 
 

@@ -49,14 +49,17 @@ def timed(work, *arguments):
 def main():
     epochs = {"type": int, "default": 2, "help": "epochs of the VAE (default: 2; the lecture's: 10)"}
     args = options(__doc__, epochs=1, short=1, **{"vae-epochs": epochs})
-    part = 6400 if args.short else None
-    train_set, test_set = digits(train=True, limit=part), digits(train=False, limit=2000 if args.short else None)
+    part = 3200 if args.short else None
+    train_set, test_set = digits(train=True, limit=part), digits(train=False, limit=1000 if args.short else None)
     vae_epochs = 1 if args.short else args.vae_epochs
     print(f"MNIST: {len(train_set):,} digits to train with, {len(test_set):,} to test with")
     accuracy, seconds = timed(convolutional_network, train_set, test_set, args.epochs, args.out)
     print(f"CNN  {seconds:6.1f} s   accuracy {accuracy:.4f} on digits it has not seen   (the lecture's: 0.9703)")
     loss, seconds = timed(autoencoder, train_set, test_set, vae_epochs, args.out)
-    print(f"VAE  {seconds:6.1f} s   average training loss {loss:.2f} a digit after {vae_epochs} epochs   (10 epochs: below 107)")
+    print(
+        f"VAE  {seconds:6.1f} s   average training loss {loss:.2f} a digit after {vae_epochs} epochs   (10 epochs:
+        below 107)"
+    )
     print(f"figures in {args.out.resolve()}")
 
 

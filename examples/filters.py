@@ -21,7 +21,10 @@ def main():
     kernels = torch.tensor(list(KERNELS.values()))[:, None]  # (4 outputs, 1 input, 3, 3)
     maps = F.conv2d(image[None], kernels, padding=1)[0]
     pooled = F.max_pool2d(maps, kernel_size=2)
-    print(f"a {label.item()} of shape {tuple(image.shape)} -> feature maps {tuple(maps.shape)} -> pooled {tuple(pooled.shape)}")
+    print(
+        f"a {label.item()} of shape {tuple(image.shape)} -> feature maps {tuple(maps.shape)} -> pooled
+        {tuple(pooled.shape)}"
+    )
     for name, feature in zip(KERNELS, maps, strict=True):
         print(f"{name:15} from {feature.min().item():6.2f} to {feature.max().item():5.2f}")
 

@@ -1,7 +1,7 @@
 """The data sets of the regression and classification examples.
 
-They are drawn by scikit-learn with a fixed seed. Where it is not installed, the same numbers are read from `data/lecture4.npz`,
-and NumPy solves the least squares.
+They are drawn by scikit-learn with a fixed seed. Where it is not installed, the same numbers are read from
+`data/lecture4.npz`, and NumPy solves the least squares.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A convolutional network reads handwritten digits: two convolutions with pooling, then two fully connected layers.
 
-One epoch in batches of 10 takes it past 97 of 100 test digits. Figures: the loss of every batch, and the digits it gets wrong.
+One epoch in batches of 10 takes it past 97 of 100 test digits. Figures: the loss of every batch, and the digits it
+gets wrong.
 """
 
 import time
@@ -57,8 +58,8 @@ def accuracy(predictions, dataset):
 
 def main():
     args = options(__doc__, epochs=1, short=1, batch={"type": int, "default": 10}, lr={"type": float, "default": 0.05})
-    train_set = digits(train=True, limit=4000 if args.short else None)
-    test_set = digits(train=False, limit=2000 if args.short else None)
+    train_set = digits(train=True, limit=2000 if args.short else None)
+    test_set = digits(train=False, limit=1000 if args.short else None)
 
     model = Net()
     summary(model, (1, 28, 28))

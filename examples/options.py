@@ -8,11 +8,14 @@ from pathlib import Path
 import rushlight as torch
 
 
-def options(description: str | None, epochs: int = 0, short: int = 0, seed: int = 0, **more: dict) -> argparse.Namespace:
+def options(
+    description: str | None, epochs: int = 0, short: int = 0, seed: int = 0, **more: dict
+) -> argparse.Namespace:
     """Parse the command line and seed the generator.
 
-    ``epochs`` is the default of ``--epochs`` and ``short`` what ``--short`` makes of it; neither is offered when ``epochs`` is 0.
-    ``seed`` is the default seed; ``more`` are further options by name, each with the keywords of ``add_argument``.
+    ``epochs`` is the default of ``--epochs`` and ``short`` what ``--short`` makes of it; neither is offered when
+    ``epochs`` is 0. ``seed`` is the default seed; ``more`` are further options by name, each with the keywords of
+    ``add_argument``.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("figures"), help="folder for the figures (default: figures)")

@@ -66,7 +66,10 @@ def main():
     for name, model in models.items():
         learned = learn(model(BITS))
         right = int((learned(BITS) == model(BITS)).sum())
-        print(f"{name:4} learned from examples by one perceptron: {right} of 4 right, w = {learned.w.tolist()}, b = {learned.b.item()}")
+        print(
+            f"{name:4} learned from examples by one perceptron: {right} of 4 right, w = {learned.w.tolist()}, b =
+            {learned.b.item()}"
+        )
     print(f"figures in {args.out}/")
 
 

@@ -5,15 +5,54 @@
 Namespaces (`nn`, `optim`, `utils`, `vision`, ...) load when they are first touched.
 """
 
+import math as _math
+
 from rushlight.core import dtype as _dtypes
-from rushlight.core.device import device
-from rushlight.core.dtype import dtype, finfo, iinfo
-from rushlight.core.layout import layout, memory_format
+from rushlight.core.device import device, get_default_device, set_default_device
+from rushlight.core.dtype import can_cast, dtype, finfo, get_default_dtype, iinfo, promote_types, set_default_dtype
+from rushlight.core.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    sparse_csr,
+    strided,
+)
+from rushlight.core.missing import missing as _missing
 from rushlight.core.size import Size
 from rushlight.tensor import FUNCTIONS as _FUNCTIONS
 from rushlight.tensor import Tensor
+from rushlight.tensor.printing import set_printoptions
 
 __version__ = "2.13.0"  # the PyTorch version whose behaviour this follows
 
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+
 globals().update(_dtypes.NAMES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
+
+_NAMESPACES = (
+    "amp", "autograd", "backends", "compiler", "cuda", "data", "distributed", "distributions", "fft", "func", "hub", "jit",
+    "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "profiler", "random", "serialization", "show", "sparse", "special",
+    "testing", "utils", "version", "vision",
+)  # fmt: skip
+
+_LAZY = {name: f"rushlight.{name}" for name in _NAMESPACES} | {
+    "install": "rushlight.cli.alias:install",
+    "uninstall": "rushlight.cli.alias:uninstall",
+} | {
+    name: f"rushlight.autograd.grad_mode:{name}"
+    for name in ("no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled", "inference_mode", "is_inference_mode_enabled")
+} | {
+    name: f"rushlight.random:{name}"
+    for name in ("Generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "default_generator")
+}  # fmt: skip
+
+__getattr__ = _missing(__name__, _LAZY)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

@@ -1,8 +1,9 @@
 """The lectures' programs, each written once as a function of the module it runs on.
 
-`PROGRAMS[name](t, steps)` seeds ``t`` (Rushlight, or PyTorch where the expected losses are made), builds the lecture's model, and
-trains it for ``steps`` steps on data that are the same numbers wherever it runs; it returns the loss of every step. `python
-lecture_programs.py` under PyTorch writes `expected/lecture_losses.json`; `test_examples.py` compares Rushlight with it.
+`PROGRAMS[name](t, steps)` seeds ``t`` (Rushlight, or PyTorch where the expected losses are made), builds the
+lecture's model, and trains it for ``steps`` steps on data that are the same numbers wherever it runs; it returns the
+loss of every step. `python lecture_programs.py` under PyTorch writes `expected/lecture_losses.json`;
+`test_examples.py` compares Rushlight with it.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def train(t: Any, dataset: Any, size: int, steps: int, optimizer: Any, loss_of: 
     return losses
 
 
-# --- lecture 4: regression and classification ---------------------------------------------------------------------------
+# --- lecture 4: regression and classification -------------------------------------------------------------------------
 
 
 def regression(t: Any, steps: int, model: Any, data: tuple[np.ndarray, np.ndarray], lr: float) -> list[float]:
@@ -140,7 +141,7 @@ def blobs(t: Any, steps: int) -> list[float]:
     return train(t, dataset, 50, steps, optimizer, lambda x, y: criterion(model(x), y))
 
 
-# --- MNIST --------------------------------------------------------------------------------------------------------------
+# --- MNIST ------------------------------------------------------------------------------------------------------------
 
 
 @program
@@ -219,5 +220,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     made = {name: [float(f"{loss:.9g}") for loss in run(torch, STEPS)] for name, run in PROGRAMS.items()}
     EXPECTED.parent.mkdir(exist_ok=True)
-    EXPECTED.write_text(json.dumps({"torch": torch.__version__, "losses": made}, indent=None, separators=(",", ":")) + "\n")
+    EXPECTED.write_text(
+        json.dumps({"torch": torch.__version__, "losses": made}, indent=None, separators=(",", ":")) + "\n"
+    )
     print(f"wrote {EXPECTED}")

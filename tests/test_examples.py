@@ -147,8 +147,8 @@ def test_backpropagation_formulas_agree_with_autograd(run):
 
 
 def test_mnist_cnn(run):
-    text, pictures = run("mnist_cnn", "--short", "--batch", "40")
-    assert number("Accuracy", text) > 0.75 and pictures == {"mnist_cnn_loss", "mnist_cnn_failures"}
+    text, pictures = run("mnist_cnn", "--short", "--batch", "20", "--lr", "0.1")
+    assert number("Accuracy", text) > 0.7 and pictures == {"mnist_cnn_loss", "mnist_cnn_failures"}
     assert "├─Conv2d: 1-1                            [-1, 32, 28, 28]          832" in text
 
 
@@ -166,11 +166,12 @@ def test_vae(run):
 
 def test_digits_by_class(run):
     text, pictures = run("digits_by_class", "--short", "--digit", "7")
-    assert number("Epoch: 1 average loss:", text) < 240 and pictures == {"digits_by_class"}
+    assert number("Epoch: 1 average loss:", text) < 215 and number("test digits reads", text) > 50
+    assert pictures == {"digits_by_class"}
 
 
 def test_demo(run):
     text, pictures = run("demo", "--short")
-    assert number("accuracy", text) > 0.85
-    assert number("average training loss", text) < 215
+    assert number("accuracy", text) > 0.7
+    assert number("average training loss", text) < 250
     assert {"demo_cnn_loss", "demo_cnn_failures", "vae_samples", "vae_latent_space"} <= pictures

@@ -48,7 +48,7 @@ class Convolutional(nn.Module):
         return self.fc(x.flatten(1))
 
 
-# --- summary: the tables of the fourth lecture ----------------------------------------------------------------------------
+# --- summary: the tables of the fourth lecture ------------------------------------------------------------------------
 
 LECTURE_LINEAR = """\
 =================================================================
@@ -187,7 +187,10 @@ def test_summary_takes_tensors_several_inputs_and_integer_inputs():
 def test_summary_of_a_single_layer_and_other_columns():
     found = show.summary(nn.Linear(3, 4), (3,), col_names=("input_size", "kernel_size", "mult_adds"), verbose=0)
     lines = str(found).splitlines()
-    assert lines[1] == "Layer (type:depth-idx)                   Input Shape               Kernel Shape              Mult-Adds"
+    assert (
+        lines[1]
+        == "Layer (type:depth-idx)                   Input Shape               Kernel Shape              Mult-Adds"
+    )
     assert lines[3] == "└─Linear: 0-1                            [-1, 3]                   [4, 3]                    12"
     assert len(lines[0]) == 40 + 3 * 25
 

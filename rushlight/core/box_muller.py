@@ -1,10 +1,10 @@
 """Normal numbers in single precision from uniform ones, bit for bit as PyTorch's AVX2 kernel computes them.
 
-Sixteen draws make a block: the first eight give radii, `sqrt(-2 log(1 - u))`, the last eight angles, `2 pi u`, and their
-cosines and sines the block's sixteen normal numbers (Box and Muller, 1958). PyTorch takes the logarithm and the sine and
-cosine from Cephes' single-precision polynomials (Moshier, netlib.org/cephes) with fused multiply-adds. To arrive at the
-same bits a fused step is done here in float64, where the product of two float32 numbers is exact, and rounded to float32:
-multiply, add, copy down, copy up. The three polynomials run side by side in arrays of three rows, and every
+Sixteen draws make a block: the first eight give radii, `sqrt(-2 log(1 - u))`, the last eight angles, `2 pi u`, and
+their cosines and sines the block's sixteen normal numbers (Box and Muller, 1958). PyTorch takes the logarithm, the sine
+and the cosine from Cephes' single-precision polynomials (Moshier, netlib.org/cephes) with fused multiply-adds. To
+arrive at the same bits a fused step is done here in float64, where the product of two float32 numbers is exact, and
+rounded to float32: multiply, add, copy down, copy up. The three polynomials run side by side in arrays of three rows, and every
 intermediate array is kept from call to call in a `_Blocks`, because at a thousand numbers the calls into NumPy are what
 costs.
 

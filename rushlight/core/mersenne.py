@@ -1,7 +1,7 @@
 """The random number engine: the Mersenne Twister as PyTorch's CPU generator runs it.
 
-`MersenneTwister` is the state behind `torch.Generator("cpu")`: 624 words, how many are used up, the 64-bit seed, and the
-second half of a pair of normal numbers where one is waiting. It hands out raw draws in bulk as NumPy arrays of
+`MersenneTwister` is the state behind `torch.Generator("cpu")`: 624 words, how many are used up, the 64-bit seed, and
+the second half of a pair of normal numbers where one is waiting. It hands out raw draws in bulk as NumPy arrays of
 integers; the sampling functions (`uniform.py`, `normal.py`, `random_integers.py`, `rejection.py`, gathered in
 `sampling.py`) turn these into numbers of a distribution. NumPy's own MT19937 does the stepping: the recurrence, the
 tempering and the seeding are those of Matsumoto and Nishimura (1998), the same in both.
@@ -145,7 +145,7 @@ class MersenneTwister:
 
     def doubles(self, count: int) -> npt.NDArray[np.float64]:
         """The next `count` numbers in [0, 1) with 53 bits."""
-        return self.draw53(count) * 2.0**-53
+        return np.multiply(self.draw53(count), 2.0**-53, dtype=np.float64)
 
     # ---- state
 

@@ -1,8 +1,8 @@
 """Uniform numbers, and what every sampling function needs: element counts, NumPy types and fused multiply-add.
 
-A draw of 32 bits gives a float32 from its low 24 bits, a draw of 64 gives a float64 from its low 53; float16 and bfloat16
-are rounded from a float32. PyTorch's kernels are compiled with fused multiply-add, so `x * (high - low) + low` is
-rounded once; here the product is taken in float64, where it is exact, or its rounding error is carried along.
+A draw of 32 bits gives a float32 from its low 24 bits, a draw of 64 gives a float64 from its low 53; float16 and
+bfloat16 are rounded from a float32. PyTorch's kernels are compiled with fused multiply-add, so `x * (high - low) + low`
+is rounded once; here the product is taken in float64, where it is exact, or its rounding error is carried along.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ Shape = int | Sequence[int]
 
 CHUNK: Final = 1 << 15  #: how many elements go through the intermediate arrays at a time: they stay in cache
 NUMPY_TYPES: Final[dict[str, Any]] = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+CPP_NAMES: Final = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
+                    "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+                    "int64": "long int", "uint16": "short unsigned int", "uint32": "unsigned int",
+                    "uint64": "long unsigned int", "bool": "bool", "complex64": "c10::complex<float>",
+                    "complex128": "c10::complex<double>"}  # fmt: skip
 REAL_OF: Final = {"complex64": "float32", "complex128": "float64"}
 
 _LOW24 = np.array(0xFF_FFFF, np.int32)
@@ -90,11 +95,10 @@ def _unit32_of(draws: npt.NDArray[np.uint64]) -> npt.NDArray[np.float32]:
 
 def _check_range(low: float, high: float, name: str) -> None:
     d = dtype_of(name)
-    limit = 65504.0 if name == "float16" else float(np.finfo(d.numpy).max) if name in NUMPY_TYPES else 2.0**128
+    limit = (2.0 - 2.0**-7) * 2.0**127 if name == "bfloat16" else float(np.finfo(d.numpy).max)
     for what, value in (("from", low), ("to", high)):
         if not -limit <= value <= limit:
-            cpp = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double"}[name]
-            raise RuntimeError(f"{what} is out of bounds for {cpp}")
+            raise RuntimeError(f"{what} is out of bounds for {CPP_NAMES[name]}")
     if low > high:
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
     if high - low > limit:
@@ -130,7 +134,7 @@ def uniform(
     Raises RuntimeError for low > high or bounds the type cannot hold, NotImplementedError for other types.
 
     >>> uniform(MersenneTwister(7), 3).tolist()
-    [0.5349399447441101, 0.19881850481033325, 0.6591796875]
+    [0.5349225401878357, 0.19880318641662598, 0.6592116951942444]
     """
     if dtype in REAL_OF:
         parts = uniform(generator, element_count(shape) * 2, low, high, REAL_OF[dtype])
@@ -157,8 +161,8 @@ def memory_order(shape: Sequence[int], strides: Sequence[int]) -> tuple[int, ...
 
     PyTorch hands out random numbers along memory, not along the indices: `x.t().uniform_()` gives `x` the numbers
     that `x.uniform_()` would. So sample a contiguous array of `[shape[a] for a in axes]` and assign it to
-    `target.transpose(axes)`. Functions that return a new tensor (`torch.bernoulli`, `torch.normal`) fill in index order,
-    the `_like` ones and dropout in the memory order of the result.
+    `target.transpose(axes)`. Functions that return a new tensor (`torch.bernoulli`, `torch.normal`) fill in index
+    order, the `_like` ones and dropout in the memory order of the result.
 
     >>> memory_order((4, 3), (1, 4))
     (1, 0)

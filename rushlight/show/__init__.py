@@ -1,7 +1,8 @@
 """Pictures and tables of models: plots, image grids, layer summaries, progress bars.
 
-Everything here draws what the floors below computed. `canvas` makes the figure, `plots` and `images` draw on it, `summary` lists a
-model's layers as text, `progress` counts batches. matplotlib and tqdm are imported by the functions that need them.
+Everything here draws what the floors below computed. `canvas` makes the figure, `plots` and `images` draw on it,
+`summary` lists a model's layers as text, `progress` counts batches. matplotlib and tqdm are imported by the functions
+that need them.
 """
 
 from __future__ import annotations

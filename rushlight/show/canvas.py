@@ -1,9 +1,10 @@
 """The sheet every picture is drawn on: one look, no display needed, nothing global.
 
-The functions of `plots` and `images` are `drawing`s: they run with the common look switched on and put back after. They ask
-`sheet(rows, columns)` for a `Picture` (a matplotlib figure that also shows itself in a notebook) and its axes, turn whatever
-the caller holds (tensor, array, list) into NumPy with `as_array`, draw, and return the picture. `save` writes it to a folder. Figures are made without pyplot: there is no window, no backend to choose, and nothing stays open.
-matplotlib is imported when the first picture is made, not before.
+The functions of `plots` and `images` are `drawing`s: they run with the common look switched on and put back after.
+They ask `sheet(rows, columns)` for a `Picture` (a matplotlib figure that also shows itself in a notebook) and its
+axes, turn whatever the caller holds (tensor, array, list) into NumPy with `as_array`, draw, and return the picture.
+`save` writes it to a folder. Figures are made without pyplot: there is no window, no backend to choose, and nothing
+stays open. matplotlib is imported when the first picture is made, not before.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CLASS_COLOURS = (
     "#3f7fbf", "#e4572e", "#3a9d6e", "#e8a628", "#8457a8",
     "#2aa6b5", "#c2507f", "#7f8b52", "#8c5a3c", "#5b6470",
 )  # fmt: skip
-LOOK: dict[str, Any] = {
+LOOK: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#c9d1d9",
     "axes.grid": True,
@@ -113,7 +114,9 @@ def as_column(values: Any, name: str) -> np.ndarray:
     """``values`` of shape ``(n,)`` or ``(n, 1)`` as a flat array; any other shape is a ValueError naming ``name``."""
     array = as_array(values)
     if array.ndim == 0 or array.size != array.shape[0]:
-        raise ValueError(f"{name} must have shape (n,) or (n, 1) to be drawn against one axis, got {tuple(array.shape)}")
+        raise ValueError(
+            f"{name} must have shape (n,) or (n, 1) to be drawn against one axis, got {tuple(array.shape)}"
+        )
     return array.reshape(-1)
 
 

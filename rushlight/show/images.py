@@ -1,7 +1,7 @@
 """Pictures of images: grids, the digits a classifier gets wrong, and the plane of a latent space.
 
-Images come in as tensors or arrays of shape ``(n, height, width)``, ``(n, 1, height, width)`` or ``(n, 3, height, width)``,
-are laid out in one large array, and are drawn by a single call, so a grid of hundreds is as quick as one.
+Images come in as tensors or arrays of shape ``(n, height, width)``, ``(n, 1, height, width)`` or ``(n, 3, height,
+width)``, are laid out in one large array, and are drawn by a single call, so a grid of hundreds is as quick as one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def _as_images(images: Any) -> np.ndarray:
     if array.ndim == 4 and array.shape[1] in (1, 3):
         array = array[:, 0] if array.shape[1] == 1 else np.moveaxis(array, 1, 3)
     if array.ndim not in (3, 4) or (array.ndim == 4 and array.shape[3] != 3):
-        raise ValueError(f"images must have shape (n, h, w), (n, 1, h, w) or (n, 3, h, w), got {tuple(as_array(images).shape)}")
+        raise ValueError(
+            f"images must have shape (n, h, w), (n, 1, h, w) or (n, 3, h, w), got {tuple(as_array(images).shape)}"
+        )
     return array
 
 
@@ -40,8 +42,8 @@ def plot_images(
 ) -> Figure:
     """A grid of images in reading order, without ``titles`` set edge to edge, with them one panel each.
 
-    ``columns`` defaults to about a square; ``limits`` are the values drawn as black and white (by default the smallest and
-    the largest of all the images, so that brightness can be compared).
+    ``columns`` defaults to about a square; ``limits`` are the values drawn as black and white (by default the
+    smallest and the largest of all the images, so that brightness can be compared).
     """
     array = _as_images(images)
     count = len(array)
@@ -100,12 +102,14 @@ def plot_tables(
 ) -> Figure:
     """Matrices of any sizes as coloured cells, such as kernels, feature maps or gradients.
 
-    ``numbers`` is the format of the numbers written in the cells, None for colours alone; with ``around_zero`` each table's
-    colours are symmetric about zero.
+    ``numbers`` is the format of the numbers written in the cells, None for colours alone; with ``around_zero`` each
+    table's colours are symmetric about zero.
     """
     arrays = [np.atleast_2d(as_array(table)) for table in tables]
     if len(arrays) != len(titles) or any(array.ndim != 2 for array in arrays):
-        raise ValueError(f"plot_tables needs matrices and a title for each, got {len(arrays)} tables and {len(titles)} titles")
+        raise ValueError(
+            f"plot_tables needs matrices and a title for each, got {len(arrays)} tables and {len(titles)} titles"
+        )
     across = columns or len(arrays)
     rows = -(-len(arrays) // across)
     figure, panels = sheet(rows, across, width=2.4 * across, height=2.5 * rows + (0.4 if title else 0))
@@ -124,7 +128,9 @@ def _cells(axes: Axes, array: np.ndarray, numbers: str | None, colours: str, aro
     if around_zero:
         low, high = -max(abs(low), abs(high)), max(abs(low), abs(high))
     # The colour map's last quarter is too dark to read a number on.
-    axes.pcolormesh(array, cmap=colours, vmin=low, vmax=high + (high - low) * (0.6 if numbers else 0), edgecolors="white")
+    axes.pcolormesh(
+        array, cmap=colours, vmin=low, vmax=high + (high - low) * (0.6 if numbers else 0), edgecolors="white"
+    )
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.set_axis_off()
@@ -152,7 +158,9 @@ def plot_failures(images: Any, labels: Any, predictions: Any, *, limit: int = 40
     for axes, index in zip(panels, chosen, strict=False):
         axes.imshow(array[index], cmap="gray_r", interpolation="nearest")
         axes.set_title(f"{right[index]}", fontsize=11, pad=2)
-        axes.text(0.5, -0.04, f"{said[index]}", color=EMBER, ha="center", va="top", transform=axes.transAxes, fontsize=11)
+        axes.text(
+            0.5, -0.04, f"{said[index]}", color=EMBER, ha="center", va="top", transform=axes.transAxes, fontsize=11
+        )
     figure.suptitle(f"{len(wrong)} of {len(array):,} wrong: label above, prediction below", fontsize=11)
     return figure
 

@@ -1,8 +1,9 @@
 """Plots of what a model has learnt: fitted curves, hidden nodes, decision surfaces, activation functions, losses.
 
 The calls are those of an introductory course (`plot_regression(X, y, y_hat)`, `plot_classification_2d(X, y, model)`,
-`plot_activations(x, functions)`, `plot_nodes(X, y_pred, model)`). Data come in as tensors, arrays or lists; where a model is
-given it is run without gradients and in evaluation mode, and is left as it was. Each function returns the matplotlib figure.
+`plot_activations(x, functions)`, `plot_nodes(X, y_pred, model)`). Data come in as tensors, arrays or lists; where a
+model is given it is run without gradients and in evaluation mode, and is left as it was. Each function returns the
+matplotlib figure.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def plot_regression(
 ) -> Figure:
     """Data points of one feature, and the fitted line or curve through them.
 
-    ``X``, ``y`` and ``y_hat`` have shape ``(n,)`` or ``(n, 1)``; ``x_range`` and ``y_range`` are ``[low, high]``, ``dx`` and
-    ``dy`` the distances between ticks. Raises ValueError for another shape or different lengths.
+    ``X``, ``y`` and ``y_hat`` have shape ``(n,)`` or ``(n, 1)``; ``x_range`` and ``y_range`` are ``[low, high]``,
+    ``dx`` and ``dy`` the distances between ticks. Raises ValueError for another shape or different lengths.
     """
     x, points = as_column(X, "X"), as_column(y, "y")
     figure, (axes,) = sheet()
@@ -96,12 +97,14 @@ def plot_classification_2d(
 
     ``X`` is ``(n, 2)`` and ``y`` the ``n`` integer labels. ``transform`` says what turns the model's outputs into
     probabilities: ``"Sigmoid"`` for one logit (shades of the probability of class 1, and the line where it is 0.5),
-    ``"Softmax"`` for one logit a class (each region in its class' colour, paler where the model is less sure), None when the
-    model gives probabilities already.
+    ``"Softmax"`` for one logit a class (each region in its class' colour, paler where the model is less sure), None
+    when the model gives probabilities already.
     """
     points, labels = as_array(X), as_column(y, "y").astype(int)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) != len(labels):
-        raise ValueError(f"X must have shape (n, 2) with a label for each row, got {tuple(points.shape)} and {len(labels)}")
+        raise ValueError(
+            f"X must have shape (n, 2) with a label for each row, got {tuple(points.shape)} and {len(labels)}"
+        )
     if transform not in ("Sigmoid", "Softmax", None):
         raise ValueError(f"transform must be 'Sigmoid', 'Softmax' or None, got {transform!r}")
     figure, (axes,) = sheet(width=6.2, height=5.0)
@@ -110,7 +113,9 @@ def plot_classification_2d(
     for label in np.unique(labels):
         mine = points[labels == label]
         colour = CLASS_COLOURS[label % len(CLASS_COLOURS)]
-        axes.scatter(mine[:, 0], mine[:, 1], s=34, color=colour, edgecolors="white", linewidths=0.7, label=f"class {label}")
+        axes.scatter(
+            mine[:, 0], mine[:, 1], s=34, color=colour, edgecolors="white", linewidths=0.7, label=f"class {label}"
+        )
     axes.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
     axes.set(xlabel="feature 1", ylabel="feature 2", title=title)
     return figure
@@ -151,7 +156,7 @@ def _two_class_surface(
 
     shades = LinearSegmentedColormap.from_list("classes", [CLASS_COLOURS[0], "#ffffff", CLASS_COLOURS[1]])
     extent = (x1.min(), x1.max(), x2.min(), x2.max())
-    look = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
+    look: Any = {"origin": "lower", "aspect": "auto", "interpolation": "bilinear"}
     painted = axes.imshow(probability, cmap=shades, vmin=0, vmax=1, alpha=0.55, extent=extent, **look)
     if probability.min() < 0.5 < probability.max():
         axes.contour(x1, x2, _log(probability) - _log(1 - probability), levels=[0], colors=[INK], linewidths=1.3)
@@ -221,9 +226,9 @@ def _activation(axes: Axes, x: Any, name: str, function: Callable[..., Any]) -> 
 def plot_nodes(X: Any, y_pred: Any, model: Any) -> Figure:
     """What each hidden node adds to the prediction of a network with one input and one output.
 
-    The prediction is the last linear layer's bias plus, for each node before it, activation times weight. The first panels draw
-    those terms one by one, the last draws their sum beside ``y_pred``. ``X`` and ``y_pred`` have shape ``(n,)`` or ``(n, 1)``.
-    Raises ValueError when the model's last layer with weights is not linear with one output.
+    The prediction is the last linear layer's bias plus, for each node before it, activation times weight. The first
+    panels draw those terms one by one, the last draws their sum beside ``y_pred``. ``X`` and ``y_pred`` have shape
+    ``(n,)`` or ``(n, 1)``. Raises ValueError when the model's last layer with weights is not linear with one output.
     """
     x, predicted = as_column(X, "X"), as_column(y_pred, "y_pred")
     along = np.linspace(x.min(), x.max(), 300)

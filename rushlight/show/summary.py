@@ -1,14 +1,14 @@
 """`summary(model, input_size)`: a model's layers as a table, in the layout of the torch-summary package.
 
-Without an input the modules are listed in the order they were assigned. With one (sizes without the batch, or tensors) the model
-is run once, forward hooks write a `Layer` for every call in the order of the calls, and shapes, multiply-adds and megabytes
-follow. Both give a list of layers with their depth; `_rows` prints it as a tree.
+Without an input the modules are listed in the order they were assigned. With one (sizes without the batch, or
+tensors) the model is run once, forward hooks write a `Layer` for every call in the order of the calls, and shapes,
+multiply-adds and megabytes follow. Both give a list of layers with their depth; `_rows` prints it as a tree.
 
     ├─Sequential: 1-1                        [-1, 1]                   --
     |    └─Linear: 2-1                       [-1, 3]                   6
 
-Numbers are those of the model: where torch-summary counts layers inside a container twice, or a layer with one frozen parameter
-as frozen whole, this table does not.
+Numbers are those of the model: where torch-summary counts layers inside a container twice, or a layer with one frozen
+parameter as frozen whole, this table does not.
 """
 
 from __future__ import annotations
@@ -92,11 +92,12 @@ def summary(
 ) -> ModelSummary:
     """Print the table of ``model``'s layers and return it.
 
-    ``input_size`` is the shape of one example without its batch, ``(3,)``; a list of such shapes for several inputs; or the tensors
-    themselves, batch first. Further ``args`` and ``kwargs`` go to the model. ``dtypes`` are those of the inputs made from shapes
-    (default float32), ``device`` where they are made (default: the model's), ``depth`` how many levels are listed, ``col_names``
-    which of "input_size", "output_size", "num_params", "kernel_size", "mult_adds" are shown; ``verbose=0`` prints nothing.
-    The model is run in evaluation mode without gradients and is left as it was, random state included.
+    ``input_size`` is the shape of one example without its batch, ``(3,)``; a list of such shapes for several inputs;
+    or the tensors themselves, batch first. Further ``args`` and ``kwargs`` go to the model. ``dtypes`` are those of
+    the inputs made from shapes (default float32), ``device`` where they are made (default: the model's), ``depth``
+    how many levels are listed, ``col_names`` which of "input_size", "output_size", "num_params", "kernel_size",
+    "mult_adds" are shown; ``verbose=0`` prints nothing. The model is run in evaluation mode without gradients and is
+    left as it was, random state included.
 
     >>> from rushlight import nn
     >>> summary(nn.Sequential(nn.Linear(3, 4), nn.ReLU()), (3,), verbose=0).total_params
@@ -123,12 +124,16 @@ def _inputs(model: Any, input_size: Any, dtypes: Sequence[Any] | None, device: A
     if hasattr(input_size, "detach"):
         return [input_size]
     if not isinstance(input_size, (list, tuple)) or not input_size:
-        raise TypeError(f"summary: input_size must be a shape such as (3,), a list of shapes, or tensors, got {input_size!r}")
+        raise TypeError(
+            f"summary: input_size must be a shape such as (3,), a list of shapes, or tensors, got {input_size!r}"
+        )
     if all(hasattr(item, "detach") for item in input_size):
         return list(input_size)
     shapes = [input_size] if all(isinstance(item, int) for item in input_size) else list(input_size)
     if not all(isinstance(shape, (list, tuple)) and all(isinstance(n, int) for n in shape) for shape in shapes):
-        raise TypeError(f"summary: input_size must be a shape such as (3,), a list of shapes, or tensors, got {input_size!r}")
+        raise TypeError(
+            f"summary: input_size must be a shape such as (3,), a list of shapes, or tensors, got {input_size!r}"
+        )
     return _made(model, shapes, dtypes, device)
 
 
@@ -283,13 +288,11 @@ def _table(found: ModelSummary) -> Iterator[str]:
 
 
 def _costs(found: ModelSummary, line: str) -> Iterator[str]:
-    unit, size = ("G", 1e9) if found.total_mult_adds >= 1e9 else ("M", 1e6)
-    yield f"Total mult-adds ({unit}): {found.total_mult_adds / size:.2f}"
-    yield line
-    yield f"Input size (MB): {_megabytes(found.input_bytes)}"
-    yield f"Forward/backward pass size (MB): {_megabytes(found.forward_backward_bytes)}"
-    yield f"Params size (MB): {_megabytes(found.params_bytes)}"
-    yield f"Estimated Total Size (MB): {_megabytes(found.input_bytes + found.forward_backward_bytes + found.params_bytes)}"
+    unit, size = ("G", 1e9) if found.total_mult_adds >= 1e9 else ("M", 1e6) yield f"Total mult-adds ({unit}):
+    {found.total_mult_adds / size:.2f}" yield line yield f"Input size (MB): {_megabytes(found.input_bytes)}" yield
+    f"Forward/backward pass size (MB): {_megabytes(found.forward_backward_bytes)}" yield f"Params size (MB):
+    {_megabytes(found.params_bytes)}" yield f"Estimated Total Size (MB): {_megabytes(found.input_bytes +
+    found.forward_backward_bytes + found.params_bytes)}"
 
 
 def _megabytes(size: int) -> str:

@@ -12,7 +12,7 @@ from rushlight.record.value import Tensor
 
 load_all()
 
-from . import construct, conversion, indexing, numpy_bridge, operators, properties  # noqa: E402, F401
+from . import construct, conversion, display, indexing, numpy_bridge, operators, properties  # noqa: E402, F401
 
 
 def _attach() -> None:

@@ -1,1 +1,306 @@
-"""Placeholder until the indexing engineer's version lands."""
+"""`x[...]` and `x[...] = v`: PyTorch's indexing.
+
+An index is worked through once: integers, slices and None become one view of the tensor; what tensors, lists and masks
+remain become one `index` (or `index_put`) operation on that view.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.ops.creation import cast, copied
+from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
+from rushlight.ops.public import public, write_back
+from rushlight.ops.view import SELECT, SLICE, UNSQUEEZE, look_at
+from rushlight.record.memory import assign, check_writable
+from rushlight.record.trace import apply, realize, settle
+from rushlight.record.value import Tensor
+
+from .construct import tensor
+from .properties import alias, method
+
+ARRAYS = (Tensor, list, np.ndarray)
+
+
+def _getitem(self: Tensor, index: Any) -> Tensor:
+    if index.__class__ is int:
+        shape = settle(self).spec.shape
+        return look_at(self, SELECT, ((_position(index, shape, 0), *[(0, n, 1) for n in shape[1:]]),))
+    view, tensors, places = _resolve(self, index)
+    if not tensors:
+        return view
+    check_positions(view, tensors, places)
+    return apply(INDEX, (view, *tensors), (places,))
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    view, tensors, places = _resolve(self, index)
+    source = value if isinstance(value, Tensor) or isinstance(value, (int, float, complex)) else tensor(value)
+    if not tensors:
+        _store(view, source)
+        return
+    check_positions(view, tensors, places)
+    if isinstance(source, Tensor):
+        source = cast(source, self.dtype) if source.dim() == 0 else source
+    _check_kinds(self, source)
+    write_back(view, apply(INDEX_PUT, (view, source, *tensors), (places, False)))
+
+
+def _check_kinds(t: Tensor, source: Any) -> None:
+    if isinstance(source, complex) and not t.is_complex():
+        raise RuntimeError(f"value cannot be converted to type {t.dtype} without overflow")
+
+
+def _store(view: Tensor, source: Any) -> None:
+    """`view.copy_(source)`, where leading dimensions of size 1 of the source do not count."""
+    check_writable(view)
+    if isinstance(source, Tensor):
+        source = _without_leading_ones(source, view)
+    else:
+        _check_kinds(view, source)
+    assign(view, copied(view, source))
+
+
+def _without_leading_ones(source: Tensor, view: Tensor) -> Tensor:
+    shape, goal = settle(source).spec.shape, settle(view).spec.shape
+    extra = 0
+    while len(shape) - extra > len(goal) and shape[extra] == 1:
+        extra += 1
+    if extra:
+        source = source.reshape(shape[extra:])
+        shape = shape[extra:]
+    lead = len(goal) - len(shape)
+    for d, n in enumerate(shape):
+        if lead < 0 or n not in (1, goal[lead + d]):
+            if lead < 0:
+                raise RuntimeError(
+                    f"expand(torch.{source.dtype.scalar_name}Tensor{{{list(shape)}}}, size={list(goal)}): the number of "
+                    f"sizes provided ({len(goal)}) must be greater or equal to the number of dimensions in the tensor "
+                    f"({len(shape)})"
+                )
+            raise RuntimeError(
+                f"The expanded size of the tensor ({goal[lead + d]}) must match the existing size ({n}) at non-singleton "
+                f"dimension {lead + d}.  Target sizes: {list(goal)}.  Tensor sizes: {list(shape)}"
+            )
+    return source
+
+
+Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
+Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From what the user wrote to a view, index tensors and the dimensions they index
+
+
+def _resolve(t: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[bool, ...]]:
+    parts = index if isinstance(index, tuple) else (index,)
+    shape = settle(t).spec.shape
+    parts = _without_ellipsis([_part(p) for p in parts], shape)
+    basic: list[Any] = []  # what the view op gets: an int, (start, stop, step) or None for each
+    at: list[Tensor | None] = []  # for each dimension of the view: the index tensor, if any
+    last, d = None, 0
+    for p in parts:
+        if p is None:
+            basic.append(None)
+            at.append(None)
+            last = UNSQUEEZE
+        elif p.__class__ is bool:
+            basic.append(None)
+            at.append(_wrapped(np.zeros(1 if p else 0, "int64")))
+            last = UNSQUEEZE
+        elif p.__class__ is int:
+            basic.append(_position(p, shape, d))
+            last = SELECT
+            d += 1
+        elif p.__class__ is slice:
+            bounds = _bounds(p, shape[d])
+            last = last if bounds == (0, shape[d], 1) else SLICE
+            basic.append(bounds)
+            at.append(None)
+            d += 1
+        else:
+            for one in _positions(p, shape, d):
+                basic.append((0, shape[d], 1))
+                at.append(one)
+                d += 1
+    tensors = tuple(i for i in at if i is not None)
+    if last is None:
+        view = t if tensors else _same(t)
+    else:
+        view = look_at(t, last, (tuple(basic) + tuple((0, n, 1) for n in shape[d:]),)) if last is not UNSQUEEZE else (
+            _with_new_dims(t, basic, shape, d)
+        )  # fmt: skip
+    at.extend([None] * (len(shape) - d))
+    return view, tensors, tuple(i is not None for i in at)
+
+
+def _with_new_dims(t: Tensor, basic: list[Any], shape: Any, d: int) -> Tensor:
+    index = tuple(basic) + tuple((0, n, 1) for n in shape[d:])
+    whole = all(p is None or p == (0, n, 1) for p, n in zip([p for p in index if p is not None], shape, strict=True))
+    if whole:
+        return look_at(t, UNSQUEEZE, (tuple(1 if p is None else p[1] for p in index),))
+    return look_at(t, SLICE, (index,))
+
+
+def _same(t: Tensor) -> Tensor:
+    """`x[:]` and `x[...]`: another handle on the same elements."""
+    if t._node is None:
+        other = alias(t)
+        other._base = t._base if t._base is not None else t
+        other._base_node = other._base._node
+        return other
+    shape = settle(t).spec.shape
+    return look_at(t, SLICE, (tuple((0, n, 1) for n in shape),))
+
+
+def _part(p: Any) -> Any:
+    """One part of an index in canonical form: int, bool, slice, None, Ellipsis, or an integer or bool tensor."""
+    if p is None or p is Ellipsis or p.__class__ in (int, bool, slice):
+        return p
+    if isinstance(p, Tensor):
+        return _tensor_part(p)
+    if isinstance(p, (list, tuple, range)):
+        return _tensor_part(_sequence(p))
+    if isinstance(p, np.ndarray):
+        return _tensor_part(tensor(p)) if p.ndim else _part(p.item())
+    if isinstance(p, np.bool_):
+        return bool(p)
+    try:
+        return operator.index(p)
+    except TypeError:
+        raise TypeError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+            f"(got {type(p).__name__})"
+        ) from None
+
+
+def _sequence(p: Any) -> Tensor:
+    found = tensor(list(p))
+    return found if found.numel() else found.long()
+
+
+def _tensor_part(p: Tensor) -> Any:
+    kind = settle(p).spec.dtype
+    if kind is dtypes.uint8:
+        import warnings
+
+        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+                      UserWarning, stacklevel=5)  # fmt: skip
+        p = cast(p, dtypes.bool_)
+    elif kind.is_floating_point or kind.is_complex:
+        raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if p.dim() == 0:
+        return bool(p) if p.dtype is dtypes.bool_ else (int(p) if p.__class__ is not Tensor else p)
+    return p
+
+
+def _without_ellipsis(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    used = 0
+    for p in parts:
+        if isinstance(p, Tensor):
+            used += p.dim() if p.dtype is dtypes.bool_ else 1
+        elif p.__class__ in (int, slice):
+            used += 1
+    if used > len(shape):
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
+    if not dots:
+        return parts
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    return parts[: dots[0]] + [slice(None)] * (len(shape) - used) + parts[dots[0] + 1 :]
+
+
+def _position(i: int, shape: tuple[int, ...], d: int) -> int:
+    if not shape:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+            "tensor to a number"
+        )
+    n = shape[d]
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for dimension {d} with size {n}")
+    return i + n if i < 0 else i
+
+
+def _bounds(p: slice, n: int) -> tuple[int, int, int]:
+    start, stop, step = (None if x is None else operator.index(x) for x in (p.start, p.stop, p.step))
+    if step is not None and step <= 0:
+        raise ValueError("step must be greater than zero")
+    found = slice(start, stop, step).indices(n)
+    return (found[0], max(found[1], found[0]), found[2])
+
+
+def _positions(p: Tensor, shape: tuple[int, ...], d: int) -> tuple[Tensor, ...]:
+    """A mask as the positions where it holds, one tensor a dimension; positions as they are, in int64."""
+    if p.dtype is not dtypes.bool_:
+        return (cast(p, dtypes.int64),)
+    mask = realize(p)
+    if mask.shape != shape[d : d + mask.ndim]:
+        i = next(k for k, n in enumerate(mask.shape) if d + k >= len(shape) or shape[d + k] != n)
+        raise IndexError(
+            f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
+            f"{list(shape)} at index {d + i}"
+        )
+    return tuple(_wrapped(np.ascontiguousarray(where)) for where in np.nonzero(mask))
+
+
+def _wrapped(array: np.ndarray) -> Tensor:
+    from rushlight.ops.creation import wrap
+
+    return wrap(array)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Writing
+
+
+@method
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Takes over the numbers of `src`, broadcast and cast."""
+    check_writable(self)
+    if src is self:
+        return self
+    if not isinstance(src, (Tensor, int, float, complex)):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+    return assign(self, copied(self, src))
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Fills the tensor with one number."""
+    check_writable(self)
+    if isinstance(value, Tensor) and value.dim() != 0:
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions.")
+    _check_kinds(self, value)
+    return assign(self, copied(self, value))
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """Fills the tensor with zeros."""
+    check_writable(self)
+    return assign(self, copied(self, 0))
+
+
+@public()
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """A copy of `input` with `values` at the positions that `indices` (a tuple of tensors) names."""
+    return _put_at(input, indices, values, accumulate)
+
+
+def _put_at(t: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Tensor:
+    view, tensors, places = _resolve(t, tuple(slice(None) if i is None else i for i in indices))
+    check_positions(view, tensors, places)
+    return apply(INDEX_PUT, (view, values, *tensors), (places, accumulate))
+
+
+@method
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """Puts `values` at the positions that `indices` (a tuple of tensors) names, or adds them there."""
+    return write_back(self, _put_at(self, indices, values, accumulate))

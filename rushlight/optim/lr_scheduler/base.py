@@ -209,21 +209,22 @@ def _note_calls_of_step(optimizer: Optimizer) -> None:
     """Wraps `optimizer.step` so that it leaves `_opt_called` behind."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
-    function = getattr(optimizer.step, "__func__", None)
+    function = getattr(optimizer.step, "__func__", None) or _ignoring_self(optimizer.step)
     owner = weakref.ref(optimizer)  # a strong one would be a cycle through the optimizer's own dictionary
-    plain = optimizer.step
 
-    @wraps(plain)
+    @wraps(function)
     def step(*args: Any, **kwargs: Any) -> Any:
         optimizer = owner()
-        assert optimizer is not None
-        optimizer._opt_called = True  # type: ignore[attr-defined]
-        return function(optimizer, *args, **kwargs) if function is not None else plain(*args, **kwargs)
+        optimizer._opt_called = True  # type: ignore[union-attr]
+        return function(optimizer, *args, **kwargs)
 
     step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
-    if function is not None:
-        del plain
     optimizer.step = step  # type: ignore[method-assign]
+
+
+def _ignoring_self(step: Callable[..., Any]) -> Callable[..., Any]:
+    """For a `step` that is no method but a function somebody has put in its place."""
+    return wraps(step)(lambda _, *args, **kwargs: step(*args, **kwargs))
 
 
 def _warn_of_wrong_order(optimizer: Optimizer) -> None:

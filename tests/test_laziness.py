@@ -1,0 +1,221 @@
+"""Laziness must not show: nothing grows without bound, long graphs neither overflow nor stay, and lazy, eager and NumPy agree.
+
+The programs that could take the machine with them run in a process of their own, with limits on memory and processor time;
+there a limit that is passed is a failure, not a slow test.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import random_programs
+
+import rushlight as torch
+
+TESTS = Path(__file__).resolve().parent
+MEGABYTE = 1 << 20
+MEASURE = """
+import resource
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+import rushlight as torch
+(torch.ones(3) + 1).tolist()
+start = peak()
+"""
+
+
+def limited() -> None:
+    """Limits of a child process: 3 GB of addresses, 60 s of processor time."""
+    resource.setrlimit(resource.RLIMIT_AS, (3000 * MEGABYTE, 3000 * MEGABYTE))
+    resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+
+
+def in_child(program: str, **environment: str) -> str:
+    """Run `program` in a limited process; return what it printed."""
+    search = os.pathsep.join((str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")))
+    settings = {**os.environ, "PYTHONPATH": search, "OPENBLAS_NUM_THREADS": "1", **environment}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=settings, preexec_fn=limited, capture_output=True, text=True, cwd=TESTS
+    )
+    assert done.returncode == 0, done.stderr[-2000:] or f"the process ended with {done.returncode}"
+    return done.stdout
+
+
+def grown(program: str) -> int:
+    """How many megabytes the peak memory of a process grew while it ran `program`."""
+    return int(in_child(MEASURE + program + "\nprint(peak() - start)"))
+
+
+def test_a_million_operations_that_nobody_reads_run_in_bounded_memory() -> None:
+    program = """
+x, y = torch.zeros(3), torch.arange(3.0)
+for i in range(400_000):
+    x = x + 1
+for i in range(300_000):
+    y * 2
+z = torch.zeros(3)
+for i in range(300_000):
+    z += 1
+assert x.tolist() == [400_000.0] * 3 and z.tolist() == [300_000.0] * 3 and y.tolist() == [0.0, 1.0, 2.0]
+"""
+    assert grown(program) < 120
+
+
+def test_views_written_without_reading_run_in_bounded_memory() -> None:
+    program = """
+x = torch.zeros(50, 4)
+for i in range(60_000):
+    x[i % 50] += 1
+    x.t()[0, i % 50] = i
+assert x[:, 1].tolist() == [1200.0] * 50 and x[49, 0].item() == 59_999
+"""
+    assert grown(program) < 120
+
+
+def test_large_values_that_nobody_reads_are_not_kept() -> None:
+    program = """
+x = torch.zeros(256, 1024)
+for i in range(3000):
+    x = x + 1
+    x * 2
+assert x[3, 5].item() == 3000
+"""
+    assert grown(program) < 400
+
+
+def test_large_buffer_written_row_by_row_is_not_copied_for_each_row() -> None:
+    program = """
+x = torch.zeros(2000, 1000)
+for i in range(2000):
+    x[i] = torch.full((1000,), float(i))
+    if i % 500 == 0:
+        x[0, 0].item()
+assert x[:, 7].sum().item() == 2000 * 1999 / 2
+"""
+    assert grown(program) < 300
+
+
+def test_training_whose_loss_nobody_reads_runs_in_bounded_memory() -> None:
+    program = """
+w = torch.zeros(3, requires_grad=True)
+optimizer = torch.optim.SGD([w], lr=0.1)
+x, y = torch.eye(3), torch.tensor([1.0, 2.0, 3.0])
+for i in range(8000):
+    optimizer.zero_grad()
+    loss = ((x @ w - y) ** 2).mean()
+    loss.backward()
+    optimizer.step()
+assert torch.allclose(w, y, atol=1e-3)
+"""
+    assert grown(program) < 120
+
+
+def test_losses_summed_without_item_are_let_go() -> None:
+    program = """
+w = torch.ones(3, requires_grad=True)
+total = 0
+for i in range(8000):
+    total += ((w * i) ** 2).mean().detach()
+assert abs(total.item() - sum(i * i for i in range(8000))) < 1e-3 * total.item()
+"""
+    assert grown(program) < 120
+
+
+def test_a_chain_of_100_000_operations_is_differentiated() -> None:
+    x = torch.tensor([1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    y = x
+    for _ in range(100_000):
+        y = y * 1.00001
+    y.sum().backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.tolist(), [1.00001**100_000] * 2, rtol=1e-9)
+    np.testing.assert_allclose(y.tolist(), [1.00001**100_000, 2 * 1.00001**100_000], rtol=1e-9)
+
+
+def test_a_chain_of_100_000_operations_is_freed_without_recursion() -> None:
+    program = """
+import threading
+threading.stack_size(512 * 1024)
+def work():
+    x = torch.ones(2, requires_grad=True)
+    y = x
+    for i in range(100_000):
+        y = y.sin()
+    del y
+    z = x
+    for i in range(100_000):
+        z = z + x
+    z.sum().backward()
+    assert x.grad.tolist() == [100_001.0] * 2
+    z = None
+    done.append(True)
+done = []
+thread = threading.Thread(target=work)
+thread.start()
+thread.join()
+assert done == [True]
+"""
+    assert grown(program) < 1000
+
+
+def test_nothing_of_a_graph_stays_without_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        x = torch.ones(3, requires_grad=True)
+        y = x.exp()
+        node = weakref.ref(y)
+        (y * y).sum().backward()
+        for _ in range(10):
+            y = y * 1
+        y.sum().item()
+        del y
+        leaf = weakref.ref(x)
+        del x
+        assert node() is None and leaf() is None
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("seed", range(random_programs.SEEDS))
+def test_random_programs_agree_with_numpy(seed: int) -> None:
+    want = random_programs.reference(seed)
+    assert random_programs.recorded(torch, seed) == want
+    assert random_programs.recorded(torch, seed, read_each=True) == want
+    assert random_programs.recorded(torch, seed, read_some=True) == want
+    assert random_programs.recorded(torch, seed) == want
+
+
+@pytest.mark.parametrize("seed", range(random_programs.SEEDS))
+def test_random_gradients_do_not_depend_on_reading(seed: int) -> None:
+    want = random_programs.differentiated(torch, seed, read_each=True)
+    for got in (random_programs.differentiated(torch, seed), random_programs.differentiated(torch, seed)):
+        for mine, theirs in zip(got, want, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-10, atol=1e-12)
+
+
+def test_random_programs_agree_with_a_process_in_the_other_mode() -> None:
+    other = "1" if os.environ.get("RUSHLIGHT_EAGER", "0") in ("", "0") else "0"
+    program = "import runpy, sys; sys.argv = ['random_programs']; runpy.run_module('cases.random_programs', run_name='__main__')"
+    theirs = json.loads(in_child(program, RUSHLIGHT_EAGER=other))
+    for seed, (integers, gradients) in enumerate(theirs):
+        assert random_programs.recorded(torch, seed) == integers
+        for mine, wanted in zip(random_programs.differentiated(torch, seed), gradients, strict=True):
+            np.testing.assert_allclose(mine, wanted, rtol=1e-10, atol=1e-12)
+
+
+def test_random_gradients_are_pytorchs() -> None:
+    pytorch = pytest.importorskip("torch")
+    for seed in range(random_programs.SEEDS):
+        got, want = random_programs.differentiated(torch, seed), random_programs.differentiated(pytorch, seed)
+        for mine, theirs in zip(got, want, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
