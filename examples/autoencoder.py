@@ -52,15 +52,10 @@ def main():
     with torch.no_grad():
         codes, again = model.encoder(images), model(images)
     error = (again - images).pow(2).mean().item()
-    print(
-        f"training loss {sum(losses[-100:]) / len(losses[-100:]):.1f} a digit; mean squared error of a test pixel
-        {error:.4f}"
-    )
-    save(
-        plot_images(torch.cat([images[:12], again[:12]]), columns=12, title="digits, and what comes back"),
-        args.out,
-        "autoencoder",
-    )
+    loss = sum(losses[-100:]) / len(losses[-100:])
+    print(f"training loss {loss:.1f} a digit; mean squared error of a test pixel {error:.4f}")
+    pairs = torch.cat([images[:12], again[:12]])
+    save(plot_images(pairs, columns=12, title="Digits, and what comes back"), args.out, "autoencoder")
     save(plot_latent_space(codes, labels, title="Codes of the test digits"), args.out, "autoencoder_latent_space")
     save(plot_losses(losses, xlabel="batch", ylabel="loss per digit"), args.out, "autoencoder_loss")
     print(f"figures in {args.out}/")

@@ -57,8 +57,7 @@ def main():
     print(f"CNN  {seconds:6.1f} s   accuracy {accuracy:.4f} on digits it has not seen   (the lecture's: 0.9703)")
     loss, seconds = timed(autoencoder, train_set, test_set, vae_epochs, args.out)
     print(
-        f"VAE  {seconds:6.1f} s   average training loss {loss:.2f} a digit after {vae_epochs} epochs   (10 epochs:
-        below 107)"
+        f"VAE  {seconds:6.1f} s   average training loss {loss:.2f} a digit, epochs: {vae_epochs}   (of 10: below 107)"
     )
     print(f"figures in {args.out.resolve()}")
 

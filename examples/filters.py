@@ -21,10 +21,8 @@ def main():
     kernels = torch.tensor(list(KERNELS.values()))[:, None]  # (4 outputs, 1 input, 3, 3)
     maps = F.conv2d(image[None], kernels, padding=1)[0]
     pooled = F.max_pool2d(maps, kernel_size=2)
-    print(
-        f"a {label.item()} of shape {tuple(image.shape)} -> feature maps {tuple(maps.shape)} -> pooled
-        {tuple(pooled.shape)}"
-    )
+    shapes = f"feature maps {tuple(maps.shape)} -> pooled {tuple(pooled.shape)}"
+    print(f"a {label.item()} of shape {tuple(image.shape)} -> {shapes}")
     for name, feature in zip(KERNELS, maps, strict=True):
         print(f"{name:15} from {feature.min().item():6.2f} to {feature.max().item():5.2f}")
 
@@ -32,7 +30,8 @@ def main():
     shown = torch.stack([(m - m.min()) / (m.max() - m.min()) for m in [image[0], *maps]])
     save(plot_images(shown, ["image", *KERNELS], columns=5), args.out, "filters")
     shown = torch.stack([(m - m.min()) / (m.max() - m.min()) for m in pooled])
-    save(plot_images(shown, [f"{name}, pooled" for name in KERNELS], columns=4), args.out, "filters_pooled")
+    title = "the largest of every 2x2 pixels"
+    save(plot_images(shown, list(KERNELS), columns=4, title=title), args.out, "filters_pooled")
     print(f"figures in {args.out}/")
 
 

@@ -42,7 +42,7 @@ class Xor(nn.Module):
 
 
 def learn(targets, epochs=20):
-    """Rosenblatt's rule: add the input to the weights when 0 should have been 1, subtract it when 1 should have been 0."""
+    """Rosenblatt's rule: add the input to the weights for a 0 that should be 1, subtract it in the other case."""
     gate = Perceptron([0.0, 0.0], 0.0)
     for _ in range(epochs):
         for x, target in zip(BITS, targets, strict=True):
@@ -66,10 +66,8 @@ def main():
     for name, model in models.items():
         learned = learn(model(BITS))
         right = int((learned(BITS) == model(BITS)).sum())
-        print(
-            f"{name:4} learned from examples by one perceptron: {right} of 4 right, w = {learned.w.tolist()}, b =
-            {learned.b.item()}"
-        )
+        weights = f"w = {learned.w.tolist()}, b = {learned.b.item()}"
+        print(f"{name:4} learned from examples by one perceptron: {right} of 4 right, {weights}")
     print(f"figures in {args.out}/")
 
 

@@ -16,7 +16,7 @@ def trainer(
     verbose: bool = True,
     flatten: bool = True,
 ) -> list[float]:
-    """Train for ``epochs`` passes and return the mean loss of each; ``flatten`` makes ``(batch, 1)`` outputs ``(batch,)``."""
+    """Train for ``epochs`` passes and return their mean losses; ``flatten`` makes outputs ``(n, 1)`` into ``(n,)``."""
     history = []
     for epoch in range(epochs):
         losses = 0.0

@@ -46,7 +46,7 @@ reconst_loss = nn.BCELoss(reduction="sum")
 
 
 def loss_function(recon_x, x, mu, logvar):
-    """Reconstruction error plus the divergence of q(z|x) from a standard normal (Kingma and Welling, 2013, appendix B)."""
+    """Reconstruction error plus the divergence of q(z|x) from a standard normal (Kingma and Welling, 2013)."""
     rloss = reconst_loss(recon_x, x.view(-1, 784))
     kld = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
     return rloss + kld

@@ -284,7 +284,7 @@ def test_plot_classification_paints_the_sigmoid_of_the_logit():
     edge = 1.24
     np.testing.assert_allclose(painted[0, 0], 1 / (1 + np.exp(10 * edge)), rtol=1e-4)
     assert bar.get_ylabel() == "probability of class 1" and axes.get_title() == "halves"
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["class 0", "class 1"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["class 0", "class 1"]
 
 
 def test_plot_classification_paints_the_winner_of_the_softmax():

@@ -165,9 +165,9 @@ from rushlight.nn.upsampling import (
     UpsamplingNearest2d,
 )
 
-__all__ = sorted(
-    name for name, value in globals().items() if isinstance(value, type) and value.__module__.startswith(__name__ + ".")
-)
+__all__ = [
+    name for name, value in globals().items() if isinstance(value, type) and value.__module__.startswith(f"{__name__}.")
+]
 
 __getattr__ = missing(__name__, {"modules": "rushlight.nn.modules"})
 

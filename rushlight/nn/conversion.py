@@ -25,9 +25,7 @@ def check_parameter_dtype(dtype: Any) -> None:
     if dtype.is_complex:
         warnings.warn(_COMPLEX, stacklevel=4)
     elif not dtype.is_floating_point:
-        raise TypeError(
-            f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
-        )
+        raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
 
 
 def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool, Any]:

@@ -22,9 +22,9 @@ class _DropoutNd(Module):
 
 
 class Dropout(_DropoutNd):
-    """While training, sets each number to zero with probability `p` and divides the others by 1 - p. Hinton et al. 2012.
+    """While training, sets each number to zero with probability `p` and divides the others by 1 - p.
 
-    Shape: any, to the same. Raises ValueError unless 0 <= p <= 1.
+    Hinton et al. 2012. Shape: any, to the same. Raises ValueError unless 0 <= p <= 1.
 
     >>> Dropout(p=0.2)
     Dropout(p=0.2, inplace=False)

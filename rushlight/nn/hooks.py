@@ -114,7 +114,7 @@ def add_hook(
     prepend: bool = False,
     flags: Sequence[tuple[OrderedDict[int, bool], bool]] = (),
 ) -> RemovableHandle:
-    """Put `hook` at the end of `hooks` (at its start with `prepend`) and its id in each of `flags` that is asked for."""
+    """Put `hook` at the end of `hooks` (at its start with `prepend`) and its id in the `flags` asked for."""
     handle = RemovableHandle(hooks, extra_dict=[ids for ids, _ in flags])
     hooks[handle.id] = hook
     for ids, wanted in flags:
@@ -226,7 +226,8 @@ class _HookedCall:
 
     def run(self) -> Any:
         module = self.module
-        full, pre, plain = backward_hooks(module, full=True), backward_pre_hooks(module), backward_hooks(module, full=False)
+        pre = backward_pre_hooks(module)
+        full, plain = backward_hooks(module, full=True), backward_hooks(module, full=False)
         self.run_forward_pre_hooks()
         relay = BackwardRelay(module, full, pre) if full or pre else None
         if relay is not None:
@@ -314,9 +315,7 @@ class BackwardRelay:
     the inputs then receives grad_input and runs the hooks. Where no input needs a gradient they run with the outputs.
     """
 
-    def __init__(
-        self, module: Module, hooks: list[Callable[..., Any]], pre_hooks: list[Callable[..., Any]]
-    ) -> None:
+    def __init__(self, module: Module, hooks: list[Callable[..., Any]], pre_hooks: list[Callable[..., Any]]) -> None:
         self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
         self.grad_outputs: tuple[Any, ...] | None = None
         self.n_inputs = self.n_outputs = 0
@@ -384,7 +383,7 @@ class BackwardRelay:
 
 
 def _relayed(values: tuple[Any, ...], callback: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int] | None]:
-    """`values` with the tensors behind a `_Relay`, and where they are; unchanged and None where none needs a gradient."""
+    """`values` with the tensors behind a `_Relay`, and where they are; as they are, and None, if none needs a gradient."""
     import rushlight
 
     positions = [i for i, value in enumerate(values) if isinstance(value, Tensor)]

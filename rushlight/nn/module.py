@@ -206,7 +206,8 @@ class Module:
     def _assign_buffer(self, name: str, value: Any) -> None:
         if not _is_tensor_or_none(value):
             raise TypeError(
-                f"cannot assign '{_typename(value)}' as buffer '{name}' (torch.nn.Buffer, torch.Tensor or None expected)"
+                f"cannot assign '{_typename(value)}' as buffer '{name}' "
+                "(torch.nn.Buffer, torch.Tensor or None expected)"
             )
         transient = self.__dict__.get("_non_persistent_buffers_set", ())
         persistent = value.persistent if isinstance(value, Buffer) else name not in transient
@@ -239,7 +240,7 @@ class Module:
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {_typename(name)}")
         if "." in name and kind != "module":
-            raise KeyError(f"{kind} name can't contain \".\"")
+            raise KeyError(f'{kind} name can\'t contain "."')
         if name == "" and kind != "module":
             raise KeyError(f'{kind} name can\'t be empty string ""')
         if name not in self.__dict__[registry] and hasattr(self, name):
@@ -676,7 +677,7 @@ class Module:
         return _hooks.add_hook(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata)` after `state_dict`; it may change the dict in place."""
+        """Call `hook(module, state_dict, prefix, local_metadata)` after `state_dict`; it may change the dict."""
         hook._from_public_api = True  # type: ignore[attr-defined]
         return _hooks.add_hook(self._state_dict_hooks, hook)
 
@@ -689,7 +690,7 @@ class Module:
         return _hooks.add_hook(self._state_dict_hooks, hook)
 
     def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing, unexpected, errors)` before loading."""
+        """Call `hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)` before loading."""
         return self._register_load_state_dict_pre_hook(hook, with_module=True)
 
     def _register_load_state_dict_pre_hook(

@@ -98,9 +98,7 @@ class _NormBase(Module):
             f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
-    def _load_from_state_dict(
-        self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any
-    ) -> None:
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *rest: Any) -> None:
         import rushlight
 
         version = local_metadata.get("version", None)
@@ -134,9 +132,9 @@ class _BatchNorm(_NormBase):
 class BatchNorm1d(_BatchNorm):
     """Shifts and scales each channel to mean 0 and variance 1 over the batch. Ioffe & Szegedy 2015.
 
-    y = (x - mean) / sqrt(var + eps) * weight + bias. While training, `running_mean` and `running_var` follow the batches
-    with `momentum` (None: their plain mean); in evaluation they are used instead. Shape: (N, C) or (N, C, L), to the
-    same; ValueError for another.
+    y = (x - mean) / sqrt(var + eps) * weight + bias. While training, `running_mean` and `running_var` follow the
+    batches with `momentum` (None: their plain mean); in evaluation they are used instead. Shape: (N, C) or (N, C, L),
+    to the same; ValueError for another.
 
     >>> BatchNorm1d(100, affine=False)
     BatchNorm1d(100, eps=1e-05, momentum=0.1, affine=False, bias=False, track_running_stats=True)
@@ -397,9 +395,9 @@ def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
 
 
 class LayerNorm(Module):
-    """Shifts and scales over the last dimensions, those of `normalized_shape`, to mean 0 and variance 1. Ba et al. 2016.
+    """Shifts and scales over the last dimensions, those of `normalized_shape`, to mean 0 and variance 1.
 
-    Shape: (*, *normalized_shape), to the same. `weight` and `bias` have `normalized_shape`.
+    Ba et al. 2016. Shape: (*, *normalized_shape), to the same. `weight` and `bias` have `normalized_shape`.
 
     >>> LayerNorm([5, 10], eps=1e-6)
     LayerNorm((5, 10), eps=1e-06, elementwise_affine=True, bias=True)

@@ -193,6 +193,8 @@ def _empty(shape: Any, **factory: Any) -> Tensor:
     return rushlight.empty(shape, **factory)
 
 
-def new_parameter(shape: tuple[int, ...], device: Any = None, dtype: Any = None, requires_grad: bool = True) -> Parameter:
+def new_parameter(
+    shape: tuple[int, ...], device: Any = None, dtype: Any = None, requires_grad: bool = True
+) -> Parameter:
     """A parameter of `shape` whose numbers are undefined: what every layer fills in `reset_parameters`."""
     return Parameter(_empty(shape, device=device, dtype=dtype), requires_grad)

@@ -100,9 +100,7 @@ class _PackedSteps:
         outputs, states = (self._backward if reverse else self._forward)(step, steps, states, w)
         return rushlight.cat(outputs), states
 
-    def _forward(
-        self, step: Any, steps: Sequence[Tensor], states: States, w: _Weights
-    ) -> tuple[list[Tensor], States]:
+    def _forward(self, step: Any, steps: Sequence[Tensor], states: States, w: _Weights) -> tuple[list[Tensor], States]:
         """Samples drop out as they end; what they ended with is put back together last."""
         outputs, ended = [], []
         for x_t, size in zip(steps, self.sizes, strict=True):
@@ -531,9 +529,7 @@ class RNNCellBase(Module):
                 name = f"hx[{i}]" if len(states) > 1 else "hidden"
                 raise ValueError(f"{kind}: Expected {name} to be 1D or 2D, got {state.dim()}D instead")
         if input.size(-1) != self.input_size:
-            raise RuntimeError(
-                f"input has inconsistent input_size: got {input.size(-1)} expected {self.input_size}"
-            )
+            raise RuntimeError(f"input has inconsistent input_size: got {input.size(-1)} expected {self.input_size}")
 
     def _state(self, input: Tensor, state: Tensor | None, batched: bool) -> Tensor:
         import rushlight

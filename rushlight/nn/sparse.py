@@ -13,7 +13,7 @@ from rushlight.tensor import Tensor
 
 
 def _row(index: int | None, rows: int, name: str) -> int | None:
-    """`index` counted from the start. Raises AssertionError for a row that does not exist; `name` begins the message."""
+    """`index` counted from the start. AssertionError, with `name`, for a row that does not exist."""
     if index is None:
         return None
     if not -rows <= index < rows and index != 0:
@@ -199,9 +199,7 @@ class EmbeddingBag(_Table):
         self.sparse = sparse
         self.include_last_offset = include_last_offset
 
-    def forward(
-        self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return F.embedding_bag(
             input,
             self.weight,

@@ -105,7 +105,8 @@ class LoadTransaction:
         for module, name, key, value in self.pending:
             target = module._parameters[name] if name in module._parameters else module._buffers[name]
             assert target is not None
-            self.undo.append((module, name, target, None if self.assign or is_lazy(target) else target.detach().clone()))
+            numbers = None if self.assign or is_lazy(target) else target.detach().clone()
+            self.undo.append((module, name, target, numbers))
             error = put(module, name, key, value, assign=self.assign)
             if error is not None:
                 self.errors.append(error)
@@ -158,7 +159,7 @@ def load_from_state_dict(
     unexpected: list[str],
     errors: list[str],
 ) -> None:
-    """What `Module._load_from_state_dict` does for one module, its children excluded: check the entries and note copies.
+    """What `Module._load_from_state_dict` does for one module alone: check the entries and note the copies.
 
     Called outside of `load_state_dict` (there is no transaction then), the copies are made at once.
     """

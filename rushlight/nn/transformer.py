@@ -116,9 +116,7 @@ class TransformerEncoderLayer(Module):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
-        mask, padding = _attention_masks(
-            src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask", src.dtype
-        )
+        mask, padding = _attention_masks(src_mask, src_key_padding_mask, "src_mask", "src_key_padding_mask", src.dtype)
         x = src
         if self.norm_first:
             x = x + self._sa_block(self.norm1(x), mask, padding, is_causal=is_causal)
@@ -275,7 +273,8 @@ class TransformerEncoder(Module):
 
         if not self.use_nested_tensor or self.layers[0].training or src.dim() != 3:
             return False
-        if rushlight.is_grad_enabled() and (src.requires_grad or any(p.requires_grad for p in self.layers[0].parameters())):
+        inputs = (src, *self.layers[0].parameters())
+        if rushlight.is_grad_enabled() and any(t.requires_grad for t in inputs):
             return False
         present = padding == 0  # padding must be at the ends
         return not self.mask_check or not bool((present[:, 1:] & ~present[:, :-1]).any())
@@ -403,9 +402,7 @@ class Transformer(Module):
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
             raise RuntimeError("the feature number of src and tgt must be equal to d_model")
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,
             memory,

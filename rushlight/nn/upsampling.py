@@ -196,6 +196,4 @@ class Unfold(Module):
 
 
 def _window(layer: Fold | Unfold) -> str:
-    return (
-        f"kernel_size={layer.kernel_size}, dilation={layer.dilation}, padding={layer.padding}, stride={layer.stride}"
-    )
+    return f"kernel_size={layer.kernel_size}, dilation={layer.dilation}, padding={layer.padding}, stride={layer.stride}"

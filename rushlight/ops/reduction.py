@@ -27,7 +27,7 @@ def dims_of(dim: Any, ndim: int) -> Dims:
     if isinstance(dim, Tensor):
         dim = int(dim)
     found = normalize_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim)
-    return found or None
+    return found if found and ndim else None
 
 
 def reduced(shape: tuple[int, ...], dim: Dims, keepdim: bool) -> tuple[int, ...]:

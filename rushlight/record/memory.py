@@ -86,7 +86,7 @@ def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: An
             np.arange(flat.size)[offset:], g.shape, tuple(s * np.dtype(int).itemsize for s in strides)
         )
         np.add.at(flat, places, g)
-    return np.ascontiguousarray(look(flat, (shape, layout, 0, _DtypeOf(g.dtype))))
+    return np.array(look(flat, (shape, layout, 0, _DtypeOf(g.dtype))), order="C")
 
 
 class _DtypeOf:

@@ -93,7 +93,7 @@ def drawing(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 def sheet(
     rows: int = 1, columns: int = 1, *, width: float = 6.4, height: float = 4.4, share_y: bool = False
 ) -> tuple[Figure, list[Axes]]:
-    """A new picture with ``rows * columns`` axes in reading order; ``width`` and ``height`` are of the whole, in inches."""
+    """A new picture with ``rows * columns`` axes in reading order; ``width`` and ``height`` in inches."""
     figure = _picture_class()(figsize=(width, height), dpi=110, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
     return figure, list(axes.flat)
@@ -121,7 +121,7 @@ def as_column(values: Any, name: str) -> np.ndarray:
 
 
 def save(figure: Figure, folder: str | Path, name: str) -> Path:
-    """Write ``figure`` to ``folder/name`` (made if missing; ``.png`` unless ``name`` has another ending) and return the path."""
+    """Write ``figure`` to ``folder/name`` (``.png`` unless ``name`` has another ending), making the folder."""
     path = Path(folder) / name
     if not path.suffix:
         path = path.with_suffix(".png")

@@ -167,7 +167,7 @@ def plot_failures(images: Any, labels: Any, predictions: Any, *, limit: int = 40
 
 @drawing
 def plot_latent_space(points: Any, labels: Any = None, *, title: str = "Latent space", limit: int = 10_000) -> Figure:
-    """Scatter of latent codes coloured by label: ``points`` is ``(n, d)``, seen along its two widest principal directions.
+    """Scatter of latent codes coloured by label: ``points`` is ``(n, d)``, seen along its two widest directions.
 
     For ``d`` above 2 the axes are principal components (Hotelling, 1933) and say what share of the variance they carry.
     """

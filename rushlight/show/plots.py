@@ -42,8 +42,8 @@ def _as_input(values: np.ndarray, model: Any) -> Any:
 
     parameter = next(iter(model.parameters()), None)
     if parameter is None:
-        return rushlight.tensor(values, dtype=rushlight.float32)
-    return rushlight.tensor(values, dtype=parameter.dtype, device=parameter.device)
+        return rushlight.as_tensor(values, dtype=rushlight.float32)
+    return rushlight.as_tensor(values, dtype=parameter.dtype, device=parameter.device)
 
 
 @drawing
@@ -116,7 +116,7 @@ def plot_classification_2d(
         axes.scatter(
             mine[:, 0], mine[:, 1], s=34, color=colour, edgecolors="white", linewidths=0.7, label=f"class {label}"
         )
-    axes.legend(loc="upper right", frameon=True, framealpha=0.85, edgecolor="none")
+    figure.legend(loc="outside lower center", ncols=8)
     axes.set(xlabel="feature 1", ylabel="feature 2", title=title)
     return figure
 
@@ -293,9 +293,17 @@ def plot_losses(
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper right")
     if log:
-        axes.set_yscale("log")
+        _logarithmic(axes)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    """A logarithmic loss axis with plain numbers, also between the powers of ten where there are few of those."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}" if high < 20 * low else "")
 
 
 def _curve(axes: Axes, name: str, values: np.ndarray, colour: str, smooth: int | None) -> None:

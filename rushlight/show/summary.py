@@ -225,7 +225,7 @@ def _shape(value: Any) -> list[int] | None:
 
 
 def _mult_adds(layer: Layer) -> int:
-    """Multiply-adds of one example: each weight once, in a convolution once for every place of its output; no biases."""
+    """Multiply-adds of one example: each weight once, a convolution's for every place of its output; no biases."""
     places = 1
     if type(layer.module).__name__.startswith("Conv") and layer.output_shape is not None:
         for n in layer.output_shape[2:]:
@@ -288,11 +288,14 @@ def _table(found: ModelSummary) -> Iterator[str]:
 
 
 def _costs(found: ModelSummary, line: str) -> Iterator[str]:
-    unit, size = ("G", 1e9) if found.total_mult_adds >= 1e9 else ("M", 1e6) yield f"Total mult-adds ({unit}):
-    {found.total_mult_adds / size:.2f}" yield line yield f"Input size (MB): {_megabytes(found.input_bytes)}" yield
-    f"Forward/backward pass size (MB): {_megabytes(found.forward_backward_bytes)}" yield f"Params size (MB):
-    {_megabytes(found.params_bytes)}" yield f"Estimated Total Size (MB): {_megabytes(found.input_bytes +
-    found.forward_backward_bytes + found.params_bytes)}"
+    unit, size = ("G", 1e9) if found.total_mult_adds >= 1e9 else ("M", 1e6)
+    total = found.input_bytes + found.forward_backward_bytes + found.params_bytes
+    yield f"Total mult-adds ({unit}): {found.total_mult_adds / size:.2f}"
+    yield line
+    yield f"Input size (MB): {_megabytes(found.input_bytes)}"
+    yield f"Forward/backward pass size (MB): {_megabytes(found.forward_backward_bytes)}"
+    yield f"Params size (MB): {_megabytes(found.params_bytes)}"
+    yield f"Estimated Total Size (MB): {_megabytes(total)}"
 
 
 def _megabytes(size: int) -> str:

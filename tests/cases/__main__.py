@@ -37,7 +37,9 @@ def main(arguments: list[str]) -> int:
     t = import_module(options.module)
     groups = tuple(dict.fromkeys(name.partition(".")[0] for name in options.names)) or ALIASING + AUTOGRAD
     cases, answers = load(groups), expected(groups)
-    chosen = [name for name in cases if not options.names or name in options.names or name.partition(".")[0] in options.names]
+    chosen = [
+        name for name in cases if not options.names or name in options.names or name.partition(".")[0] in options.names
+    ]
     bad = {name: line for name in chosen if (line := complaint(cases[name], t, answers[name]))}
     for name, line in bad.items():
         print(f"{name} {line}")

@@ -366,13 +366,21 @@ def loss_gradients(t, np):
         "nll_sum": gradient(t, lambda v: F.nll_loss(v, k, reduction="sum"), x),
         "mse": gradient(t, F.mse_loss, x, y),
         "bce": gradient(t, lambda v: F.binary_cross_entropy(v.sigmoid(), t.tensor(y, dtype=t.float64)), x),
-        "bce_at_bounds": gradient(t, lambda v: F.binary_cross_entropy(v, t.tensor([0.0, 1.0, 1.0], dtype=t.float64)), [0.0, 1.0, 0.0]),
+        "bce_at_bounds": gradient(
+            t, lambda v: F.binary_cross_entropy(v, t.tensor([0.0, 1.0, 1.0], dtype=t.float64)), [0.0, 1.0, 0.0]
+        ),
         "bce_logits": gradient(t, lambda v: F.binary_cross_entropy_with_logits(v, t.tensor(y, dtype=t.float64)), x),
         "kl_div": gradient(t, lambda v: F.kl_div(v, t.tensor(y, dtype=t.float64), reduction="batchmean"), x),
-        "kl_div_zero": gradient(t, lambda v: F.kl_div(v, t.tensor([0.0, 1.0], dtype=t.float64), reduction="sum"), [0.5, 0.5]),
+        "kl_div_zero": gradient(
+            t, lambda v: F.kl_div(v, t.tensor([0.0, 1.0], dtype=t.float64), reduction="sum"), [0.5, 0.5]
+        ),
         "hinge": gradient(t, lambda v: F.hinge_embedding_loss(v, t.tensor([1.0, -1.0], dtype=t.float64)), [0.3, 1.0]),
-        "margin": gradient(t, lambda a, b: F.margin_ranking_loss(a, b, t.ones(2, dtype=t.float64)), [1.0, 0.0], [1.0, 1.0]),
-        "gaussian_nll": gradient(t, lambda m, v: F.gaussian_nll_loss(m, t.zeros(2, dtype=t.float64), v), [1.0, 2.0], [1.0, 0.5]),
+        "margin": gradient(
+            t, lambda a, b: F.margin_ranking_loss(a, b, t.ones(2, dtype=t.float64)), [1.0, 0.0], [1.0, 1.0]
+        ),
+        "gaussian_nll": gradient(
+            t, lambda m, v: F.gaussian_nll_loss(m, t.zeros(2, dtype=t.float64), v), [1.0, 2.0], [1.0, 0.5]
+        ),
     }
 
 
@@ -465,7 +473,18 @@ def special_function_gradients(t, np):
 @case
 def comparison_and_rounding_have_no_gradient(t, np):
     x = t.tensor([0.5, 1.5], requires_grad=True)
-    results = (x > 1, x == x, x.argmax(), x.long(), t.isnan(x), x.floor(), x.round(), x.sign(), t.logical_not(x), x.argsort())
+    results = (
+        x > 1,
+        x == x,
+        x.argmax(),
+        x.long(),
+        t.isnan(x),
+        x.floor(),
+        x.round(),
+        x.sign(),
+        t.logical_not(x),
+        x.argsort(),
+    )
     return [r.requires_grad for r in results], gradient(t, lambda v: v.floor() + v.ceil() + v.trunc(), [0.5])
 
 
@@ -478,7 +497,9 @@ def nan_and_inf_in_gradients(t, np):
         "sigmoid_large": gradient(t, t.sigmoid, [1000.0, -1000.0]),
         "tanh_large": gradient(t, t.tanh, [1000.0]),
         "softmax_inf": gradient(t, lambda x: x.softmax(0)[0], [0.0, -INF]),
-        "masked_attention": gradient(t, lambda x: x.masked_fill(t.tensor([False, True]), -INF).softmax(0)[0], [0.5, 2.0]),
+        "masked_attention": gradient(
+            t, lambda x: x.masked_fill(t.tensor([False, True]), -INF).softmax(0)[0], [0.5, 2.0]
+        ),
         "log_softmax_large": gradient(t, lambda x: x.log_softmax(0)[0], [1000.0, 0.0]),
         "nan_to_num": gradient(t, lambda x: t.nan_to_num(x), [NAN, 1.0, INF]),
         "logsumexp_all_minus_inf": gradient(t, lambda x: x.logsumexp(0), [-INF, -INF]),
@@ -488,7 +509,12 @@ def nan_and_inf_in_gradients(t, np):
 @case
 def empty_gradients(t, np):
     results = []
-    for function in (lambda x: x.sum(), lambda x: x.prod(), lambda x: (x @ t.ones(0)).sum(), lambda x: t.cat([x, t.ones(1, 0)]).sum()):
+    for function in (
+        lambda x: x.sum(),
+        lambda x: x.prod(),
+        lambda x: (x @ t.ones(0)).sum(),
+        lambda x: t.cat([x, t.ones(1, 0)]).sum(),
+    ):
         x = t.zeros(2, 0, requires_grad=True)
         function(x).backward()
         results.append(x.grad.shape)

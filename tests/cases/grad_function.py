@@ -149,7 +149,11 @@ def needs_input_grad(t, np):
         def backward(ctx, grad):
             seen.append(list(ctx.needs_input_grad))
             a, b = ctx.saved_tensors
-            return (grad * b if ctx.needs_input_grad[0] else None), (grad * a if ctx.needs_input_grad[1] else None), None
+            return (
+                (grad * b if ctx.needs_input_grad[0] else None),
+                (grad * a if ctx.needs_input_grad[1] else None),
+                None,
+            )
 
     a, b = t.ones(2, requires_grad=True), t.full((2,), 3.0)
     Multiply.apply(a, b, 2).sum().backward()
@@ -239,7 +243,11 @@ def none_gradient_counts_as_nothing(t, np):
     x = t.ones(2, requires_grad=True)
     h = x * 3
     Stop.apply(h).sum().backward()
-    return x.grad, raises(lambda: t.autograd.grad(Stop.apply(x).sum(), x)), t.autograd.grad(Stop.apply(x).sum(), x, allow_unused=True)
+    return (
+        x.grad,
+        raises(lambda: t.autograd.grad(Stop.apply(x).sum(), x)),
+        t.autograd.grad(Stop.apply(x).sum(), x, allow_unused=True),
+    )
 
 
 @case
@@ -674,7 +682,12 @@ def exceptions_travel_through(t, np):
         return Fail
 
     x = t.ones(2, requires_grad=True)
-    return raises(lambda: make("forward").apply(x)), raises(lambda: make("backward").apply(x).sum().backward()), x.grad, t.is_grad_enabled()
+    return (
+        raises(lambda: make("forward").apply(x)),
+        raises(lambda: make("backward").apply(x).sum().backward()),
+        x.grad,
+        t.is_grad_enabled(),
+    )
 
 
 @case
@@ -790,4 +803,6 @@ def gradcheck_of_a_function(t, np):
             return grad * 3
 
     x = t.tensor([0.5, 1.5], dtype=t.float64, requires_grad=True)
-    return t.autograd.gradcheck(make_square(t).apply, (x,)), t.autograd.gradcheck(Wrong.apply, (x,), raise_exception=False)
+    return t.autograd.gradcheck(make_square(t).apply, (x,)), t.autograd.gradcheck(
+        Wrong.apply, (x,), raise_exception=False
+    )

@@ -38,28 +38,43 @@ def gradcheck_refuses(t, np):
 def gradcheck_argument_errors(t, np):
     return [
         raises(lambda: t.autograd.gradcheck(t.sin, (t.ones(2, dtype=t.float64),))),
-        t.autograd.gradcheck(lambda v: v * 2, (t.tensor([1.0], dtype=t.float64, requires_grad=True),), eps=1e-4, atol=1e-3),
+        t.autograd.gradcheck(
+            lambda v: v * 2, (t.tensor([1.0], dtype=t.float64, requires_grad=True),), eps=1e-4, atol=1e-3
+        ),
     ]
 
 
 @case
 def gradgradcheck_accepts_and_refuses(t, np):
     x = point(t, 0.5, 1.5)
-    return t.autograd.gradgradcheck(lambda v: v**3, (x,)), t.autograd.gradgradcheck(t.sigmoid, (x,)), t.autograd.gradgradcheck(lambda v: v.log(), x)
+    return (
+        t.autograd.gradgradcheck(lambda v: v**3, (x,)),
+        t.autograd.gradgradcheck(t.sigmoid, (x,)),
+        t.autograd.gradgradcheck(lambda v: v.log(), x),
+    )
 
 
 @case
 def jacobian_of_one_input(t, np):
     x = t.tensor([1.0, 2.0])
     jacobian = t.autograd.functional.jacobian
-    return jacobian(lambda v: v**2, x), jacobian(lambda v: v.sum(), x), jacobian(lambda v: v.view(1, 2) * 3, x), x.requires_grad
+    return (
+        jacobian(lambda v: v**2, x),
+        jacobian(lambda v: v.sum(), x),
+        jacobian(lambda v: v.view(1, 2) * 3, x),
+        x.requires_grad,
+    )
 
 
 @case
 def jacobian_of_several_inputs_and_outputs(t, np):
     x, y = t.tensor([1.0, 2.0]), t.tensor([3.0])
     jacobian = t.autograd.functional.jacobian
-    return jacobian(lambda a, b: a * b, (x, y)), jacobian(lambda a: (a * 2, a.sum()), x), jacobian(lambda a, b: (a * b, b), (x, y))
+    return (
+        jacobian(lambda a, b: a * b, (x, y)),
+        jacobian(lambda a: (a * 2, a.sum()), x),
+        jacobian(lambda a, b: (a * b, b), (x, y)),
+    )
 
 
 @case
@@ -74,21 +89,32 @@ def jacobian_create_graph_and_strict(t, np):
 @case
 def jacobian_vectorized(t, np):
     x = t.tensor([1.0, 2.0, 3.0])
-    return t.autograd.functional.jacobian(lambda v: v.cumprod(0), x, vectorize=True), t.autograd.functional.jacobian(lambda v: v.cumprod(0), x)
+    return t.autograd.functional.jacobian(lambda v: v.cumprod(0), x, vectorize=True), t.autograd.functional.jacobian(
+        lambda v: v.cumprod(0), x
+    )
 
 
 @case
 def hessian(t, np):
     x, y = t.tensor([1.0, 2.0]), t.tensor([3.0])
     h = t.autograd.functional.hessian
-    return h(lambda v: (v**3).sum(), x), h(lambda a, b: (a * a * b).sum(), (x, y)), raises(lambda: h(lambda v: v * 2, x))
+    return (
+        h(lambda v: (v**3).sum(), x),
+        h(lambda a, b: (a * a * b).sum(), (x, y)),
+        raises(lambda: h(lambda v: v * 2, x)),
+    )
 
 
 @case
 def vjp(t, np):
     x, v = t.tensor([1.0, 2.0]), t.tensor([10.0, 100.0])
     f = t.autograd.functional.vjp
-    return f(lambda a: a**2, x, v), f(lambda a: a.sum(), x), f(lambda a, b: a * b, (x, v), v), raises(lambda: f(lambda a: a**2, x))
+    return (
+        f(lambda a: a**2, x, v),
+        f(lambda a: a.sum(), x),
+        f(lambda a, b: a * b, (x, v), v),
+        raises(lambda: f(lambda a: a**2, x)),
+    )
 
 
 @case

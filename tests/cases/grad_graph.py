@@ -159,7 +159,17 @@ def names_of_casts_and_copies(t, np):
     x = t.ones(2, requires_grad=True)
     y = t.zeros(2)
     y.copy_(x)
-    results = (x.double(), x.to(t.float16), x.float(), x.clone(), x.contiguous(), y, x.to("cpu"), x.type(t.float64), x.bfloat16().float())
+    results = (
+        x.double(),
+        x.to(t.float16),
+        x.float(),
+        x.clone(),
+        x.contiguous(),
+        y,
+        x.to("cpu"),
+        x.type(t.float64),
+        x.bfloat16().float(),
+    )
     z = t.ones(2, dtype=t.complex64, requires_grad=True)
     more = (z.real, z.imag, z.abs(), z.angle(), z.conj(), t.view_as_real(z), t.complex(x, x), z * x)
     return [name(r) for r in results], [name(r) for r in more]
@@ -224,7 +234,11 @@ def metadata_is_kept_on_the_node(t, np):
 @case
 def chain_of_a_linear_layer(t, np):
     layer = t.nn.Linear(3, 2)
-    return chain(layer(t.ones(1, 3)).grad_fn), chain(layer(t.ones(1, 3, requires_grad=True)).grad_fn), chain(layer(t.ones(2, 1, 3)).grad_fn)
+    return (
+        chain(layer(t.ones(1, 3)).grad_fn),
+        chain(layer(t.ones(1, 3, requires_grad=True)).grad_fn),
+        chain(layer(t.ones(2, 1, 3)).grad_fn),
+    )
 
 
 @case
@@ -251,7 +265,18 @@ def chain_of_log_softmax_and_nll(t, np):
 @case
 def chain_with_operands_that_need_no_gradient(t, np):
     x, c = t.ones(2, requires_grad=True), t.ones(2)
-    results = (x * c, c * x, x + 1, t.cat([c, x]), t.where(c > 0, c, x), c / x, t.stack([x, c, x]), c @ x, x[0] + c[0], x - c)
+    results = (
+        x * c,
+        c * x,
+        x + 1,
+        t.cat([c, x]),
+        t.where(c > 0, c, x),
+        c / x,
+        t.stack([x, c, x]),
+        c @ x,
+        x[0] + c[0],
+        x - c,
+    )
     return [chain(r.grad_fn) for r in results]
 
 
@@ -285,7 +310,13 @@ def same_leaf_same_accumulator(t, np):
 def saved_attributes(t, np):
     x, y = t.tensor([1.0, 2.0], requires_grad=True), t.tensor([3.0, 4.0], requires_grad=True)
     m, p, e = x * y, x**3, x.exp()
-    return m.grad_fn._saved_self, m.grad_fn._saved_other, p.grad_fn._saved_exponent, e.grad_fn._saved_result, x.sum(0).grad_fn._saved_dim
+    return (
+        m.grad_fn._saved_self,
+        m.grad_fn._saved_other,
+        p.grad_fn._saved_exponent,
+        e.grad_fn._saved_result,
+        x.sum(0).grad_fn._saved_dim,
+    )
 
 
 @case
@@ -296,7 +327,17 @@ def repr_shows_the_node(t, np):
     y.add_(1)
     w = x * 1
     w[0] = 5
-    return repr(x), repr(y), repr(y.sum()), repr(x.detach()), repr(x.double() * 1), repr(x.view(2, 1)), repr(w), repr(t.nn.Parameter(t.ones(2))), repr(v)
+    return (
+        repr(x),
+        repr(y),
+        repr(y.sum()),
+        repr(x.detach()),
+        repr(x.double() * 1),
+        repr(x.view(2, 1)),
+        repr(w),
+        repr(t.nn.Parameter(t.ones(2))),
+        repr(v),
+    )
 
 
 @case
@@ -400,4 +441,9 @@ def graph_helpers(t, np):
     x = t.ones(2, requires_grad=True)
     y = x * 2
     edge = t.autograd.graph.get_gradient_edge(y)
-    return edge.node.name(), edge.output_nr, t.autograd.grad(y.sum(), edge), raises(lambda: t.autograd.graph.get_gradient_edge(t.ones(1)))
+    return (
+        edge.node.name(),
+        edge.output_nr,
+        t.autograd.grad(y.sum(), edge),
+        raises(lambda: t.autograd.graph.get_gradient_edge(t.ones(1))),
+    )

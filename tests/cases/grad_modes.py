@@ -202,7 +202,15 @@ def inference_mode_makes_inference_tensors(t, np):
         y = x * 2
         z = t.zeros(2)
         y += 1
-    return inside, y.is_inference(), z.is_inference(), x.is_inference(), y.requires_grad, y, t.is_inference_mode_enabled()
+    return (
+        inside,
+        y.is_inference(),
+        z.is_inference(),
+        x.is_inference(),
+        y.requires_grad,
+        y,
+        t.is_inference_mode_enabled(),
+    )
 
 
 @case
@@ -439,7 +447,9 @@ def node_hooks(t, np):
     x, seen = t.ones(2, requires_grad=True), []
     y = x * 2
     z = y.sum()
-    handle = y.grad_fn.register_hook(lambda gi, go: seen.append(["post", [None if g is None else g.tolist() for g in gi], [g.tolist() for g in go]]))
+    handle = y.grad_fn.register_hook(
+        lambda gi, go: seen.append(["post", [None if g is None else g.tolist() for g in gi], [g.tolist() for g in go]])
+    )
     z.grad_fn.register_prehook(lambda go: tuple(g * 3 for g in go))
     z.backward(retain_graph=True)
     handle.remove()

@@ -65,13 +65,33 @@ def data_ptr_of_parameters_stays_through_updates(t, np):
 def empty_and_storage_sizes(t, np):
     x = t.zeros(2, 3)
     s = x[1:].untyped_storage()
-    return s.nbytes(), len(s), s.size(), x.element_size(), x.nbytes, x[1:].nbytes, x.numel(), t.zeros(0).untyped_storage().nbytes()
+    return (
+        s.nbytes(),
+        len(s),
+        s.size(),
+        x.element_size(),
+        x.nbytes,
+        x[1:].nbytes,
+        x.numel(),
+        t.zeros(0).untyped_storage().nbytes(),
+    )
 
 
 @case
 def storage_offset_of_views(t, np):
     x = t.zeros(4, 5)
-    views = (x, x[1], x[1:, 2:], x[2][3:], x.t()[1], x[:, 1::2], x.view(-1)[7], x[1:].clone(), x.diagonal(1), x.narrow(0, 2, 1))
+    views = (
+        x,
+        x[1],
+        x[1:, 2:],
+        x[2][3:],
+        x.t()[1],
+        x[:, 1::2],
+        x.view(-1)[7],
+        x[1:].clone(),
+        x.diagonal(1),
+        x.narrow(0, 2, 1),
+    )
     return [v.storage_offset() for v in views]
 
 
@@ -95,7 +115,14 @@ def tensors_in_lists_compare_elementwise(t, np):
 @case
 def equality_operators(t, np):
     x = t.tensor([1.0, 2.0])
-    return x == x.clone(), (x == None), x != 1, t.equal(x, x.clone()), x.equal(t.tensor([1.0, 3.0])), t.allclose(x, x + 1e-9)  # noqa: E711
+    return (
+        x == x.clone(),
+        (x == None),
+        x != 1,
+        t.equal(x, x.clone()),
+        x.equal(t.tensor([1.0, 3.0])),
+        t.allclose(x, x + 1e-9),
+    )  # noqa: E711
 
 
 @case

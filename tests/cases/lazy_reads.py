@@ -70,7 +70,15 @@ def printing_in_the_middle(t, np):
 @case
 def formatting_scalars(t, np):
     x = t.tensor(2.0) / 3
-    return f"{x:.3f}", f"{x.item():.4f}", str(x), repr(t.tensor([1, 2])), f"{t.tensor(7):d}", "%.2f" % x, "{:>8.1f}|".format(x)
+    return (
+        f"{x:.3f}",
+        f"{x.item():.4f}",
+        str(x),
+        repr(t.tensor([1, 2])),
+        f"{t.tensor(7):d}",
+        "%.2f" % x,
+        "{:>8.1f}|".format(x),
+    )
 
 
 @case
@@ -157,7 +165,15 @@ def nan_values_travel(t, np):
     x = t.tensor([float("nan"), float("inf"), -float("inf"), 0.0])
     clean = t.nan_to_num(x)
     x[t.isnan(x)] = 5
-    return x, clean, x.isinf(), x.max(), t.tensor([1.0, float("nan")]).max(), t.tensor(float("nan")) == float("nan"), (x - x)
+    return (
+        x,
+        clean,
+        x.isinf(),
+        x.max(),
+        t.tensor([1.0, float("nan")]).max(),
+        t.tensor(float("nan")) == float("nan"),
+        (x - x),
+    )
 
 
 @case
@@ -438,7 +454,14 @@ def backward_in_another_thread(t, np):
 def errors_come_on_the_line_that_made_them(t, np):
     x, y = t.zeros(2, 3), t.zeros(4, 3)
     lines = []
-    for step in (lambda: x @ y, lambda: x + y, lambda: t.cat([x, t.zeros(2)]), lambda: x.view(7), lambda: x.sum(2), lambda: x[5]):
+    for step in (
+        lambda: x @ y,
+        lambda: x + y,
+        lambda: t.cat([x, t.zeros(2)]),
+        lambda: x.view(7),
+        lambda: x.sum(2),
+        lambda: x[5],
+    ):
         lines.append(raises(step))
     return lines, (x + 1).sum()
 
@@ -576,7 +599,16 @@ def zero_dim_and_empty_through_the_machinery(t, np):
     s = t.tensor(1.0)
     for _ in range(3):
         s = s * 2 + 1
-    return look(e), look(s), e.sum(), e.mean(), e.prod(), raises(lambda: e.max()), t.cat([e, t.ones(1, 3)]), s.view(1, 1)
+    return (
+        look(e),
+        look(s),
+        e.sum(),
+        e.mean(),
+        e.prod(),
+        raises(lambda: e.max()),
+        t.cat([e, t.ones(1, 3)]),
+        s.view(1, 1),
+    )
 
 
 @case
@@ -700,7 +732,17 @@ def nested_functions_return_views(t, np):
 @case
 def device_and_dtype_attributes_need_no_reading(t, np):
     x = (t.ones(2, 3) @ t.ones(3, 4)).sum(0, keepdim=True).to(t.float64)
-    return list(x.shape), kind(x), str(x.device), x.requires_grad, x.numel(), x.dim(), x.is_floating_point(), x.size(-1), x.layout
+    return (
+        list(x.shape),
+        kind(x),
+        str(x.device),
+        x.requires_grad,
+        x.numel(),
+        x.dim(),
+        x.is_floating_point(),
+        x.size(-1),
+        x.layout,
+    )
 
 
 @case

@@ -278,7 +278,13 @@ def data_ptr_is_the_arrays_address(t, np):
 @case
 def numpy_functions_take_tensors(t, np):
     x = t.tensor([[1.0, 4.0], [9.0, 16.0]])
-    return np.sqrt(x.numpy()), np.asarray(x).tolist(), np.array(x).sum().item(), np.mean(x.numpy()).item(), np.array(x[0], dtype=np.int64)
+    return (
+        np.sqrt(x.numpy()),
+        np.asarray(x).tolist(),
+        np.array(x).sum().item(),
+        np.mean(x.numpy()).item(),
+        np.array(x[0], dtype=np.int64),
+    )
 
 
 @case
@@ -295,7 +301,16 @@ def mixed_arithmetic_with_arrays(t, np):
     result = x + t.from_numpy(a)
     scalar = x * np.float64(2.0)
     integer = t.arange(3) + np.int64(2)
-    return result, scalar, kind(scalar), integer, kind(integer), (x + np.float32(1)), x[np.int64(1)], x[np.array([1, 0])]
+    return (
+        result,
+        scalar,
+        kind(scalar),
+        integer,
+        kind(integer),
+        (x + np.float32(1)),
+        x[np.int64(1)],
+        x[np.array([1, 0])],
+    )
 
 
 @case
@@ -386,7 +401,9 @@ def random_fill_of_shared_memory(t, np):
 
 @case
 def numpy_big_endian_and_structured_are_refused(t, np):
-    return raises(lambda: t.from_numpy(np.zeros(2, dtype=">f4")))[0], raises(lambda: t.from_numpy(np.zeros(2, dtype="i4,f4")))[0]
+    return raises(lambda: t.from_numpy(np.zeros(2, dtype=">f4")))[0], raises(
+        lambda: t.from_numpy(np.zeros(2, dtype="i4,f4"))
+    )[0]
 
 
 @case
@@ -429,12 +446,23 @@ def memoryview_and_bytes(t, np):
 @case
 def tolist_item_and_bool_types(t, np):
     x = t.tensor([[1, 2], [3, 4]])
-    return x.tolist(), x[0, 0].item(), t.tensor(True).item(), t.tensor(2.5).tolist(), type(x[0, 0].item()).__name__, t.zeros(0).tolist()
+    return (
+        x.tolist(),
+        x[0, 0].item(),
+        t.tensor(True).item(),
+        t.tensor(2.5).tolist(),
+        type(x[0, 0].item()).__name__,
+        t.zeros(0).tolist(),
+    )
 
 
 @case
 def iterating_an_array_made_of_a_tensor(t, np):
-    return [float(v) for v in t.arange(3.0).numpy()], [float(v) for v in t.arange(3.0)], list(map(int, t.tensor([4, 5])))
+    return (
+        [float(v) for v in t.arange(3.0).numpy()],
+        [float(v) for v in t.arange(3.0)],
+        list(map(int, t.tensor([4, 5]))),
+    )
 
 
 @case

@@ -100,7 +100,9 @@ def run(seed: int, base: Any, read_each: bool = False, read_some: bool = False) 
             write_step(choose, x, other)
         elif action < 0.9:
             result = result_step(choose, x, other)
-            pool.append(np.array(result) if isinstance(result, np.generic) else result)  # NumPy's scalars cannot be written to
+            pool.append(
+                np.array(result) if isinstance(result, np.generic) else result
+            )  # NumPy's scalars cannot be written to
         elif len(pool) > 3:
             del pool[at]
         if read_each or (read_some and reading.random() < 0.2):

@@ -327,7 +327,17 @@ def strides_of_views(t, np):
 @case
 def is_contiguous_of_views(t, np):
     x = t.zeros(2, 3, 1)
-    views = (x, x[0], x[:, 0], x.transpose(1, 2), x.transpose(0, 1), x.expand(2, 3, 2), x[:, :0], x[:1, ::2], x[0, 0, 0])
+    views = (
+        x,
+        x[0],
+        x[:, 0],
+        x.transpose(1, 2),
+        x.transpose(0, 1),
+        x.expand(2, 3, 2),
+        x[:, :0],
+        x[:1, ::2],
+        x[0, 0, 0],
+    )
     return [v.is_contiguous() for v in views]
 
 
@@ -472,7 +482,13 @@ def view_dtype_reads_the_bits(t, np):
     x = t.tensor([1.0, -2.0])
     bits = x.view(t.int32)
     bits[0] = 0x40490FDB
-    return x, bits, x.view(t.uint8), raises(lambda: t.zeros(3).view(t.float64)), raises(lambda: t.zeros(3, 2).t().view(t.float64))
+    return (
+        x,
+        bits,
+        x.view(t.uint8),
+        raises(lambda: t.zeros(3).view(t.float64)),
+        raises(lambda: t.zeros(3, 2).t().view(t.float64)),
+    )
 
 
 @case

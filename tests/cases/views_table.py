@@ -167,6 +167,7 @@ COPIES: dict[str, tuple[Make, Callable[[Any, Any], Any]]] = {
     "tril": (square, lambda t, x: x.tril()),
 }
 
+
 def register_base_write(kind_of_view: str, make: Make, view: Callable[[Any, Any], Any]) -> None:
     @case(name=f"base_write_seen_by_{kind_of_view}")
     def run(t, np):

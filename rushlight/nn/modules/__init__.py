@@ -7,6 +7,8 @@ import sys
 
 from rushlight import nn
 from rushlight.core.missing import missing
+from rushlight.nn import *  # noqa: F403
+from rushlight.nn import __all__ as __all__
 from rushlight.nn import (
     activation,
     adaptive,
@@ -29,8 +31,6 @@ from rushlight.nn import (
     transformer,
     upsampling,
 )
-from rushlight.nn import *  # noqa: F403
-from rushlight.nn import __all__ as __all__
 
 activation.MultiheadAttention = attention.MultiheadAttention  # type: ignore[attr-defined]
 

@@ -1,8 +1,8 @@
 """Parametrizations: a parameter or buffer of a module computed, each time it is read, from another tensor.
 
-`register_parametrization` moves the tensor to `module.parametrizations.<name>.original`, gives the module a class of its
-own and puts a property there that runs the parametrizations. Assigning to the property goes backwards through their
-`right_inverse`.
+`register_parametrization` moves the tensor to `module.parametrizations.<name>.original`, gives the module a class of
+its own and puts a property there that runs the parametrizations. Assigning to the property goes backwards through
+their `right_inverse`.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ class PackedSequence_(NamedTuple):  # noqa: N801 - PyTorch's name
 class PackedSequence(PackedSequence_):
     """What `pack_padded_sequence` returns and recurrent layers take. Made by functions, not by hand.
 
-    Shape: data (sum of lengths, *), batch_sizes (longest length); `sorted_indices` is the order of the samples by length,
-    `unsorted_indices` the way back, both None where they were sorted.
+    Shape: data (sum of lengths, *), batch_sizes (longest length). `sorted_indices` is the order of the samples by
+    length, `unsorted_indices` the way back, both None where they were sorted.
     """
 
     def __new__(
@@ -243,9 +243,7 @@ def pad_sequence(
     if not sequences:
         raise RuntimeError("received an empty list of sequences")
     if padding_side not in ("left", "right"):
-        raise RuntimeError(
-            f"Expected padding_side to be one of left or right, but got {padding_side}."
-        )
+        raise RuntimeError(f"Expected padding_side to be one of left or right, but got {padding_side}.")
     longest = max(s.size(0) for s in sequences)
     padded = []
     for s in sequences:

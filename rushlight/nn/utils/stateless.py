@@ -52,9 +52,7 @@ def _functional_call(
 
 
 def _own_tensors(module: Module) -> dict[str, Tensor]:
-    return dict(
-        (*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False))
-    )
+    return dict((*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)))
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Weight normalization by a forward pre-hook: weight = g v / |v|, with g and v as the parameters. Salimans & Kingma 2016.
+"""Weight normalization by a forward pre-hook: weight = g v / |v|, with g and v as the parameters.
 
-The older form, which old programs and checkpoints use (`weight_g`, `weight_v`); `parametrizations.weight_norm` is the
+Salimans & Kingma 2016. The older form, which old programs and checkpoints use (`weight_g`, `weight_v`); `parametrizations.weight_norm` is the
 newer one and shares the two functions at the top.
 """
 

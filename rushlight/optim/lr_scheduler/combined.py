@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from rushlight.optim.lr_scheduler.base import LRScheduler, check_same_optimizer, group_values
+from rushlight.optim.lr_scheduler.base import LRScheduler, check_same_optimizer, group_values, set_group_value
 from rushlight.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from rushlight.optim.optimizer import Optimizer
 
@@ -64,7 +64,7 @@ class SequentialLR(_PartsLR):
         self.last_epoch = last_epoch + 1
         self.optimizer = optimizer
         for group in optimizer.param_groups:  # making the parts has changed the rates already
-            group["lr"] = group["initial_lr"]
+            set_group_value(group, "lr", group["initial_lr"])
         self.recursive_undo()
         self._schedulers[0]._initial_step()
         self._last_lr = schedulers[0].get_last_lr()

@@ -1,0 +1,76 @@
+"""`Generator`: the source of random numbers that programs pass around, and the default one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .device import device
+from .mersenne import DEFAULT_SEED, MersenneTwister
+
+
+class Generator:
+    """A stream of random numbers of its own (https://pytorch.org/docs/stable/generated/torch.Generator.html).
+
+    >>> torch.rand(1, generator=torch.Generator().manual_seed(5))
+    tensor([0.8303])
+    """
+
+    def __init__(self, device: Any = "cpu") -> None:
+        self.device = _cpu(device)
+        self.engine = MersenneTwister(DEFAULT_SEED)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Starts the stream of `seed`; returns the generator."""
+        self.engine.manual_seed(seed)
+        return self
+
+    def seed(self) -> int:
+        """Starts a stream that nobody can foretell; returns its seed."""
+        return self.engine.seed()
+
+    def initial_seed(self) -> int:
+        """The seed that the stream started from."""
+        return self.engine.initial_seed()
+
+    def get_state(self) -> Any:
+        """The state as PyTorch's 5056 bytes."""
+        from rushlight.ops.creation import wrap
+
+        return wrap(self.engine.get_state())
+
+    def set_state(self, new_state: Any) -> None:
+        """Continues from a state that `get_state` (of Rushlight or PyTorch) gave."""
+        from rushlight.record.trace import realize
+
+        self.engine.set_state(realize(new_state))
+
+    def clone_state(self) -> Generator:
+        """Another generator in the same state."""
+        other = Generator()
+        other.engine = self.engine.clone()
+        return other
+
+    def __getstate__(self) -> Any:
+        return self.engine.get_state()
+
+    def __setstate__(self, state: Any) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.engine.set_state(state)
+
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
+
+def _cpu(where: Any) -> device:
+    found = device(where)
+    if found.type != "cpu":
+        raise RuntimeError(f"Device type {found.type.upper()} is not supported for torch.Generator() api.")
+    return found
+
+
+default_generator = Generator()
+
+
+def engine_of(generator: Generator | None) -> MersenneTwister:
+    """The engine to draw from: the generator's, or the default one's."""
+    return default_generator.engine if generator is None else generator.engine

@@ -1,0 +1,233 @@
+"""Random tensors: PyTorch's distributions, drawn at once, in program order, from PyTorch's own stream.
+
+A draw is realised when it is called (the stream has one order), and enters the recorded program as an input.  The numbers come from
+`core.sampling`; here are the argument forms and the order in which a tensor's memory is filled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core import sampling
+from rushlight.core.dtype import get_default_dtype
+from rushlight.core.generator import engine_of
+from rushlight.core.strided import preserve_strides
+from rushlight.record.memory import assign, check_writable
+from rushlight.record.spec import Spec
+from rushlight.record.trace import realize, settle
+from rushlight.record.value import Tensor
+
+from .creation import check_device, finish, size_of, wrap
+from .public import METHODS, public, write_out
+
+
+def _made(array: np.ndarray, device: Any, requires_grad: bool, out: Any, name: str) -> Tensor:
+    if device is not None:
+        check_device(device)
+    t = finish(wrap(array), requires_grad)
+    return t if out is None else write_out(out, t, name)
+
+
+@public(method=False)
+def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Uniform numbers in [0, 1).
+
+    >>> torch.rand(2).shape
+    torch.Size([2])
+    """
+    kind = dtype or get_default_dtype()
+    return _made(sampling.uniform(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
+
+
+@public(method=False)
+def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Normal numbers with mean 0 and standard deviation 1."""
+    kind = dtype or get_default_dtype()
+    return _made(sampling.normal(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
+
+
+@public(method=False)
+def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None, generator: Any = None, out: Any = None,
+            dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
+            pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`."""
+    given = list(args)
+    if given and size is None and isinstance(given[-1], (tuple, list)):
+        size = given.pop()
+    if len(given) == 2:
+        low, high = given
+    elif given:
+        high = given[0] if high is None else high
+        low = low if high is given[0] else given[0]
+    kind = dtype or dtypes.int64
+    array = sampling.randint(engine_of(generator), size_of((size,)), int(low), int(high), kind.name)  # type: ignore[arg-type]
+    return _made(array, device, requires_grad, out, "randint")
+
+
+@public(method=False)
+def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+             requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """The integers 0 to n - 1 in random order."""
+    kind = dtype or dtypes.int64
+    return _made(sampling.randperm(engine_of(generator), n, kind.name), device, requires_grad, out, "randperm")
+
+
+def _in_order(spec: Spec, strides: tuple[int, ...], draw: Callable[[tuple[int, ...]], np.ndarray]) -> Tensor:
+    """Draws in the order in which the elements lie in memory."""
+    axes = sampling.memory_order(spec.shape, strides)
+    array = draw(tuple(spec.shape[a] for a in axes))
+    return wrap(array.transpose(np.argsort(axes)) if spec.ndim > 1 else array)
+
+
+def _like(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
+    def f(input: Tensor, *args: Any, dtype: Any = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, memory_format: Any = None, generator: Any = None, **bounds: Any) -> Tensor:  # fmt: skip
+        spec = settle(input).spec
+        if device is not None:
+            check_device(device)
+        kind = (dtype or spec.dtype).name
+        strides = preserve_strides(spec.shape, spec.strides)
+        drawn = _in_order(spec, strides, lambda shape: draw(engine_of(generator), shape, kind, *args, **bounds))
+        return finish(drawn, requires_grad)
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    public(method=False)(f)
+
+
+def _uniform_like(engine: Any, shape: Any, kind: str) -> np.ndarray:
+    return sampling.uniform(engine, shape, 0.0, 1.0, kind)
+
+
+def _normal_like(engine: Any, shape: Any, kind: str) -> np.ndarray:
+    return sampling.normal(engine, shape, 0.0, 1.0, kind)
+
+
+def _randint_like(engine: Any, shape: Any, kind: str, *bounds: int, low: int = 0, high: int | None = None) -> np.ndarray:
+    if len(bounds) == 2:
+        low, high = bounds
+    elif bounds:
+        low, high = (low, bounds[0]) if high is None else (bounds[0], high)
+    return sampling.randint(engine, shape, low, high, kind)
+
+
+_like("rand_like", _uniform_like, "Uniform numbers in [0, 1) with the shape and dtype of `input`.")
+_like("randn_like", _normal_like, "Normal numbers with the shape and dtype of `input`.")
+_like("randint_like", _randint_like, "Integers in [low, high) with the shape and dtype of `input`.")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Filling a tensor
+
+
+def _filling(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
+    def fill(self: Tensor, *args: Any, generator: Any = None, **options: Any) -> Tensor:
+        spec = settle(self).spec
+        check_writable(self)
+        drawn = _in_order(spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options))
+        return assign(self, drawn)
+
+    fill.__name__ = name
+    fill.__qualname__ = f"Tensor.{name}"
+    fill.__doc__ = doc
+    METHODS[name] = fill
+
+
+def _uniform(engine: Any, shape: Any, kind: str, from_: float = 0.0, to: float = 1.0, **named: float) -> np.ndarray:
+    return sampling.uniform(engine, shape, named.get("from", from_), to, kind)
+
+
+def _normal(engine: Any, shape: Any, kind: str, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
+    return sampling.normal(engine, shape, mean, std, kind)
+
+
+def _random(engine: Any, shape: Any, kind: str, *bounds: int, to: int | None = None, **named: int) -> np.ndarray:
+    low = named.get("from", bounds[0] if len(bounds) == 2 else 0)
+    high = to if to is not None else bounds[-1] if bounds else None
+    if high is None and "from" not in named:
+        return sampling.random(engine, shape, kind)
+    return sampling.randint(engine, shape, low, high, kind)
+
+
+def _bernoulli(engine: Any, shape: Any, kind: str, p: Any = 0.5) -> np.ndarray:
+    if isinstance(p, Tensor):
+        return sampling.bernoulli_of(engine, np.broadcast_to(realize(p), shape), kind)
+    return sampling.bernoulli(engine, shape, p, kind)
+
+
+_filling("uniform_", _uniform, "Fills the tensor with uniform numbers in [from, to).")
+_filling("normal_", _normal, "Fills the tensor with normal numbers.")
+_filling("random_", _random, "Fills the tensor with integers in [from, to), or in the dtype's range.")
+_filling("bernoulli_", _bernoulli, "Fills the tensor with 1 (probability p) and 0.")
+_filling(
+    "exponential_",
+    lambda engine, shape, kind, lambd=1.0: sampling.exponential(engine, shape, lambd, kind),
+    "Fills the tensor with exponential numbers of rate `lambd`.",
+)
+_filling(
+    "cauchy_",
+    lambda engine, shape, kind, median=0.0, sigma=1.0: sampling.cauchy(engine, shape, median, sigma, kind),
+    "Fills the tensor with Cauchy numbers.",
+)
+_filling(
+    "geometric_",
+    lambda engine, shape, kind, p: sampling.geometric(engine, shape, p, kind),
+    "Fills the tensor with numbers of trials up to the first success.",
+)
+_filling(
+    "log_normal_",
+    lambda engine, shape, kind, mean=1.0, std=2.0: sampling.log_normal(engine, shape, mean, std, kind),
+    "Fills the tensor with numbers whose logarithms are normal.",
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From parameters
+
+
+@public()
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, out: Any = None) -> Tensor:
+    """1 with the probability that stands in `input` (or `p` everywhere), else 0."""
+    if p is not None:
+        spec = settle(input).spec
+        array = sampling.bernoulli(engine_of(generator), spec.shape, p, spec.dtype.name)
+    else:
+        array = sampling.bernoulli_of(engine_of(generator), realize(input))
+    return _made(array, None, False, out, "bernoulli")
+
+
+@public(method=False)
+def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, dtype: Any = None,
+           layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+    """Normal numbers: one for each element of `mean` and `std`, or of `size` where both are numbers."""
+    if size is not None:
+        kind = dtype or get_default_dtype()
+        array = sampling.normal(engine_of(generator), size_of((size,)), float(mean), float(std), kind.name)
+    else:
+        given = [realize(p) if isinstance(p, Tensor) else p for p in (mean, std)]
+        array = sampling.normal_of(engine_of(generator), *given)
+    return _made(array, device, requires_grad, out, "normal")
+
+
+@public()
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None) -> Tensor:
+    """`num_samples` positions drawn from each row of weights."""
+    array = sampling.multinomial(engine_of(generator), realize(input), num_samples, replacement)
+    return _made(array, None, False, out, "multinomial")
+
+
+@public(method=False)
+def poisson(input: Tensor, generator: Any = None) -> Tensor:
+    """A Poisson number for each rate in `input`."""
+    return wrap(sampling.poisson(engine_of(generator), realize(input)))
+
+
+@public(method=False)
+def binomial(count: Tensor, prob: Tensor, generator: Any = None) -> Tensor:
+    """How many of `count` trials succeed with probability `prob`."""
+    return wrap(sampling.binomial(engine_of(generator), realize(count), realize(prob)))

@@ -1,0 +1,422 @@
+"""Choosing among elements: `where`, bounds, maxima and minima, and questions about a whole tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.strided import normalize_dim
+from rushlight.record.operation import computing, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, realize, settle
+from rushlight.record.value import Tensor
+
+from .public import public
+from .reduction import Dims, dims_of, reduced, spread
+from .results import result_type
+from .rules import broadcast, comparison, pointwise, promoted
+
+# ---------------------------------------------------------------------------------------------------------------------
+# where
+
+
+def _where_dtype(condition: Spec, x: Spec, y: Spec) -> Any:
+    return None
+
+
+@computing(_where_dtype)
+def _where_spec(condition: Spec, x: Spec, y: Spec) -> Spec:
+    if condition.dtype not in (dtypes.bool_, dtypes.uint8):
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.scalar_name}"
+        )
+    found = broadcast((condition, x, y), promoted(x, y))
+    return spec_of(found.shape, found.dtype, found.strides)
+
+
+WHERE = operation("where", _where_spec, lambda condition, x, y: np.where(condition, x, y), exact=True, aliases=False)
+WHERE.gradient(
+    x=lambda g, condition: where(condition, g, 0),
+    y=lambda g, condition: where(condition, 0, g),
+)
+
+
+@public(out=True)
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition holds, else `other`; with the condition alone, the positions where it holds.
+
+    >>> torch.where(torch.tensor([True, False]), 1.0, 0.0)
+    tensor([1., 0.])
+    """
+    if input is None and other is None:
+        return nonzero(condition, as_tuple=True)
+    return apply(WHERE, (condition, input, other))
+
+
+def _where_method(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """`torch.where(condition, self, other)`."""
+    return where(condition, self, other)
+
+
+from .public import METHODS  # noqa: E402
+
+METHODS["where"] = _where_method
+
+
+@public(inplace=True)
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """`value` where the mask holds, else `input`.
+
+    >>> torch.zeros(2).masked_fill(torch.tensor([True, False]), 1)
+    tensor([1., 0.])
+    """
+    if settle(mask).spec.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}")
+    kind = settle(input).spec.dtype
+    if isinstance(value, Tensor):
+        if value.dim() != 0:
+            raise RuntimeError(
+                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.dim()} dimension(s)."
+            )
+        value = value.to(kind)
+    return where(mask, _number_like(value, kind), input)
+
+
+def _number_like(value: Any, kind: Any) -> Any:
+    """A Python number that does not promote the tensor beside it."""
+    if isinstance(value, Tensor) or kind.is_floating_point or kind.is_complex:
+        return value
+    if kind is dtypes.bool_:
+        return bool(value)
+    return int(value)
+
+
+def _c_name(kind: Any) -> str:
+    names = {"float32": "float", "float64": "double", "uint8": "unsigned char", "int64": "long int", "int32": "int"}
+    return names.get(kind.name, kind.name)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bounds
+
+
+def _clamp_gradient_x(g: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
+    inside = None
+    if low is not None:
+        inside = x >= low
+    if high is not None:
+        inside = (x <= high) if inside is None else inside & (x <= high)
+    return where(inside, g, 0)
+
+
+def _clamp(x: Any, low: Any, high: Any) -> Any:
+    if low is not None:
+        x = np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
+
+
+CLAMP = operation("clamp", pointwise, _clamp)
+CLAMP.gradient(
+    x=_clamp_gradient_x,
+    low=lambda g, x, low, high: where(((x < low) & (low < high)) if high is not None else (x < low), g, 0),
+    high=lambda g, x, low, high: where((x > high) | (high < low) if low is not None else (x > high), g, 0),
+)
+
+
+@public(inplace=True, out=True, names=("clip",))
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - PyTorch's names
+    """Every element moved into [min, max]; either bound may be missing, a number or a tensor.
+
+    >>> torch.tensor([-2., 0.5, 2.]).clamp(-1, 1)
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    return apply(CLAMP, (input, min, max))
+
+
+@public(inplace=True, out=True)
+def clamp_min(input: Tensor, min: Any) -> Tensor:  # noqa: A002
+    """Every element at least `min`."""
+    return apply(CLAMP, (input, min, None))
+
+
+@public(inplace=True, out=True)
+def clamp_max(input: Tensor, max: Any) -> Tensor:  # noqa: A002
+    """Every element at most `max`."""
+    return apply(CLAMP, (input, None, max))
+
+
+def _tie(g: Tensor, better: Tensor, equal: Tensor) -> Tensor:
+    """Ties share the gradient."""
+    return where(better, g, where(equal, g / 2, 0))
+
+
+def _choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
+    op = operation(name, pointwise, lambda x, y: ufunc(x, y))
+    op.gradient(
+        x=lambda g, x, y: _tie(g, (x > y) if sign > 0 else (x < y), x == y),
+        y=lambda g, x, y: _tie(g, (y > x) if sign > 0 else (y < x), x == y),
+    )
+
+    def f(input: Tensor, other: Tensor) -> Tensor:
+        return apply(op, (input, other))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    return public(out=True)(f)
+
+
+maximum = _choice("maximum", np.maximum, 1, "The larger of each pair of elements.")
+minimum = _choice("minimum", np.minimum, -1, "The smaller of each pair of elements.")
+
+
+def _finite_choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
+    op = operation(name, pointwise, lambda x, y: ufunc(x, y))
+    op.gradient(
+        x=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), g, 0),
+        y=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), 0, g),
+    )
+
+    def f(input: Tensor, other: Tensor) -> Tensor:
+        return apply(op, (input, other))
+
+    f.__name__ = f.__qualname__ = name
+    f.__doc__ = doc
+    return public(out=True)(f)
+
+
+fmax = _finite_choice("fmax", np.fmax, 1, "The larger of each pair of elements; a number wins over NaN.")
+fmin = _finite_choice("fmin", np.fmin, -1, "The smaller of each pair of elements; a number wins over NaN.")
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Largest and smallest
+
+
+def _extreme_spec(x: Spec, *, dim: Dims, keepdim: bool) -> Spec:
+    return spec_of(reduced(x.shape, dim, keepdim), x.dtype)
+
+
+def _extreme(name: str, node: str, kernel: Any) -> Any:
+    def run(x: np.ndarray, *, dim: Dims, keepdim: bool) -> Any:
+        return kernel(x, axis=dim, keepdims=keepdim)
+
+    op = operation(name, _extreme_spec, run, node=node)
+    return op.gradient(x=_extreme_gradient)
+
+
+def _extreme_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, dim: Dims, keepdim: bool) -> Tensor:
+    """The elements that are the extreme share the gradient evenly."""
+    hit = x == spread(result, x_spec, dim, keepdim)
+    count = hit.sum() if dim is None else hit.sum(dim, keepdim=True)
+    return where(hit, spread(g, x_spec, dim, keepdim) / count, 0)
+
+
+MAX = _extreme("max", "MaxBackward1", np.max)
+MIN = _extreme("min", "MinBackward1", np.min)
+AMAX = _extreme("amax", "AmaxBackward0", np.max)
+AMIN = _extreme("amin", "AminBackward0", np.min)
+
+
+def _arg_spec(x: Spec, *, dim: int | None, keepdim: bool) -> Spec:
+    return spec_of(reduced(x.shape, None if dim is None else (dim,), keepdim), dtypes.int64)
+
+
+def _arg(pick: Any) -> Any:
+    def kernel(x: np.ndarray, *, dim: int | None, keepdim: bool) -> Any:
+        return pick(x, axis=dim, keepdims=keepdim)
+
+    return kernel
+
+
+ARGMAX = operation("argmax", _arg_spec, _arg(np.argmax))
+ARGMIN = operation("argmin", _arg_spec, _arg(np.argmin))
+
+
+def _along_spec(x: Spec, *, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
+    shape = reduced(x.shape, (dim,) if x.ndim else None, keepdim)
+    return spec_of(shape, x.dtype), spec_of(shape, dtypes.int64)
+
+
+def _along(pick: Any) -> Any:
+    def kernel(x: np.ndarray, *, dim: int, keepdim: bool) -> Any:
+        if x.ndim == 0:
+            return x, np.zeros((), "int64")
+        at = pick(x, axis=dim, keepdims=True)
+        values = np.take_along_axis(x, at, dim)
+        return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
+
+    return kernel
+
+
+def _picked_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor], x_spec: Spec, dim: int, keepdim: bool) -> Any:
+    values, at = g[0], results[1]
+    if x_spec.ndim == 0:
+        return (values,)
+    if not keepdim:
+        values, at = values.unsqueeze(dim), at.unsqueeze(dim)
+    from .creation import full_like_spec
+
+    return (full_like_spec(spec_of(x_spec.shape, x_spec.dtype), 0).scatter(dim, at, values),)
+
+
+MAX_ALONG = operation("max_dim", _along_spec, _along(np.argmax), node="MaxBackward0")
+MAX_ALONG.gradient(_picked_gradient)
+MIN_ALONG = operation("min_dim", _along_spec, _along(np.argmin), node="MinBackward0")
+MIN_ALONG.gradient(_picked_gradient)
+
+Max = result_type("max", ("values", "indices"))
+Min = result_type("min", ("values", "indices"))
+
+
+def _check_not_empty(t: Tensor, name: str, dim: int | None = None) -> None:
+    spec = settle(t).spec
+    if spec.numel == 0 and dim is None:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
+            "'dim' argument."
+        )
+    if dim is not None and spec.ndim and spec.shape[dim] == 0:
+        raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+
+
+@public()
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None) -> Any:  # noqa: A001
+    """The largest element; along `dim`, the largest elements and their positions; with a tensor, `maximum`.
+
+    >>> torch.tensor([[1., 5.], [7., 3.]]).max(dim=1).indices
+    tensor([1, 0])
+    """
+    return _largest(input, axis if dim is None else dim, keepdim, out, (MAX, MAX_ALONG, Max, maximum, "max"))
+
+
+@public()
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None) -> Any:  # noqa: A001
+    """The smallest element; along `dim`, the smallest elements and their positions; with a tensor, `minimum`."""
+    return _largest(input, axis if dim is None else dim, keepdim, out, (MIN, MIN_ALONG, Min, minimum, "min"))
+
+
+def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
+    whole, along, named, pairwise, name = kind
+    if isinstance(dim, Tensor):
+        return pairwise(input, dim)
+    if dim is None:
+        _check_not_empty(input, name)
+        return apply(whole, (input,), (None, False))
+    dim = normalize_dim(dim, settle(input).spec.ndim)
+    _check_not_empty(input, name, dim)
+    found = named(apply(along, (input,), (dim, keepdim)))
+    if out is None:
+        return found
+    from .public import write_out
+
+    return named([write_out(o, f, name) for o, f in zip(out, found, strict=True)])
+
+
+@public(out=True)
+def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The largest elements over `dim` (all dimensions by default); ties share the gradient."""
+    _check_not_empty(input, "amax") if not dim and dim != 0 else None
+    return apply(AMAX, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+
+
+@public(out=True)
+def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The smallest elements over `dim` (all dimensions by default); ties share the gradient."""
+    _check_not_empty(input, "amin") if not dim and dim != 0 else None
+    return apply(AMIN, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+
+
+@public(out=True)
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the largest element is: its position in the flat tensor, or along `dim`.
+
+    >>> torch.tensor([[1., 5.], [7., 3.]]).argmax(dim=1)
+    tensor([1, 0])
+    """
+    return _position_of(input, ARGMAX, dim, keepdim, "argmax")
+
+
+@public(out=True)
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """Where the smallest element is: its position in the flat tensor, or along `dim`."""
+    return _position_of(input, ARGMIN, dim, keepdim, "argmin")
+
+
+def _position_of(input: Tensor, op: Any, dim: int | None, keepdim: bool, name: str) -> Tensor:
+    n = settle(input).spec.ndim
+    _check_not_empty(input, name, None if dim is None else normalize_dim(dim, n))
+    if dim is not None:
+        dim = normalize_dim(dim, n) if n else None
+    return apply(op, (input,), (dim, keepdim))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Questions about a whole tensor
+
+
+def _truth(name: str, kernel: Any) -> Any:
+    def infer(x: Spec, *, dim: Dims, keepdim: bool) -> Spec:
+        kind = dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_
+        return spec_of(reduced(x.shape, dim, keepdim), kind)
+
+    return operation(name, infer, lambda x, *, dim, keepdim: kernel(x, axis=dim, keepdims=keepdim))
+
+
+ALL, ANY = _truth("all", np.all), _truth("any", np.any)
+
+
+@public(out=True)
+def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001 - PyTorch's name
+    """Whether every element is true (over `dim`)."""
+    return apply(ALL, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+
+
+@public(out=True)
+def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001 - PyTorch's name
+    """Whether any element is true (over `dim`)."""
+    return apply(ANY, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+
+
+ISCLOSE = operation(
+    "isclose",
+    comparison,
+    lambda x, y, rtol, atol, *, equal_nan: np.isclose(x, y, rtol, atol, equal_nan=equal_nan),
+    compute=lambda x, y, rtol, atol, *, equal_nan: None,
+)
+
+
+@public()
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """Whether |input - other| <= atol + rtol * |other|, element by element."""
+    return apply(ISCLOSE, (input, other, rtol, atol), (equal_nan,))
+
+
+@public()
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether all elements are close (see `isclose`)."""
+    return bool(all(isclose(input, other, rtol, atol, equal_nan)))
+
+
+@public()
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether the tensors have the same shape and the same elements."""
+    if settle(input).spec.shape != settle(other).spec.shape:
+        return False
+    return bool(np.array_equal(realize(input), realize(other)))
+
+
+@public()
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The positions of the elements that are not zero: one row each, or one tensor a dimension."""
+    from .creation import wrap
+
+    array = realize(input)
+    found = np.nonzero(np.atleast_1d(array) if as_tuple else array) if array.ndim or as_tuple else (np.zeros(0),)
+    if as_tuple:
+        return tuple(wrap(np.ascontiguousarray(p)) for p in found)
+    if not array.ndim:
+        return wrap(np.zeros((int(bool(array)), 0), "int64"))
+    return wrap(np.ascontiguousarray(np.stack(found, 1)))
