@@ -1,7 +1,8 @@
 """Ask PyTorch for the answers: run every case on it and write `tests/expected/<group>.json`.
 
-Run with a Python that has PyTorch: `python tests/make_expected.py [group ...]`. Each case runs twice, the second time in reverse order, and
-must answer the same both times; a case whose answer depends on addresses, on chance or on what ran before is refused.
+Run with a Python that has PyTorch: `python tests/make_expected.py [group ...]`. Each case runs twice, the second
+time in reverse order, and must answer the same both times; a case whose answer depends on addresses, on chance or
+on what ran before is refused.
 """
 
 from __future__ import annotations

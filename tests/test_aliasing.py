@@ -1,7 +1,7 @@
 """Aliasing, memory sharing and laziness: every case of `tests/cases` about them must answer as PyTorch answered.
 
-The answers stand in `tests/expected/`, written by `tests/make_expected.py`. A case runs twice here: the first time its operations are new to
-the recorder, the second time they are known, and both have to be right.
+The answers stand in `tests/expected/`, written by `tests/make_expected.py`. A case runs twice here: the first time
+its operations are new to the recorder, the second time they are known, and both have to be right.
 """
 
 from __future__ import annotations

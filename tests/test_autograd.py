@@ -1,7 +1,8 @@
-"""Differentiation: every case of `tests/cases` about it must answer as PyTorch answered, error messages and node names included.
+"""Differentiation: every case of `tests/cases` about it must answer as PyTorch answered, error messages and node names
+included.
 
-The answers stand in `tests/expected/`, written by `tests/make_expected.py`. A case runs twice here: the first time its operations are new to
-the recorder, the second time they are known, and both have to be right.
+The answers stand in `tests/expected/`, written by `tests/make_expected.py`. A case runs twice here: the first time
+its operations are new to the recorder, the second time they are known, and both have to be right.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Laziness must not show: nothing grows without bound, long graphs neither overflow nor stay, and lazy, eager and NumPy agree.
+"""Laziness must not show: nothing grows without bound, long graphs neither overflow nor stay, and lazy, eager and
+NumPy agree.
 
-The programs that could take the machine with them run in a process of their own, with limits on memory and processor time;
-there a limit that is passed is a failure, not a slow test.
+The programs that could take the machine with them run in a process of their own, with limits on memory and
+processor time; there a limit that is passed is a failure, not a slow test.
 """
 
 from __future__ import annotations
@@ -205,7 +206,7 @@ def test_random_gradients_do_not_depend_on_reading(seed: int) -> None:
 
 def test_random_programs_agree_with_a_process_in_the_other_mode() -> None:
     other = "1" if os.environ.get("RUSHLIGHT_EAGER", "0") in ("", "0") else "0"
-    program = "import runpy, sys; sys.argv = ['random_programs']; runpy.run_module('cases.random_programs', run_name='__main__')"
+    program = "from cases.random_programs import main; main()"
     theirs = json.loads(in_child(program, RUSHLIGHT_EAGER=other))
     for seed, (integers, gradients) in enumerate(theirs):
         assert random_programs.recorded(torch, seed) == integers

@@ -171,7 +171,6 @@ def test_long_streams_are_pytorchs_bit_for_bit() -> None:
     assert _digest(s.normal(MersenneTwister(0), 20000)) == (
         "4cd005dde248001d7c2c1f6d935875a397c578fe9f4b317bfc99b3d7c365cea1"
     )
-    assert _digest(s.uniform(MersenneTwister(0), 20000)) != _digest(s.uniform(MersenneTwister(1), 20000))
     generator = MersenneTwister(0)
     s.normal(generator, 20000)
     assert _digest(s.uniform(generator, 20000)) == "97a7b2cbd63827218d074e6a9fa959769120c3033cffd35919864d9cefb31849"

@@ -8,7 +8,11 @@ from typing import Any
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Tensor
 
+from rushlight.core.missing import missing
+
 from . import gradient
+from .function import Function
+from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 
 def backward(
@@ -95,3 +99,23 @@ def grad(
 def is_tracking() -> bool:
     """Whether operations are recorded on the tape (grad mode)."""
     return recorder().tracking
+
+
+def variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:
+    """The old constructor: the tensor itself, which may be made to require grad."""
+    t = data.detach() if isinstance(data, Tensor) else data
+    return t.requires_grad_(requires_grad)
+
+
+Variable = variable
+
+__all__ = [
+    "Function", "Variable", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled",
+]  # fmt: skip
+
+__getattr__ = missing(
+    __name__,
+    {name: f"rushlight.autograd.{name}" for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")}
+    | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
+    | {name: f"rushlight.autograd.gradcheck:{name}" for name in ("gradcheck", "gradgradcheck")},
+)

@@ -4,9 +4,9 @@ Sixteen draws make a block: the first eight give radii, `sqrt(-2 log(1 - u))`, t
 their cosines and sines the block's sixteen normal numbers (Box and Muller, 1958). PyTorch takes the logarithm, the sine
 and the cosine from Cephes' single-precision polynomials (Moshier, netlib.org/cephes) with fused multiply-adds. To
 arrive at the same bits a fused step is done here in float64, where the product of two float32 numbers is exact, and
-rounded to float32: multiply, add, copy down, copy up. The three polynomials run side by side in arrays of three rows, and every
-intermediate array is kept from call to call in a `_Blocks`, because at a thousand numbers the calls into NumPy are what
-costs.
+rounded to float32: multiply, add, copy down, copy up. The three polynomials run side by side in arrays of three rows,
+and every intermediate array is kept from call to call in a `_Blocks`, because at a thousand numbers the calls into
+NumPy are what costs.
 
     draws -> bits -> 1 - u -> exponent, mantissa -> x          -> log's polynomial    -> radius
                   -> angle -> octant, remainder  -> a, a squared -> sine's, cosine's    -> sin, cos  -> products

@@ -1,7 +1,7 @@
 """Datasets and loaders: torch.utils.data.
 
-A `Dataset` gives samples by index (`dataset`), a sampler the order (`sampler`), `default_collate` makes a batch of samples
-(`collate`), and the `DataLoader` runs the three, in this process or in workers (`loader`).
+A `Dataset` gives samples by index (`dataset`), a sampler the order (`sampler`), `default_collate` makes a batch of
+samples (`collate`), and the `DataLoader` runs the three, in this process or in workers (`loader`).
 """
 
 from rushlight.data.collate import default_collate, default_convert

@@ -1,8 +1,9 @@
 """Collating: a list of samples becomes one batch.
 
-`default_collate` stacks tensors, arrays and numbers along a new first dimension, keeps strings as they are, and goes into
-dictionaries, named tuples, tuples and lists. `default_convert` only makes tensors of NumPy arrays: what a loader does to
-single samples when it makes no batches. `collate` is the same with a table of your own, one function for each element type.
+`default_collate` stacks tensors, arrays and numbers along a new first dimension, keeps strings as they are, and goes
+into dictionaries, named tuples, tuples and lists. `default_convert` only makes tensors of NumPy arrays: what a loader
+does to single samples when it makes no batches. `collate` is the same with a table of your own, one function for each
+element type.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _NOT_COLLATABLE = "default_collate: batch must contain tensors, numpy arrays, nu
 def default_collate(batch: Sequence[Any]) -> Any:
     """Makes one batch of a list of samples, with a new first dimension for the batch.
 
-    Tensors and NumPy arrays are stacked, Python floats become a float64 tensor, ints an int64 tensor, strings and bytes stay
+    Tensors and NumPy arrays are stacked, Python floats become a float64 tensor, ints an int64 tensor, strings and
+    bytes stay
     a list. Mappings, named tuples, tuples (to a list) and sequences are collated member by member.
 
     Raises:
@@ -41,7 +43,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
 
 def collate(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -> Any:
-    """`default_collate` with a table from element type (or a tuple of types) to a function ``f(batch, *, collate_fn_map)``."""
+    """`default_collate` with a table from element type (or types) to a function ``f(batch, *, collate_fn_map)``."""
     first = batch[0]
     kind = type(first)
     function = _look_up(first, kind, collate_fn_map)
@@ -165,12 +167,12 @@ def collate_numpy_scalar_fn(batch: Sequence[Any], *, collate_fn_map: CollateMap 
 
 def collate_float_fn(batch: Sequence[float], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """A one-dimensional float64 tensor."""
-    return rushlight.tensor(batch, dtype=rushlight.float64)
+    return rushlight.as_tensor(batch, dtype=rushlight.float64)
 
 
 def collate_int_fn(batch: Sequence[int], *, collate_fn_map: CollateMap | None = None) -> Tensor:
     """A one-dimensional tensor: int64, or bool where they are bools."""
-    return rushlight.tensor(batch)
+    return rushlight.as_tensor(batch)
 
 
 def collate_str_fn(batch: Sequence[Any], *, collate_fn_map: CollateMap | None = None) -> Sequence[Any]:

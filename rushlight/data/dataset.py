@@ -1,9 +1,10 @@
 """Datasets: where samples come from.
 
-A map-style `Dataset` answers ``dataset[index]`` and ``len(dataset)``; an `IterableDataset` is a stream. The other classes
-put datasets together (`ConcatDataset`, `ChainDataset`, `StackDataset`), cut pieces out of them (`Subset`, `random_split`) or
-make one of tensors (`TensorDataset`). A loader fetches samples by index, or a whole list of them where the dataset has
-``__getitems__``; data that stands in memory is taken a batch at a time, see `rushlight.data.gather`.
+A map-style `Dataset` answers ``dataset[index]`` and ``len(dataset)``; an `IterableDataset` is a stream. The other
+classes put datasets together (`ConcatDataset`, `ChainDataset`, `StackDataset`), cut pieces out of them (`Subset`,
+`random_split`) or make one of tensors (`TensorDataset`). A loader fetches samples by index, or a whole list of them
+where the dataset has ``__getitems__``; data that stands in memory is taken a batch at a time, see
+`rushlight.data.gather`.
 """
 
 from __future__ import annotations
@@ -128,9 +129,7 @@ class StackDataset(Dataset[Any]):
         columns = [_fetch_many(dataset, indices) for dataset in self._members()]
         for column in columns:
             if len(column) != len(indices):
-                raise ValueError(
-                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}"
-                )
+                raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}")
         return [self._sample(parts) for parts in zip(*columns, strict=True)]
 
     def __len__(self) -> int:
@@ -175,9 +174,7 @@ class ConcatDataset(Dataset[T_co]):
     @property
     def cummulative_sizes(self) -> list[int]:
         """The old spelling of ``cumulative_sizes``."""
-        warnings.warn(
-            "cummulative_sizes attribute is renamed to cumulative_sizes", DeprecationWarning, stacklevel=2
-        )
+        warnings.warn("cummulative_sizes attribute is renamed to cumulative_sizes", DeprecationWarning, stacklevel=2)
         return self.cumulative_sizes
 
 
@@ -252,7 +249,8 @@ def random_split(
 
     Args:
         dataset: has ``__len__``.
-        lengths: how many samples each piece has; or fractions that sum to 1: each piece gets ``floor(N * fraction)``, and
+        lengths: how many samples each piece has; or fractions that sum to 1: each piece gets ``floor(N * fraction)``,
+            and
             what is left over goes one by one to the pieces in turn, from the first on.
         generator: draws the permutation; the default generator when not given.
 

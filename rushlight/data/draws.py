@@ -1,9 +1,9 @@
 """The random draws of the loaders, one function each.
 
 PyTorch's loaders draw from the generators in a fixed order: one 63-bit number when an iterator starts (the seed of its
-workers), one when a random sampler starts (the seed of a generator of its own), then the permutation. A seeded program sees
-the same batches in both libraries because every draw of this package goes through here, in that order. Numbers
-come back as Python integers or NumPy arrays: the samplers and the gathering of batches work on those.
+workers), one when a random sampler starts (the seed of a generator of its own), then the permutation. A seeded
+program sees the same batches in both libraries because every draw of this package goes through here, in that order.
+Numbers come back as Python integers or NumPy arrays: the samplers and the gathering of batches work on those.
 """
 
 from __future__ import annotations

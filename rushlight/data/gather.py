@@ -1,12 +1,12 @@
 """Gathering: a batch of data that stands in memory, taken in one indexing step.
 
-Fetching fifty samples one by one and stacking them costs a hundred times what ``array[indices]`` costs. Where the samples
-are rows of arrays, known one by one in advance (`TensorDataset`, the MNIST family with known transforms, and `Subset` and
-`ConcatDataset` of those), a *gather* makes the very batch that fetching and `default_collate` would make: the same dtypes,
-shapes, values and containers.
+Fetching fifty samples one by one and stacking them costs a hundred times what ``array[indices]`` costs. Where the
+samples are rows of arrays, known one by one in advance (`TensorDataset`, the MNIST family with known transforms, and
+`Subset` and `ConcatDataset` of those), a *gather* makes the very batch that fetching and `default_collate` would
+make: the same dtypes, shapes, values and containers.
 
-`gather_of` finds it by the dataset's ``__getitem__`` function itself, so that a subclass with another ``__getitem__`` is
-fetched sample by sample; a dataset class enters the table with `register`. What is not exactly known has no gather.
+`gather_of` finds it by the dataset's ``__getitem__`` function itself, so that a subclass with another ``__getitem__``
+is fetched sample by sample; a dataset class enters the table with `register`. What is not exactly known has no gather.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One member of the samples: ``take(indices)`` makes a new array, a row of ``shape`` and ``dtype`` for each index."""
+    """One member of the samples: ``take(indices)`` makes a new array of one row, of ``shape``, for each index."""
 
     take: Callable[[Indices], Array]
     dtype: np.dtype[Any]

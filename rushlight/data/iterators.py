@@ -1,8 +1,9 @@
 """One pass over a DataLoader: ask the sampler, fetch, collate.
 
-`BaseIterator` keeps the count and the random draws that every pass makes; `SingleProcessIterator` loads in this process. Where
-the dataset stands in memory, `fetcher` finds its gather and a batch is taken in one step; an index that the gather does not
-understand goes the ordinary way, sample by sample, which gives the same batch or the proper error.
+`BaseIterator` keeps the count and the random draws that every pass makes; `SingleProcessIterator` loads in this
+process. Where the dataset stands in memory, `fetcher` finds its gather and a batch is taken in one step; an index
+that the gather does not understand goes the ordinary way, sample by sample, which gives the same batch or the proper
+error.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class GatherFetcher:
                 return self.gather(positions)
             except IndexError:
                 pass  # out of range: the dataset itself says so, in its words
-        return self.one_by_one(indices.tolist() if positions is indices else indices)
+        return self.one_by_one(indices.tolist() if type(indices) is np.ndarray else indices)
 
 
 class StreamFetcher:

@@ -1,7 +1,7 @@
 """The DataLoader: a dataset, the order in which to visit it, and how to make batches.
 
-`DataLoader` checks and keeps the settings; each ``iter(loader)`` makes an iterator, in this process (`iterators`) or with
-worker processes (`processes`).
+`DataLoader` checks and keeps the settings; each ``iter(loader)`` makes an iterator, in this process (`iterators`) or
+with worker processes (`processes`).
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class DataLoader(Generic[T_co]):
         batch_size: samples in a batch; None gives the samples one by one, not collated.
         shuffle: a new random order each epoch.
         sampler: the order of the indices; excludes ``shuffle``.
-        batch_sampler: an iterable of lists of indices; excludes ``batch_size``, ``shuffle``, ``sampler`` and ``drop_last``.
+        batch_sampler: an iterable of lists of indices; excludes ``batch_size``, ``shuffle``, ``sampler`` and
+            ``drop_last``.
         num_workers: processes that load ahead; 0 loads in this one.
         collate_fn: makes a batch of a list of samples; `default_collate` by default.
         pin_memory: copy batches to memory from which an accelerator reads faster; nothing to do without one.
@@ -221,9 +222,7 @@ def _too_many_workers(wanted: int, most: int | None, by_cpuset: bool) -> str:
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
     if num_workers < 0:
-        raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
-        )
+        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
@@ -245,19 +244,13 @@ def _check_stream(shuffle: bool | None, sampler: Any, batch_sampler: Any) -> Non
             )
 
 
-def _check_batches(
-    batch_size: int | None, shuffle: bool, sampler: Any, batch_sampler: Any, drop_last: bool
-) -> None:
+def _check_batches(batch_size: int | None, shuffle: bool, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
     if sampler is not None and shuffle:
         raise ValueError("sampler option is mutually exclusive with shuffle")
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-        raise ValueError(
-            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
-        )
+        raise ValueError("batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last")
     if batch_sampler is None and batch_size is None and drop_last:
-        raise ValueError(
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-        )
+        raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
 
 
 def _checked_context(context: Any, num_workers: int) -> Any:

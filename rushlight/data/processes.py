@@ -1,9 +1,9 @@
 """A pass over a DataLoader with worker processes.
 
-Each worker has a pipe. The iterator keeps ``prefetch_factor`` batches a worker under way: it hands index lists to the workers
-in turn, each with a ticket (epoch, batch number), waits on all pipes at once, and gives the batches out in the order of their
-numbers, holding back those that come early. A worker that dies, or one that is too slow for ``timeout``, is reported as a
-RuntimeError. Closing the pipes ends the workers.
+Each worker has a pipe. The iterator keeps ``prefetch_factor`` batches a worker under way: it hands index lists to the
+workers in turn, each with a ticket (epoch, batch number), waits on all pipes at once, and gives the batches out in
+the order of their numbers, holding back those that come early. A worker that dies, or one that is too slow for
+``timeout``, is reported as a RuntimeError. Closing the pipes ends the workers.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class MultiProcessingIterator(BaseIterator):
     def _reset(self, loader: DataLoader[Any]) -> None:
         super()._reset(loader)
         if not self._pipes:
-            raise RuntimeError("DataLoader workers are not running any more: one of them failed. Make a new DataLoader.")
+            raise RuntimeError(
+                "DataLoader workers are not running any more: one of them failed. Make a new DataLoader."
+            )
         self._epoch += 1  # batches of the last epoch that are still under way are thrown away when they come
         for number in range(self._num_workers):
             self._send(number, RESUME, None)

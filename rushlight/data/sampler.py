@@ -1,9 +1,9 @@
 """Samplers: in which order the samples are visited.
 
-A sampler is an iterable of indices; `BatchSampler` cuts such an iterable into lists. The samplers of this file make their
-indices in *blocks* (NumPy arrays, usually a whole epoch in one), drawn from the generators at the moments at which PyTorch
-draws; iterating over a sampler hands a block out number by number, and a loader over data in memory takes the
-blocks themselves (`index_blocks`).
+A sampler is an iterable of indices; `BatchSampler` cuts such an iterable into lists. The samplers of this file make
+their indices in *blocks* (NumPy arrays, usually a whole epoch in one), drawn from the generators at the moments at
+which PyTorch draws; iterating over a sampler hands a block out number by number, and a loader over data in memory
+takes the blocks themselves (`index_blocks`).
 """
 
 from __future__ import annotations
@@ -104,9 +104,7 @@ class RandomSampler(_BlockSampler):
         if not isinstance(replacement, bool):
             raise TypeError(f"replacement should be a boolean value, but got replacement={replacement}")
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ValueError(
-                f"num_samples should be a positive integer value, but got num_samples={self.num_samples}"
-            )
+            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={self.num_samples}")
 
     @property
     def num_samples(self) -> int:
@@ -130,7 +128,8 @@ class RandomSampler(_BlockSampler):
         for _ in range(self.num_samples // count):
             yield draws.permutation(count, generator)
         rest = self.num_samples % count
-        # PyTorch draws once more even where nothing is left to give: seen by whoever shares the generator, only by them.
+        # PyTorch draws once more even where nothing is left to give: seen by whoever shares the generator, only by
+        # them.
         if rest or self.generator is not None:
             yield draws.permutation(count, generator)[:rest]
 
@@ -181,16 +180,12 @@ class WeightedRandomSampler(_BlockSampler):
         generator: Generator | None = None,
     ) -> None:
         if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
-            raise ValueError(
-                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
-            )
+            raise ValueError(f"num_samples should be a positive integer value, but got num_samples={num_samples}")
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
         tensor = draws.weights_tensor(weights)
         if len(tensor.shape) != 1:
-            raise ValueError(
-                f"weights should be a 1d sequence but given weights have shape {tuple(tensor.shape)}"
-            )
+            raise ValueError(f"weights should be a 1d sequence but given weights have shape {tuple(tensor.shape)}")
         self.weights = tensor
         self.num_samples = num_samples
         self.replacement = replacement

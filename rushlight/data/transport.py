@@ -1,9 +1,10 @@
 """Batches on their way from a worker process to the loader.
 
-`pack` pickles any Python object into one message in which the numbers of tensors and arrays stand apart (pickle protocol 5);
-`unpack` makes the object again around those numbers, without copying them once more. A large batch travels in anonymous shared memory
-(`memfd`, on Linux): the worker writes it there and passes the file descriptor, and the memory is gone when the last
-tensor of the batch is, even if a process is killed. Small batches, and other systems, use the pipe alone.
+`send` pickles any Python object into one message in which the numbers of tensors and arrays stand apart (pickle
+protocol 5); `receive` makes the object again around those numbers, without copying them once more. A large batch
+travels in anonymous shared memory (`memfd`, on Linux): the worker writes it there and passes the file descriptor, and
+the memory is gone when the last tensor of the batch is, even if a process is killed. Small batches, and other
+systems, use the pipe alone.
 
 Only the loader and the workers that it started itself speak over such a pipe: nothing from outside is unpickled here.
 """
@@ -26,7 +27,7 @@ from rushlight.data.collate import _is_plain
 from rushlight.tensor import Tensor, wrap
 
 SHARED_FROM = 1 << 18
-"""Batches of so many bytes go through shared memory: below it, making and mapping the memory costs more than the copies."""
+"""Batches of so many bytes go through shared memory: below, making and mapping it costs more than the copies."""
 
 ALIGNMENT = 64
 _HAS_SHARED_MEMORY = sys.platform == "linux" and hasattr(os, "memfd_create")

@@ -64,7 +64,7 @@ class Failure:
     """An exception of a worker, with its traceback as text, to raise again in the loader's process."""
 
     def __init__(self, error: BaseException, where: str) -> None:
-        self.kind = type(error) if _has_pickle(type(error)) else RuntimeError
+        self.kind: Any = type(error) if _has_pickle(type(error)) else RuntimeError
         self.text = "".join(traceback.format_exception(error))
         self.where = where
 

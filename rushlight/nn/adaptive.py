@@ -1,7 +1,7 @@
 """`AdaptiveLogSoftmaxWithLoss`: a softmax over very many classes that spends little on the rare ones.
 
-Grave et al. 2016. The frequent classes and one entry per cluster of rare ones form the head; each cluster has a smaller projection of
-its own, the tail, which is only computed for the samples whose target lies in it.
+Grave et al. 2016. The frequent classes and one entry per cluster of rare ones form the head; each cluster has a smaller
+projection of its own, the tail, which is only computed for the samples whose target lies in it.
 """
 
 from __future__ import annotations

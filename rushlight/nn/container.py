@@ -98,7 +98,7 @@ class Sequential(_Row):
         super().__init__()
         named = args[0] if len(args) == 1 and isinstance(args[0], OrderedDict) else None
         for key, module in named.items() if named is not None else enumerate(args):
-            self.add_module(key if named is not None else str(key), module)
+            self.add_module(str(key) if named is None else key, module)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
         """What the last module returns; `input` itself if there are none."""

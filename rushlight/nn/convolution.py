@@ -121,12 +121,12 @@ class _ConvNd(Module):
         return function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Tensor) -> Tensor:
-        parameters = self._parameters
+        parameters: Any = self._parameters
         try:
             weight, bias = parameters["weight"], parameters["bias"]  # quicker than the attributes
         except KeyError:  # a parametrization has taken one over
             weight, bias = self.weight, self.bias
-        return self._conv_forward(input, weight, bias)  # type: ignore[arg-type]
+        return self._conv_forward(input, weight, bias)
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
@@ -339,9 +339,9 @@ class _LazyConvXdMixin(LazyModuleMixin):
         self.out_channels = out_channels
         factory = {"device": self.weight.device, "dtype": self.weight.dtype}
         bias = self.bias is not None
-        self.weight = UninitializedParameter(**factory)
+        self.register_parameter("weight", UninitializedParameter(**factory))
         if bias:
-            self.bias = UninitializedParameter(**factory)
+            self.register_parameter("bias", UninitializedParameter(**factory))
 
     def reset_parameters(self: Any) -> None:
         if not self.has_uninitialized_params() and self.in_channels != 0:

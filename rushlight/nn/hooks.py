@@ -383,7 +383,7 @@ class BackwardRelay:
 
 
 def _relayed(values: tuple[Any, ...], callback: Callable[..., Any]) -> tuple[tuple[Any, ...], list[int] | None]:
-    """`values` with the tensors behind a `_Relay`, and where they are; as they are, and None, if none needs a gradient."""
+    """`values` with the tensors behind a `_Relay`, and where they are; None if none needs a gradient."""
     import rushlight
 
     positions = [i for i, value in enumerate(values) if isinstance(value, Tensor)]

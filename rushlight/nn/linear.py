@@ -63,7 +63,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        parameters = self._parameters
+        parameters: Any = self._parameters
         try:
             weight, bias = parameters["weight"], parameters["bias"]  # quicker than the attributes
         except KeyError:  # a parametrization has taken one over

@@ -541,7 +541,8 @@ class Module:
         """Drop the gradients of all parameters, or fill them with zeros."""
         if getattr(self, "_is_replica", False):
             warnings.warn(_REPLICA, stacklevel=2)
-        for param in self.parameters():
+        params: Iterator[Any] = self.parameters()
+        for param in params:
             if set_to_none:
                 param.grad = None
             elif param.grad is not None:
@@ -759,7 +760,7 @@ def _new_state() -> dict[str, Any]:
     }
 
 
-def _replace_numbers(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
+def _replace_numbers(tensor: Any, fn: Callable[[Tensor], Tensor]) -> None:
     converted = fn(tensor)
     if converted is not tensor:
         tensor.data = converted

@@ -6,9 +6,9 @@ which inputs they take (`_input_dims`). Layer, group and RMS normalization keep 
 
 from __future__ import annotations
 
-import numbers
 import sys
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 from rushlight.autograd import no_grad
@@ -65,7 +65,7 @@ class _NormBase(Module):
         if self.track_running_stats:
             mean = rushlight.zeros(self.num_features, device=device, dtype=dtype)
             var = rushlight.ones(self.num_features, device=device, dtype=dtype)
-            count = rushlight.tensor(0, dtype=rushlight.long, device=device)
+            count = rushlight.tensor(0, dtype=rushlight.long, device=device)  # type: ignore[operator]
         self.register_buffer("running_mean", mean)
         self.register_buffer("running_var", var)
         self.register_buffer("num_batches_tracked", count)
@@ -106,7 +106,7 @@ class _NormBase(Module):
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
             count = self.num_batches_tracked  # older checkpoints did not count batches
             known = count is not None and count.device.type != "meta"
-            state_dict[key] = count if known else rushlight.tensor(0, dtype=rushlight.long)
+            state_dict[key] = count if known else rushlight.tensor(0, dtype=rushlight.long)  # type: ignore[operator]
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
@@ -337,7 +337,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
         if track_running_stats:
             self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)
-            self.num_batches_tracked = rushlight.tensor(0, dtype=rushlight.long, device=device)
+            self.num_batches_tracked = rushlight.tensor(0, dtype=rushlight.long, device=device)  # type: ignore[operator]
 
     def reset_parameters(self) -> None:
         if not self.has_uninitialized_params() and self.num_features != 0:
@@ -391,7 +391,7 @@ class LazyInstanceNorm3d(_LazyNormBase, InstanceNorm3d):
 
 
 def _as_shape(normalized_shape: Any) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
+    return tuple(normalized_shape) if isinstance(normalized_shape, Iterable) else (normalized_shape,)
 
 
 class LayerNorm(Module):

@@ -159,7 +159,7 @@ class UninitializedTensorMixin:
         return memo[id(self)]
 
 
-class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc, metaclass]
     """A Parameter of a lazy layer before the first input is seen; becomes a `Parameter`."""
 
     cls_to_become = Parameter

@@ -32,7 +32,8 @@ class _Weights:
 
     def __init__(self, tensors: Sequence[Tensor], bias: bool, projected: bool) -> None:
         self.ih, self.hh = tensors[0], tensors[1]
-        self.b_ih, self.b_hh = (tensors[2], tensors[3]) if bias else (None, None)
+        self.b_ih = tensors[2] if bias else None
+        self.b_hh = tensors[3] if bias else None
         self.hr = tensors[-1] if projected else None
 
 

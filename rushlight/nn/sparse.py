@@ -255,5 +255,5 @@ class EmbeddingBag(_Table):
             include_last_offset=include_last_offset,
             padding_idx=padding_idx,
         )
-        bag.weight.requires_grad = not freeze
+        bag.weight.requires_grad_(not freeze)
         return bag

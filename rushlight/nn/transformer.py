@@ -41,7 +41,7 @@ def _is_causal(mask: Tensor | None, is_causal: bool | None, size: int) -> bool:
     if is_causal is not None or mask is None:
         return is_causal is True
     causal = _causal_mask(size, mask.device, mask.dtype)
-    return mask.size() == causal.size() and bool((mask == causal).all())
+    return mask.size() == causal.size() and bool(mask.eq(causal).all())
 
 
 def _length(input: Tensor, batch_first: bool) -> int:
@@ -264,7 +264,7 @@ class TransformerEncoder(Module):
         for layer in self.layers:
             output = layer(output, src_mask=mask, is_causal=is_causal, src_key_padding_mask=padding)
         if padding is not None and mask is None and self._nests(src, padding):
-            output = output.masked_fill((padding != 0).unsqueeze(-1), 0.0)
+            output = output.masked_fill(padding.ne(0).unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
 
     def _nests(self, src: Tensor, padding: Tensor) -> bool:
@@ -276,7 +276,7 @@ class TransformerEncoder(Module):
         inputs = (src, *self.layers[0].parameters())
         if rushlight.is_grad_enabled() and any(t.requires_grad for t in inputs):
             return False
-        present = padding == 0  # padding must be at the ends
+        present = padding.eq(0)  # padding must be at the ends
         return not self.mask_check or not bool((present[:, 1:] & ~present[:, :-1]).any())
 
 

@@ -15,7 +15,7 @@ from rushlight.core import dtype as dtypes
 from rushlight.core import sampling
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.generator import engine_of
-from rushlight.core.strided import preserve_strides
+from rushlight.core.strided import is_contiguous, preserve_strides
 from rushlight.record.memory import assign, check_writable
 from rushlight.record.spec import Spec
 from rushlight.record.trace import realize, settle
@@ -93,6 +93,8 @@ def _like(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
             check_device(device)
         kind = (dtype or spec.dtype).name
         strides = preserve_strides(spec.shape, spec.strides)
+        if draw is _normal_like:
+            bounds["contiguous"] = is_contiguous(spec.shape, strides)
         drawn = _in_order(spec, strides, lambda shape: draw(engine_of(generator), shape, kind, *args, **bounds))
         return finish(drawn, requires_grad)
 
@@ -105,8 +107,8 @@ def _uniform_like(engine: Any, shape: Any, kind: str) -> np.ndarray:
     return sampling.uniform(engine, shape, 0.0, 1.0, kind)
 
 
-def _normal_like(engine: Any, shape: Any, kind: str) -> np.ndarray:
-    return sampling.normal(engine, shape, 0.0, 1.0, kind)
+def _normal_like(engine: Any, shape: Any, kind: str, *, contiguous: bool = True) -> np.ndarray:
+    return sampling.normal(engine, shape, 0.0, 1.0, kind, contiguous)
 
 
 def _randint_like(engine: Any, shape: Any, kind: str, *bounds: int, low: int = 0, high: int | None = None) -> np.ndarray:
@@ -130,6 +132,8 @@ def _filling(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
     def fill(self: Tensor, *args: Any, generator: Any = None, **options: Any) -> Tensor:
         spec = settle(self).spec
         check_writable(self)
+        if draw is _normal:
+            options["contiguous"] = is_contiguous(spec.shape, spec.strides)  # PyTorch draws by pairs elsewhere
         drawn = _in_order(spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options))
         return assign(self, drawn)
 
@@ -143,8 +147,10 @@ def _uniform(engine: Any, shape: Any, kind: str, from_: float = 0.0, to: float =
     return sampling.uniform(engine, shape, named.get("from", from_), to, kind)
 
 
-def _normal(engine: Any, shape: Any, kind: str, mean: float = 0.0, std: float = 1.0) -> np.ndarray:
-    return sampling.normal(engine, shape, mean, std, kind)
+def _normal(
+    engine: Any, shape: Any, kind: str, mean: float = 0.0, std: float = 1.0, *, contiguous: bool = True
+) -> np.ndarray:
+    return sampling.normal(engine, shape, mean, std, kind, contiguous)
 
 
 def _random(engine: Any, shape: Any, kind: str, *bounds: int, to: int | None = None, **named: int) -> np.ndarray:

@@ -4,7 +4,8 @@ A step gathers all parameters that have a gradient and runs one recorded rule ov
 the file named after the optimizer. `lr_scheduler` changes the options from step to step, `swa_utils` averages parameters.
 """
 
-from rushlight.optim import lr_scheduler, swa_utils
+from rushlight.core.missing import missing
+from rushlight.optim import lr_scheduler
 from rushlight.optim.adadelta import Adadelta
 from rushlight.optim.adafactor import Adafactor
 from rushlight.optim.adagrad import Adagrad
@@ -42,3 +43,6 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
+
+# Loaded when first asked for: it needs `rushlight.nn`, the optimizers do not.
+__getattr__ = missing(__name__, {"swa_utils": "rushlight.optim.swa_utils"})

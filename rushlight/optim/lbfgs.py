@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import rushlight
-from rushlight import record
 from rushlight.optim.optimizer import Optimizer, ParamsT
 from rushlight.optim.update import as_number
 from rushlight.optim.validation import check_lr
+from rushlight.record.trace import recorder
 from rushlight.tensor import Tensor
 
 __all__ = ["LBFGS"]
@@ -216,7 +216,7 @@ class LBFGS(Optimizer):
                 state.clear()
                 state.update(memory)
                 raise
-        record.flush_after_step()
+        recorder().flush()
         return first
 
     def _minimize(self, closure: Callable[[], Any], state: dict[str, Any]) -> Any:

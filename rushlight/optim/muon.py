@@ -53,7 +53,7 @@ def orthogonalized(matrix: Tensor, coefficients: Sequence[float], steps: int, ep
     tall = matrix.shape[0] > matrix.shape[1]
     if tall:
         x = x.t()
-    x = _bfloat(x / _bfloat(_bfloat(x.norm()).clamp(min=eps)))
+    x = _bfloat(x / _bfloat(_bfloat((x * x).sum().sqrt()).clamp(min=eps)))
     for _ in range(steps):
         gram = _bfloat(x @ x.t())
         x = _bfloat(x * a + _bfloat(gram * b + gram @ gram * c) @ x)

@@ -16,12 +16,11 @@ from itertools import chain
 from typing import Any, Literal
 
 import rushlight
-from rushlight import record
 from rushlight.nn.module import Module
 from rushlight.optim.lr_scheduler.base import LRScheduler, per_group
 from rushlight.optim.optimizer import Optimizer
 from rushlight.optim.state import number_tensor
-from rushlight.optim.update import Number, lerp
+from rushlight.optim.update import Number, lerp, replace
 from rushlight.tensor import Tensor
 
 __all__ = [
@@ -55,9 +54,7 @@ def _mix(small: bool, tensors: Sequence[Tensor], numbers: Sequence[Number]) -> l
 def _move(averaged: Sequence[Tensor], current: Sequence[Tensor], weight: float) -> None:
     small = weight < 0.5
     tensors = [*averaged, *current]
-    news = record.memoised(("average", small, len(averaged)), tensors, [weight], partial(_mix, small))
-    for target, new in zip(averaged, news, strict=True):
-        target._assign(new)
+    replace(averaged, ("average", small, len(averaged)), tensors, [weight], partial(_mix, small))
 
 
 def _check_decay(decay: float) -> None:

@@ -19,12 +19,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 import rushlight
-from rushlight import record
 from rushlight.optim.optimizer import Optimizer
 from rushlight.optim.state import ParamState, number_tensor, values_of, write_values
-from rushlight.tensor import Tensor
+from rushlight.record.trace import recorder
+from rushlight.tensor import Tensor, memoised
 
-__all__ = ["Fetch", "Number", "Rule", "RuleOptimizer", "Step", "Update", "as_number", "decayed", "fetch", "lerp", "zeros"]
+__all__ = ["Fetch", "Number", "Rule", "RuleOptimizer", "Step", "Update", "as_number", "decayed", "fetch", "lerp", "replace", "zeros"]
 
 Number = Any  # a Python float, or the 0-dim tensor that stands for one while a rule is recorded
 Rule = Callable[..., tuple[Tensor, ...]]
@@ -79,11 +79,26 @@ class Update:
                 for target, new in zip(self.targets, apply_rules(layout, self.tensors, self.numbers), strict=True):
                     target.copy_(new)
         else:
-            news = record.memoised(layout, self.tensors, self.numbers, partial(apply_rules, layout))
-            for target, new in zip(self.targets, news):  # noqa: B905 (lengths agree by construction)
-                target._assign(new)
+            replace(self.targets, layout, self.tensors, self.numbers, partial(apply_rules, layout))
         for commit in self.commits:
             commit()
+
+
+def replace(
+    targets: Sequence[Tensor],
+    key: tuple[Any, ...],
+    tensors: Sequence[Tensor],
+    numbers: Sequence[float],
+    build: Callable[..., list[Tensor]],
+) -> None:
+    """Gives `targets` the values that `build(tensors, numbers)` makes, as one memoised edge outside the tape."""
+    me = recorder()
+    tracking, me.tracking = me.tracking, False
+    try:
+        for target, new in zip(targets, memoised(key, tensors, numbers, build)):  # noqa: B905 (one new for each target)
+            target._assign(new)
+    finally:
+        me.tracking = tracking
 
 
 def apply_rules(layout: Sequence[Part], tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor]:
@@ -234,7 +249,7 @@ class RuleOptimizer(Optimizer):
             self._step_in_turns()
         else:
             self._update([group["params"] for group in self.param_groups])
-        record.flush_after_step()
+        recorder().flush()
         return loss
 
     def _update(self, params: Sequence[list[Tensor]]) -> None:

@@ -14,7 +14,7 @@ parameter as frozen whole, this table does not.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .plots import evaluating
@@ -46,7 +46,6 @@ class Layer:
     trainable: int = 0
     own_parameters: int = 0
     mult_adds: int = 0
-    children: list[Layer] = field(default_factory=list)
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""Pictures: torchvision's names. `datasets`, `transforms`, `utils` and `models` are loaded when they are first asked for."""
+"""Pictures: torchvision's names. `datasets`, `transforms`, `utils` and `models` load when they are first touched."""
 
 from typing import Any
 

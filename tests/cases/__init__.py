@@ -1,8 +1,9 @@
 """Programs with known answers: the cases that PyTorch answered once and Rushlight must answer again.
 
-A case is a small function of the tensor module `t` and of NumPy; it returns observations (numbers, shapes, strides, names,
-error messages) as plain data. `tests/make_expected.py` runs the cases on PyTorch and writes `tests/expected/<group>.json`;
-`tests/test_aliasing.py` and `tests/test_autograd.py` run them on Rushlight and compare. A group is one module of this package.
+A case is a small function of the tensor module `t` and of NumPy; it returns observations (numbers, shapes, strides,
+names, error messages) as plain data. `tests/make_expected.py` runs the cases on PyTorch and writes
+`tests/expected/<group>.json`; `tests/test_aliasing.py` and `tests/test_autograd.py` run them on Rushlight and
+compare. A group is one module of this package.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Run cases and print those that answer otherwise than PyTorch did: `python -m cases [--module NAME] [group or group.case ...]`.
+"""Run cases and print those that answer otherwise than PyTorch did: `python -m cases [--module NAME] [group or
+group.case ...]`.
 
-Run from `tests/`. Every case runs twice, because a program met again takes another path than one met for the first time. Exits
-with 1 if any case differs, so that a test can run all of them in a process with other settings.
+Run from `tests/`. Every case runs twice, because a program met again takes another path than one met for the first
+time. Exits with 1 if any case differs, so that a test can run all of them in a process with other settings.
 """
 
 from __future__ import annotations

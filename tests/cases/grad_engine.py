@@ -1,4 +1,4 @@
-"""`backward` and `autograd.grad`: accumulation, kept and freed graphs, higher orders, argument forms, and their errors."""
+"""`backward` and `autograd.grad`: accumulation, kept and freed graphs, higher orders, argument forms, errors."""
 
 from __future__ import annotations
 
@@ -186,9 +186,11 @@ def create_graph_second_and_third_order(t, np):
 def second_order_of_many_functions(t, np):
     functions = {
         "exp": t.exp, "sin": t.sin, "tanh": t.tanh, "sigmoid": t.sigmoid, "log": t.log, "sqrt": t.sqrt,
-        "reciprocal": t.reciprocal, "square": t.square, "softplus": t.nn.functional.softplus, "div": lambda x: 1 / (1 + x),
+        "reciprocal": t.reciprocal, "square": t.square, "softplus": t.nn.functional.softplus,
+        "div": lambda x: 1 / (1 + x),
         "pow": lambda x: x**3, "mul": lambda x: x * x, "matmul": lambda x: x @ x, "norm": lambda x: x.norm(),
-        "softmax": lambda x: x.softmax(0)[0], "log_softmax": lambda x: x.log_softmax(0)[0], "relu": lambda x: t.relu(x) ** 2,
+        "softmax": lambda x: x.softmax(0)[0], "log_softmax": lambda x: x.log_softmax(0)[0],
+        "relu": lambda x: t.relu(x) ** 2,
         "prod": lambda x: x.prod(), "var": lambda x: x.var(), "logsumexp": lambda x: x.logsumexp(0),
         "cumsum": lambda x: x.cumsum(0) ** 2, "gelu": t.nn.functional.gelu, "silu": t.nn.functional.silu, "erf": t.erf,
     }  # fmt: skip

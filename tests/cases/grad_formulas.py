@@ -1,4 +1,6 @@
-"""Derivatives where they are a matter of convention (ties, kinks, zeros, bounds, complex numbers), of shapes, and of dtypes."""
+"""Derivatives where they are a matter of convention (ties, kinks, zeros, bounds, complex numbers), of shapes, and of
+dtypes.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +29,16 @@ def weighted(t, function, *values):
 def kinks_at_zero(t, np):
     F, zero = t.nn.functional, [0.0, -0.0]
     functions = {
-        "abs": t.abs, "relu": t.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "selu": F.selu, "celu": F.celu, "sign": t.sign,
-        "clamp_min": lambda x: x.clamp(min=0), "clamp_max": lambda x: x.clamp(max=0), "hardtanh": lambda x: F.hardtanh(x, 0, 1),
-        "hardshrink": F.hardshrink, "softshrink": F.softshrink, "relu6": F.relu6, "hardsigmoid": F.hardsigmoid, "hardswish": F.hardswish,
-        "threshold": lambda x: F.threshold(x, 0, 5), "floor": t.floor, "round": t.round, "frac": t.frac, "softsign": F.softsign,
-        "maximum": lambda x: t.maximum(x, t.zeros(2, dtype=t.float64)), "max0": lambda x: x.max(), "silu": F.silu, "gelu": F.gelu,
+        "abs": t.abs, "relu": t.relu, "leaky_relu": F.leaky_relu, "elu": F.elu, "selu": F.selu, "celu": F.celu,
+        "sign": t.sign,
+        "clamp_min": lambda x: x.clamp(min=0), "clamp_max": lambda x: x.clamp(max=0),
+        "hardtanh": lambda x: F.hardtanh(x, 0, 1),
+        "hardshrink": F.hardshrink, "softshrink": F.softshrink, "relu6": F.relu6, "hardsigmoid": F.hardsigmoid,
+        "hardswish": F.hardswish,
+        "threshold": lambda x: F.threshold(x, 0, 5), "floor": t.floor, "round": t.round, "frac": t.frac,
+        "softsign": F.softsign,
+        "maximum": lambda x: t.maximum(x, t.zeros(2, dtype=t.float64)), "max0": lambda x: x.max(), "silu": F.silu,
+        "gelu": F.gelu,
     }  # fmt: skip
     return {name: gradient(t, f, zero) for name, f in functions.items()}
 
@@ -387,7 +394,9 @@ def loss_gradients(t, np):
 @case
 def activation_gradients(t, np):
     F, x = t.nn.functional, [-2.0, -0.3, 0.4, 3.0, 30.0]
-    names = "relu leaky_relu elu selu celu gelu silu mish softplus logsigmoid tanhshrink softsign hardswish sigmoid tanh".split()
+    names = (
+        "relu leaky_relu elu selu celu gelu silu mish softplus logsigmoid tanhshrink softsign hardswish sigmoid tanh"
+    ).split()
     results = {name: gradient(t, getattr(F, name), x) for name in names}
     results["gelu_tanh"] = gradient(t, lambda v: F.gelu(v, approximate="tanh"), x)
     results["softplus_beta"] = gradient(t, lambda v: F.softplus(v, beta=3, threshold=5), x)

@@ -1,4 +1,6 @@
-"""`torch.autograd.Function`: what a user's own operation may save, return, refuse, and how often it can be differentiated."""
+"""`torch.autograd.Function`: what a user's own operation may save, return, refuse, and how often it can be
+differentiated.
+"""
 
 from __future__ import annotations
 
@@ -756,22 +758,6 @@ def view_returned_from_a_function(t, np):
     y = First.apply(x * 2)
     (y * y).sum().backward()
     return y, x.grad
-
-
-@case
-def saved_tensors_without_saving(t, np):
-    class Empty(t.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            return x * 2
-
-        @staticmethod
-        def backward(ctx, grad):
-            return grad * (2 + len(ctx.saved_tensors))
-
-    x = t.ones(1, requires_grad=True)
-    Empty.apply(x).backward()
-    return x.grad
 
 
 @case

@@ -17,7 +17,8 @@ def names_of_arithmetic(t, np):
     x, y = t.ones(2, requires_grad=True), t.full((2,), 2.0, requires_grad=True)
     results = (
         x + y, x + 1, 1 + x, x - y, 1 - x, x * y, x * 2, x / y, x / 2, 1 / x, -x, x**2, x**y, 2**x, x % 2, x // 1,
-        abs(x), +x * 1, t.maximum(x, y), t.minimum(x, y), t.fmod(x, 2), t.atan2(x, y), t.where(x > 0, x, y), x.lerp(y, 0.5),
+        abs(x), +x * 1, t.maximum(x, y), t.minimum(x, y), t.fmod(x, 2), t.atan2(x, y), t.where(x > 0, x, y),
+        x.lerp(y, 0.5),
         t.addcmul(x, x, y), t.addcdiv(x, x, y), x.sub(y, alpha=2), t.hypot(x, y),
     )  # fmt: skip
     return [name(r) for r in results]
@@ -26,8 +27,8 @@ def names_of_arithmetic(t, np):
 @case
 def names_of_pointwise_functions(t, np):
     names = (
-        "exp log log2 log10 log1p expm1 sqrt rsqrt square reciprocal sin cos tan asin acos atan sinh cosh tanh sigmoid erf "
-        "abs neg sign floor ceil round trunc frac relu logit digamma lgamma exp2 erfc sinc deg2rad positive"
+        "exp log log2 log10 log1p expm1 sqrt rsqrt square reciprocal sin cos tan asin acos atan sinh cosh tanh sigmoid "
+        "erf abs neg sign floor ceil round trunc frac relu logit digamma lgamma exp2 erfc sinc deg2rad positive"
     ).split()
     x = t.full((2,), 0.5, requires_grad=True)
     return {n: name(getattr(t, n)(x)) for n in names}
@@ -39,8 +40,8 @@ def names_of_activations(t, np):
     results = {
         n: name(getattr(F, n)(x))
         for n in (
-            "relu leaky_relu elu selu celu gelu silu mish softplus hardtanh relu6 hardsigmoid hardswish logsigmoid softsign tanhshrink "
-            "softshrink hardshrink glu"
+            "relu leaky_relu elu selu celu gelu silu mish softplus hardtanh relu6 hardsigmoid hardswish "
+            "logsigmoid softsign tanhshrink softshrink hardshrink glu"
         ).split()
     }
     results["softmax"] = name(F.softmax(x, 1))
@@ -56,8 +57,10 @@ def names_of_activations(t, np):
 def names_of_reductions(t, np):
     x = t.arange(1.0, 7.0).view(2, 3).requires_grad_()
     results = (
-        x.sum(), x.sum(0), x.mean(), x.mean(1), x.prod(), x.prod(0), x.max(), x.max(0)[0], x.min(), x.min(1).values, x.amax(0), x.amin(),
-        x.std(), x.std(0), x.var(), x.var(1), x.norm(), x.norm(1), x.norm(2, 0), x.logsumexp(0), x.cumsum(0), x.cumprod(1), x.median(),
+        x.sum(), x.sum(0), x.mean(), x.mean(1), x.prod(), x.prod(0), x.max(), x.max(0)[0], x.min(), x.min(1).values,
+        x.amax(0), x.amin(),
+        x.std(), x.std(0), x.var(), x.var(1), x.norm(), x.norm(1), x.norm(2, 0), x.logsumexp(0), x.cumsum(0),
+        x.cumprod(1), x.median(),
         x.median(0)[0], x.sort()[0], x.topk(2)[0], x.kthvalue(1)[0], x.trace(), x.nansum(), x.dist(x * 2),
     )  # fmt: skip
     return [name(r) for r in results]
@@ -67,10 +70,14 @@ def names_of_reductions(t, np):
 def names_of_views(t, np):
     x = t.ones(2, 3, 1, requires_grad=True)
     results = (
-        x.view(6), x.reshape(3, 2), x[0], x[1:], x[:, 1], x[..., 0], x[None], x.transpose(0, 1), x.permute(2, 0, 1), x[0].t(), x.mT,
-        x.unsqueeze(0), x.squeeze(), x.squeeze(2), x.expand(2, 3, 4), x.flatten(), x.unflatten(1, (3, 1)), x.narrow(1, 0, 2), x.select(0, 1),
-        x.diagonal(), x.unfold(1, 2, 1), x.split(1)[0], x.split([1, 1])[1], x.chunk(2)[0], x.unbind(0)[1], x.movedim(0, 1), x.as_strided((2,), (1,)),
-        x.swapaxes(0, 1), x.view_as(x), x.contiguous(), x.clone(), x[0].T, x.ravel(), x.broadcast_to(2, 3, 2), x.tensor_split(2)[0],
+        x.view(6), x.reshape(3, 2), x[0], x[1:], x[:, 1], x[..., 0], x[None], x.transpose(0, 1), x.permute(2, 0, 1),
+        x[0].t(), x.mT,
+        x.unsqueeze(0), x.squeeze(), x.squeeze(2), x.expand(2, 3, 4), x.flatten(), x.unflatten(1, (3, 1)),
+        x.narrow(1, 0, 2), x.select(0, 1),
+        x.diagonal(), x.unfold(1, 2, 1), x.split(1)[0], x.split([1, 1])[1], x.chunk(2)[0], x.unbind(0)[1],
+        x.movedim(0, 1), x.as_strided((2,), (1,)),
+        x.swapaxes(0, 1), x.view_as(x), x.contiguous(), x.clone(), x[0].T, x.ravel(), x.broadcast_to(2, 3, 2),
+        x.tensor_split(2)[0],
     )  # fmt: skip
     return [name(r) for r in results]
 
@@ -80,11 +87,16 @@ def names_of_indexing_and_joining(t, np):
     x = t.arange(6.0).view(2, 3).requires_grad_()
     i = t.tensor([[0, 1]])
     results = (
-        x[[0, 1]], x[x > 1], x[0, 1], x[t.tensor([1])], x.gather(1, i), x.scatter(1, i, 5.0), x.scatter_add(1, i, t.ones(1, 2)),
-        x.index_select(0, t.tensor([0])), x.masked_fill(x > 1, 0), x.masked_select(x > 1), x.index_add(0, t.tensor([0]), t.ones(1, 3)),
-        t.cat([x, x]), t.stack([x, x]), x.repeat(2, 1), x.flip(0), x.roll(1), x.tile(2), x.tril(), x.triu(), t.diag(x[0]), x.take(t.tensor([0])),
-        t.nn.functional.pad(x, (1, 1)), x.repeat_interleave(2), x.rot90(), t.take_along_dim(x, i, 1), t.hstack([x, x]), t.vstack([x]),
-        t.meshgrid(x[0], x[1], indexing="ij")[0], x.index_put((t.tensor([0]),), t.tensor(1.0)), t.nn.functional.one_hot(i).float() @ x.new_ones(2, 1),
+        x[[0, 1]], x[x > 1], x[0, 1], x[t.tensor([1])], x.gather(1, i), x.scatter(1, i, 5.0),
+        x.scatter_add(1, i, t.ones(1, 2)),
+        x.index_select(0, t.tensor([0])), x.masked_fill(x > 1, 0), x.masked_select(x > 1),
+        x.index_add(0, t.tensor([0]), t.ones(1, 3)),
+        t.cat([x, x]), t.stack([x, x]), x.repeat(2, 1), x.flip(0), x.roll(1), x.tile(2), x.tril(), x.triu(),
+        t.diag(x[0]), x.take(t.tensor([0])),
+        t.nn.functional.pad(x, (1, 1)), x.repeat_interleave(2), x.rot90(), t.take_along_dim(x, i, 1),
+        t.hstack([x, x]), t.vstack([x]),
+        t.meshgrid(x[0], x[1], indexing="ij")[0], x.index_put((t.tensor([0]),), t.tensor(1.0)),
+        t.nn.functional.one_hot(i).float() @ x.new_ones(2, 1),
     )  # fmt: skip
     return [name(r) for r in results]
 
@@ -94,9 +106,12 @@ def names_of_linear_algebra(t, np):
     a, v, b = t.ones(2, 2, requires_grad=True), t.ones(2, requires_grad=True), t.ones(3, 2, 2)
     F = t.nn.functional
     results = (
-        a @ a, a @ v, v @ v, v @ a, b @ a, b @ b.requires_grad_(), a.mm(a), a.mv(v), v.dot(v), b.bmm(b), t.addmm(v, a, a), F.linear(a, a), F.linear(a, a, v),
-        F.linear(b, a), F.linear(b, a, v), t.outer(v, v), t.einsum("ij,j->i", a, v), t.baddbmm(b, b, b), F.bilinear(v, v, t.ones(1, 2, 2)),
-        t.linalg.norm(a), t.det(a + t.eye(2)), t.inverse(a + t.eye(2)), t.linalg.solve(a + t.eye(2), v), t.tensordot(a, a, 1), t.kron(a, a),
+        a @ a, a @ v, v @ v, v @ a, b @ a, b @ b.requires_grad_(), a.mm(a), a.mv(v), v.dot(v), b.bmm(b),
+        t.addmm(v, a, a), F.linear(a, a), F.linear(a, a, v),
+        F.linear(b, a), F.linear(b, a, v), t.outer(v, v), t.einsum("ij,j->i", a, v), t.baddbmm(b, b, b),
+        F.bilinear(v, v, t.ones(1, 2, 2)),
+        t.linalg.norm(a), t.det(a + t.eye(2)), t.inverse(a + t.eye(2)), t.linalg.solve(a + t.eye(2), v),
+        t.tensordot(a, a, 1), t.kron(a, a),
     )  # fmt: skip
     return [name(r) for r in results]
 

@@ -1,4 +1,6 @@
-"""In-place operations inside a graph: versions, views, CopySlices, leaves, and the errors for values overwritten too early."""
+"""In-place operations inside a graph: versions, views, CopySlices, leaves, and the errors for values overwritten too
+early.
+"""
 
 from __future__ import annotations
 

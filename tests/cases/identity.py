@@ -1,4 +1,4 @@
-"""Which calls return the same tensor, which the same storage, which neither; copies, pickles, and the storage itself."""
+"""Which calls return the same tensor, which the same storage, which neither; copies, pickles, the storage itself."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ from cases import case, kind, look, raises, shares
 def to_returns_itself_where_nothing_changes(t, np):
     x = t.zeros(2)
     calls = (
-        x.to(t.float32), x.to("cpu"), x.to(t.device("cpu")), x.to(x), x.to(dtype=t.float32), x.float(), x.cpu(), x.contiguous(),
-        x.type(t.float32), x.type_as(x), x.to("cpu", t.float32), x.to(t.float32, copy=True), x.to(t.float64), x.double(),
+        x.to(t.float32), x.to("cpu"), x.to(t.device("cpu")), x.to(x), x.to(dtype=t.float32), x.float(), x.cpu(),
+        x.contiguous(),
+        x.type(t.float32), x.type_as(x), x.to("cpu", t.float32), x.to(t.float32, copy=True), x.to(t.float64),
+        x.double(),
         x.clone(), x.detach(), x.data, x.view(2), x.reshape(2), x.expand(2), x.requires_grad_(False), x.resolve_conj(),
-        x.resolve_neg(), x.to(device="cpu", non_blocking=True), x.squeeze(), x.flatten(), x.ravel(), x.real, x.conj(), +x,
+        x.resolve_neg(), x.to(device="cpu", non_blocking=True), x.squeeze(), x.flatten(), x.ravel(), x.real, x.conj(),
+        +x,
     )  # fmt: skip
     return [[y is x, shares(x, y)] for y in calls]
 
@@ -117,7 +120,7 @@ def equality_operators(t, np):
     x = t.tensor([1.0, 2.0])
     return (
         x == x.clone(),
-        (x == None),
+        (x == None),  # noqa: E711
         x != 1,
         t.equal(x, x.clone()),
         x.equal(t.tensor([1.0, 3.0])),

@@ -1,4 +1,6 @@
-"""In-place operations: assignment by index, by mask and by table, copies between shapes and dtypes, and what is refused."""
+"""In-place operations: assignment by index, by mask and by table, copies between shapes and dtypes, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -320,7 +322,10 @@ def zero_dim_never_promotes_in_place(t, np):
 
 @case
 def pointwise_methods_in_place(t, np):
-    names = "abs neg sqrt exp log sin cos tanh sigmoid relu floor ceil round trunc square reciprocal rsqrt erf sign log1p expm1".split()
+    names = (
+        "abs neg sqrt exp log sin cos tanh sigmoid relu floor ceil round trunc square "
+        "reciprocal rsqrt erf sign log1p expm1"
+    ).split()
     results = {}
     for name in names:
         x = t.tensor([0.5, 1.5, 2.5])

@@ -1,6 +1,8 @@
-"""Reading at the wrong moment: in the middle of a chain, in a condition, while printing, in another thread, in a loop that writes rows.
+"""Reading at the wrong moment: in the middle of a chain, in a condition, while printing, in another thread, in a loop
+that writes rows.
 
-Nothing here can be told from a framework that computes at once; every case reads something before, between or after writes.
+Nothing here can be told from a framework that computes at once; every case reads something before, between or after
+writes.
 """
 
 from __future__ import annotations
@@ -76,8 +78,8 @@ def formatting_scalars(t, np):
         str(x),
         repr(t.tensor([1, 2])),
         f"{t.tensor(7):d}",
-        "%.2f" % x,
-        "{:>8.1f}|".format(x),
+        "%.2f" % x,  # noqa: UP031
+        "{:>8.1f}|".format(x),  # noqa: UP032
     )
 
 
@@ -519,7 +521,7 @@ def closures_read_late(t, np):
     x, readers = t.zeros(1), []
     for i in range(3):
         x += 1
-        readers.append(lambda scale=i, now=x * 1: (x * scale, now))
+        readers.append(lambda same=x, scale=i, now=x * 1: (same * scale, now))
     x *= 10
     return [reader() for reader in readers]
 

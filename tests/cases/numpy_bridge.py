@@ -1,4 +1,6 @@
-"""Memory shared with NumPy, in both directions: what is written on one side is there on the other, whenever it is looked at."""
+"""Memory shared with NumPy, in both directions: what is written on one side is there on the other, whenever it is
+looked at.
+"""
 
 from __future__ import annotations
 

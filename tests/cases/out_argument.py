@@ -1,4 +1,6 @@
-"""`out=`: results written into memory that is there already, resized, refused, aliased with an operand, or seen through a view."""
+"""`out=`: results written into memory that is there already, resized, refused, aliased with an operand, or seen
+through a view.
+"""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
 """Small random programs, and three ways to run them that must agree: recorded, read at every step, and in plain NumPy.
 
-A program is a list of steps drawn by a seeded generator: views, in-place writes, new results, reads. NumPy's views and in-place
-operations mean the same as the framework's, so NumPy is the reference: `reference(seed)` and `recorded(t, seed, ...)` return the same
-integers. `differentiated(t, seed, ...)` runs a random differentiable program and returns its result and gradients.
+A program is a list of steps drawn by a seeded generator: views, in-place writes, new results, reads. NumPy's views
+and in-place operations mean the same as the framework's, so NumPy is the reference: `reference(seed)` and
+`recorded(t, seed, ...)` return the same integers. `differentiated(t, seed, ...)` runs a random differentiable
+program and returns its result and gradients.
 
-`python -m cases.random_programs` prints the results of both kinds as JSON, for a comparison with a process in another mode.
+`python -m cases.random_programs` prints the results of both kinds as JSON, for a comparison with a process in
+another mode.
 """
 
 from __future__ import annotations
@@ -88,7 +90,7 @@ def result_step(choose: random.Random, x: Any, other: Any) -> Any:
 
 
 def run(seed: int, base: Any, read_each: bool = False, read_some: bool = False) -> list[Any]:
-    """The program of `seed` on `base`; returns every value that is still held at the end, and all that was read on the way."""
+    """The program of `seed` on `base`; returns what was read on the way and what is held at the end."""
     choose, reading = random.Random(seed), random.Random(-1 - seed)
     pool, seen = [base], []
     for _ in range(STEPS):
@@ -176,6 +178,11 @@ def differentiated(t: Any, seed: int, read_each: bool = False) -> list[Any]:
     return [loss.item(), [g.tolist() for g in first], [leaf.grad.tolist() for leaf in leaves]]
 
 
+def main(name: str = "rushlight") -> None:
+    """Print the results of all programs on the module `name`."""
+    t = import_module(name)
+    print(json.dumps([[recorded(t, seed), differentiated(t, seed)] for seed in range(SEEDS)]))
+
+
 if __name__ == "__main__":
-    module = import_module(sys.argv[1] if sys.argv[1:] else "rushlight")
-    print(json.dumps([[recorded(module, seed), differentiated(module, seed)] for seed in range(SEEDS)]))
+    main(*sys.argv[1:2])

@@ -1,4 +1,6 @@
-"""Views of views, siblings, metadata that in-place operations leave alone, and what detach, unbind and loops over rows share."""
+"""Views of views, siblings, metadata that in-place operations leave alone, and what detach, unbind and loops over rows
+share.
+"""
 
 from __future__ import annotations
 

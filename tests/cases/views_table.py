@@ -1,8 +1,8 @@
 """Every operation that gives a view, or looks as if it did, written through in both directions.
 
-Each row of the table is a base and a way to look at it. Two cases come from a row: the base is modified and the view read, and the
-view is modified and the base, a second view and a flat view are read; each with and without the numbers being there already,
-and each with a reader that was recorded before the write and is looked at after it.
+Each row of the table is a base and a way to look at it. Two cases come from a row: the base is modified and the
+view read, and the view is modified and the base, a second view and a flat view are read; each with and without the
+numbers being there already, and each with a reader that was recorded before the write and is looked at after it.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ WRITABLE: dict[str, tuple[Make, Callable[[Any, Any], Any]]] = {
     "nested_flatten_slice": (cube, lambda t, x: x.flatten(1)[:, 3:9:2]),
 }
 
-# More than one element of the view stands on the same element of the base: reading follows the base, writing is refused.
+# Several elements of the view stand on one element of the base: reading follows the base, writing is refused.
 READ_ONLY: dict[str, tuple[Make, Callable[[Any, Any], Any]]] = {
     "expand": (thin, lambda t, x: x.expand(2, 3, 2)),
     "expand_new_axis": (whole, lambda t, x: x.expand(2, -1, -1)),

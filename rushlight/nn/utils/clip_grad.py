@@ -31,7 +31,7 @@ def get_total_norm(
 
     tensors, norm_type = _listed(tensors), float(norm_type)
     if not tensors:
-        return rushlight.tensor(0.0)
+        return rushlight.tensor(0.0)  # type: ignore[operator]
     with no_grad():
         norms = [rushlight.linalg.vector_norm(t, norm_type) for t in tensors]
         total = rushlight.linalg.vector_norm(rushlight.stack([n.to(tensors[0].device) for n in norms]), norm_type)
@@ -69,7 +69,7 @@ def clip_grad_norm_(
 
     >>> import rushlight
     >>> w = rushlight.zeros(2, requires_grad=True)
-    >>> w.grad = rushlight.tensor([3.0, 4.0])
+    >>> w.grad = rushlight.tensor([3.0, 4.0])  # type: ignore[operator]
     >>> clip_grad_norm_(w, 1.0)
     tensor(5.)
     """

@@ -91,7 +91,7 @@ class ParametrizationList(ModuleList):
             raise ValueError(_NOT_A_SEQUENCE.format(type(new).__name__))
         return new
 
-    def _keep_one(self, original: Tensor, start: Tensor) -> None:
+    def _keep_one(self, original: Any, start: Tensor) -> None:
         for what in ("dtype", "device"):
             before, after = getattr(original, what), getattr(start, what)
             if before != after:

@@ -165,9 +165,9 @@ def pack_padded_sequence(
     counts = ends.tolist()
     _check_lengths(counts, input)
     rows, sizes = _step_rows(counts, input.size(1))
-    index = rushlight.tensor(rows, dtype=rushlight.int64, device=input.device)
+    index = rushlight.tensor(rows, dtype=rushlight.int64, device=input.device)  # type: ignore[operator]
     data = input.reshape(-1, *input.shape[2:]).index_select(0, index)
-    return PackedSequence(data, rushlight.tensor(sizes, dtype=rushlight.int64), order, None)
+    return PackedSequence(data, rushlight.tensor(sizes, dtype=rushlight.int64), order, None)  # type: ignore[operator]
 
 
 def _check_lengths(lengths: list[int], input: Tensor) -> None:
@@ -210,12 +210,12 @@ def pad_packed_sequence(
             )
         longest = total_length
     lengths = [sum(size > sample for size in sizes) for sample in range(batch)]
-    index = rushlight.tensor(_step_rows(lengths, batch)[0], dtype=rushlight.int64, device=data.device)
+    index = rushlight.tensor(_step_rows(lengths, batch)[0], dtype=rushlight.int64, device=data.device)  # type: ignore[operator]
     padding = data.new_full((longest * batch, *data.shape[1:]), padding_value)
     padded = padding.index_copy(0, index, data).reshape(longest, batch, *data.shape[1:])
     if batch_first:
         padded = padded.transpose(0, 1)
-    ends = rushlight.tensor(lengths, dtype=rushlight.int64)
+    ends = rushlight.tensor(lengths, dtype=rushlight.int64)  # type: ignore[operator]
     order = sequence.unsorted_indices
     if order is None:
         return padded, ends

@@ -175,7 +175,7 @@ def remove_spectral_norm(module: T, name: str = "weight") -> T:
     hook_id = _find(module, name)
     if hook_id is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
-    fn = module._forward_pre_hooks.pop(hook_id)
+    fn: Any = module._forward_pre_hooks.pop(hook_id)
     fn.remove(module)
     for hooks in (module._state_dict_hooks, module._load_state_dict_pre_hooks):
         for key, hook in list(hooks.items()):

@@ -1,7 +1,7 @@
 """Weight normalization by a forward pre-hook: weight = g v / |v|, with g and v as the parameters.
 
-Salimans & Kingma 2016. The older form, which old programs and checkpoints use (`weight_g`, `weight_v`); `parametrizations.weight_norm` is the
-newer one and shares the two functions at the top.
+Salimans & Kingma 2016. The older form, which old programs and checkpoints use (`weight_g`, `weight_v`);
+`parametrizations.weight_norm` is the newer one and shares the two functions at the top.
 """
 
 from __future__ import annotations
@@ -93,5 +93,6 @@ def remove_weight_norm(module: T, name: str = "weight") -> T:
     hook_id = _find(module, name)
     if hook_id is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")
-    module._forward_pre_hooks.pop(hook_id).remove(module)
+    hook: Any = module._forward_pre_hooks.pop(hook_id)
+    hook.remove(module)
     return module

@@ -1,8 +1,8 @@
 """CIFAR-10 and CIFAR-100: small colour pictures with a label, in pickled batches.
 
-The batches lie in ``<root>/cifar-10-batches-py`` and ``<root>/cifar-100-python``, unpacked from one archive. They are pickles, and a
-pickle can run any code: these are read by an unpickler that knows nothing but NumPy arrays, bytes and plain
-containers, after the checksums have been compared. https://www.cs.toronto.edu/~kriz/cifar.html
+The batches lie in ``<root>/cifar-10-batches-py`` and ``<root>/cifar-100-python``, unpacked from one archive. They are
+pickles, and a pickle can run any code: these are read by an unpickler that knows nothing but NumPy arrays, bytes and
+plain containers, after the checksums have been compared. https://www.cs.toronto.edu/~kriz/cifar.html
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ SIDE = 32
 class CIFAR10(VisionDataset):
     """60 000 pictures of 32 by 32 pixels in 10 classes, 10 000 of them to test.
 
-    ``data`` holds the pictures (N, 32, 32, 3) uint8 as an array, ``targets`` the labels as a list. A sample is ``(PIL image, int)``.
+    ``data`` holds the pictures (N, 32, 32, 3) uint8 as an array, ``targets`` the labels as a list. A sample is ``(PIL
+    image, int)``.
 
     Args:
         root: folder in which ``cifar-10-batches-py`` is, or is to be.
@@ -70,8 +71,7 @@ class CIFAR10(VisionDataset):
             self.download()
         if not self._check_integrity():
             raise RuntimeError(
-                "Dataset not found or corrupted. You can use download=True to download it"
-                f" (looked in {self._folder()})"
+                f"Dataset not found or corrupted. You can use download=True to download it (looked in {self._folder()})"
             )
         parts = [_read_batch(self._folder() / name) for name, _ in (self.train_list if train else self.test_list)]
         self.data: Any = np.concatenate([images for images, _ in parts])
@@ -138,10 +138,7 @@ class _PlainUnpickler(pickle.Unpickler):
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
         ("_codecs", "encode"): codecs.encode,
-    } | {
-        (f"numpy.{package}.multiarray", "_reconstruct"): np.zeros(0).__reduce__()[0]
-        for package in ("core", "_core")
-    }
+    } | {(f"numpy.{package}.multiarray", "_reconstruct"): np.zeros(0).__reduce__()[0] for package in ("core", "_core")}
 
     def find_class(self, module: str, name: str) -> Any:
         try:

@@ -26,7 +26,7 @@ def is_image_file(filename: str) -> bool:
 
 
 def find_classes(directory: str | Path) -> tuple[list[str], dict[str, int]]:
-    """The names of the folders in ``directory``, sorted, and the number of each. Raises FileNotFoundError without any."""
+    """The names of the folders in ``directory``, sorted, and the number of each. Without any: FileNotFoundError."""
     classes = sorted(entry.name for entry in os.scandir(directory) if entry.is_dir())
     if not classes:
         raise FileNotFoundError(f"Couldn't find any class folder in {directory}.")

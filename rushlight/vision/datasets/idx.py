@@ -1,8 +1,8 @@
 """The IDX file format of MNIST: a magic number, the sizes, then the numbers, big-endian.
 
-Such files come from outside. The header is checked before any memory is taken: the magic number and the type, and that the
-sizes fit the length of the file exactly; for a compressed file, that they can fit it at all (deflate packs 1032 bytes into one at
-most). Format: http://yann.lecun.com/exdb/mnist/.
+Such files come from outside. The header is checked before any memory is taken: the magic number and the type, and
+that the sizes fit the length of the file exactly; for a compressed file, that they can fit it at all (deflate packs
+1032 bytes into one at most). Format: http://yann.lecun.com/exdb/mnist/.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _read(file: BinaryIO, limit: int, path: Any) -> np.ndarray[Any, Any]:
     if size > limit:
         raise IdxError(f"{path} claims to hold {shape} numbers, {size} bytes: more than can be in a file of its length")
     array = np.empty(shape, dtype)
-    view = memoryview(array.reshape(-1).view(np.uint8))
+    view = memoryview(array.reshape(-1).view(np.uint8))  # type: ignore[arg-type]
     got = 0
     while got < size and (count := file.readinto(view[got:])):  # type: ignore[attr-defined]
         got += count

@@ -1,9 +1,10 @@
 """MNIST and its relatives: small grey pictures with a label, in IDX files.
 
-The files are at ``<root>/<name>/raw``, compressed or not. With ``download=True`` what is missing is fetched: MNIST from the copy
-that comes with Rushlight's source, else from the mirrors, checked by MD5. The whole set is read at once: ``data`` holds the
-pictures (N, 28, 28) uint8, ``targets`` the labels (N) int64. A sample is ``(PIL image, int)``; with transforms that are known
-(`ToTensor`, `Normalize`) samples and whole batches are computed from the array, with the same numbers.
+The files are at ``<root>/<name>/raw``, compressed or not. With ``download=True`` what is missing is fetched: MNIST
+from the copy that comes with Rushlight's source, else from the mirrors, checked by MD5. The whole set is read at once:
+``data`` holds the pictures (N, 28, 28) uint8, ``targets`` the labels (N) int64. A sample is ``(PIL image, int)``; with
+transforms that are known (`ToTensor`, `Normalize`) samples and whole batches are computed from the array, with the same
+numbers.
 """
 
 from __future__ import annotations

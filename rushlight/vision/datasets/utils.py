@@ -1,8 +1,8 @@
 """Files from outside: checksums, downloads, archives. The names are torchvision's.
 
-A download goes to ``<name>.part`` and is moved to its place when it is complete and its checksum is right; an interrupted
-one is continued at the next try. An archive is unpacked only below its target folder: a member that points elsewhere (an
-absolute path, ``..``, a link out of the folder) is refused before anything is written.
+A download goes to ``<name>.part`` and is moved to its place when it is complete and its checksum is right; an
+interrupted one is continued at the next try. An archive is unpacked only below its target folder: a member that
+points elsewhere (an absolute path, ``..``, a link out of the folder) is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -149,7 +149,9 @@ def extract_archive(from_path: PathLike, to_path: PathLike | None = None, remove
         folder = folder / source.stem if to_path is None or folder.is_dir() else folder
         _decompress(source, folder)
     else:
-        raise RuntimeError(f"Unknown compression or archive type: '{suffixes}'.\nKnown: .zip, .tar, .tgz, .gz, .bz2, .xz.")
+        raise RuntimeError(
+            f"Unknown compression or archive type: '{suffixes}'.\nKnown: .zip, .tar, .tgz, .gz, .bz2, .xz."
+        )
     if remove_finished:
         source.unlink()
     return folder
@@ -235,7 +237,9 @@ def list_dir(root: PathLike, prefix: bool = False) -> list[str]:
 
 def list_files(root: PathLike, suffix: str | tuple[str, ...], prefix: bool = False) -> list[str]:
     """The files in ``root`` whose names end with ``suffix``: their names, or paths with ``prefix``."""
-    names = [entry.name for entry in os.scandir(os.path.expanduser(root)) if entry.is_file() and entry.name.endswith(suffix)]
+    names = [
+        entry.name for entry in os.scandir(os.path.expanduser(root)) if entry.is_file() and entry.name.endswith(suffix)
+    ]
     return [os.path.join(root, name) for name in names] if prefix else names
 
 

@@ -1,14 +1,15 @@
 """Known transforms as one computation on an array of pictures.
 
-`ToTensor`, and `Compose` of it with `Normalize`, do the same arithmetic to every pixel: `array_form` gives that arithmetic for
-(N, C, H, W) uint8 arrays, operation by operation as the transforms do it to one picture, so that the numbers are the same to the
-last bit. Anything else, subclasses included, has no array form and is applied picture by picture.
+`ToTensor`, and `Compose` of it with `Normalize`, do the same arithmetic to every pixel: `array_form` gives that
+arithmetic for (N, C, H, W) uint8 arrays, operation by operation as the transforms do it to one picture, so that the
+numbers are the same to the last bit. Anything else, subclasses included, has no array form and is applied picture by
+picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,7 +21,7 @@ ArrayForm = Callable[[Array], Array]
 
 
 def array_form(transform: Any, channels: int = 1) -> ArrayForm | None:
-    """The function from uint8 pictures (N, channels, H, W) to what ``transform`` makes of them; None if it is not known."""
+    """The function from uint8 pictures (N, channels, H, W) to what ``transform`` makes of them, if it is known."""
     dtype = _default_dtype()
     if dtype is None:
         return None
@@ -31,7 +32,7 @@ def array_form(transform: Any, channels: int = 1) -> ArrayForm | None:
     first, *rest = transform.transforms
     if type(first) is not ToTensor or any(not _is_known_normalize(step) for step in rest):
         return None
-    statistics = [_statistics(step, dtype) for step in rest]
+    statistics = [_statistics(step, dtype) for step in cast("list[Normalize]", rest)]
     if not all(_fit(mean, deviation, channels) for mean, deviation in statistics):
         return None  # Normalize itself says what is wrong
 

@@ -1,7 +1,7 @@
 """What the transforms do: functions of a picture, which is a PIL image or a tensor (..., C, H, W).
 
-Each function checks its arguments as torchvision does, works out sizes and angles, and hands the pixels to `pil` for PIL
-images or to `pixels` for tensors. Random draws are the transforms' business: nothing here is random.
+Each function checks its arguments as torchvision does, works out sizes and angles, and hands the pixels to `pil` for
+PIL images or to `pixels` for tensors. Random draws are the transforms' business: nothing here is random.
 """
 
 from __future__ import annotations
@@ -130,7 +130,8 @@ def to_pil_image(pic: Tensor | np.ndarray[Any, Any], mode: str | None = None) ->
     """A tensor (C, H, W) or array (H, W, C) as a PIL image; floats from 0 to 1 become bytes.
 
     Raises:
-        TypeError: for anything else, or a dtype PIL has no mode for. ValueError: for other shapes, and modes that do not fit.
+        TypeError: for anything else, or a dtype PIL has no mode for. ValueError: for other shapes, and modes that do
+            not fit.
     """
     if isinstance(pic, Tensor):
         tensor = pic.detach().cpu()
@@ -210,7 +211,10 @@ def resize(
     if len(sizes) not in (1, 2):
         raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(sizes)} element tuple/list")
     if max_size is not None and len(sizes) != 1:
-        raise ValueError("max_size should only be passed if size specifies the length of the smaller edge, i.e. size should be an int")
+        raise ValueError(
+            "max_size should only be passed if size specifies the length of the smaller edge, "
+            "i.e. size should be an int or a sequence of length 1."
+        )
     _, height, width = get_dimensions(img)
     target = _resized(height, width, sizes, max_size)
     if target == (height, width):
@@ -260,8 +264,8 @@ def center_crop(img: Picture, output_size: int | Sequence[int]) -> Picture:
 
 def as_pair(size: int | Sequence[int]) -> tuple[int, int]:
     """``(height, width)`` of one number, for a square, or two."""
-    if isinstance(size, numbers.Number):
-        return int(cast(int, size)), int(cast(int, size))
+    if isinstance(size, int | float):
+        return int(size), int(size)
     if len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
@@ -323,7 +327,7 @@ def pad(
 
 def _four_sides(padding: Any) -> tuple[int, int, int, int]:
     """(left, top, right, bottom)."""
-    values = [padding] if isinstance(padding, numbers.Number) else list(padding)
+    values: list[int] = [padding] if isinstance(padding, numbers.Number) else list(padding)  # type: ignore[list-item]
     if len(values) not in (1, 2, 4):
         raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(values)} element tuple")
     left, top, right, bottom = (values * 4)[:4] if len(values) < 4 else values
@@ -335,9 +339,7 @@ def five_crop(img: Picture, size: int | Sequence[int]) -> tuple[Picture, Picture
     height, width = as_pair(size)
     _, have_height, have_width = get_dimensions(img)
     if width > have_width or height > have_height:
-        raise ValueError(
-            f"Requested crop size {(height, width)} is bigger than input size {(have_height, have_width)}"
-        )
+        raise ValueError(f"Requested crop size {(height, width)} is bigger than input size {(have_height, have_width)}")
     bottom, right = have_height - height, have_width - width
     corners = [crop(img, top, left, height, width) for top in (0, bottom) for left in (0, right)]
     return (*corners, center_crop(img, [height, width]))  # type: ignore[return-value]
@@ -350,7 +352,7 @@ def ten_crop(img: Picture, size: int | Sequence[int], vertical_flip: bool = Fals
 
 
 def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
-    """A PIL image without colours, in 1 or 3 equal channels. Raises TypeError for tensors: `rgb_to_grayscale` takes both."""
+    """A PIL image without colours, in 1 or 3 equal channels. TypeError for tensors: see `rgb_to_grayscale`."""
     if not is_pil(img):
         raise TypeError("Input should be PIL Image")
     return rgb_to_grayscale(img, num_output_channels)
@@ -538,9 +540,7 @@ def affine(
         # PIL counts from pixels' corners: a whole pixel's middle is half a pixel further.
         middle = [width * 0.5, height * 0.5] if center is None else list(center)
         matrix = _inverse_affine_matrix(middle, angle, list(translate), scale, shears)
-        return img.transform(
-            (width, height), pil.AFFINE, matrix, _PIL_FILTERS[mode], fillcolor=pil.fill_of(img, fill)
-        )
+        return img.transform((width, height), pil.AFFINE, matrix, _PIL_FILTERS[mode], fillcolor=pil.fill_of(img, fill))
     offset = [0.0, 0.0] if center is None else [center[0] - width * 0.5, center[1] - height * 0.5]
     matrix = _inverse_affine_matrix(offset, angle, [1.0 * shift for shift in translate], scale, shears)
     return pixels.affine(img, matrix, mode.value, fill)
@@ -557,7 +557,7 @@ def _checked_affine(angle: Any, translate: Any, scale: float, shear: Any) -> lis
         raise ValueError("Argument scale should be positive")
     if not isinstance(shear, numbers.Number | list | tuple):
         raise TypeError("Shear should be either a single value or a sequence of two values")
-    shears = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear)
+    shears: list[float] = [shear, 0.0] if isinstance(shear, numbers.Number) else list(shear)  # type: ignore[list-item]
     shears = shears * 2 if len(shears) == 1 else shears
     if len(shears) != 2:
         raise ValueError(f"Shear should be a sequence containing two values. Got {shear}")
@@ -569,7 +569,8 @@ def _inverse_affine_matrix(
 ) -> list[float]:
     """The first two rows of the matrix from output to input pixels.
 
-    The picture is sheared along x, then along y, turned and scaled about its center, then moved; what is looked up is the
+    The picture is sheared along x, then along y, turned and scaled about its center, then moved; what is looked up is
+    the
     inverse. The turn and the shears have determinant 1, so that their inverse needs no division.
     """
     turn, lean_x, lean_y = (math.radians(value) for value in (angle, shear[0], shear[1]))

@@ -1,7 +1,7 @@
 """The transforms of tensor pictures (..., C, H, W).
 
-Values are integers over the range of their dtype, or floats from 0 to 1. Where the arithmetic needs floats, integers are converted,
-computed with, rounded and converted back (`_as_float_batch`, `_as_before`).
+Values are integers over the range of their dtype, or floats from 0 to 1. Where the arithmetic needs floats, integers
+are converted, computed with, rounded and converted back (`_as_float_batch`, `_as_before`).
 """
 
 from __future__ import annotations
@@ -116,9 +116,7 @@ def pad(image: Tensor, sides: tuple[int, int, int, int], fill: Any, mode: str) -
     if mode == "constant":
         return _pad_constant(image, sides, fill)
     batch = _as_float_batch(image)
-    padded = rushlight.nn.functional.pad(
-        batch, (left, right, top, bottom), mode={"edge": "replicate"}.get(mode, mode)
-    )
+    padded = rushlight.nn.functional.pad(batch, (left, right, top, bottom), mode={"edge": "replicate"}.get(mode, mode))
     return _as_before(padded, image)
 
 
@@ -161,6 +159,7 @@ def _need_channels(image: Tensor, allowed: Sequence[int] = (1, 3)) -> None:
 
 
 def _blend(image: Tensor, other: Any, factor: float) -> Tensor:
+    factor = float(factor)  # an integer would wrap around in bytes
     mixed = factor * image + (1.0 - factor) * other
     return mixed.clamp(0, largest_value(image.dtype)).to(image.dtype)
 
@@ -363,9 +362,7 @@ def perspective(image: Tensor, coefficients: Sequence[float], mode: str, fill: A
 def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
     """Each pixel looked up at its place plus ``displacement`` (1, H, W, 2), in half widths and heights."""
     height, width = image.shape[-2:]
-    down, across = (
-        rushlight.linspace((1 - size) / size, (size - 1) / size, steps=size) for size in (height, width)
-    )
+    down, across = (rushlight.linspace((1 - size) / size, (size - 1) / size, steps=size) for size in (height, width))
     identity = rushlight.stack((across.expand(height, width), down[:, None].expand(height, width)), -1)
     return _look_up(image, identity.unsqueeze(0) + displacement, mode, fill)
 
@@ -424,7 +421,7 @@ def _fill_outside(found: Tensor, channels: int, mode: str, fill: Any) -> Tensor:
             "The number of elements in 'fill' cannot broadcast to match the number of "
             f"channels of the image ({len(colours)} != {channels})"
         )
-    colour = rushlight.tensor(colours, dtype=values.dtype).view(1, -1, 1, 1)
+    colour = rushlight.as_tensor(colours, dtype=values.dtype).view(1, -1, 1, 1)
     if mode == "nearest":
         return rushlight.where(inside < 0.5, colour, values)
     return values * inside + (1.0 - inside) * colour

@@ -198,7 +198,7 @@ def _draw_rectangle(area: float, scale: Sequence[float], log_ratio: Sequence[flo
 
 
 def _log(ratio: Sequence[float]) -> list[float]:
-    return cast("list[float]", rushlight.log(rushlight.tensor(ratio)).tolist())
+    return cast("list[float]", rushlight.log(rushlight.as_tensor(ratio)).tolist())
 
 
 class RandomResizedCrop(Module):
@@ -476,7 +476,9 @@ class RandomAffine(Module):
 
     def __repr__(self) -> str:
         details = [f"degrees={self.degrees}"]
-        details += [f"{name}={value}" for name in ("translate", "scale", "shear") if (value := getattr(self, name)) is not None]
+        details += [
+            f"{name}={value}" for name in ("translate", "scale", "shear") if (value := getattr(self, name)) is not None
+        ]
         if self.interpolation is not InterpolationMode.NEAREST:
             details.append(f"interpolation={self.interpolation.value}")
         if self.fill != 0:
@@ -561,7 +563,7 @@ class RandomErasing(Module):
         self.p = p
         self.scale = scale
         self.ratio = ratio
-        self.value = value
+        self.value: Any = value
         self.inplace = inplace
 
     @staticmethod
@@ -606,7 +608,7 @@ class RandomErasing(Module):
 def _content(value: list[float] | None, shape: tuple[int, int, int]) -> Tensor:
     if value is None:
         return cast("Tensor", rushlight.empty(shape, dtype=rushlight.float32).normal_())
-    return cast("Tensor", rushlight.tensor(value)[:, None, None])
+    return cast("Tensor", rushlight.as_tensor(value)[:, None, None])
 
 
 class GaussianBlur(Module):
@@ -617,22 +619,21 @@ class GaussianBlur(Module):
         sigma: the standard deviation, or its least and largest value.
     """
 
-    def __init__(self, kernel_size: int | Sequence[int], sigma: float | Sequence[float] = (0.1, 2.0)) -> None:
+    def __init__(self, kernel_size: int | Sequence[int], sigma: Any = (0.1, 2.0)) -> None:
         super().__init__()
         message = "Kernel size should be a tuple/list of two integers"
         self.kernel_size = size_pair(kernel_size, message)
         if any(size <= 0 or size % 2 == 0 for size in self.kernel_size):
             raise ValueError("Kernel size value should be an odd and positive number.")
         if isinstance(sigma, numbers.Number):
-            width = cast(float, sigma)
-            if width <= 0:
+            if sigma <= 0:
                 raise ValueError("If sigma is a single number, it must be positive.")
-            sigma = (width, width)
+            sigma = (sigma, sigma)
         elif not (isinstance(sigma, Sequence) and len(sigma) == 2):
             raise TypeError("sigma should be a single number or a list/tuple with length 2.")
         elif not 0.0 < sigma[0] <= sigma[1]:
             raise ValueError("sigma values should be positive and of the form (min, max).")
-        self.sigma = cast("Sequence[float]", sigma)
+        self.sigma: Sequence[float] = sigma
 
     @staticmethod
     def get_params(sigma_min: float, sigma_max: float) -> float:

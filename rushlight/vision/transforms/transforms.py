@@ -1,7 +1,7 @@
 """The transforms without chance, and those that put transforms together.
 
-A transform is called with a picture (a PIL image or a tensor) and gives the changed picture; what it does is in `functional`. Those
-that are modules in torchvision are modules here, so that ``nn.Sequential`` takes them.
+A transform is called with a picture (a PIL image or a tensor) and gives the changed picture; what it does is in
+`functional`. Those that are modules in torchvision are modules here, so that ``nn.Sequential`` takes them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _listing(owner: Any, members: Any, *first: str) -> str:
 
 
 class ToTensor:
-    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become floats from 0 to 1. See `functional.to_tensor`."""
+    """A PIL image or array (H, W, C) as a tensor (C, H, W); bytes become floats from 0 to 1."""
 
     def __call__(self, pic: Any) -> Tensor:
         return F.to_tensor(pic)
@@ -174,7 +174,9 @@ class Pad(Module):
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
         if isinstance(padding, Sequence) and len(padding) not in (1, 2, 4):
-            raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
+            raise ValueError(
+                f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
+            )
         self.padding = padding
         self.fill = fill
         self.padding_mode = padding_mode
