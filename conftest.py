@@ -20,5 +20,5 @@ def seeded(doctest_namespace: dict[str, Any]) -> None:
     """Seed all three generators, and let doctests say `torch` or `rushlight` without importing it."""
     random.seed(0)
     np.random.seed(0)
-    getattr(rushlight, "manual_seed", int)(0)
+    rushlight.manual_seed(0)
     doctest_namespace.update(rushlight=rushlight, torch=rushlight)

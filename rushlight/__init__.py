@@ -24,6 +24,7 @@ from rushlight.core.layout import (
 from rushlight.core.missing import missing as _missing
 from rushlight.core.size import Size
 from rushlight.tensor import FUNCTIONS as _FUNCTIONS
+from rushlight.tensor import TYPES as _TYPES
 from rushlight.tensor import Tensor
 from rushlight.tensor.printing import set_printoptions
 
@@ -32,6 +33,7 @@ __version__ = "2.13.0"  # the PyTorch version whose behaviour this follows
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
 globals().update(_dtypes.NAMES)
+globals().update(_TYPES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
 
 _NAMESPACES = (

@@ -72,13 +72,23 @@ def missing(module: str, lazy: Mapping[str, str] | None = None) -> Callable[[str
 
     def __getattr__(name: str) -> Any:
         source = sources.get(name) or ON_DEMAND.get(f"{module}.{name}")
-        if source is None:
+        if source is None or not _is_there(source):
             raise_missing(module, name, sys._getframe(1))
         value = _load(source)
         setattr(sys.modules[module], name, value)
         return value
 
     return __getattr__
+
+
+def _is_there(source: str) -> bool:
+    """Whether the module of a `lazy` entry exists: a namespace may be listed before it is written."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(source.partition(":")[0]) is not None
+    except ModuleNotFoundError:  # nor does its parent
+        return False
 
 
 def _load(source: str) -> Any:

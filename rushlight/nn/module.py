@@ -18,12 +18,25 @@ from rushlight.autograd import no_grad
 from rushlight.nn import hooks as _hooks
 from rushlight.nn import state as _state
 from rushlight.nn.conversion import check_parameter_dtype, parse_to
-from rushlight.nn.hooks import (
+from rushlight.nn.hooks import (  # noqa: F401 - PyTorch has the hooks of all modules in this file
     RemovableHandle,
     _global_backward_hooks,
     _global_backward_pre_hooks,
+    _global_buffer_registration_hooks,
     _global_forward_hooks,
+    _global_forward_hooks_always_called,
+    _global_forward_hooks_with_kwargs,
     _global_forward_pre_hooks,
+    _global_module_registration_hooks,
+    _global_parameter_registration_hooks,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
 )
 from rushlight.nn.parameter import Buffer, Parameter
 from rushlight.nn.state import _IncompatibleKeys

@@ -266,7 +266,7 @@ class _Load:
         self.metadata = getattr(state_dict, "_metadata", None)
         self.state_dict: Any = OrderedDict(state_dict)  # hooks may change it; the caller's stays as it is
         if self.metadata is not None:
-            self.state_dict._metadata = self.metadata
+            self.state_dict._metadata = self.metadata  # type: ignore[attr-defined]
         self.keys = _IncompatibleKeys([], [])
         self.errors: list[str] = []
         self.transaction = LoadTransaction(assign)

@@ -95,7 +95,7 @@ def replace(
     me = recorder()
     tracking, me.tracking = me.tracking, False
     try:
-        for target, new in zip(targets, memoised(key, tensors, numbers, build)):  # noqa: B905 (one new for each target)
+        for target, new in zip(targets, memoised(key, tensors, numbers, build)):
             target._assign(new)
     finally:
         me.tracking = tracking
@@ -255,7 +255,7 @@ class RuleOptimizer(Optimizer):
     def _update(self, params: Sequence[list[Tensor]]) -> None:
         """One step for some parameters of each group."""
         update = Update()
-        for group, own in zip(self.param_groups, params):  # noqa: B905 (lengths agree by construction)
+        for group, own in zip(self.param_groups, params):
             self._gather(group, update, own)
         update.run(self.defaults.get("differentiable", False))
 

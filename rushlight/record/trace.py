@@ -286,6 +286,7 @@ def settle(t: Tensor) -> Value:
     return v
 
 
+new_node_hook: Callable[[Node], None] | None = None  # set while anomalies are looked for
 refresh: Callable[[Tensor], None]  # set by record.memory: re-derives a view's Value from its root
 
 
@@ -322,6 +323,8 @@ def _new_node(step: Any, parents: list[Any], outs: dict[int, int] | None, trace:
     nodes = trace.nodes
     node = Node(step, parents, outs, trace, len(nodes))
     nodes.append(node)
+    if new_node_hook is not None:
+        new_node_hook(node)
     values = trace.values
     saved = []
     for i in step.saves:

@@ -12,7 +12,19 @@ from rushlight.record.value import Tensor
 
 load_all()
 
-from . import construct, conversion, display, indexing, numpy_bridge, operators, properties  # noqa: E402, F401
+from . import (  # noqa: E402
+    construct,  # noqa: F401
+    conversion,  # noqa: F401
+    display,  # noqa: F401
+    indexing,  # noqa: F401
+    legacy,  # noqa: F401
+    numpy_bridge,  # noqa: F401
+    operators,  # noqa: F401
+    properties,  # noqa: F401
+    queries,  # noqa: F401
+    storage,  # noqa: F401
+)
+from .public_types import TYPES  # noqa: E402
 
 
 def _attach() -> None:
@@ -25,4 +37,4 @@ def _attach() -> None:
 
 _attach()
 
-__all__ = ["FUNCTIONAL", "FUNCTIONS", "METHODS", "SPACES", "Tensor", "memoised", "realize", "wrap"]
+__all__ = ["FUNCTIONAL", "FUNCTIONS", "METHODS", "SPACES", "TYPES", "Tensor", "memoised", "realize", "wrap"]

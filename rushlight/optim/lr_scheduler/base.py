@@ -109,7 +109,7 @@ class LRScheduler:
                 self.last_epoch = epoch
                 closed_form: Callable[[], list[Any]] = getattr(self, "_get_closed_form_lr", self.get_lr)
                 values = closed_form()
-        for group, value in zip(self.optimizer.param_groups, values):  # noqa: B905 (as PyTorch: groups may be added)
+        for group, value in zip(self.optimizer.param_groups, values):  # groups may have been added
             set_group_value(group, "lr", value)
         self._last_lr = group_values(self.optimizer, "lr")
 

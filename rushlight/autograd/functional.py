@@ -1,0 +1,163 @@
+"""`torch.autograd.functional`: Jacobians, Hessians and products with them.
+
+Source: https://pytorch.org/docs/stable/autograd.html#functional-higher-level-api
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rushlight.ops.creation import full_like_spec
+from rushlight.record.trace import settle
+from rushlight.record.value import Tensor
+
+Func = Callable[..., Any]
+
+
+def _tuple(x: Any) -> tuple[Any, ...]:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
+    """The inputs as tensors to differentiate with respect to, linked to the user's graph if one is wanted."""
+    given = _tuple(inputs)
+    for i, t in enumerate(given):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"The inputs given to the function must be either a Tensor or a tuple of Tensors but the value "
+                            f"at index {i} has type {type(t)}.")  # fmt: skip
+    return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in given)
+
+
+def _zeros(t: Tensor) -> Tensor:
+    return full_like_spec(settle(t).spec, 0)
+
+
+def _grad(outputs: Any, inputs: Any, vectors: Any, create_graph: bool, strict: bool = False, retain: bool = True) -> list[Tensor]:
+    from rushlight.autograd import grad
+
+    pairs = [(o, v) for o, v in zip(_tuple(outputs), _tuple(vectors), strict=True) if o.requires_grad]
+    if not pairs:
+        if strict:
+            raise RuntimeError("Output 0 of the user-provided function does not require gradient. The outputs must be computed "
+                               "in a differentiable manner from the input when running in strict mode.")  # fmt: skip
+        return [_zeros(t) for t in inputs]
+    found = grad([o for o, _ in pairs], inputs, [v for _, v in pairs], retain_graph=retain, create_graph=create_graph,
+                 allow_unused=True)  # fmt: skip
+    if strict and any(g is None for g in found):
+        i = [g is None for g in found].index(True)
+        raise RuntimeError(f"Output 0 of the user-provided function is independent of input {i}. This is not allowed in "
+                           "strict mode.")  # fmt: skip
+    return [_zeros(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
+
+
+def _like_input(results: Sequence[Any], inputs: Any) -> Any:
+    return tuple(results) if isinstance(inputs, tuple) else results[0]
+
+
+def _detached(t: Any, create_graph: bool) -> Any:
+    if isinstance(t, tuple):
+        return tuple(_detached(x, create_graph) for x in t)
+    return t if create_graph else t.detach()
+
+
+def _check_vector(v: Any, like: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
+    if v is None:
+        if len(like) != 1 or like[0].numel() != 1:
+            raise RuntimeError(f"The vector v can only be None if the {name} a single Tensor with a single element.")
+        return (full_like_spec(settle(like[0]).spec, 1),)
+    found = _tuple(v)
+    for a, b in zip(found, like, strict=True):
+        if a.shape != b.shape:
+            raise RuntimeError(f"v has invalid size: should be {b.shape} but got {a.shape}.")
+    return found
+
+
+def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """The outputs of `func` and the product of the vector `v` with its Jacobian."""
+    xs = _leaves(inputs, create_graph)
+    outputs = func(*xs)
+    vector = _check_vector(v, _tuple(outputs), "user-provided function returns")
+    found = _grad(outputs, xs, vector, create_graph, strict)
+    return _detached(outputs, create_graph), _detached(_like_input(found, inputs), create_graph)
+
+
+def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """The outputs of `func` and the product of its Jacobian with the vector `v` (by differentiating twice)."""
+    xs = _leaves(inputs, create_graph)
+    vector = _check_vector(v, xs, "inputs are")
+    outputs = func(*xs)
+    probes = tuple(_zeros(o).requires_grad_() for o in _tuple(outputs))
+    back = _grad(outputs, xs, probes, True, strict)
+    found = _grad(tuple(back), probes, vector, create_graph)
+    return _detached(outputs, create_graph), _detached(_like_input(found, outputs), create_graph)
+
+
+def _rows(output: Tensor, xs: tuple[Tensor, ...], create_graph: bool, strict: bool) -> list[list[Tensor]]:
+    """The gradient of every element of an output, for each input."""
+    from rushlight.tensor import FUNCTIONS
+
+    flat = output.reshape(-1)
+    per_input: list[list[Tensor]] = [[] for _ in xs]
+    for k in range(flat.numel()):
+        one = FUNCTIONS["ones_like"](flat[k])
+        for i, g in enumerate(_grad(flat[k], xs, one, create_graph, strict)):
+            per_input[i].append(g)
+    return per_input
+
+
+def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+             strategy: str = "reverse-mode") -> Any:  # fmt: skip
+    """The Jacobian: for each output and input a tensor of shape output.shape + input.shape.
+
+    >>> torch.autograd.functional.jacobian(lambda x: x ** 2, torch.tensor([1., 2.]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
+    from rushlight.tensor import FUNCTIONS
+
+    xs = _leaves(inputs, create_graph)
+    outputs = func(*xs)
+    table = []
+    for output in _tuple(outputs):
+        blocks = []
+        for rows, x in zip(_rows(output, xs, create_graph, strict), xs, strict=True):
+            shape = (*output.shape, *x.shape)
+            stacked = FUNCTIONS["stack"](rows) if rows else x.new_zeros(shape)
+            blocks.append(_detached(stacked.reshape(shape), create_graph))
+        table.append(_like_input(blocks, inputs))
+    return _like_input(table, outputs)
+
+
+def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
+            outer_jacobian_strategy: str = "reverse-mode") -> Any:  # fmt: skip
+    """The Hessian of a function with one scalar output.
+
+    >>> torch.autograd.functional.hessian(lambda x: (x ** 3).sum(), torch.tensor([2.]))
+    tensor([[12.]])
+    """
+
+    def slope(*xs: Tensor) -> Any:
+        output = func(*xs)
+        if _tuple(output)[0].numel() != 1:
+            raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
+        single = _tuple(output)[0].reshape(())
+        return tuple(_grad(single, xs, full_like_spec(settle(single).spec, 1), True, strict))
+
+    found = jacobian(slope, _tuple(inputs), create_graph, strict)
+    return found if isinstance(inputs, tuple) else found[0][0]
+
+
+def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """The output of a scalar function and the product of the vector `v` with its Hessian."""
+    xs = _leaves(inputs, create_graph)
+    vector = _check_vector(v, xs, "inputs are")
+    output = func(*xs)
+    slopes = _grad(output, xs, full_like_spec(settle(output).spec, 1), True, strict)
+    found = _grad(tuple(slopes), xs, vector, create_graph, False)
+    return _detached(output, create_graph), _detached(_like_input(found, inputs), create_graph)
+
+
+def hvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
+    """The output of a scalar function and the product of its Hessian with `v` (the Hessian is symmetric)."""
+    return vhp(func, inputs, v, create_graph, strict)

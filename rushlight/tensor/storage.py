@@ -1,0 +1,96 @@
+"""The memory behind a tensor as an object: `untyped_storage()` and the typed view of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rushlight.record.memory import memory_of, storage_of
+from rushlight.record.trace import realize
+from rushlight.record.value import Tensor, tensor_of
+
+from .properties import method
+
+
+class UntypedStorage:
+    """The bytes that a tensor and its views share."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        realize(tensor)
+        self._cell = storage_of(tensor)
+
+    def _bytes(self) -> np.ndarray:
+        root = realize(tensor_of(self._cell.value))
+        return memory_of(root, self._cell.value.spec.strides).view(np.uint8)
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        flat = self._bytes()
+        return flat.__array_interface__["data"][0] if flat.size else 0
+
+    def nbytes(self) -> int:
+        """How many bytes."""
+        return self._bytes().size
+
+    size = nbytes
+
+    def __len__(self) -> int:
+        return self.nbytes()
+
+    def __getitem__(self, index: int) -> int:
+        return int(self._bytes()[index])
+
+    def tolist(self) -> list[int]:
+        """The bytes as numbers."""
+        return self._bytes().tolist()
+
+    @property
+    def device(self) -> Any:
+        """Where the memory is."""
+        return self._cell.value.spec.device
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UntypedStorage) and other._cell is self._cell
+
+    def __hash__(self) -> int:
+        return id(self._cell)
+
+    def _typed(self) -> np.ndarray:
+        return self._bytes().view(self._cell.value.spec.numpy)
+
+
+class TypedStorage(UntypedStorage):
+    """The same memory counted in elements (PyTorch's older interface)."""
+
+    def size(self) -> int:  # type: ignore[override]
+        """How many elements."""
+        return self._typed().size
+
+    def __len__(self) -> int:
+        return self._typed().size
+
+    def __getitem__(self, index: int) -> Any:
+        return self._typed()[index].item()
+
+    def tolist(self) -> list[Any]:
+        """The elements as numbers."""
+        return self._typed().tolist()
+
+    def untyped(self) -> UntypedStorage:
+        """The storage in bytes."""
+        other = UntypedStorage.__new__(UntypedStorage)
+        other._cell = self._cell
+        return other
+
+
+@method
+def untyped_storage(self: Tensor) -> UntypedStorage:
+    """The memory that this tensor and its views share."""
+    return UntypedStorage(self)
+
+
+@method
+def storage(self: Tensor) -> TypedStorage:
+    """The memory that this tensor and its views share, counted in elements."""
+    return TypedStorage(self)
