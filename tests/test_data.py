@@ -40,6 +40,23 @@ from rushlight.utils.data import (
 
 Point = namedtuple("Point", ["x", "y"])
 
+SEEDED: dict[str, Any] = {
+    "permutation": [6, 9, 0, 7, 3, 5, 4, 2, 1, 8],
+    "replacement": [1, 3, 2, 0, 2, 1, 2, 4],
+    "longer": [3, 2, 0, 1, 1, 2],
+    "subset": [40, 30, 10, 20],
+    "weighted": [0, 1, 2, 1, 2, 1],
+    "rest": 0.9151939749717712,
+    "shared first": [[5, 0, 1], [3, 4, 2]],
+    "shared second": [1, 0, 5, 2, 4, 3],
+    "epoch 1": [[6, 7, 1, 4], [2, 0, 9, 8], [3, 5]],
+    "epoch 2": [[2, 4, 7, 0], [8, 9, 5, 3], [6, 1]],
+    "after two epochs": 0.455627977848053,
+    "worker torch": 0.7821398973464966,
+    "worker random": 0.21315340548154382,
+    "worker numpy": 0.8371640508861415,
+}
+
 
 def rows(count: int = 10) -> TensorDataset:
     return TensorDataset(torch.arange(count * 2, dtype=torch.float32).reshape(count, 2), torch.arange(count))
@@ -206,7 +223,11 @@ def test_random_sampler_draws_from_the_given_generator_to_the_end() -> None:
 def test_sampler_arguments() -> None:
     for wrong, kind, message in (
         (lambda: RandomSampler(range(3), replacement=1), TypeError, "replacement should be a boolean value"),
-        (lambda: RandomSampler([]), ValueError, "num_samples should be a positive integer value, but got num_samples=0"),
+        (
+            lambda: RandomSampler([]),
+            ValueError,
+            "num_samples should be a positive integer value, but got num_samples=0",
+        ),
         (lambda: WeightedRandomSampler([1.0], 0), ValueError, "num_samples should be a positive integer"),
         (lambda: WeightedRandomSampler([1.0], 1, replacement=2), ValueError, "replacement should be a boolean"),
         (lambda: WeightedRandomSampler([[1.0]], 1), ValueError, "weights should be a 1d sequence"),
@@ -269,7 +290,9 @@ def test_collate_errors() -> None:
         default_collate([np.array(["a"])])
     with pytest.raises(RuntimeError, match="each element in list of batch should be of equal size"):
         default_collate([[1], [1, 2]])
-    with pytest.raises(RuntimeError, match=r"stack expects each tensor to be equal size, but got \[2\] at entry 0 and \[3\]"):
+    with pytest.raises(
+        RuntimeError, match=r"stack expects each tensor to be equal size, but got \[2\] at entry 0 and \[3\]"
+    ):
         default_collate([torch.ones(2), torch.ones(3)])
 
 
@@ -586,9 +609,6 @@ def test_dead_worker() -> None:
 def test_timeout() -> None:
     batches = iter(DataLoader(Sleeps(), batch_size=2, num_workers=2, timeout=1))
     assert next(batches).tolist() == [0, 1]
-    batches_workers = list(batches._workers)
-    for worker in batches_workers:
-        worker.daemon  # noqa: B018
     with pytest.raises(RuntimeError, match="DataLoader timed out after 1 seconds"):
         next(batches), next(batches)
 
@@ -643,9 +663,6 @@ def test_what_cannot_be_pickled_is_reported() -> None:
     loader = DataLoader([Local()], num_workers=1, collate_fn=list)
     with pytest.raises(Exception, match="in DataLoader worker process 0(.|\n)*ickle"):
         list(loader)
-
-
-SEEDED: dict[str, Any] = {}
 
 
 def test_import_paths() -> None:

@@ -88,13 +88,14 @@ def test_vision_is_loaded_when_first_imported() -> None:
 def test_inner_paths_of_pytorch_find_the_public_names() -> None:
     installed("""
         import pickle, torch
-        assert torch.nn.modules.conv.Conv2d is torch.nn.Conv2d
         from torch.nn.modules.linear import Linear
         from torch.optim.optimizer import Optimizer
         from torch.utils.data.dataset import Dataset
+        from torch.utils.data.dataloader import DataLoader
         from torch.autograd.variable import Variable
         assert Linear is torch.nn.Linear and Optimizer is torch.optim.Optimizer
-        assert Dataset is torch.utils.data.Dataset and Variable is torch.autograd.Variable
+        assert Dataset is torch.utils.data.Dataset and DataLoader is torch.utils.data.DataLoader
+        assert Variable is torch.autograd.Variable
         assert pickle.loads(b"ctorch.nn.modules.conv\\nConv2d\\n.") is torch.nn.Conv2d
     """)
 
@@ -105,7 +106,7 @@ def test_inner_paths_of_pytorch_find_the_public_names() -> None:
         ("torch.nn.Foo", "AttributeError: torch.nn.Foo: not in Rushlight yet"),
         ("torch.foo", "AttributeError: torch.foo: not in Rushlight yet"),
         ("torch.nn.functional.foo", "AttributeError: torch.nn.functional.foo: not in Rushlight yet"),
-        ("torch.nn.modules.conv.Foo", "AttributeError: torch.nn.modules.conv.Foo: not in Rushlight yet"),
+        ("from torch.nn.modules.conv import Foo", "ImportError: cannot import name 'Foo' from 'torch.nn.modules.conv'"),
         ("from torch.nn import Foo", "ImportError: cannot import name 'Foo' from 'torch.nn': torch.nn.Foo is not in"),
         ("from torch import foo", "ImportError: cannot import name 'foo' from 'torch': torch.foo is not in Rushlight"),
         ("from torch.nn.functional import foo", "ImportError: cannot import name 'foo' from 'torch.nn.functional'"),

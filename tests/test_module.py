@@ -31,7 +31,7 @@ def values(t):
     return t.detach().flatten().tolist()
 
 
-# -- attributes ---------------------------------------------------------------------------------------------------------
+# -- attributes --------------------------------------------------------------------------------------------------------
 
 
 def test_assignment_sorts_values():
@@ -166,7 +166,7 @@ def test_dir_and_hash():
     assert len({m, m[0], m}) == 2
 
 
-# -- listing ------------------------------------------------------------------------------------------------------------
+# -- listing -----------------------------------------------------------------------------------------------------------
 
 
 def test_names_and_duplicates():
@@ -198,7 +198,7 @@ def test_overridden_named_parameters_rules_parameters():
     assert len(list(Frozen().parameters())) == 2
 
 
-# -- conversions --------------------------------------------------------------------------------------------------------
+# -- conversions -------------------------------------------------------------------------------------------------------
 
 
 def test_conversion_keeps_parameters():
@@ -226,7 +226,8 @@ def test_to_forms():
     assert m.to(torch.ones(1, dtype=torch.float64)).weight.dtype == torch.float64
     assert m.to(device="cpu", dtype=torch.float32, non_blocking=True).weight.dtype == torch.float32
     assert m.to(dtype=torch.float16).cpu().weight.dtype == torch.float16
-    for args, kwargs, given in (((3.5,), {}, "float"), (("cpu", 3), {}, "str, int"), ((), {"a": 1}, "a=int, ")):
+    wrong = ((([1],), {}, "list"), (("cpu", 3), {}, "str, int"), ((), {"a": 1}, "a=int, "))
+    for args, kwargs, given in wrong:
         with pytest.raises(TypeError) as raised:
             m.to(*args, **kwargs)
         first = f"to() received an invalid combination of arguments - got ({given}), but expected one of:"
@@ -253,7 +254,7 @@ def test_zero_grad():
     assert m.weight.grad is None and m.bias.grad is None
 
 
-# -- state dicts --------------------------------------------------------------------------------------------------------
+# -- state dicts -------------------------------------------------------------------------------------------------------
 
 
 def test_state_dict():
@@ -318,7 +319,9 @@ def test_load_assign():
     weight = torch.ones(1, 2)
     old = m.weight
     m.load_state_dict({"weight": weight, "bias": bias}, assign=True)
-    assert m.bias is bias and m.weight is not old and isinstance(m.weight, nn.Parameter) and values(m.weight) == [1.0, 1.0]
+    assert (
+        m.bias is bias and m.weight is not old and isinstance(m.weight, nn.Parameter) and values(m.weight) == [1.0, 1.0]
+    )
     with torch.no_grad():
         weight.fill_(3)
     assert values(m.weight) == [3.0, 3.0]
@@ -420,7 +423,7 @@ def test_tied_weights_load_once():
     assert values(other[1].weight) == values(m[0].weight)
 
 
-# -- hooks --------------------------------------------------------------------------------------------------------------
+# -- hooks -------------------------------------------------------------------------------------------------------------
 
 
 def test_forward_hooks_replace_and_order():
@@ -447,7 +450,9 @@ def test_forward_hook_with_kwargs_and_handle():
     h.remove()
     assert not m._forward_hooks and not m._forward_hooks_with_kwargs
     m.register_forward_pre_hook(lambda mod, args, kwargs: 3, with_kwargs=True)
-    with pytest.raises(RuntimeError, match="forward pre-hook must return None or a tuple of \\(new_args, new_kwargs\\)"):
+    with pytest.raises(
+        RuntimeError, match="forward pre-hook must return None or a tuple of \\(new_args, new_kwargs\\)"
+    ):
         m(1)
 
 
@@ -517,7 +522,9 @@ def test_full_backward_hooks_replace():
     m(x).sum().backward()
     assert values(m.weight.grad) == [10.0] and values(x.grad) == [31.0]
     m.register_full_backward_hook(lambda mod, gi, go: (None, None))
-    with pytest.raises(RuntimeError, match="Backward hook returned an invalid number of grad_input, got 2, but expected 1"):
+    with pytest.raises(
+        RuntimeError, match="Backward hook returned an invalid number of grad_input, got 2, but expected 1"
+    ):
         m(x).sum().backward()
 
 
@@ -537,11 +544,14 @@ def test_backward_hooks_with_several_inputs():
             return a * 2, a + b
 
     m, log = Two(), []
-    m.register_full_backward_hook(lambda mod, gi, go: log.append([None if g is None else values(g) for g in (*gi, *go)]))
+    m.register_full_backward_hook(
+        lambda mod, gi, go: log.append([None if g is None else values(g) for g in (*gi, *go)])
+    )
     a, b = (torch.ones(1, requires_grad=True) for _ in range(2))
     m(a, b, "flag")[1].sum().backward()
     assert log[0][0] == [1.0] and log[0][1] == [1.0] and log[0][2] is None and log[0][4] == [1.0]
     with pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of Tensors but received"):
+
         class Listed(nn.Module):
             def forward(self, a):
                 return [a * 2]
@@ -554,11 +564,13 @@ def test_backward_hooks_with_several_inputs():
 def test_kinds_of_backward_hooks_do_not_mix():
     m = nn.Linear(1, 1)
     m.register_full_backward_hook(lambda *a: None)
-    with pytest.raises(RuntimeError, match="Cannot use both regular backward hooks and full backward hooks on a single"):
+    with pytest.raises(
+        RuntimeError, match="Cannot use both regular backward hooks and full backward hooks on a single"
+    ):
         m.register_backward_hook(lambda *a: None)
 
 
-# -- copying and pickling -----------------------------------------------------------------------------------------------
+# -- copying and pickling ----------------------------------------------------------------------------------------------
 
 
 def test_deepcopy():
@@ -593,7 +605,7 @@ def test_old_pickles_get_new_attributes():
     assert values(fresh(torch.tensor([-1.0, 2.0]))) == [0.0, 2.0]
 
 
-# -- parameters ---------------------------------------------------------------------------------------------------------
+# -- parameters --------------------------------------------------------------------------------------------------------
 
 
 def test_parameter():
@@ -621,7 +633,7 @@ def test_lazy_parameter():
     assert type(p) is nn.Parameter and p.shape == (2, 3) and p.requires_grad
 
 
-# -- printing -----------------------------------------------------------------------------------------------------------
+# -- printing ----------------------------------------------------------------------------------------------------------
 
 
 def test_repr():
@@ -641,7 +653,7 @@ def test_repr():
     assert repr(m) == "Module(\n  (none): None\n)"
 
 
-# -- containers ---------------------------------------------------------------------------------------------------------
+# -- containers --------------------------------------------------------------------------------------------------------
 
 
 def test_sequential():

@@ -2,12 +2,9 @@
 
 `install()` puts a finder first on `sys.meta_path`. Asked for `torch.nn.functional`, it answers with the module *object*
 `rushlight.nn.functional`, so that `sys.modules["torch.nn.functional"] is rushlight.nn.functional`, whether PyTorch is
-installed or not. Each module is loaded when it is first imported. Three kinds of answer:
-
-1. a module of ours under PyTorch's name (`core/missing.py` has the table of paths);
-2. a *facade*, for a path that PyTorch has and we do not need (`torch.nn.modules.conv`): it looks its names up in the
-   nearest of our packages, which is what old programs and pickles that spell out such paths want;
-3. ModuleNotFoundError, with the full name.
+installed or not. Each module is loaded when it is first imported. Where it lies is said by the table of paths in
+`core/missing.py`, and by INNER for a few that old programs and pickles spell out. What we do not have is a
+ModuleNotFoundError that says its full name.
 
 Processes that `multiprocessing` starts get the hook too: forked ones by nature, spawned ones through the preparation
 data that the parent sends first of all. Other child processes (`subprocess`) are new programs: start them with
@@ -25,46 +22,28 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.missing import ON_DEMAND, missing, raise_missing, rushlight_path
+from ..core.missing import missing, rushlight_path
 
 ROOTS = ("torch", "torchvision")
 
 # Packages whose one useful name is `summary`; ours stands in where they are not installed.
 SUMMARIES = ("torchsummary", "torchinfo")
 
-# PyTorch's inner modules, "package: names", and the package of ours in which what they hold is found.
-_INNER = {
-    "torch": ("rushlight", "_tensor functional random serialization storage torch_version types"),
-    "torch.nn": ("rushlight.nn", "modules parameter"),
-    "torch.nn.modules": (
-        "rushlight.nn",
-        "activation batchnorm channelshuffle container conv distance dropout flatten fold instancenorm linear loss "
-        "module normalization padding pixelshuffle pooling rnn sparse transformer upsampling",
-    ),
-    "torch.nn.utils": ("rushlight.nn.utils", "clip_grad convert_parameters"),
-    "torch.optim": (
-        "rushlight.optim",
-        "adadelta adagrad adam adamax adamw asgd lbfgs nadam optimizer radam rmsprop rprop sgd sparse_adam",
-    ),
-    "torch.autograd": ("rushlight.autograd", "function grad_mode variable"),
-    "torch.utils.data": ("rushlight.data", "dataloader dataset distributed sampler"),
-    "torch.distributions": (
-        "rushlight.distributions",
-        "bernoulli beta binomial categorical dirichlet distribution exponential gamma independent kl laplace "
-        "multinomial multivariate_normal normal one_hot_categorical poisson uniform",
-    ),
-    "torchvision.transforms": ("rushlight.vision.transforms", "transforms"),
-    "torchvision.datasets": ("rushlight.vision.datasets", "cifar folder mnist vision"),
-    "torchvision.models": ("rushlight.vision.models", "alexnet densenet mobilenetv2 resnet vgg"),
+# Paths of PyTorch's inner modules that programs spell out and that have no module of ours: where their names are found.
+INNER = {
+    "torch._tensor": "rushlight",
+    "torch.functional": "rushlight",
+    "torch.autograd.variable": "rushlight.autograd",
+    "torch.utils.data.dataloader": "rushlight.data.loader",
+    "torch.utils.data.distributed": "rushlight.data.sampler",
 }
-FACADES = {f"{path}.{name}": package for path, (package, names) in _INNER.items() for name in names.split()}
 
 
 class AliasLoader(Loader):
     """Hands out one of our modules under another name, and leaves the module as it was."""
 
-    def __init__(self, real: str) -> None:
-        self.real = real
+    def __init__(self, real: str, alias: str) -> None:
+        self.real, self.alias = real, alias
         self.real_spec: ModuleSpec | None = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -74,29 +53,7 @@ class AliasLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.real_spec  # the import system wrote the alias's over it
-        module.__dict__.setdefault("__getattr__", missing(module.__name__))
-
-
-class FacadeLoader(Loader):
-    """Makes a module without names of its own, which looks them up in one of our packages."""
-
-    def __init__(self, package: str) -> None:
-        self.package = package
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        package, facade = importlib.import_module(self.package), module.__name__
-
-        def __getattr__(name: str) -> Any:
-            if hasattr(package, name):
-                return getattr(package, name)
-            if f"{facade}.{name}" in FACADES:
-                return importlib.import_module(f"{facade}.{name}")
-            raise_missing(facade, name, sys._getframe(1))
-
-        module.__dict__["__getattr__"] = __getattr__
+        module.__dict__.setdefault("__getattr__", missing(module.__name__, home=self.alias))
 
 
 class Finder(MetaPathFinder):
@@ -112,34 +69,31 @@ class Finder(MetaPathFinder):
             return _spawn_spec(fullname, path)
         if fullname.partition(".")[0] not in ROOTS:
             return self._summary_spec(fullname)
-        loader = _loader(fullname)
-        if loader is None:
+        real = _real_name(fullname)
+        if real is None:
             return _not_found(fullname)
         self.answered.add(fullname)
-        return ModuleSpec(fullname, loader, is_package=isinstance(loader, FacadeLoader))
+        return ModuleSpec(fullname, AliasLoader(real, fullname))
 
     def _summary_spec(self, fullname: str) -> ModuleSpec | None:
         if fullname not in SUMMARIES or PathFinder.find_spec(fullname) is not None:
             return None
         self.answered.add(fullname)
-        return ModuleSpec(fullname, AliasLoader("rushlight.show"))
+        return ModuleSpec(fullname, AliasLoader("rushlight.show", fullname))
 
 
-def _loader(fullname: str) -> Loader | None:
+def _real_name(fullname: str) -> str | None:
+    """The name of our module for one of PyTorch's; None if there is no such module."""
     real = rushlight_path(fullname)
-    if _exists(real):
-        return AliasLoader(real)
-    package = FACADES.get(fullname)
-    return FacadeLoader(package) if package is not None and _exists(package) else None
+    return real if _exists(real) else INNER.get(fullname)
 
 
 def _exists(module: str) -> bool:
-    if module in sys.modules:
-        return True
     try:
-        return importlib.util.find_spec(module) is not None
+        found = module in sys.modules or importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # its parent is not there, or is no package
-        return False
+        found = False
+    return found or module in sys.modules  # a package may enter modules there itself, as it is loaded
 
 
 def _not_found(fullname: str) -> ModuleSpec | None:
@@ -164,7 +118,6 @@ def install() -> None:
     for root in ROOTS:
         _refuse_real(root)
     sys.meta_path.insert(0, Finder())
-    ON_DEMAND.update((rushlight_path(facade), facade) for facade in FACADES)
     if (spawn := sys.modules.get("multiprocessing.spawn")) is not None:
         _teach_spawn(spawn)
 
@@ -175,7 +128,6 @@ def uninstall() -> None:
     if finder is None:
         return
     sys.meta_path.remove(finder)
-    ON_DEMAND.clear()
     for name in finder.answered:
         sys.modules.pop(name, None)
     spawn = sys.modules.get("multiprocessing.spawn")

@@ -17,7 +17,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 # PyTorch's path -> ours, the longest prefix first.
@@ -26,9 +26,6 @@ PATHS: dict[str, str] = {
     "torchvision": "rushlight.vision",
     "torch": "rushlight",
 }
-
-# What the import hook adds while it is installed: an attribute's full name in Rushlight -> the module to import for it.
-ON_DEMAND: dict[str, str] = {}
 
 
 def rushlight_path(name: str) -> str:
@@ -56,13 +53,14 @@ def _translate(name: str, pairs: Any) -> str:
     return name
 
 
-def missing(module: str, lazy: Mapping[str, str] | None = None) -> Callable[[str], Any]:
+def missing(module: str, lazy: Mapping[str, str] | None = None, home: str | None = None) -> Callable[[str], Any]:
     """Make the module-level `__getattr__` of `module`.
 
     Args:
         module: the module's `__name__`.
         lazy: names that are loaded when first asked for: `{"show": "rushlight.show"}` for a module,
             `{"install": "rushlight.cli.alias:install"}` for something in one.
+        home: the module's name in PyTorch, where it is not that of `pytorch_path`.
 
     Returns:
         A function of the missing name. It raises AttributeError, or ImportError where a `from ... import` statement
@@ -71,9 +69,9 @@ def missing(module: str, lazy: Mapping[str, str] | None = None) -> Callable[[str
     sources = dict(lazy or {})
 
     def __getattr__(name: str) -> Any:
-        source = sources.get(name) or ON_DEMAND.get(f"{module}.{name}")
+        source = sources.get(name)
         if source is None or not _is_there(source):
-            raise_missing(module, name, sys._getframe(1))
+            _raise_missing(sys.modules[module], home or pytorch_path(module), name, sys._getframe(1))
         value = _load(source)
         setattr(sys.modules[module], name, value)
         return value
@@ -97,17 +95,13 @@ def _load(source: str) -> Any:
     return getattr(found, name) if name else found
 
 
-def raise_missing(module: str, name: str, asker: FrameType) -> NoReturn:
-    """Raise the error for `name`, which `module` does not have and `asker` wanted."""
-    home = pytorch_path(module)
+def _raise_missing(module: ModuleType, home: str, name: str, asker: FrameType) -> NoReturn:
+    """Raise the error for `name`, which `module` does not have and `asker` wanted; PyTorch calls the module `home`."""
     if _is_import_from(asker):
         text = f"cannot import name {name!r} from {home!r}: {home}.{name} is not in Rushlight yet"
         raise ImportError(text, name=home)
-    raise AttributeError(
-        f"{home}.{name}: not in Rushlight yet (module {home!r} has no attribute {name!r})",
-        name=name,
-        obj=sys.modules.get(module),
-    )
+    text = f"{home}.{name}: not in Rushlight yet (module {home!r} has no attribute {name!r})"
+    raise AttributeError(text, name=name, obj=module)
 
 
 def _is_import_from(frame: FrameType) -> bool:

@@ -42,16 +42,11 @@ def _refused(*_: Any, **__: Any) -> Any:
 current_device = get_device_name = get_device_capability = get_device_properties = current_stream = mem_get_info = _refused
 
 
-def synchronize(device: Any = None) -> None:
-    """Waits for the device; without one PyTorch raises, and so does this."""
-    raise AssertionError(NOT_COMPILED)
-
-
 def _quiet(*_: Any, **__: Any) -> None:
     """Nothing to do without a device."""
 
 
-manual_seed = manual_seed_all = empty_cache = reset_peak_memory_stats = reset_max_memory_allocated = ipc_collect = _quiet
+synchronize = manual_seed = manual_seed_all = empty_cache = reset_peak_memory_stats = reset_max_memory_allocated = ipc_collect = _quiet
 seed = seed_all = _quiet
 
 
@@ -62,4 +57,4 @@ def _nothing(*_: Any, **__: Any) -> int:
 
 memory_allocated = max_memory_allocated = memory_reserved = max_memory_reserved = memory_cached = _nothing
 
-__getattr__ = missing(__name__, {"amp": "rushlight.cuda.amp"})
+__getattr__ = missing(__name__)

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import warnings
+import weakref
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0
 """Seconds a worker has to finish its batch when the pass is over; then it is terminated."""
+
+_our_ends: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+def _close_our_ends() -> None:
+    """In a forked process: a worker notices that we are gone only when nobody else holds our end of its pipe."""
+    for pipe in _our_ends:
+        pipe.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_our_ends)
 
 
 class MultiProcessingIterator(BaseIterator):
@@ -56,14 +69,12 @@ class MultiProcessingIterator(BaseIterator):
         self._begin()
 
     def _start(self, context: BaseContext) -> None:
-        forks = context.get_start_method() == "fork"
         for number in range(self._num_workers):
             ours, theirs = context.Pipe()
             self._pipes.append(ours)
-            # A forked worker inherits our ends of the pipes, and must close them to notice that we are gone.
-            inherited = list(self._pipes) if forks else []
+            _our_ends.add(ours)
             worker = context.Process(  # type: ignore[attr-defined]
-                target=run_worker, args=(self._settings, number, theirs, inherited), daemon=True
+                target=run_worker, args=(self._settings, number, theirs), daemon=True
             )
             with warnings.catch_warnings():
                 # Python warns of forking while threads run: the worker takes no locks of ours.
@@ -177,7 +188,7 @@ class MultiProcessingIterator(BaseIterator):
         sentinels = {self._workers[number].sentinel: number for number in pipes.values()}
         ready = wait([*pipes, *sentinels], self._timeout or None)
         if not ready:
-            self._shut_down()
+            self._shut_down(patience=0)
             raise RuntimeError(f"DataLoader timed out after {self._timeout} seconds")
         for pipe in pipes:
             if pipe in ready:
@@ -196,11 +207,11 @@ class MultiProcessingIterator(BaseIterator):
         self._shut_down()
         raise RuntimeError(f"DataLoader worker (pid(s) {pids}) exited unexpectedly: {causes}")
 
-    def _shut_down(self) -> None:
+    def _shut_down(self, patience: float = PATIENCE) -> None:
         for pipe in self._pipes:
             pipe.close()
         for worker in self._workers:
-            worker.join(PATIENCE)
+            worker.join(patience)
             if worker.is_alive():
                 worker.terminate()
                 worker.join()

@@ -102,10 +102,8 @@ class WorkerSettings:
     num_workers: int
 
 
-def run_worker(settings: WorkerSettings, number: int, connection: Connection, others: list[Connection]) -> None:
-    """The main function of a worker process; ``others`` are ends of other workers' pipes that came along with fork."""
-    for other in others:
-        other.close()
+def run_worker(settings: WorkerSettings, number: int, connection: Connection) -> None:
+    """The main function of a worker process."""
     try:
         _Worker(settings, number, connection).run()
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):

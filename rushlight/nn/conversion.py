@@ -29,39 +29,58 @@ def check_parameter_dtype(dtype: Any) -> None:
 
 
 def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, bool, Any]:
-    """The arguments of `to`, in any of its forms, as (device, dtype, non_blocking, memory_format)."""
+    """The arguments of `to`, in any of its forms, as (device, dtype, non_blocking, memory_format).
+
+    Raises TypeError for arguments of no form.
+    """
     import rushlight
 
-    given = dict(kwargs)
-    memory_format = given.pop("memory_format", None)
-    first = args[0] if args else None
-    if isinstance(first, Tensor) or "tensor" in given:
-        names: tuple[str, ...] = ("tensor", "non_blocking", "copy")
-    elif isinstance(first, rushlight.dtype):
-        names = ("dtype", "non_blocking", "copy")
-    else:
-        names = ("device", "dtype", "non_blocking", "copy")
-    named = dict(zip(names, args, strict=False))
-    if len(args) > len(names) or set(named) & set(given) or not set(given) <= set(names) or not (args or kwargs):
-        raise _bad_to(args, kwargs)
-    named.update(given)
-    if "tensor" in named:
-        like = named["tensor"]
-        if not isinstance(like, Tensor):
-            raise _bad_to(args, kwargs)
-        return like.device, like.dtype, bool(named.get("non_blocking")), memory_format
+    named = _named(args, kwargs)
+    kinds = {
+        "tensor": Tensor,
+        "device": (rushlight.device, str, int),
+        "dtype": rushlight.dtype,
+        "non_blocking": bool,
+        "copy": bool,
+        "memory_format": rushlight.memory_format,
+    }
+    for name, value in named.items():
+        if not (isinstance(value, kinds[name]) or value is None and name != "tensor"):
+            raise _no_such_form(args, kwargs)
     device, dtype = named.get("device"), named.get("dtype")
-    if not isinstance(dtype, (rushlight.dtype, type(None))) or not isinstance(
-        device, (rushlight.device, str, int, type(None))
-    ):
-        raise _bad_to(args, kwargs)
-    device = device if device is None else rushlight.device(device)
-    return device, dtype, bool(named.get("non_blocking", False)), memory_format
+    if "tensor" in named:
+        device, dtype = named["tensor"].device, named["tensor"].dtype
+    elif device is not None:
+        device = rushlight.device(device)
+    return device, dtype, bool(named.get("non_blocking")), named.get("memory_format")
 
 
-def _bad_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
-    given = ", ".join(type(value).__name__ for value in args)
-    if kwargs:
-        given = ", ".join([given, *(f"{k}={type(v).__name__}" for k, v in kwargs.items())] if given else
-                          [f"{k}={type(v).__name__}" for k, v in kwargs.items()]) + ", "  # fmt: skip
-    return TypeError(_TO_FORMS.format(given))
+def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments by name; the first one says which form is meant."""
+    import rushlight
+
+    names: tuple[str, ...] = ("device", "dtype", "non_blocking", "copy")
+    if "tensor" in kwargs or args and isinstance(args[0], Tensor):
+        names = ("tensor", "non_blocking", "copy")
+    elif args and isinstance(args[0], rushlight.dtype):
+        names = ("dtype", "non_blocking", "copy")
+    if len(args) > len(names):
+        raise TypeError(f"to() takes from 0 to {len(names)} positional arguments but {len(args)} were given")
+    named = dict(zip(names, args, strict=False))
+    if named.keys() & kwargs.keys() or not kwargs.keys() <= {*names, "memory_format"}:
+        raise _no_such_form(args, kwargs)
+    return named | kwargs
+
+
+def _no_such_form(args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError:
+    given = [*map(_kind, args), *(f"{name}={_kind(value)}" for name, value in kwargs.items())]
+    return TypeError(_TO_FORMS.format(", ".join(given) + ("" if args else ", ")))
+
+
+def _kind(value: Any) -> str:
+    import rushlight
+
+    for kind in ("dtype", "device", "memory_format"):
+        if isinstance(value, getattr(rushlight, kind)):
+            return f"torch.{kind}"
+    return "Tensor" if isinstance(value, Tensor) else type(value).__name__

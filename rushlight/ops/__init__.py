@@ -4,7 +4,7 @@ from importlib import import_module
 
 #: The families, in the order in which they are loaded.
 FAMILIES = (
-    "creation", "arithmetic", "reduction", "view", "matmul", "elementary", "activation", "selection", "index",
+    "creation", "arithmetic", "reduction", "view", "matmul", "elementary", "selection", "activation", "softmax", "index",
     "sorting", "scan", "joining", "convolution", "pooling", "normalization", "dropout", "loss", "embedding",
     "random", "linalg", "spectral", "special", "statistics", "complex", "padding", "attention", "recurrent",
 )  # fmt: skip

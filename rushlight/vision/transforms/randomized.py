@@ -626,7 +626,7 @@ class GaussianBlur(Module):
         if any(size <= 0 or size % 2 == 0 for size in self.kernel_size):
             raise ValueError("Kernel size value should be an odd and positive number.")
         if isinstance(sigma, numbers.Number):
-            if sigma <= 0:
+            if float(sigma) <= 0:  # type: ignore[arg-type]
                 raise ValueError("If sigma is a single number, it must be positive.")
             sigma = (sigma, sigma)
         elif not (isinstance(sigma, Sequence) and len(sigma) == 2):
