@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 import rushlight as torch
 from rushlight.data import gather
 from rushlight.utils.data import (

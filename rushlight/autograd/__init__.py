@@ -33,6 +33,10 @@ def backward(
     chosen = None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs))
     if chosen is not None and not chosen:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    for i, t in enumerate(chosen or ()):
+        settle(t)
+        if t._node is None:
+            raise RuntimeError(f"element {i} of the input tensors does not require grad")
     gradient.backward(roots, grads, keep, create_graph, chosen)
 
 
@@ -73,27 +77,42 @@ def grad(
     (tensor(6.),)
     """
     if is_grads_batched:
-        raise NotImplementedError("torch.autograd.grad(is_grads_batched=True): not in Rushlight yet")
+        return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     roots = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    if not wanted:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    grads = _grads_for(roots, grad_outputs)
     for t in wanted:
         settle(t)
         if t._node is None:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     keep = create_graph if retain_graph is None else retain_graph
-    found = gradient.gradients(roots, _grads_for(roots, grad_outputs), wanted, keep, create_graph)
+    found = gradient.gradients(roots, grads, wanted, keep, create_graph)
     if materialize_grads:
         return tuple(gradient.full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True))
     if not allow_unused and any(g is None for g in found):
         raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this is "
-            "the desired behavior."
+            f"The differentiated Tensor at index {[g is None for g in found].index(True)} appears to not have been used in "
+            "the graph. Set allow_unused=True if this is the desired behavior."
         )
     return tuple(found)
+
+
+def _batched_grad(outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bool, *options: Any) -> tuple[Any, ...]:
+    """One backward pass for each row of the gradients, stacked."""
+    from rushlight.tensor import FUNCTIONS
+
+    given = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
+    rows = []
+    for i in range(len(given[0])):
+        at = [g[i] for g in given]
+        rows.append(grad(outputs, inputs, at, True, create_graph, allow_unused=options[0], materialize_grads=options[1]))
+    return tuple(None if column[0] is None else FUNCTIONS["stack"](column) for column in zip(*rows, strict=True))
 
 
 def is_tracking() -> bool:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rushlight.ops.creation import full_like_spec
-from rushlight.record.memory import check_writable
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
-from rushlight.record.value import Leaf, Node, Tensor, tensor_of
+from rushlight.record.value import Leaf, Tensor, tensor_of
 
-from .gradient import SECOND_TIME, PythonNode, node_name
+from .gradient import SECOND_TIME, PythonNode, overwritten_error, short_name
 from .node import Function as NodeFace
 
 _SHARED = "node"
@@ -39,6 +38,11 @@ class FunctionCtx(NodeFace):
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps inputs and outputs for `backward`, as `ctx.saved_tensors`."""
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument {i} is of type {type(t).__name__}"
+                )
         self._kept = tensors
 
     def save_for_forward(self, *tensors: Tensor) -> None:
@@ -86,25 +90,14 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
         value = value.replaced
     for v in (value, value.root):
         if v is not None and v.stale is not None:
-            raise _overwritten(v, value.spec, parent, out)
+            name = short_name(node if output is not None else parent) if output is not None or parent is not None else None
+            raise overwritten_error(value, v, name if name != "AccumulateGrad" else None, out if output is None else output)
     t = tensor_of(value)
     if output is not None and node is not None and node.differentiable[output]:
         t._node, t._out = node, output
     elif output is None:
         t._node, t._out = parent, out
     return t
-
-
-def _overwritten(v: Any, spec: Spec, parent: Any, out: int) -> RuntimeError:
-    cell, held = v.stale
-    now = getattr(cell, "edits", None)
-    origin = f", which is output {out} of {node_name(parent)}," if isinstance(parent, Node) else ""
-    return RuntimeError(
-        "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{spec.dtype.scalar_name}Tensor {list(spec.shape)}]{origin} is at version "
-        f"{cell._edits if now is None else now}; expected version {held} instead. Hint: enable anomaly detection to find the "
-        "operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
-    )
 
 
 class _FunctionNode(PythonNode):
@@ -215,7 +208,9 @@ def _on_the_tape(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], parents: lis
     for k, t in enumerate(outputs):
         if isinstance(t, Tensor) and node.differentiable[k]:
             if id(t) in dirty and isinstance(t._node, Leaf):
-                check_writable(t)
+                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
+            if id(t) in dirty:
+                _count_edit(t)
             t._node, t._out = node, k
             if t._storage is not None and id(t) not in dirty:
                 t._base = None
@@ -224,6 +219,13 @@ def _on_the_tape(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], parents: lis
     ctx._kept = ()
     recorder().trace.regular = False
     return outputs[0] if single else tuple(outputs)
+
+
+def _count_edit(t: Tensor) -> None:
+    if t._storage is not None:
+        t._storage.edits += 1
+    else:
+        t._edits += 1
 
 
 def _packed_as_input(t: Tensor | None, before: dict[int, Any], places: dict[int, int], node: Any) -> Any:
@@ -268,11 +270,7 @@ def _derive(cls: Any, ctx: FunctionCtx, node: _FunctionNode, arrived: list[Any])
         )
     for i, (g, parent) in enumerate(zip(grads, node.parents, strict=True)):
         if g is not None and not isinstance(g, Tensor) and parent is not None:
-            raise TypeError(
-                f"function {node.name} returned a gradient different than None at position {i + 1}, but the corresponding "
-                "forward input was not a Variable" if node.operand_specs[i] is None else
-                f"expected Variable or None (got {type(g).__name__})"
-            )
+            raise RuntimeError(f"expected Variable or None (got {type(g).__name__}). It stands for argument {i} of {node.name}.")
     return grads
 
 

@@ -39,7 +39,7 @@ def _grad(outputs: Any, inputs: Any, vectors: Any, create_graph: bool, strict: b
     pairs = [(o, v) for o, v in zip(_tuple(outputs), _tuple(vectors), strict=True) if o.requires_grad]
     if not pairs:
         if strict:
-            raise RuntimeError("Output 0 of the user-provided function does not require gradient. The outputs must be computed "
+            raise RuntimeError("Output 0 of the user-provided function does not require gradients. The outputs must be computed "
                                "in a differentiable manner from the input when running in strict mode.")  # fmt: skip
         return [_zeros(t) for t in inputs]
     found = grad([o for o, _ in pairs], inputs, [v for _, v in pairs], retain_graph=retain, create_graph=create_graph,
@@ -61,10 +61,10 @@ def _detached(t: Any, create_graph: bool) -> Any:
     return t if create_graph else t.detach()
 
 
-def _check_vector(v: Any, like: tuple[Tensor, ...], name: str) -> tuple[Tensor, ...]:
+def _check_vector(v: Any, like: tuple[Tensor, ...], name: str, verb: str = " is") -> tuple[Tensor, ...]:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(f"The vector v can only be None if the {name} a single Tensor with a single element.")
+            raise RuntimeError(f"The vector v can only be None if the {name}{verb} a single Tensor with a single element.")
         return (full_like_spec(settle(like[0]).spec, 1),)
     found = _tuple(v)
     for a, b in zip(found, like, strict=True):
@@ -77,7 +77,7 @@ def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
     """The outputs of `func` and the product of the vector `v` with its Jacobian."""
     xs = _leaves(inputs, create_graph)
     outputs = func(*xs)
-    vector = _check_vector(v, _tuple(outputs), "user-provided function returns")
+    vector = _check_vector(v, _tuple(outputs), "user-provided function returns", "")
     found = _grad(outputs, xs, vector, create_graph, strict)
     return _detached(outputs, create_graph), _detached(_like_input(found, inputs), create_graph)
 
@@ -85,7 +85,7 @@ def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
 def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of `func` and the product of its Jacobian with the vector `v` (by differentiating twice)."""
     xs = _leaves(inputs, create_graph)
-    vector = _check_vector(v, xs, "inputs are")
+    vector = _check_vector(v, xs, "input to the user-provided function")
     outputs = func(*xs)
     probes = tuple(_zeros(o).requires_grad_() for o in _tuple(outputs))
     back = _grad(outputs, xs, probes, True, strict)
@@ -151,7 +151,7 @@ def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = 
 def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The output of a scalar function and the product of the vector `v` with its Hessian."""
     xs = _leaves(inputs, create_graph)
-    vector = _check_vector(v, xs, "inputs are")
+    vector = _check_vector(v, xs, "input to the user-provided function")
     output = func(*xs)
     slopes = _grad(output, xs, full_like_spec(settle(output).spec, 1), True, strict)
     found = _grad(tuple(slopes), xs, vector, create_graph, False)

@@ -145,8 +145,7 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         me = recorder()
         self.before.append((me.tracking, me.inference))
-        if self.mode:
-            me.tracking = False
+        me.tracking = not self.mode
         me.inference = self.mode
 
     def __exit__(self, *_: object) -> None:

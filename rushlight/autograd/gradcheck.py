@@ -61,7 +61,7 @@ def _differentiable(args: Sequence[Any]) -> list[int]:
     found = [i for i, a in enumerate(args) if isinstance(a, Tensor) and a.requires_grad]
     if not found:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     return found
 
@@ -95,7 +95,8 @@ def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, 
     def moved(step: complex) -> list[np.ndarray]:
         y = x.copy()
         y.reshape(-1)[at] += step
-        changed = [wrap(y).requires_grad_() if k == i else a for k, a in enumerate(args)]
+        other = wrap(y).requires_grad_()
+        changed = [other if a is args[i] else a for a in args]
         return [np.array(realize(t)).reshape(-1) for t in _outputs(func, changed)]
 
     real = [(p - m) / (2 * eps) for p, m in zip(moved(eps), moved(-eps), strict=True)]

@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rushlight.core.strided import is_non_overlapping_and_dense
 from rushlight.ops.creation import full_like_spec
 from rushlight.ops.reduction import sum_to_spec
 from rushlight.record import trace as tracing
-from rushlight.record.memory import assign
+from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import BIND, apply, recorder, replay, settle
-from rushlight.record.value import Leaf, Node, Tensor, Value, tensor_of
+from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, tensor_of
 
 SECOND_TIME = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -59,7 +60,7 @@ def backward(
         for t in inputs:
             if not isinstance(t._node, Leaf):
                 found = walk.captured.get((t._node, t._out))
-                if found is not None:
+                if found is not None and not t._retains:
                     accumulate(t, found, create_graph)
     for leaf, g in walk.leaf_grads():
         if inputs is None or any(t._node is leaf for t in inputs):
@@ -134,6 +135,8 @@ class Walk:
 
     def _visit(self, node: Node, arrived: list[Any]) -> None:
         _run_hooks(node, arrived)
+        if node.pre_hooks:
+            arrived = _before_derivative(node, arrived)
         if self.wanted is not None:
             for out, g in enumerate(arrived):
                 if g is not None and (node, out) in self.wanted:
@@ -144,6 +147,8 @@ class Walk:
         found = derivatives(node, arrived, self.create_graph, self.useful, self.wanted)
         if anomaly_check is not None:
             anomaly_check(node, found)
+        if node.post_hooks:
+            found = _after_derivative(node, found, arrived)
         for i, parent in enumerate(node.parents):
             if parent is not None and found[i] is not None:
                 self._arrive(parent, node.outs.get(i, 0) if node.outs else 0, found[i])
@@ -155,8 +160,7 @@ class Walk:
             arrived = self.pending.get(leaf)
             if arrived is not None and arrived[0] is not None:
                 for hook in list(leaf.hooks.values()) if leaf.hooks else ():
-                    changed = hook(arrived[0])
-                    arrived[0] = arrived[0] if changed is None else changed
+                    arrived[0] = hooked(hook, arrived[0])
                 results.append((leaf, arrived[0]))
         return results
 
@@ -196,8 +200,41 @@ def _run_hooks(node: Node, arrived: list[Any]) -> None:
         for out, hooks in node.hooks.items():
             for hook in list(hooks.values()):
                 if arrived[out] is not None:
-                    changed = hook(arrived[out])
-                    arrived[out] = arrived[out] if changed is None else changed
+                    arrived[out] = hooked(hook, arrived[out])
+    if node.retained:
+        for out, kept in node.retained.items():
+            t, g = kept(), arrived[out]
+            if t is not None and g is not None:
+                t._grad = g if t._grad is None else t._grad + g
+
+
+def _before_derivative(node: Node, arrived: list[Any]) -> list[Any]:
+    """Pre-hooks of the node itself."""
+    for hook in list(node.pre_hooks.values()):
+        changed = hook(tuple(arrived))
+        arrived = arrived if changed is None else list(changed)
+    return arrived
+
+
+def _after_derivative(node: Node, found: list[Any], arrived: list[Any]) -> list[Any]:
+    """Hooks of the node itself."""
+    for hook in list(node.post_hooks.values()):
+        changed = hook(tuple(found), tuple(arrived))
+        found = found if changed is None else list(changed)
+    return found
+
+
+def hooked(hook: Callable[[Tensor], Any], g: Tensor) -> Tensor:
+    """The gradient after a tensor hook, which may replace it but not change its kind."""
+    changed = hook(g)
+    if changed is None:
+        return g
+    name = getattr(hook, "__name__", type(hook).__name__)
+    if not isinstance(changed, Tensor):
+        raise TypeError(f"hook '{name}' has changed the type of value (was {type(g)} got {type(changed)})")
+    if settle(changed).spec.shape != settle(g).spec.shape:
+        raise RuntimeError(f"hook '{name}' has changed the size of value")
+    return changed
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -289,7 +326,11 @@ class Context:
 
 def current(node: Node, position: int) -> Value:
     """A saved Value, if the backward pass may still use it."""
+    if node.saved is None:
+        raise RuntimeError(SECOND_TIME)
     value = node.saved[node.step.saves.index(position)]
+    if node.cloned and position == 0:
+        return value  # an in-place operation keeps a copy of what it overwrites
     while value.replaced is not None:
         value = value.replaced
     for v in (value, value.root):
@@ -299,18 +340,39 @@ def current(node: Node, position: int) -> Value:
 
 
 def _overwritten(node: Node, position: int, value: Value, v: Value) -> RuntimeError:
-    cell, held = v.stale  # type: ignore[misc]
-    now = getattr(cell, "edits", None)
-    now = cell._edits if now is None else now
-    producer = node if position < 0 else node.parents[position]
-    which = ~position if position < 0 else (node.outs.get(position, 0) if node.outs else 0)
-    origin = f", which is output {which} of {node_name(producer)}," if isinstance(producer, Node) else ""
-    kind = f"torch.{value.spec.dtype.scalar_name}Tensor {list(value.spec.shape)}"
+    if position < 0:
+        return overwritten_error(value, v, short_name(node), ~position)
+    return overwritten_error(value, v, *_origin_now(node.parents[position], value, v))
+
+
+def _origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, int]:
+    """The node that a saved operand has by now, as PyTorch's message names it: writing to it gave it a new one."""
+    if not isinstance(parent, Node):
+        return None, 0
+    if value.root is not None:
+        return "AsStrided", 0
+    written = stale.stale[2]()  # type: ignore[index]
+    at = written._node if written is not None and written._base is None else parent
+    return (short_name(at) if isinstance(at, Node) else None), 0
+
+
+def overwritten_error(value: Value, stale: Value, origin: str | None, which: int) -> RuntimeError:
+    """PyTorch's error for a saved tensor that was changed before the backward pass used it."""
+    cell, held, _ = stale.stale  # type: ignore[misc]
+    now = cell.edits if isinstance(cell, Storage) else cell._edits
+    spec = value.spec
+    origin = f", which is output {which} of {origin}," if origin else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{kind}]{origin or ''} is at version {now}; expected version {held} instead. Hint: enable anomaly detection to "
-        "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+        f"[torch.{spec.dtype.scalar_name}Tensor {list(spec.shape)}]{origin} is at version {now}; expected version {held} "
+        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
+
+
+def short_name(node: Any) -> str:
+    """The name of a node in PyTorch's messages: `Exp` for ExpBackward0."""
+    return node_name(node).rstrip("0123456789").removesuffix("Backward")
 
 
 def node_name(node: Any) -> str:
@@ -352,7 +414,7 @@ def _into_leaf(leaf: Leaf, g: Tensor, create_graph: bool) -> None:
 def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
     """Adds to `.grad`: in place, unless the graph of the gradient is wanted."""
     if t._grad is None:
-        t._grad = g if create_graph else _own(g)
+        t._grad = g if create_graph else _own(g, t)
     elif create_graph:
         t._grad = t._grad + g
     else:
@@ -364,9 +426,14 @@ def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
             me.tracking = tracking
 
 
-def _own(g: Tensor) -> Tensor:
-    """A handle of the leaf's own on a gradient, so that writing to one `.grad` never changes another."""
-    return tensor_of(settle(g)) if g._storage is None else tensor_of(settle(g))
+def _own(g: Tensor, t: Tensor) -> Tensor:
+    """A handle of the leaf's own on a gradient, laid out as the leaf: writing to one `.grad` never changes another."""
+    mine, layout = settle(g).spec, t._value.spec
+    if mine.strides != layout.strides and mine.shape == layout.shape and is_non_overlapping_and_dense(
+        layout.shape, layout.strides
+    ):
+        g = relayout(g, layout.strides)
+    return tensor_of(settle(g))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -404,6 +471,8 @@ def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_gr
     if any(t is None or t._node is not leaf for t, leaf in zip(tensors, leaves, strict=True)):
         return False
     had = tuple(t._grad is not None for t in tensors)
+    if any(had) and len({id(t._grad) for t in tensors if t._grad is not None}) != sum(had):
+        return False  # leaves share a .grad
     _replay_plan(root, grads[0], plan, tensors, had, retain_graph)
     return True
 
@@ -446,7 +515,7 @@ def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor])
         if new is None:
             results.append(t._grad)
         else:
-            results.append(tensor_of(settle(new)) if t._grad is None else t._grad + new)
+            results.append(_own(new, t) if t._grad is None else t._grad + new)
     return results
 
 

@@ -13,6 +13,12 @@ from rushlight.record.value import Leaf, Node, Tensor
 
 from .gradient import PythonNode, node_name
 
+def _may_have_gradient(spec: Any, numbers: bool) -> bool:
+    if spec is None:
+        return False
+    return numbers if spec.wrapped else bool(spec.dtype.is_floating_point or spec.dtype.is_complex)
+
+
 _next_id = itertools.count().__next__
 
 
@@ -58,8 +64,9 @@ class Function:
         return hash(self.node)
 
     def name(self) -> str:
-        """The node's name."""
-        return type(self).__name__
+        """The node's name; PyTorch's own C++ nodes carry their namespace."""
+        name = type(self).__name__
+        return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopySlices", "CopyBackwards") else name
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -68,10 +75,14 @@ class Function:
         if isinstance(node, Leaf):
             return ()
         outs = node.outs or {}
-        pairs = [(None if p is None else function_of(p), outs.get(i, 0)) for i, p in enumerate(node.parents)]
+        pairs = [
+            (None if p is None else function_of(p), outs.get(i, 0) or getattr(p, "number", 0))
+            for i, p in enumerate(node.parents)
+        ]
         if not isinstance(node, PythonNode):
             shown = node.step.op.shown
-            pairs = [p for p, s in zip(pairs, node.step.input_specs, strict=True) if s is None or not s.wrapped]
+            keeps = node.step.op.operands == ("x", "y")  # arithmetic takes its numbers as tensors
+            pairs = [p for p, s in zip(pairs, node.step.input_specs, strict=True) if _may_have_gradient(s, keeps)]
             if shown is not None:
                 pairs = shown(pairs)
         return tuple(pairs)
@@ -92,15 +103,36 @@ class Function:
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Calls `hook(grad_inputs, grad_outputs)` after the node's derivative was computed."""
-        return _add(self.node, "post_hooks" if isinstance(self.node, Leaf) else "metadata", hook)
+        return _add(self.node, "post_hooks", hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Calls `hook(grad_outputs)` before the node's derivative is computed."""
+        return _add(self.node, "pre_hooks", hook)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_saved_") and isinstance(self.node, Node):
-            from .gradient import Context
-
-            operand = name.removeprefix("_saved_").replace("self", self.node.step.op.operands[0])
-            return Context(self.node, None, (), True).find(operand)
+        if name.startswith("_saved_") and isinstance(self.node, Node) and self.node.step is not None:
+            return _saved(self.node, name.removeprefix("_saved_"), type(self).__name__)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+def _saved(node: Node, name: str, shown: str) -> Any:
+    """What a node saved, by PyTorch's name for it."""
+    from .gradient import SECOND_TIME, Context
+
+    operands = node.step.op.operands
+    ours = {"self": 0, "input": 0, "other": 1, "mat1": 0, "mat2": 1}
+    if name in ours and name not in operands and ours[name] < len(operands):
+        name = operands[ours[name]]
+    known = name in operands or name in node.step.attributes or name == "result"
+    if known and name not in node.step.attributes:
+        if node.saved is None:
+            raise RuntimeError(SECOND_TIME)
+        position = ~0 if name == "result" else operands.index(name)
+        if position not in node.step.saves:
+            return None
+    if not known:
+        raise AttributeError(f"'{shown}' object has no attribute '_saved_{name}'")
+    return Context(node, None, (), True).find(name)
 
 
 _classes: dict[str, type[Function]] = {}
@@ -110,11 +142,16 @@ def function_of(node: Any) -> Any:
     """The Python face of a node."""
     if isinstance(node, PythonNode):
         return node.context  # type: ignore[attr-defined]
+    face = None if node.face is None else node.face()
+    if face is not None:
+        return face
     name = node_name(node)
     cls = _classes.get(name)
     if cls is None:
         cls = _classes[name] = type(name, (Function,), {"__slots__": ()})
-    return cls(node)
+    face = cls(node)
+    node.face = weakref.ref(face)
+    return face
 
 
 def _add(node: Any, kind: str, hook: Any) -> RemovableHandle:
@@ -160,11 +197,7 @@ def keep_grad(t: Tensor) -> None:
     if isinstance(t._node, Leaf) or t._retains:
         return
     t._retains = True
-    kept = weakref.ref(t)
-
-    def keep(g: Tensor) -> None:
-        tensor = kept()
-        if tensor is not None:
-            tensor._grad = g if tensor._grad is None else tensor._grad + g
-
-    register_tensor_hook(t, keep)
+    if t._node.retained is None:
+        t._node.retained = {}
+    t._node.retained[t._out] = weakref.ref(t)
+    recorder().trace.regular = False

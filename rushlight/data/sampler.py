@@ -112,10 +112,14 @@ class RandomSampler(_BlockSampler):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def blocks(self) -> Iterator[Indices]:
-        generator = self.generator
-        if generator is None:
+        if self.generator is not None:
+            generator = self.generator
+        elif not self.replacement and self.num_samples <= len(self.data_source):
+            yield draws.seeded_permutation(len(self.data_source), draws.seed())[: self.num_samples]
+            return
+        else:
             generator = draws.fresh_generator(draws.seed())
-        return self._replacement_blocks(generator) if self.replacement else self._permutations(generator)
+        yield from self._replacement_blocks(generator) if self.replacement else self._permutations(generator)
 
     def _replacement_blocks(self, generator: Generator) -> Iterator[Indices]:
         high = len(self.data_source)
@@ -272,7 +276,7 @@ class DistributedSampler(_BlockSampler):
         count = len(self.dataset)  # type: ignore[arg-type]
         order = np.arange(count)
         if self.shuffle:
-            order = draws.permutation(count, draws.fresh_generator(self.seed + self.epoch))
+            order = draws.seeded_permutation(count, self.seed + self.epoch)
         # np.resize repeats the order from its start, or cuts it: PyTorch's padding and dropping.
         yield np.resize(order, self.total_size)[self.rank :: self.num_replicas]
 

@@ -14,7 +14,7 @@ from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.lazy import LazyModuleMixin
 from rushlight.nn.module import Module
-from rushlight.nn.parameter import UninitializedParameter, new_parameter
+from rushlight.nn.parameter import UninitializedParameter, new_parameter, weight_and_bias
 from rushlight.nn.sizes import Size, _ntuple, _reverse_repeat_tuple
 from rushlight.tensor import Tensor
 
@@ -121,12 +121,7 @@ class _ConvNd(Module):
         return function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Tensor) -> Tensor:
-        parameters: Any = self._parameters
-        try:
-            weight, bias = parameters["weight"], parameters["bias"]  # quicker than the attributes
-        except KeyError:  # a parametrization has taken one over
-            weight, bias = self.weight, self.bias
-        return self._conv_forward(input, weight, bias)
+        return self._conv_forward(input, *weight_and_bias(self))
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
@@ -261,8 +256,8 @@ class _ConvTransposeNd(_ConvNd):
         if self.padding_mode != "zeros":
             raise ValueError(f"Only `zeros` padding mode is supported for ConvTranspose{self._dims}d")
         extra = self.output_padding if output_size is None else self._output_padding(input, list(output_size))
-        function = getattr(F, self._function)
-        return function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
+        function, (weight, bias) = getattr(F, self._function), weight_and_bias(self)
+        return function(input, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
     def _output_padding(self, input: Tensor, output_size: list[int]) -> list[int]:
         """How much larger than the smallest possible output `output_size` is. Raises ValueError if out of reach."""

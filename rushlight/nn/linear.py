@@ -9,7 +9,7 @@ from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.lazy import LazyModuleMixin
 from rushlight.nn.module import Module
-from rushlight.nn.parameter import UninitializedParameter, new_parameter
+from rushlight.nn.parameter import UninitializedParameter, new_parameter, weight_and_bias
 from rushlight.tensor import Tensor
 
 
@@ -63,11 +63,7 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        parameters: Any = self._parameters
-        try:
-            weight, bias = parameters["weight"], parameters["bias"]  # quicker than the attributes
-        except KeyError:  # a parametrization has taken one over
-            weight, bias = self.weight, self.bias
+        weight, bias = weight_and_bias(self)
         return F.linear(input, weight, bias)
 
     def extra_repr(self) -> str:

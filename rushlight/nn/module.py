@@ -454,13 +454,10 @@ class Module:
         if recurse:
             for module in self.children():
                 module._apply(fn)
-        for param in self._parameters.values():
+        for name, param in self._parameters.items():
             if param is not None:
-                grad = param.grad
                 with no_grad():
-                    _replace_numbers(param, fn)
-                    if grad is not None:
-                        _replace_numbers(grad, fn)
+                    self._parameters[name] = _converted(param, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
@@ -773,10 +770,18 @@ def _new_state() -> dict[str, Any]:
     }
 
 
-def _replace_numbers(tensor: Any, fn: Callable[[Tensor], Tensor]) -> None:
-    converted = fn(tensor)
-    if converted is not tensor:
-        tensor.data = converted
+def _converted(param: Any, fn: Callable[[Tensor], Tensor]) -> Any:
+    """`param`, and its gradient, with what `fn` makes of its numbers; a new parameter where it gets or loses memory."""
+    numbers, grad = fn(param), param.grad
+    if numbers is not param:
+        if (numbers.device.type == "meta") is not (param.device.type == "meta"):
+            param = Parameter(numbers, param.requires_grad)
+            param.grad = None if grad is None else fn(grad)
+            return param
+        param.data = numbers
+    if grad is not None and (new := fn(grad)) is not grad:
+        grad.data = new
+    return param
 
 
 def _is_tensor_or_none(value: Any) -> bool:

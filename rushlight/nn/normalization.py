@@ -16,7 +16,7 @@ from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.lazy import LazyModuleMixin
 from rushlight.nn.module import Module
-from rushlight.nn.parameter import UninitializedBuffer, UninitializedParameter, new_parameter
+from rushlight.nn.parameter import UninitializedBuffer, UninitializedParameter, new_parameter, weight_and_bias
 from rushlight.tensor import Tensor
 
 _OLD_STATISTICS = (
@@ -126,7 +126,8 @@ class _BatchNorm(_NormBase):
                     factor = 1.0 / float(count)
         else:
             training = mean is None and var is None
-        return F.batch_norm(input, mean, var, self.weight, self.bias, training, factor, self.eps)
+        weight, bias = weight_and_bias(self)
+        return F.batch_norm(input, mean, var, weight, bias, training, factor, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -261,9 +262,9 @@ class _InstanceNorm(_NormBase):
     def _normalized(self, input: Tensor) -> Tensor:
         own_statistics = self.training or not self.track_running_stats
         momentum = self.momentum if self.momentum is not None else 0.0
-        return F.instance_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, own_statistics, momentum, self.eps
-        )
+        weight, bias = weight_and_bias(self)
+        mean, var = self.running_mean, self.running_var
+        return F.instance_norm(input, mean, var, weight, bias, own_statistics, momentum, self.eps)
 
     def _load_from_state_dict(
         self,
@@ -431,7 +432,8 @@ class LayerNorm(Module):
                 init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        weight, bias = weight_and_bias(self)
+        return F.layer_norm(input, self.normalized_shape, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
         return (
@@ -482,7 +484,8 @@ class GroupNorm(Module):
                 init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+        weight, bias = weight_and_bias(self)
+        return F.group_norm(input, self.num_groups, weight, bias, self.eps)
 
     def extra_repr(self) -> str:
         return (

@@ -380,6 +380,12 @@ COPY = operation(
 COPY.gradient(x=lambda g: g * 0, source=lambda g: g)
 
 
+FILL = operation("fill", COPY.infer, COPY.kernel, node="FillBackward0", exact=True, aliases=False)
+FILL.gradient(**COPY.rules)
+ZERO = operation("zero", COPY.infer, COPY.kernel, node="ZeroBackward0", exact=True, aliases=False)
+ZERO.gradient(**COPY.rules)
+
+
 def _complex_to_real_like(source: Any, x: np.ndarray) -> Any:
     return source.real if np.iscomplexobj(source) and not np.iscomplexobj(x) else source
 
@@ -399,9 +405,9 @@ def _copy_spec(x: Spec, source: Spec) -> Spec:
     return x
 
 
-def copied(x: Tensor, source: Any) -> Tensor:
-    """What `x.copy_(source)` puts into x."""
-    return apply(COPY, (x, source))
+def copied(x: Tensor, source: Any, op: Any = COPY) -> Tensor:
+    """What `x.copy_(source)` (or `fill_`, `zero_`) puts into x."""
+    return apply(op, (x, source))
 
 
 def tracking_paused() -> Any:

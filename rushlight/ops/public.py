@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rushlight.core.dtype import can_cast
-from rushlight.record.memory import assign, check_writable
+from rushlight.core.strided import extent, is_non_overlapping_and_dense
+from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
@@ -68,6 +69,10 @@ def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(f, assigned=("__doc__",))
     def written(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if self._storage is not None:
+            for other in args:
+                if isinstance(other, Tensor) and other._storage is self._storage and other is not self:
+                    check_no_partial_overlap(self, other)
         return write_back(self, f(self, *args, **kwargs))
 
     written.__name__ = name + "_"
@@ -75,10 +80,25 @@ def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     return written
 
 
+def check_no_partial_overlap(written: Tensor, read: Tensor) -> None:
+    """Raises PyTorch's error where the written memory is also read, in other places of the same operation."""
+    a, b = placement(written), placement(read)
+    if a[:3] == b[:3] or not (is_non_overlapping_and_dense(*a[:2]) and is_non_overlapping_and_dense(*b[:2])):
+        return
+    ends = [(offset, offset + extent(shape, strides)) for shape, strides, offset, _ in (a, b)]
+    if ends[0] == ends[1] and a[1] == b[1]:
+        return
+    if max(e[0] for e in ends) < min(e[1] for e in ends):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
+
+
 def write_back(t: Tensor, result: Tensor) -> Tensor:
     """Ends an in-place operation: `t` takes the numbers and history of `result`, cast to its dtype."""
     spec = settle(t).spec
-    check_writable(t)
+    check_writable(t, tracked=result._node is not None)
     found = result._value.spec
     if found.shape != spec.shape:
         raise RuntimeError(
@@ -105,6 +125,10 @@ def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     def accepting_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if out is None:
             return f(*args, **kwargs)
+        for read in args:
+            if isinstance(read, Tensor) and isinstance(out, Tensor) and read is not out:
+                if read._storage is not None and read._storage is out._storage:
+                    check_no_partial_overlap(out, read)
         result = f(*args, **kwargs)
         if isinstance(result, tuple):
             for target, r in zip(out, result, strict=True):
@@ -113,6 +137,15 @@ def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
         return write_out(out, result, name)
 
     return accepting_out
+
+
+#: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
+_SAME_DTYPE = frozenset(("matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "addbmm", "baddbmm", "outer", "ger"))
+_ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "nansum"))
+
+
+def _c_name(kind: Any) -> str:
+    return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(kind.name, kind.name)
 
 
 def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
@@ -125,7 +158,11 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             "arguments requires grad."
         )
     spec, found = settle(out).spec, result._value.spec
-    if found.dtype is not spec.dtype and not can_cast(found.dtype, spec.dtype):
+    if found.dtype is not spec.dtype and name in _SAME_DTYPE:
+        raise RuntimeError(f"Expected out tensor to have dtype {_c_name(found.dtype)}, but got {_c_name(spec.dtype)} instead")
+    if found.dtype is not spec.dtype and name in _ANY_DTYPE:
+        result = cast(result, spec.dtype)
+    elif found.dtype is not spec.dtype and not can_cast(found.dtype, spec.dtype):
         raise RuntimeError(
             f"result type {found.dtype.scalar_name} can't be cast to the desired output type {spec.dtype.scalar_name}"
         )

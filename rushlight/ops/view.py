@@ -21,7 +21,7 @@ from rushlight.record.memory import STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Tensor, tensor_of, value_holding
+from rushlight.record.value import Node, Tensor, tensor_of, value_holding
 
 from .public import public
 
@@ -74,7 +74,13 @@ def link(t: Tensor, view: Tensor) -> None:
     base = t if t._base is None else t._base
     view._base = base
     view._base_node = base._node
+    me = recorder()
     view._inference = t._inference
+    view._value.inference = t._value.inference
+    if not me.tracking:
+        view._no_grad_view = True
+    elif t._no_grad_view:
+        view._no_grad_view = True
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -386,7 +392,7 @@ def _whole(shape: tuple[int, ...]) -> list[Any]:
     return [(0, n, 1) for n in shape]
 
 
-def _along(shape: tuple[int, ...], dim: int, part: Any) -> tuple[Any, ...]:
+def along(shape: tuple[int, ...], dim: int, part: Any) -> tuple[Any, ...]:
     index = _whole(shape)
     index[dim] = part
     return tuple(index)
@@ -399,7 +405,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     index = operator.index(index)
     strided.select(spec.shape, spec.strides, 0, dim, index)
     dim = normalize_dim(dim, spec.ndim)
-    return look_at(input, SELECT, (_along(spec.shape, dim, index % spec.shape[dim]),))
+    return look_at(input, SELECT, (along(spec.shape, dim, index % spec.shape[dim]),))
 
 
 @public()
@@ -410,7 +416,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     strided.narrow(spec.shape, spec.strides, 0, dim, start, length)
     dim = normalize_dim(dim, spec.ndim)
     start = start % spec.shape[dim] if start < 0 else start
-    return look_at(input, SLICE, (_along(spec.shape, dim, (start, start + length, 1)),))
+    return look_at(input, SLICE, (along(spec.shape, dim, (start, start + length, 1)),))
 
 
 @public(method=False, function=False)
@@ -419,7 +425,7 @@ def slice_along(input: Tensor, dim: int, start: int | None, stop: int | None, st
     spec = settle(input).spec
     strided.slice_dim(spec.shape, spec.strides, 0, dim, start, stop, step)
     dim = normalize_dim(dim, spec.ndim)
-    return look_at(input, SLICE, (_along(spec.shape, dim, slice(start, stop, step).indices(spec.shape[dim])),))
+    return look_at(input, SLICE, (along(spec.shape, dim, slice(start, stop, step).indices(spec.shape[dim])),))
 
 
 @public()
@@ -439,9 +445,19 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 def _pieces(tensor: Tensor, op: Operation, shape: Any, dim: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
     made, start = [], 0
     for n in sizes:
-        made.append(look_at(tensor, op, (_along(shape, dim, (start, start + n, 1)),)))
+        made.append(look_at(tensor, op, (along(shape, dim, (start, start + n, 1)),)))
         start += n
-    return tuple(made)
+    return _numbered(made, op)
+
+
+def _numbered(views: list[Tensor], op: Operation) -> tuple[Tensor, ...]:
+    """Views that one call made together: each knows its number, and none may be written to while it is on the tape."""
+    name = op.node.removesuffix("Backward0")
+    for i, v in enumerate(views):
+        v._piece_of = name
+        if isinstance(v._node, Node):
+            v._node.number = i
+    return tuple(views)
 
 
 @public()
@@ -465,7 +481,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
     dim = normalize_dim(dim, len(shape))
-    return tuple(look_at(input, UNBIND, (_along(shape, dim, i),)) for i in range(shape[dim]))
+    return _numbered([look_at(input, UNBIND, (along(shape, dim, i),)) for i in range(shape[dim])], UNBIND)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

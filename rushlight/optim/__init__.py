@@ -1,7 +1,8 @@
 """Optimizers, learning rate schedules and averaged models, under PyTorch's names.
 
-A step gathers all parameters that have a gradient and runs one recorded rule over them (`update.py`); the formulas are in
-the file named after the optimizer. `lr_scheduler` changes the options from step to step, `swa_utils` averages parameters.
+A step gathers all parameters that have a gradient and runs one recorded rule over them (`update.py`); the formulas
+are in the file named after the optimizer. `lr_scheduler` changes the options from step to step, `swa_utils` averages
+parameters.
 """
 
 from rushlight.core.missing import missing

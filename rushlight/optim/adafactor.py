@@ -1,7 +1,7 @@
 """Adafactor (Shazeer and Stern, 2018, "Adafactor: adaptive learning rates with sublinear memory cost").
 
-`adafactor_rule` is the formula. For a matrix, only the running means over its rows and its columns are kept; their outer
-product stands for the mean of the squared gradient.
+`adafactor_rule` is the formula. For a matrix, only the running means over its rows and its columns are kept; their
+outer product stands for the mean of the squared gradient.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""L-BFGS (Liu and Nocedal, 1989), with the line search of Nocedal and Wright, "Numerical optimization", algorithms 3.5
-and 3.6 with cubic interpolation, as Mark Schmidt's minFunc does it, whose constants PyTorch took over.
+"""L-BFGS (Liu and Nocedal, 1989), with the line search of Nocedal and Wright, "Numerical optimization", algorithms
+3.5 and 3.6 with cubic interpolation, as Mark Schmidt's minFunc does it, whose constants PyTorch took over.
 
-All parameters are seen as one flat vector. A step asks the closure for the loss several times: `_Search` holds the point
-being tried, `two_loop_direction` turns the gradient into a direction by the pairs (change of gradient, change of
-parameters) remembered in the state, and `strong_wolfe` chooses how far to go.
+All parameters are seen as one flat vector. A step asks the closure for the loss several times: `_Search` holds the
+point being tried, `two_loop_direction` turns the gradient into a direction by the pairs (change of gradient, change
+of parameters) remembered in the state, and `strong_wolfe` chooses how far to go.
 """
 
 from __future__ import annotations

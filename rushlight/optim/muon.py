@@ -1,7 +1,7 @@
 """Muon (Jordan et al., 2024, "Muon: an optimizer for hidden layers in neural networks").
 
-`muon_rule` is the formula: momentum, made nearly orthogonal by a few Newton-Schulz iterations, which run in bfloat16 as in
-PyTorch so that the numbers agree.
+`muon_rule` is the formula: momentum, made nearly orthogonal by a few Newton-Schulz iterations, which run in bfloat16
+as in PyTorch so that the numbers agree.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def muon_rule(
 
 
 def orthogonalized(matrix: Tensor, coefficients: Sequence[float], steps: int, eps: Number) -> Tensor:
-    """U V^T for the singular value decomposition U S V^T of `matrix`, roughly, by the quintic Newton-Schulz iteration."""
+    """Roughly U V^T, where `matrix` is U S V^T (singular value decomposition): the quintic Newton-Schulz iteration."""
     a, b, c = coefficients
     x = _bfloat(matrix)
     tall = matrix.shape[0] > matrix.shape[1]

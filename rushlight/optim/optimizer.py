@@ -1,10 +1,10 @@
 """The base of every optimizer: parameter groups, state, hooks, and the dictionary it is saved as.
 
 An `Optimizer` holds `param_groups` (a list of dictionaries: the parameters and the options they are trained with) and
-`state` (parameter -> dictionary of what is remembered about it). A subclass writes `step`. The first instance of a class
-wraps that `step` once, so that hooks run around it. `state_dict()` names parameters by their position, which makes it
-independent of the objects and exchangeable with PyTorch's own files; `load_state_dict` checks all of it before it changes
-anything.
+`state` (parameter -> dictionary of what is remembered about it). A subclass writes `step`. The first instance of a
+class wraps that `step` once, so that hooks run around it. `state_dict()` names parameters by their position, which
+makes it independent of the objects and exchangeable with PyTorch's own files; `load_state_dict` checks all of it
+before it changes anything.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _register(table: OrderedDict[int, Any], hook: Callable[..., Any], first: boo
 
 
 def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
-    """Calls `hook(optimizer, args, kwargs)` before the `step` of every optimizer; see `Optimizer.register_step_pre_hook`."""
+    """Calls `hook(optimizer, args, kwargs)` before each step of every optimizer; it may return new `(args, kwargs)`."""
     return _register(_global_optimizer_pre_hooks, hook)
 
 
@@ -156,11 +156,11 @@ class Optimizer:
             self.defaults.setdefault("differentiable", False)
 
     def __repr__(self) -> str:
-        lines = [type(self).__name__ + " ("]
+        text = type(self).__name__ + " ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
-        return "\n".join(lines) + "\n)"
+            text += f"\nParameter Group {i}\n"
+            text += "".join(f"    {key}: {group[key]}\n" for key in sorted(group) if key != "params")
+        return text + ")"
 
     # ---- hooks
 
@@ -365,8 +365,8 @@ def _list_params(group: dict[str, Any]) -> None:
         return
     if isinstance(params, set):
         raise TypeError(
-            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
-            "change between runs. Please use a list instead."
+            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+            "will change between runs. Please use a list instead."
         )
     params = list(params)
     names = [param[0] for param in params if isinstance(param, tuple)]

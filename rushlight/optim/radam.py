@@ -1,7 +1,7 @@
 """RAdam, rectified Adam (Liu et al., 2019, "On the variance of the adaptive learning rate and beyond").
 
-`radam_rule` is the formula. In the first steps, where the variance of Adam's divisor is too large to be of use, the step
-is plain momentum: the flag `adaptive`.
+`radam_rule` is the formula. In the first steps, where the variance of Adam's divisor is too large to be of use, the
+step is plain momentum: the flag `adaptive`.
 """
 
 from __future__ import annotations
@@ -141,6 +141,4 @@ def _rectification(beta2: float, step: float) -> float | None:
     length = longest - 2 * step * (beta2**step) / (1 - beta2**step)
     if length <= 5.0:
         return None
-    return (
-        (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
-    ) ** 0.5
+    return ((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)) ** 0.5

@@ -40,13 +40,14 @@ def rmsprop_rule(
     moving: bool,
     centered: bool,
 ) -> tuple[Tensor, ...]:
-    """p - lr g / (sqrt(v) + eps), v the running mean of g^2, less the square of the running mean of g where `centered`."""
+    """p - lr g / (sqrt(v) + eps), v the running mean of g^2, less the square of that of g where `centered`."""
     if maximize:
         grad = -grad
     if decay:
         grad = grad + param * weight_decay
     square_avg = state[0] * alpha + grad * weight * grad
-    variance, means = square_avg, ()
+    variance = square_avg
+    means: tuple[Tensor, ...] = ()
     if centered:
         grad_avg = lerp(state[-1], grad, weight, small=small_weight)
         variance, means = square_avg - grad_avg * grad_avg, (grad_avg,)

@@ -32,7 +32,7 @@ def sgd_rule(
     nesterov: bool,
     first: bool,
 ) -> tuple[Tensor, ...]:
-    """p - lr g; with a momentum buffer in `state`, b = momentum b + undamped g (at first b = g) takes the place of g."""
+    """p - lr g; with a momentum buffer in `state`, b = momentum b + undamped g (at first g) takes the place of g."""
     if maximize:
         grad = -grad
     if decay:
@@ -121,7 +121,7 @@ class SGD(RuleOptimizer):
             _add(group, update, False, tensors, targets, len(targets))
 
     def _gather_with_momentum(self, group: dict[str, Any], update: Update, params: list[Tensor]) -> None:
-        buckets: dict[bool, tuple[list[Tensor], list[Tensor]]] = {}
+        buckets: dict[bool, tuple[list[Any], list[Any]]] = {}
         state = self.state
         for param in params:
             grad = param.grad

@@ -1,7 +1,7 @@
 """SparseAdam: Adam for sparse gradients, whose moments are updated only where the gradient has entries.
 
-Rushlight has no sparse tensors, so every gradient is dense and a step refuses it with PyTorch's message; the options are
-checked as there.
+Rushlight has no sparse tensors, so every gradient is dense and a step refuses it with PyTorch's message; the options
+are checked as there.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ class SparseAdam(Optimizer):
             if param.is_complex()
         ]
         if places:
-            raise ValueError(
-                f"Complex params at indices {places}: SparseAdam does not support complex parameters"
-            )
+            raise ValueError(f"Complex params at indices {places}: SparseAdam does not support complex parameters")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Calls the closure and returns its loss where no parameter has a gradient.

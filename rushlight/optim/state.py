@@ -1,15 +1,15 @@
 """What an optimizer remembers about one parameter: tensors, and numbers kept in Python until somebody looks.
 
-PyTorch keeps the step count (and NAdam's running product, ASGD's rates) as 0-dim tensors in `optimizer.state[p]`. A rule
-needs them as Python numbers at every step, so a `ParamState` holds them in the tuple `host` and makes the tensors when one
-of them is read. From then on the tensors are the truth, since whoever has one may change it; `fold` takes the numbers
-back when no one else holds the tensors any more.
+PyTorch keeps the step count (and NAdam's running product, ASGD's rates) as 0-dim tensors in `optimizer.state[p]`. A
+rule needs them as Python numbers at every step, so a `ParamState` holds them in the tuple `host` and makes the
+tensors when one of them is read. From then on the tensors are the truth, since whoever has one may change it; `fold`
+takes the numbers back when no one else holds the tensors any more.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,7 @@ class ParamState(dict[str, Any]):
         """Saved and copied as the plain dictionary it looks like."""
         return (dict, (dict(self),))
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> Any:
         self.materialise()
         return dict.keys(self)
 

@@ -1,8 +1,9 @@
-"""Averages of a model's parameters over training: stochastic weight averaging (Izmailov et al., 2018, "Averaging weights
-leads to wider optima and better generalization") and the exponential moving average.
+"""Averages of a model's parameters over training: stochastic weight averaging (Izmailov et al., 2018, "Averaging
+weights leads to wider optima and better generalization") and the exponential moving average.
 
-`AveragedModel` keeps a copy of a model and moves it towards the model at each `update_parameters`, all parameters in one
-memoised edge; `SWALR` brings the rate to a constant; `update_bn` collects the running statistics of the averaged model.
+`AveragedModel` keeps a copy of a model and moves it towards the model at each `update_parameters`, all parameters in
+one memoised edge; `SWALR` brings the rate to a constant; `update_bn` collects the running statistics of the averaged
+model.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ MultiAverage = Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]
 Average = Callable[[Tensor, Tensor, Any], Tensor]
 
 
-def _mix(small: bool, tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor]:
+def _mix(small: bool, tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor | None]:
     """Each averaged tensor of the first half moved by the weight `numbers[0]` towards its partner in the second."""
     half = len(tensors) // 2
     weight = numbers[0]
-    news = []
+    news: list[Tensor | None] = []
     for averaged, current in zip(tensors[:half], tensors[half:], strict=True):
         if averaged.is_floating_point() or averaged.is_complex():
             new = lerp(averaged, current, weight, small=small)
@@ -145,7 +146,7 @@ class AveragedModel(Module):
         self.module = deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)
-        self.register_buffer("n_averaged", rushlight.tensor(0, dtype=rushlight.long, device=device))
+        self.register_buffer("n_averaged", rushlight.zeros((), dtype=rushlight.long, device=device))
         self.avg_fn = avg_fn
         self.multi_avg_fn = multi_avg_fn
         self.use_buffers = use_buffers

@@ -1,11 +1,11 @@
 """How a whole optimizer step becomes one memoised edge: gather, run the rules, assign.
 
-Each optimizer of this kind is a *pure rule*: `rule(param, grad, state, *numbers, **flags)` returns the new parameter and
-the new state tensors, in plain tensor arithmetic. `RuleOptimizer.step` walks the groups and puts every parameter that has a gradient into a
-bucket: parameters of one group that share the same numbers. All buckets together are an `Update`: a layout (which rule,
-which flags, how many parameters), the tensors and the numbers. The engine's `memoised` runs the rules the first time a
-layout is seen and replays them afterwards. Only when all new values are there are they assigned, so that a step
-that fails changes nothing.
+Each optimizer of this kind is a *pure rule*: `rule(param, grad, state, *numbers, **flags)` returns the new parameter
+and the new state tensors, in plain tensor arithmetic. `RuleOptimizer.step` walks the groups and puts every parameter
+that has a gradient into a bucket: parameters of one group that share the same numbers. All buckets together are an
+`Update`: a layout (which rule, which flags, how many parameters), the tensors and the numbers. The engine's
+`memoised` runs the rules the first time a layout is seen and replays them afterwards. Only when all new values are
+there are they assigned, so that a step that fails changes nothing.
 
 Everything that varies from step to step (learning rate, bias corrections) arrives at a rule as a number; whatever
 decides which formula is used is a flag, a part of the layout.
@@ -24,7 +24,20 @@ from rushlight.optim.state import ParamState, number_tensor, values_of, write_va
 from rushlight.record.trace import recorder
 from rushlight.tensor import Tensor, memoised
 
-__all__ = ["Fetch", "Number", "Rule", "RuleOptimizer", "Step", "Update", "as_number", "decayed", "fetch", "lerp", "replace", "zeros"]
+__all__ = [
+    "Fetch",
+    "Number",
+    "Rule",
+    "RuleOptimizer",
+    "Step",
+    "Update",
+    "as_number",
+    "decayed",
+    "fetch",
+    "lerp",
+    "replace",
+    "zeros",
+]
 
 Number = Any  # a Python float, or the 0-dim tensor that stands for one while a rule is recorded
 Rule = Callable[..., tuple[Tensor, ...]]
@@ -33,13 +46,13 @@ Step = tuple[tuple[float, ...], tuple[Any, ...], tuple[Any, ...]]  # new host nu
 
 
 class Part(NamedTuple):
-    """The layout of one bucket: `count` parameters, each with `width` tensors, sharing `amount` numbers."""
+    """The layout of one bucket: how many `params`, each with `width` tensors, and how many `numbers` they share."""
 
     rule: Rule
     flags: tuple[Any, ...]
-    count: int
+    params: int
     width: int
-    amount: int
+    numbers: int
 
 
 class Update:
@@ -89,7 +102,7 @@ def replace(
     key: tuple[Any, ...],
     tensors: Sequence[Tensor],
     numbers: Sequence[float],
-    build: Callable[..., list[Tensor]],
+    build: Callable[..., list[Tensor | None]],
 ) -> None:
     """Gives `targets` the values that `build(tensors, numbers)` makes, as one memoised edge outside the tape."""
     me = recorder()
@@ -101,17 +114,17 @@ def replace(
         me.tracking = tracking
 
 
-def apply_rules(layout: Sequence[Part], tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor]:
+def apply_rules(layout: Sequence[Part], tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor | None]:
     """Runs the rules of a layout; the new values in the order of the targets."""
-    out: list[Tensor] = []
+    out: list[Tensor | None] = []
     at = first = 0
-    for rule, flags, count, width, amount in layout:
-        options = dict(zip(_keyword_names(rule), flags, strict=True))
-        own = numbers[first : first + amount]
-        for _ in range(count):
-            out += _apply_rule(rule, tensors[at : at + width], own, options)
-            at += width
-        first += amount
+    for part in layout:
+        options = dict(zip(_keyword_names(part.rule), part.flags, strict=True))
+        own = numbers[first : first + part.numbers]
+        first += part.numbers
+        for _ in range(part.params):
+            out += _apply_rule(part.rule, tensors[at : at + part.width], own, options)
+            at += part.width
     return out
 
 
@@ -187,9 +200,9 @@ class Bucket:
 class RuleOptimizer(Optimizer):
     """An optimizer whose step is one rule per parameter.
 
-    A subclass gives the `host_names` of the numbers it counts, and four small methods: the rule and which state tensors
-    it takes (`_rule`), what these are at the start (`_start`), the host numbers at the start (`_host_start`), and what a
-    step makes of the numbers (`_advance`).
+    A subclass gives the `host_names` of the numbers it counts, and four small methods: the rule and which state
+    tensors it takes (`_rule`), what these are at the start (`_start`), the host numbers at the start (`_host_start`),
+    and what a step makes of the numbers (`_advance`).
     """
 
     host_names: tuple[str, ...] | None = ("step",)  # None: the state has only tensors and stays a plain dictionary
@@ -244,7 +257,6 @@ class RuleOptimizer(Optimizer):
         if closure is not None:
             with rushlight.enable_grad():
                 loss = closure()
-        update = Update()
         if self._repeats:
             self._step_in_turns()
         else:
@@ -280,8 +292,8 @@ class RuleOptimizer(Optimizer):
             grad = param.grad
             if grad is None:
                 continue
-            own = state.get(param)
-            host = own.host if own.__class__ is ParamState else None
+            own: Any = state.get(param)
+            host: Any = own.host if own.__class__ is ParamState else None
             live = False
             if host is None:
                 own, host, live = self._attach(param, grad, own, group, update)
@@ -306,7 +318,7 @@ class RuleOptimizer(Optimizer):
     def _attach(
         self, param: Tensor, grad: Tensor, own: Any, group: dict[str, Any], update: Update
     ) -> tuple[dict[str, Any], tuple[float, ...], bool]:
-        """The state of a parameter that is new, or whose numbers somebody has looked at: (state, host numbers, live)."""
+        """(state, host numbers, live) of a parameter that is new, or whose numbers somebody has looked at."""
         self._check(param, grad)
         if not own:
             host = self._host_start(group)

@@ -7,6 +7,7 @@ brings a handle up to date that another handle's `assign` left behind.
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from . import trace as tracing
 from .operation import operation
 from .spec import Spec, spec_of
 from .trace import apply, realize, recorder, settle
-from .value import Exposure, Leaf, Storage, Tensor, Value, tensor_of, value_holding
+from .value import Exposure, Leaf, Node, Storage, Tensor, Value, tensor_of, value_holding
 
 View = tuple[tuple[int, ...], tuple[int, ...], int, dtype]  # shape, strides, offset, dtype; in elements of dtype
 
@@ -27,10 +28,18 @@ def memory_of(array: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
     """The array's memory as one flat array in the order that `layout` (element strides) says."""
     if array.flags.c_contiguous and _row_major(array.shape, layout):
         return array.reshape(-1)
-    if tuple(s * array.itemsize for s in layout) != array.strides and array.size:
+    if not lies_as(array, layout):
         array = laid_out(array, layout)
     size = extent(array.shape, layout)
     return np.lib.stride_tricks.as_strided(array, (size,), (array.itemsize,))
+
+
+def lies_as(array: np.ndarray, layout: tuple[int, ...]) -> bool:
+    """Whether the array's strides are these, where it matters."""
+    size = array.itemsize
+    return array.size == 0 or all(
+        n == 1 or s == of * size for n, s, of in zip(array.shape, array.strides, layout, strict=True)
+    )
 
 
 def _row_major(shape: tuple[int, ...], layout: tuple[int, ...]) -> bool:
@@ -126,7 +135,7 @@ def relayout(t: Tensor, layout: tuple[int, ...]) -> Tensor:
 
 
 def _scatter(x: np.ndarray, new: np.ndarray, offset: int, *, shape: Any, strides: Any, kind: Any, layout: Any) -> Any:
-    if not x.flags.writeable or tuple(s * x.itemsize for s in layout) != x.strides:
+    if not x.flags.writeable or not lies_as(x, layout):
         x = laid_out(x, layout)
     look(memory_of(x, layout), (shape, strides, offset, kind))[...] = new
     return x
@@ -143,13 +152,22 @@ def _zero_where_written(g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, sh
     )
 
 
-SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True)
+SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
 SCATTER.gradient(
     x=_zero_where_written,
     new=lambda g, x_spec, offset, shape, strides: apply(
         STRIDED, (relayout(g, x_spec.strides), offset), (shape, strides, x_spec.dtype, x_spec.strides)
     ),
 )
+
+
+def _copy_slices_shown(pairs: list[Any]) -> list[Any]:
+    """PyTorch's CopySlices has taken the written operation apart: its other operands follow the base."""
+    written = pairs[1][0]
+    return [pairs[0], *(written.next_functions[1:] if written is not None else ((None, 0),))]
+
+
+SCATTER.shown = _copy_slices_shown
 
 
 def _zeros(g: Tensor) -> Tensor:
@@ -214,7 +232,7 @@ def refresh(t: Tensor) -> None:
     storage = t._storage
     assert storage is not None
     base = t._base
-    if base is not None and base._node is not t._base_node:
+    if base is not None and base._node is not t._base_node and not isinstance(base._node, Leaf):
         _regenerate(t, base)
     elif t._view is None:
         t._value = storage.value
@@ -252,25 +270,47 @@ tracing.refresh = refresh
 # In-place
 
 
-def check_writable(t: Tensor) -> None:
-    """Raises PyTorch's errors for tensors that must not be written to in place."""
-    view = t._value.spec
-    if has_internal_overlap(view.shape, view.strides):
+def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> None:
+    """Raises PyTorch's errors for tensors that must not be written to in place.
+
+    `overlap`: whether one memory location for several elements is an error; `tracked`: whether what is written has a history.
+    """
+    view = settle(t).spec
+    if overlap and has_internal_overlap(view.shape, view.strides):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    if not recorder().tracking:
-        return
     if t._inference and not recorder().inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
-            "normal tensor before doing inplace update."
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
+    if not recorder().tracking:
+        return
     if isinstance(t._node, Leaf):
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+    if t._base is not None and (tracked or t._base._node is not None):
+        _check_view(t)
     if t._base is not None and isinstance(t._base._node, Leaf):
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+
+
+def _check_view(t: Tensor) -> None:
+    """Views whose history PyTorch would not know how to rewrite."""
+    if t._piece_of is not None:
+        raise RuntimeError(
+            f"Output {t._node.number if t._node is not None else 0} of {t._piece_of} is a view and is being modified inplace. "  # type: ignore[union-attr]
+            "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
+            "to be modified inplace. You should replace the inplace operation by an out-of-place one."
+        )
+    if t._no_grad_view:
+        raise RuntimeError(
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
+            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
+            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if "
+            "you want the inplace to be tracked)."
+        )
 
 
 def assign(t: Tensor, new: Tensor) -> Tensor:
@@ -284,10 +324,13 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
     if new._value.spec is not spec:
         new = _fitted(new, spec)
     history = before(t if t._base is None else t._base)
+    made = new._node
+    if isinstance(made, Node) and made.step is not None and made.saved and 0 in made.step.saves:
+        made.cloned = made.saved[made.step.saves.index(0)] is t._value
     storage = t._storage
     if storage is None:
         old = t._value
-        _retire(old, new._value, t, t._untracked)
+        _retire(old, new._value, t, t)
         t._value = new._value
         t._edits += 1
     elif storage.value.exposure is not None and storage.value.exposure.alive():
@@ -305,17 +348,17 @@ def _fitted(new: Tensor, spec: Spec) -> Tensor:
     return relayout(new, spec.strides)
 
 
-def _retire(old: Value, new: Value, cell: Any, untracked: bool) -> None:
+def _retire(old: Value, new: Value, cell: Any, writer: Tensor) -> None:
     """Marks a Value as overwritten, and lets the new one have its buffer."""
-    if untracked:
+    if writer._untracked:
         old.replaced = new
     elif old.stale is None:
-        old.stale = (cell, cell.edits if isinstance(cell, Storage) else cell._edits)
+        old.stale = (cell, cell.edits if isinstance(cell, Storage) else cell._edits, weakref.ref(writer))
     if old is new or new.buf is not None:
         return
     if old.buf is None:
         new.home = old.home
-    elif old.exposure is None and not old.spec.wrapped and old.buf.base is None:
+    elif old.exposure is None and not old.spec.wrapped:
         new.home = old.buf
 
 
@@ -331,7 +374,7 @@ def _replace_root(t: Tensor, storage: Storage, new: Tensor) -> None:
             root = apply(SCATTER, (tensor_of(old), new, offset), (shape, strides, kind, old.spec.strides))._value
         finally:
             me.tracking = tracking
-    _retire(old, root, storage, t._untracked)
+    _retire(old, root, storage, t)
     _advance(storage, root, t)
     if t._view is None:
         t._value, t._seen = root, storage.version
@@ -340,7 +383,9 @@ def _replace_root(t: Tensor, storage: Storage, new: Tensor) -> None:
 def _advance(storage: Storage, root: Value, t: Tensor) -> None:
     storage.value = root
     storage.version += 1
-    if not t._untracked:
+    if t._untracked:
+        t._edits += 1
+    else:
         storage.edits += 1
 
 
@@ -351,7 +396,7 @@ def _write_through(t: Tensor, storage: Storage, new: Tensor) -> None:
     np.copyto(target, array)
     again = value_holding(storage.value.buf, storage.value.spec)
     again.exposure = storage.value.exposure
-    _retire(storage.value, again, storage, t._untracked)
+    _retire(storage.value, again, storage, t)
     _advance(storage, again, t)
 
 
@@ -361,6 +406,7 @@ def _rebase(t: Tensor, new: Tensor, history: Tensor) -> None:
     if base is None:
         if new._node is None:
             new = apply(FORGET, (history, new))
+        _move_retained(t, new)
         t._node, t._out = new._node, new._out
         return
     shape, strides, offset, kind = placement(t)
@@ -374,6 +420,16 @@ def _rebase(t: Tensor, new: Tensor, history: Tensor) -> None:
     t._seen = -1  # the next read finds the base's new node
 
 
+def _move_retained(t: Tensor, new: Tensor) -> None:
+    """`retain_grad` follows the tensor to its new node."""
+    old = t._node
+    if t._retains and isinstance(old, Node) and old.retained and isinstance(new._node, Node):
+        kept = old.retained.pop(t._out, None)
+        if kept is not None:
+            new._node.retained = {new._out: kept}
+            recorder().trace.regular = False
+
+
 def before(base: Tensor) -> Tensor:
     """A handle on what the base was before the write, with its history."""
     old = tensor_of(base._value)
@@ -383,8 +439,6 @@ def before(base: Tensor) -> Tensor:
 
 def expose(t: Tensor, array: Any) -> None:
     """Notes that NumPy code now holds `array`, which looks into the tensor's memory."""
-    import weakref
-
     storage = storage_of(t)
     root = storage.value
     if root.exposure is None:

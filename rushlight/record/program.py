@@ -123,9 +123,9 @@ def _half(dtype: Any) -> bool:
 def _laid_out(array: np.ndarray, value: Value) -> np.ndarray:
     """The array with the strides that its Spec promises."""
     spec = value.spec
-    if array.strides == spec.byte_strides or (array.size <= 1 and array.flags.c_contiguous):
-        return array
     if array.flags.c_contiguous and spec.is_contiguous:
+        return array
+    if all(n == 1 or a == b for n, a, b in zip(spec.shape, array.strides, spec.byte_strides, strict=True)):
         return array
     if value.root is not None:
         return array  # a look into its root's memory: NumPy's strides are the true ones
@@ -146,20 +146,23 @@ def build(steps: list[Step], live: tuple[int, ...], donated: tuple[int, ...]) ->
             kept.append(step)
             needed.update(i for i in step.inputs if i is not None)
     kept.reverse()
-    last = _last_uses(kept, live)
+    last, source = _last_uses(kept, live)
     made = {slot for step in kept for slot in step.outputs}
     calls = []
     for at, step in enumerate(kept):
         frees = tuple({i for i in step.inputs if i is not None and last.get(i) == at and i in made})
-        target = step.inputs[0] if step.inputs else None
+        target = source.get(step.inputs[0], step.inputs[0]) if step.inputs else None
         may = step.op.overwrites and (target in made or target in donated) and last.get(target) == at
         calls.append(Call(step, frees, bool(may)))
     return Program(calls, live)
 
 
-def _last_uses(steps: list[Step], live: tuple[int, ...]) -> dict[int, int]:
-    """The last call that reads each slot, through any array that may share its memory; live slots are never done."""
-    source: dict[int, int] = {}  # a slot whose array may be (a view of) another slot's
+def _last_uses(steps: list[Step], live: tuple[int, ...]) -> tuple[dict[int, int], dict[int | None, int]]:
+    """The last call that reads each slot, through any array that may share its memory; live slots are never done.
+
+    Also, for a slot whose array may be (a view of) another slot's, which one that is.
+    """
+    source: dict[int | None, int] = {}
     for step in steps:
         if (step.op.aliases or step.op.overwrites) and step.inputs and step.inputs[0] is not None:
             for slot in step.outputs:
@@ -171,7 +174,7 @@ def _last_uses(steps: list[Step], live: tuple[int, ...]) -> dict[int, int]:
                 last[i] = last[source.get(i, i)] = at
     for i in live:
         last[i] = last[source.get(i, i)] = len(steps)
-    return last
+    return last, source
 
 
 Runner = Callable[[Sequence[Any]], list[np.ndarray]]

@@ -60,7 +60,10 @@ class Step:
         wants = tuple(p is not None for p in parents)
         if not any(wants) or not self.op.differentiable:
             return
-        self.tracks = tuple(s.dtype.is_floating_point or s.dtype.is_complex for s in self.specs)
+        tracks = tuple(s.dtype.is_floating_point or s.dtype.is_complex for s in self.specs)
+        if not any(tracks):
+            return
+        self.tracks = tracks
         needed = self.op.needed_by(wants)
         saves = [i for i, name in enumerate(self.op.operands[: len(parents)]) if name in needed]
         if self.op.variadic and self.op.operands[-1] in needed:
@@ -235,6 +238,8 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                         result._node = _new_node(step, parents, outs, trace)
                 else:
                     result = _several(step, parents, outs, trace)
+                if me.inference:
+                    _mark_inference(result)
                 if EAGER or ((len(values) > LONG or trace.nbytes > MAX_BYTES) and _full(me, trace)):
                     me.flush()
                 return result
@@ -242,6 +247,11 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
         for t in operands:
             if isinstance(t, Tensor):
                 settle(t)
+
+
+def _mark_inference(result: Any) -> None:
+    for t in result if isinstance(result, tuple) else (result,):
+        t._inference = t._value.inference = True
 
 
 def _full(me: Recorder, trace: Trace) -> bool:
@@ -334,6 +344,12 @@ def _new_node(step: Any, parents: list[Any], outs: dict[int, int] | None, trace:
             v = value_holding(number, NUMBERS[number.__class__])
             v.trace = trace
             v.slot = step.inputs[i]
+        if v.inference:
+            raise RuntimeError(
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+                "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+            )
         saved.append(v)
     node.saved = saved
     return node
@@ -453,6 +469,11 @@ def _settle_at_home(v: Value) -> None:
     """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
     home, v.home = v.home, None
     if home is not None and getrefcount(home) == 2 and home.strides == v.buf.strides and home.flags.writeable:
+        base = home.base
+        if base is not None and not (
+            isinstance(base, np.ndarray) and base.base is None and base.nbytes == home.nbytes and getrefcount(base) == 3
+        ):
+            return
         np.copyto(home, v.buf)
         v.buf = home
 

@@ -32,10 +32,11 @@ class Value:
     slot = -1
     root: Value | None = None  # the Value whose memory this one looks into
     exposure: Exposure | None = None  # NumPy code outside can reach the memory
-    stale: tuple[Any, int] | None = None  # (whose memory, version it held) once an in-place operation replaced it
+    stale: tuple[Any, int, Any] | None = None  # (whose memory, version it held, who wrote) once it was overwritten in place
     replaced: Value | None = None  # what `.data` wrote over it, behind the tape's back
     home: np.ndarray | None = None  # where the numbers must end up: the buffer that this Value updates
     failed: BaseException | None = None  # why it could not be computed
+    inference = False  # made in inference mode: no derivative may depend on it
 
     def __repr__(self) -> str:
         state = "realised" if self.buf is not None else f"pending in slot {self.slot}"
@@ -97,7 +98,8 @@ class Tensor(metaclass=TensorMeta):
     _retains = False
     _names: Any = None
     _inference = False
-    _no_grad_view = False
+    _no_grad_view = False  # a view that was made while the tape was off
+    _piece_of: str | None = None  # the call that made this view among others: Split, Unbind
 
     if TYPE_CHECKING:
 
@@ -154,7 +156,7 @@ def value_holding(array: Any, spec: Spec) -> Value:
 class Leaf:
     """The end of the tape at a tensor that requires grad: where `.grad` accumulates."""
 
-    __slots__ = ("__weakref__", "_tensor", "hooks", "metadata", "post_hooks", "pre_hooks", "slot", "trace")
+    __slots__ = ("__weakref__", "_tensor", "face", "hooks", "metadata", "post_hooks", "pre_hooks", "slot", "trace")
 
     seq = 1 << 62  # PyTorch runs AccumulateGrad as soon as it is ready
 
@@ -166,6 +168,7 @@ class Leaf:
         self.post_hooks: Any = None
         self.pre_hooks: Any = None
         self.metadata: dict[Any, Any] | None = None
+        self.face: Any = None  # weak reference to what `grad_fn` shows of it
 
     @property
     def tensor(self) -> Tensor | None:
@@ -181,9 +184,17 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "forward_stack", "hooks", "metadata", "outs", "parents", "pre_hooks", "saved", "seq", "slot",
-        "step", "trace",
+        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents", "post_hooks",
+        "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
     )  # fmt: skip
+
+    hooks: Any
+    pre_hooks: Any
+    post_hooks: Any
+    retained: Any
+    metadata: Any
+    forward_stack: Any
+    face: Any
 
     def __init__(self, step: Step, parents: list[Any], outs: dict[int, int] | None, trace: Trace, slot: int) -> None:
         self.step = step
@@ -192,7 +203,6 @@ class Node:
         self.trace = trace
         self.slot = slot
         self.seq = next_sequence_number()
-        self.hooks: Any = None
-        self.pre_hooks: Any = None
-        self.metadata: dict[Any, Any] | None = None
-        self.forward_stack: Any = None
+        self.hooks = self.pre_hooks = self.post_hooks = self.retained = self.metadata = self.forward_stack = self.face = None
+        self.cloned = False  # operand 0 was overwritten by this very operation
+        self.number = 0  # which of the pieces, for the views that one call makes several of

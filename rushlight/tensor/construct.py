@@ -35,6 +35,8 @@ def _array_of(data: Any) -> np.ndarray:
         raise ValueError(_uneven(data)) from uneven
     if array.dtype == object or array.dtype.kind in "USV":
         raise _no_numbers(data)
+    if array.dtype.kind in "fc" and isinstance(_first(data), np.generic):
+        return array
     if array.dtype.kind == "f":
         return array.astype(get_default_dtype().numpy)
     if array.dtype.kind == "c":
@@ -44,6 +46,12 @@ def _array_of(data: Any) -> np.ndarray:
     if array.dtype == np.uint64:
         raise RuntimeError("Overflow when unpacking long long")
     return array
+
+
+def _first(data: Any) -> Any:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
 
 
 def _no_numbers(data: Any) -> Exception:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.ops.creation import cast, copied
+from rushlight.ops.creation import FILL, ZERO, cast, copied
 from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
-from rushlight.ops.public import public, write_back
+from rushlight.ops.public import check_no_partial_overlap, public, write_back
 from rushlight.ops.view import SELECT, SLICE, UNSQUEEZE, look_at
 from rushlight.record.memory import assign, check_writable
 from rushlight.record.trace import apply, realize, settle
@@ -39,7 +39,9 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     view, tensors, places = _resolve(self, index)
-    source = value if isinstance(value, Tensor) or isinstance(value, (int, float, complex)) else tensor(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    source = value if isinstance(value, (Tensor, int, float, complex)) else tensor(value)
     if not tensors:
         _store(view, source)
         return
@@ -195,7 +197,7 @@ def _tensor_part(p: Tensor) -> Any:
     elif kind.is_floating_point or kind.is_complex:
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if p.dim() == 0:
-        return bool(p) if p.dtype is dtypes.bool_ else (int(p) if p.__class__ is not Tensor else p)
+        return bool(p) if p.dtype is dtypes.bool_ else int(p)
     return p
 
 
@@ -266,6 +268,8 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     check_writable(self)
     if src is self:
         return self
+    if self._storage is not None and isinstance(src, Tensor) and src._storage is self._storage:
+        check_no_partial_overlap(self, src)
     if not isinstance(src, (Tensor, int, float, complex)):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     return assign(self, copied(self, src))
@@ -274,18 +278,18 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Fills the tensor with one number."""
-    check_writable(self)
+    check_writable(self, overlap=False)
     if isinstance(value, Tensor) and value.dim() != 0:
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions.")
     _check_kinds(self, value)
-    return assign(self, copied(self, value))
+    return assign(self, copied(self, value, FILL))
 
 
 @method
 def zero_(self: Tensor) -> Tensor:
     """Fills the tensor with zeros."""
-    check_writable(self)
-    return assign(self, copied(self, 0))
+    check_writable(self, overlap=False)
+    return assign(self, copied(self, 0, ZERO))
 
 
 @public()

@@ -79,6 +79,16 @@ def tolist(self: Tensor) -> Any:
 
 
 @method
+def __copy__(self: Tensor) -> Tensor:
+    other = alias(self)
+    other.__class__ = self.__class__
+    other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _OWN})
+    if self._node is not None:
+        make_leaf(other)
+    return other
+
+
+@method
 def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     found = memo.get(id(self))
     if found is not None:

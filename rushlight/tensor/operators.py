@@ -83,7 +83,7 @@ for _name, _method in (("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("true
 Tensor.__neg__ = METHODS["neg"]
 Tensor.__invert__ = METHODS["bitwise_not"]
 Tensor.__pos__ = lambda self: self
-Tensor.__hash__ = object.__hash__
+Tensor.__hash__ = lambda self: id(self)
 
 
 def _abs(self: Tensor) -> Tensor:
@@ -126,8 +126,14 @@ def _bool(self: Tensor) -> bool:
 Tensor.__bool__ = _bool
 
 
+def _scalar(self: Tensor) -> Any:
+    if settle(self).spec.numel != 1:
+        raise ValueError("only one element tensors can be converted to Python scalars")
+    return _only_element(self)
+
+
 def _float(self: Tensor) -> float:
-    found = _only_element(self)
+    found = _scalar(self)
     if isinstance(found, complex):
         if found.imag:
             raise RuntimeError("value cannot be converted to type double without overflow")
@@ -136,8 +142,8 @@ def _float(self: Tensor) -> float:
 
 
 Tensor.__float__ = _float
-Tensor.__int__ = lambda self: int(_only_element(self))
-Tensor.__complex__ = lambda self: complex(_only_element(self))
+Tensor.__int__ = lambda self: int(_scalar(self))
+Tensor.__complex__ = lambda self: complex(_scalar(self))
 
 
 def _index(self: Tensor) -> int:

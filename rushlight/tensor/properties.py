@@ -212,7 +212,8 @@ def is_inference(self: Tensor) -> bool:
 def _requires_grad(self: Tensor) -> bool:
     """Whether gradients are to be computed for the tensor."""
     settle(self)
-    return self._node is not None
+    base = self._base
+    return self._node is not None or (base is not None and base._node is not None)
 
 
 def _set_requires_grad(self: Tensor, wanted: bool) -> None:
@@ -227,7 +228,7 @@ def _set_requires_grad(self: Tensor, wanted: bool) -> None:
         self._node = None
     else:
         if not (self.is_floating_point() or self.is_complex()):
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
         if self._inference and not recorder().inference:
             raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
         make_leaf(self)
@@ -239,6 +240,8 @@ Tensor.requires_grad = property(_requires_grad, _set_requires_grad)
 @method
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Sets `requires_grad` and returns the tensor."""
+    if requires_grad and not (self.is_floating_point() or self.is_complex()):
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     self.requires_grad = requires_grad
     return self
 
@@ -262,14 +265,14 @@ def grad_fn(self: Tensor) -> Any:
 @prop
 def output_nr(self: Tensor) -> int:
     """Which output of `grad_fn` the tensor is."""
-    return self._out
+    return self._out or getattr(self._node, "number", 0)
 
 
 @prop
 def _version(self: Tensor) -> int:
     if self._inference:
         raise RuntimeError("Inference tensors do not track version counter.")
-    return self._edits if self._storage is None else self._storage.edits
+    return self._edits if self._storage is None or self._untracked else self._storage.edits
 
 
 @prop
@@ -293,6 +296,10 @@ def _set_grad(self: Tensor, new: Tensor | None) -> None:
     self._grad = new
 
 
+_C_NAMES = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+            "int64": "long", "int32": "int", "uint8": "unsigned char", "bool": "bool"}  # fmt: skip
+
+
 def _check_grad(self: Tensor, new: Any) -> None:
     if not isinstance(new, Tensor):
         raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(new).__name__}")
@@ -301,7 +308,7 @@ def _check_grad(self: Tensor, new: Any) -> None:
     mine, its = settle(self).spec, settle(new).spec
     if mine.dtype is not its.dtype:
         raise RuntimeError(
-            f"attempting to assign a gradient with dtype '{its.dtype.scalar_name}' to a tensor with grad_dtype "
+            f"attempting to assign a gradient with dtype '{_C_NAMES.get(its.dtype.name, its.dtype.name)}' to a tensor with grad_dtype "
             f"'{mine.dtype.scalar_name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
             "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. "
             "Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
@@ -309,7 +316,8 @@ def _check_grad(self: Tensor, new: Any) -> None:
         )
     if mine.shape != its.shape:
         raise RuntimeError(
-            f"assigned grad has data of a different size: expected {list(mine.shape)}, got {list(its.shape)}"
+            f"attempting to assign a gradient of size '{list(its.shape)}' to a tensor of size '{list(mine.shape)}'. Please "
+            "ensure that the gradient and the tensor are the same size"
         )
 
 
@@ -362,7 +370,9 @@ def _data(self: Tensor) -> Tensor:
 
 
 def _set_data(self: Tensor, new: Tensor) -> None:
-    settle(new)
+    kind = settle(new).spec.dtype
+    if self._node is not None and not (kind.is_floating_point or kind.is_complex):
+        raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     storage_of(new)
     self._value, self._storage, self._seen, self._view = new._value, new._storage, new._seen, new._view
     self._base = self._base_node = None

@@ -34,9 +34,9 @@ def view_step(choose: random.Random, x: Any) -> Any:
     kinds = ["slice", "step", "last", "row", "turn", "axis", "whole"]
     kind = choose.choice(kinds)
     if kind == "turn" and len(x.shape) > 1:
-        return x.T if len(x.shape) == 2 else x.swapaxes(0, len(x.shape) - 1)
+        return x.T if len(x.shape) == 2 else x.swapaxes(*choose.sample(range(len(x.shape)), 2))
     if kind == "axis" and len(x.shape) < 4:
-        return x[None]
+        return x[None] if choose.random() < 0.5 else x[..., None]
     if kind == "row" and len(x.shape) > 1 and x.shape[0]:
         return x[choose.randrange(x.shape[0])]
     if kind == "last" and len(x.shape) > 0:
@@ -51,7 +51,7 @@ def view_step(choose: random.Random, x: Any) -> Any:
 
 def write_step(choose: random.Random, x: Any, other: Any) -> None:
     """Change `x` in place, by a number or by a value made of `other`."""
-    kind = choose.choice(("add", "multiply", "fill", "item", "from", "negate", "remainder", "slice"))
+    kind = choose.choice(("add", "multiply", "fill", "item", "from", "negate", "remainder", "slice", "mask", "list"))
     number = choose.randrange(-5, 6)
     if kind == "add":
         x += number
@@ -65,6 +65,10 @@ def write_step(choose: random.Random, x: Any, other: Any) -> None:
         x += other.sum() % 17
     elif kind == "negate":
         x *= -1
+    elif kind == "mask":
+        x[x > number] = 7
+    elif kind == "list" and len(x.shape) > 0 and x.shape[0]:
+        x[[0, x.shape[0] - 1]] = other.sum() % 11
     elif kind == "slice" and len(x.shape) > 0:
         x[:: choose.choice((1, 2))] -= number
     else:
@@ -73,11 +77,13 @@ def write_step(choose: random.Random, x: Any, other: Any) -> None:
 
 def result_step(choose: random.Random, x: Any, other: Any) -> Any:
     """A new value of `x` and `other`."""
-    kind = choose.choice(("shift", "scale", "pair", "total", "compare", "sums", "flat"))
+    kind = choose.choice(("shift", "scale", "pair", "total", "compare", "sums", "flat", "list"))
     if kind == "pair" and tuple(x.shape) == tuple(other.shape):
         return x * other % 97
     if kind == "sums" and len(x.shape) > 0:
         return x.sum(0)
+    if kind == "list" and len(x.shape) > 0 and x.shape[0]:
+        return x[[x.shape[0] - 1, 0]]
     if kind == "flat":
         return x.reshape(-1) % 89 + 0
     if kind == "scale":

@@ -67,6 +67,16 @@ def view_of_view_of_transposed(t, np):
 
 
 @case
+def write_into_results_that_keep_the_layout_of_a_view(t, np):
+    x = t.arange(6).view(2, 3)
+    results = [x.t()[None] + 0, x.t()[:, None] * 1, x.t()[:, :, None] - 0, x[:, None].transpose(0, 2) * 1, x.t() + 0]
+    for y in results:
+        y[0, 0] = -1
+        y[1:].view_as(y[1:]).add_(10)
+    return [look(y) for y in results]
+
+
+@case
 def siblings_see_each_other(t, np):
     x = t.arange(6.0)
     left, right, both = x[:4], x[2:], x.view(2, 3)

@@ -188,7 +188,8 @@ class _Orthogonal(Module):
         a, tau = rushlight.geqrf(q)
         diagonal = a.diagonal(dim1=-2, dim2=-1)
         sign = rushlight.where(tau == 0.0, -diagonal.sign(), diagonal.sign())
-        return a.tril(-1) + a.triu(1) + rushlight.diag_embed(sign, 0, -2, -1)[..., : a.size(-2), :]
+        eye = rushlight.eye(a.size(-2), a.size(-1), dtype=a.dtype, device=a.device)
+        return a.tril(-1) + a.triu(1) + eye * sign.unsqueeze(-2)
 
 
 def _is_orthogonal(q: Tensor) -> bool:

@@ -1,4 +1,6 @@
-"""Learning rate schedules, under PyTorch's names: `base.py` counts and writes the rates, the other files have the formulas."""
+"""Learning rate schedules, under PyTorch's names: `base.py` counts and writes the rates, the other files have the
+formulas.
+"""
 
 from rushlight.optim.lr_scheduler.base import EPOCH_DEPRECATION_WARNING, LRScheduler
 from rushlight.optim.lr_scheduler.chainable import (

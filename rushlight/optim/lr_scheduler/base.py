@@ -1,8 +1,8 @@
 """The base of the learning rate schedules: counts steps and writes the rates into the optimizer's groups.
 
-A schedule is made on an optimizer, whose `step` it wraps once to notice calls in the wrong order. Each `step()` of the
-schedule raises `last_epoch` and asks `get_lr()` for the new rates. Most `get_lr` go from the present rate to the next one
-(so that schedules can be chained); `_get_closed_form_lr`, where there is one, answers for any epoch.
+A schedule is made on an optimizer, whose `step` it wraps once to notice calls in the wrong order. Each `step()` of
+the schedule raises `last_epoch` and asks `get_lr()` for the new rates. Most `get_lr` go from the present rate to the
+next one (so that schedules can be chained); `_get_closed_form_lr`, where there is one, answers for any epoch.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ __all__ = ["EPOCH_DEPRECATION_WARNING", "LRScheduler"]
 
 EPOCH_DEPRECATION_WARNING = (
     "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated where possible. Please use "
-    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the closed form "
-    "is used instead of the new chainable form, where available. Please open an issue if you are unable to replicate "
-    "your use case: https://github.com/pytorch/pytorch/issues/new/choose."
+    "`scheduler.step()` to step the scheduler. During the deprecation, if epoch is different from None, the closed "
+    "form is used instead of the new chainable form, where available. Please open an issue if you are unable to "
+    "replicate your use case: https://github.com/pytorch/pytorch/issues/new/choose."
 )
 
 _ORDER = "See more details at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
@@ -187,15 +187,15 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
 
 
 def check_same_optimizer(owner: object, schedulers: Sequence[Any], optimizer: Optimizer, refused: type) -> None:
-    """Raises where one of `schedulers` cannot be combined: no optimizer or another one, or one of the class `refused`."""
+    """Raises where one of `schedulers` cannot be combined: without the optimizer, or of the class `refused`."""
     name = type(owner).__name__
     for i, scheduler in enumerate(schedulers):
         if not hasattr(scheduler, "optimizer"):
             raise TypeError(f"{name} at index {i} should have `optimizer` as its attribute.")
         if isinstance(scheduler, refused):
             raise ValueError(
-                f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be specified "
-                f"when calling `step`, but got one at index {i} in the given schedulers sequence."
+                f"{name} does not support `ReduceLROnPlateau` scheduler as it requires additional kwargs to be "
+                f"specified when calling `step`, but got one at index {i} in the given schedulers sequence."
             )
         if optimizer != scheduler.optimizer:
             raise ValueError(
@@ -230,16 +230,16 @@ def _ignoring_self(step: Callable[..., Any]) -> Callable[..., Any]:
 def _warn_of_wrong_order(optimizer: Optimizer) -> None:
     if not hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         warnings.warn(
-            "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. Please, make "
-            f"sure to call `optimizer.step()` before `lr_scheduler.step()`. {_ORDER}",
+            "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization. Please, "
+            f"make sure to call `optimizer.step()` before `lr_scheduler.step()`. {_ORDER}",
             UserWarning,
             stacklevel=3,
         )
     elif not getattr(optimizer, "_opt_called", False):
         warnings.warn(
             "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, you should "
-            "call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this will "
-            f"result in PyTorch skipping the first value of the learning rate schedule. {_ORDER}",
+            "call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  Failure to do this "
+            f"will result in PyTorch skipping the first value of the learning rate schedule. {_ORDER}",
             UserWarning,
             stacklevel=3,
         )

@@ -55,9 +55,9 @@ class SequentialLR(_PartsLR):
         check_same_optimizer(self, schedulers, optimizer, ReduceLROnPlateau)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
-                f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be equal to "
-                f"{len(milestones)}"
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number of "
+                f"milestone points, but got number of schedulers {len(schedulers)} and the number of milestones "
+                f"to be equal to {len(milestones)}"
             )
         self._schedulers = schedulers
         self._milestones = milestones
@@ -99,7 +99,9 @@ class ChainedScheduler(_PartsLR):
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
         if len(schedulers) < 1:
-            raise ValueError(f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler.")
+            raise ValueError(
+                f"{type(self).__name__} expects at least one scheduler to be chained, but got no scheduler."
+            )
         optimizer = optimizer or getattr(schedulers[0], "optimizer", None)
         check_same_optimizer(self, schedulers, optimizer, ReduceLROnPlateau)  # type: ignore[arg-type]
         self._schedulers = list(schedulers)

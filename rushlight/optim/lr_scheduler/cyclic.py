@@ -1,5 +1,5 @@
-"""Cyclical rates (Smith, 2017, "Cyclical learning rates for training neural networks") and the 1cycle policy (Smith and
-Topin, 2017, "Super-convergence").
+"""Cyclical rates (Smith, 2017, "Cyclical learning rates for training neural networks") and the 1cycle policy (Smith
+and Topin, 2017, "Super-convergence").
 
 Both move the momentum against the rate, where the optimizer has one (`momentum`, or the first of `betas`).
 """
@@ -32,7 +32,7 @@ def _uses_beta1(optimizer: Optimizer) -> bool:
 
 
 class CyclicLR(LRScheduler):
-    """Moves the rate between two bounds, in `step_size_up` steps up and `step_size_down` steps down; step it every batch.
+    """Moves the rate between two bounds, `step_size_up` steps up and `step_size_down` steps down; step it every batch.
 
     Args:
         optimizer: the optimizer.
@@ -110,9 +110,7 @@ class CyclicLR(LRScheduler):
             self._scale_fn_ref: Callable[[float], float] = partial(self._exp_range_scale_fn, self.gamma)
             self.scale_mode = "iterations"
             return
-        self._scale_fn_ref = (
-            self._triangular_scale_fn if self.mode == "triangular" else self._triangular2_scale_fn
-        )
+        self._scale_fn_ref = self._triangular_scale_fn if self.mode == "triangular" else self._triangular2_scale_fn
         self.scale_mode = "cycle"
 
     def scale_fn(self, x: float) -> float:
@@ -138,9 +136,7 @@ class CyclicLR(LRScheduler):
         x = 1.0 + self.last_epoch / self.total_size - cycle
         place = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
-        lrs = [
-            low + (high - low) * place * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
-        ]
+        lrs = [low + (high - low) * place * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
         if self.cycle_momentum:
             self._set_momentum(place, scale)
         return lrs

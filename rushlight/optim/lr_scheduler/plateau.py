@@ -1,6 +1,7 @@
 """`ReduceLROnPlateau`: lowers the rate when a metric has stopped getting better.
 
-It is stepped with the metric and has no rate to compute from the epoch, so only the counting is shared with the others.
+It is stepped with the metric and has no rate to compute from the epoch, so only the counting is shared with the
+others.
 """
 
 from __future__ import annotations
@@ -113,9 +114,9 @@ class ReduceLROnPlateau(LRScheduler):
             if self.default_min_lr is None:
                 raise RuntimeError(
                     f"The number of param groups in the `optimizer` ({len(groups)}) differs from when "
-                    f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new param group being "
-                    "added to the optimizer. Please modify the `min_lrs` field to match the length of the `optimizer` "
-                    "param groups."
+                    f"`ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due to a new param group "
+                    "being added to the optimizer. Please modify the `min_lrs` field to match the length of the "
+                    "`optimizer` param groups."
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs, strict=True):

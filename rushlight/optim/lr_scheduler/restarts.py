@@ -1,7 +1,8 @@
 """Cosine annealing with warm restarts (Loshchilov and Hutter, 2016, "SGDR: stochastic gradient descent with warm
 restarts").
 
-`T_cur` counts the epochs since the last restart and `T_i` is the length of the present period; both follow from the epoch.
+`T_cur` counts the epochs since the last restart and `T_i` is the length of the present period; both follow from the
+epoch.
 """
 
 from __future__ import annotations

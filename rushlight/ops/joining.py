@@ -1,0 +1,469 @@
+"""Tensors put together (`cat`, `stack` and their relatives) and taken apart (`tensor_split`, `hsplit`, ...).
+
+Joining is one of two operations with any number of operands, `cat` and `stack`; the others reshape their operands and
+call these.  Taking apart makes views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import get_default_dtype
+from rushlight.core.strided import channels_last_strides, chunk_sizes, has_channels_last_strides, normalize_dim, split_sizes
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, settle
+from rushlight.record.value import Tensor
+
+from .public import public
+from .rules import promoted
+from .view import SELECT, SLICE, along, look_at, unsqueeze
+
+# ---------------------------------------------------------------------------------------------------------------------
+# cat
+
+
+def _is_legacy_empty(spec: Spec) -> bool:
+    """`torch.zeros(0)` may stand beside tensors of any shape and counts for nothing."""
+    return spec.shape == (0,)
+
+
+def _check_tensors(specs: tuple[Spec | None, ...]) -> None:
+    for i, s in enumerate(specs):
+        if s is None or s.wrapped:
+            kind = "NoneType" if s is None else {"bool": "bool", "int64": "int"}.get(s.dtype.name, "float")
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {kind}")
+
+
+def _joined_dtype(*tensors: Spec, dim: int) -> Any:
+    kind = promoted(*tensors)
+    return None if all(s.dtype is kind for s in tensors) else kind
+
+
+def _cat_spec(*tensors: Spec, dim: int) -> Spec:
+    _check_tensors(tensors)
+    for i, s in enumerate(tensors):
+        if s.ndim == 0:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
+    counted = [(i, s) for i, s in enumerate(tensors) if not _is_legacy_empty(s)]
+    kind = promoted(*tensors)
+    if not counted:
+        normalize_dim(dim, 1)
+        return spec_of((0,), kind)
+    first = counted[0][1]
+    dim = normalize_dim(dim, first.ndim)
+    for i, s in counted[1:]:
+        _check_fits(first, s, i, dim)
+    shape = list(first.shape)
+    shape[dim] = sum(s.shape[dim] for _, s in counted)
+    if all(has_channels_last_strides(s.shape, s.strides) for _, s in counted):
+        return spec_of(tuple(shape), kind, tuple(channels_last_strides(tuple(shape))))
+    return spec_of(tuple(shape), kind)
+
+
+def _check_fits(first: Spec, s: Spec, i: int, dim: int) -> None:
+    if s.ndim != first.ndim:
+        raise RuntimeError(f"Tensors must have same number of dimensions: got {first.ndim} and {s.ndim}")
+    for d, (n, m) in enumerate(zip(first.shape, s.shape, strict=True)):
+        if n != m and d != dim:
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {dim}. Expected size {n} but got size {m} for tensor "
+                f"number {i} in the list."
+            )
+
+
+def _cat(*tensors: np.ndarray, dim: int) -> np.ndarray:
+    counted = [t for t in tensors if t.shape != (0,)]
+    return np.concatenate(counted, dim) if counted else np.concatenate(tensors)
+
+
+def _cat_gradient(g: Tensor, needs: Any, tensors_spec: Any, dim: int) -> list[Tensor | None]:
+    shape = settle(g).spec.shape
+    dim = normalize_dim(dim, len(shape))
+    found: list[Tensor | None] = []
+    start = 0
+    for need, s in zip(needs, tensors_spec, strict=True):
+        n = 0 if _is_legacy_empty(s) else s.shape[dim]
+        if not need:
+            found.append(None)
+        elif _is_legacy_empty(s):
+            found.append(look_at(g, SLICE, (along(shape, dim, (0, 0, 1)),)).reshape(0))
+        else:
+            found.append(look_at(g, SLICE, (along(shape, dim, (start, start + n, 1)),)))
+        start += n
+    return found
+
+
+CAT = operation("cat", _cat_spec, _cat, compute=_joined_dtype, exact=True, aliases=False)
+CAT.gradient(_cat_gradient)
+
+
+@public(method=False, out=True, names=("concat", "concatenate"))
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """The tensors one after the other along `dim`; their other sizes must agree.
+
+    Raises ValueError for an empty list, RuntimeError for sizes that do not fit, IndexError for a `dim` out of range.
+
+    >>> torch.cat([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    if tensors.__class__ is not list and tensors.__class__ is not tuple:
+        tensors = _sequence_of(tensors, "cat")
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    return apply(CAT, tensors, (dim if axis is None else axis,))
+
+
+def _sequence_of(tensors: Any, name: str) -> Any:
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
+    return tensors
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# stack
+
+
+def _stack_spec(*tensors: Spec, dim: int) -> Spec:
+    _check_tensors(tensors)
+    first = tensors[0]
+    for i, s in enumerate(tensors):
+        if s.shape != first.shape:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(s.shape)} at "
+                f"entry {i}"
+            )
+    dim = normalize_dim(dim, first.ndim + 1)
+    return spec_of((*first.shape[:dim], len(tensors), *first.shape[dim:]), promoted(*tensors))
+
+
+def _stack_gradient(g: Tensor, needs: Any, dim: int) -> list[Tensor | None]:
+    shape = settle(g).spec.shape
+    dim = normalize_dim(dim, len(shape))
+    return [look_at(g, SELECT, (along(shape, dim, i),)) if need else None for i, need in enumerate(needs)]
+
+
+STACK = operation(
+    "stack", _stack_spec, lambda *tensors, dim: np.stack(tensors, dim), compute=_joined_dtype, exact=True, aliases=False
+)
+STACK.gradient(_stack_gradient)
+
+
+@public(method=False, out=True)
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Tensors of one shape side by side along a new dimension `dim`.
+
+    >>> torch.stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    if tensors.__class__ is not list and tensors.__class__ is not tuple:
+        tensors = _sequence_of(tensors, "stack")
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    return apply(STACK, tensors, (dim if axis is None else axis,))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# At least so many dimensions
+
+
+def _each(tensors: tuple[Any, ...], f: Any) -> Any:
+    """The function for one tensor, for several, or for a sequence of them."""
+    if len(tensors) == 1:
+        if isinstance(tensors[0], Tensor):
+            return f(tensors[0])
+        tensors = tuple(tensors[0])
+    return tuple(f(t) for t in tensors)
+
+
+def _one(t: Tensor) -> Tensor:
+    return t.reshape(1) if settle(t).spec.ndim == 0 else t
+
+
+def _two(t: Tensor) -> Tensor:
+    n = settle(t).spec.ndim
+    return t.reshape(1, 1) if n == 0 else unsqueeze(t, 0) if n == 1 else t
+
+
+def _three(t: Tensor) -> Tensor:
+    n = settle(t).spec.ndim
+    if n == 0:
+        return t.reshape(1, 1, 1)
+    if n == 1:
+        return unsqueeze(unsqueeze(t, 0), -1)
+    return unsqueeze(t, -1) if n == 2 else t
+
+
+@public(method=False)
+def atleast_1d(*tensors: Any) -> Any:
+    """Each tensor as it is, or a number as a vector of one element."""
+    return _each(tensors, _one)
+
+
+@public(method=False)
+def atleast_2d(*tensors: Any) -> Any:
+    """Each tensor with at least two dimensions; a vector becomes a row.
+
+    >>> torch.atleast_2d(torch.tensor([1, 2]))
+    tensor([[1, 2]])
+    """
+    return _each(tensors, _two)
+
+
+@public(method=False)
+def atleast_3d(*tensors: Any) -> Any:
+    """Each tensor with at least three dimensions; a matrix gets the new one last."""
+    return _each(tensors, _three)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# cat and stack by direction
+
+
+def _parts(tensors: Any, name: str, f: Any) -> list[Tensor]:
+    given = _sequence_of(tensors, name)
+    if not given:
+        raise RuntimeError(f"{name} expects a non-empty TensorList")
+    for i, t in enumerate(given):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(t).__name__}")
+    return [f(t) for t in given]
+
+
+@public(method=False, out=True)
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors side by side: along dimension 1, vectors along dimension 0.
+
+    >>> torch.hstack([torch.tensor([1, 2]), torch.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    parts = _parts(tensors, "hstack", _one)
+    return apply(CAT, parts, (0 if settle(parts[0]).spec.ndim == 1 else 1,))
+
+
+@public(method=False, out=True, names=("row_stack",))
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one below the other: along dimension 0, vectors as rows."""
+    return apply(CAT, _parts(tensors, "vstack", _two), (0,))
+
+
+@public(method=False, out=True)
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors one behind the other: along dimension 2."""
+    return apply(CAT, _parts(tensors, "dstack", _three), (2,))
+
+
+@public(method=False, out=True)
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors side by side, vectors as columns.
+
+    >>> torch.column_stack([torch.tensor([1, 2]), torch.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    columns = _parts(tensors, "column_stack", lambda t: t.reshape(t.numel(), 1) if t.dim() <= 1 else t)
+    return apply(CAT, columns, (1,))
+
+
+def _block_sizes(tensors: tuple[Spec, ...]) -> list[tuple[int, int]]:
+    return [((1, 1) if s.ndim == 0 else (1, s.shape[0]) if s.ndim == 1 else s.shape) for s in tensors]  # type: ignore[misc]
+
+
+def _block_diag_spec(*tensors: Spec) -> Spec:
+    for i, s in enumerate(tensors):
+        if s.ndim > 2:
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {s.ndim} dimensions"
+            )
+    sizes = _block_sizes(tensors)
+    return spec_of((sum(r for r, _ in sizes), sum(c for _, c in sizes)), promoted(*tensors))
+
+
+def _block_diag(*tensors: np.ndarray) -> np.ndarray:
+    blocks = [np.atleast_2d(t) for t in tensors]
+    whole = np.zeros((sum(len(b) for b in blocks), sum(b.shape[1] for b in blocks)), np.result_type(*blocks))
+    row = column = 0
+    for b in blocks:
+        whole[row : row + b.shape[0], column : column + b.shape[1]] = b
+        row, column = row + b.shape[0], column + b.shape[1]
+    return whole
+
+
+def _block_diag_gradient(g: Tensor, needs: Any, tensors_spec: Any) -> list[Tensor | None]:
+    found: list[Tensor | None] = []
+    row = column = 0
+    for need, s, (rows, columns) in zip(needs, tensors_spec, _block_sizes(tensors_spec), strict=True):
+        block = ((row, row + rows, 1), (column, column + columns, 1))
+        found.append(look_at(g, SLICE, (block,)).reshape(s.shape) if need else None)
+        row, column = row + rows, column + columns
+    return found
+
+
+BLOCK_DIAG = operation(
+    "block_diag",
+    _block_diag_spec,
+    _block_diag,
+    compute=lambda *tensors: None if all(s.dtype is tensors[0].dtype for s in tensors) else promoted(*tensors),
+    exact=True,
+    aliases=False,
+)
+BLOCK_DIAG.gradient(_block_diag_gradient)
+
+
+@public(method=False)
+def block_diag(*tensors: Tensor) -> Tensor:
+    """A matrix with the given matrices along its diagonal, zeros elsewhere.
+
+    >>> torch.block_diag(torch.tensor([[1, 2]]), torch.tensor(3))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])
+    """
+    if not tensors:
+        from .creation import constant
+
+        return constant((1, 0), 0, get_default_dtype())
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    return apply(BLOCK_DIAG, tensors)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Taking apart
+
+
+def _cut(input: Tensor, shape: tuple[int, ...], dim: int, bounds: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
+    n = shape[dim]
+    return tuple(look_at(input, SLICE, (along(shape, dim, (*_clipped(a, b, n), 1)),)) for a, b in bounds)
+
+
+def _clipped(start: int, stop: int, n: int) -> tuple[int, int]:
+    first, last, _ = slice(start, stop).indices(n)
+    return first, max(first, last)
+
+
+def _even_bounds(n: int, sections: int) -> list[tuple[int, int]]:
+    """`sections` parts of a dimension, the first `n % sections` of them one longer."""
+    size, longer = divmod(n, sections)
+    ends = [size * i + min(i, longer) for i in range(sections + 1)]
+    return list(zip(ends[:-1], ends[1:], strict=True))
+
+
+def _bounds_at(n: int, indices: Sequence[int]) -> list[tuple[int, int]]:
+    cuts = [0, *(int(i) for i in indices), n]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+@public()
+def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+                 sections: Any = None, tensor_indices_or_sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
+    """Views of `input` along `dim`: so many nearly equal parts, or cut before the given indices.
+
+    >>> [p.tolist() for p in torch.arange(5).tensor_split(2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    given = (indices_or_sections, indices, sections, tensor_indices_or_sections)
+    where = next((w for w in given if w is not None), None)
+    shape = settle(input).spec.shape
+    if not shape:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    dim = normalize_dim(dim, len(shape))
+    if isinstance(where, Tensor):
+        where = _split_tensor(where)
+    if isinstance(where, (tuple, list)):
+        return _cut(input, shape, dim, _bounds_at(shape[dim], where))
+    if where <= 0:
+        raise RuntimeError(f"number of sections must be larger than 0, got {where}")
+    return _cut(input, shape, dim, _even_bounds(shape[dim], where))
+
+
+def _split_tensor(where: Tensor) -> Any:
+    if settle(where).spec.dtype is not dtypes.int64:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+            f"{where.dtype.scalar_name}"
+        )
+    if where.dim() > 1:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
+            f"tensor with {where.dim()} dims"
+        )
+    return where.tolist()
+
+
+def _split_by(name: str, least: int, input: Tensor, where: Any, dim: int) -> tuple[Tensor, ...]:
+    shape = settle(input).spec.shape
+    if len(shape) < least:
+        raise RuntimeError(
+            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!"
+        )
+    if isinstance(where, int) and (where == 0 or shape[dim] % where):
+        raise RuntimeError(
+            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not "
+            f"divisible by the split_size {where}!"
+        )
+    return tensor_split(input, where, dim)
+
+
+def _sections(given: tuple[Any, ...]) -> Any:
+    return given[0] if len(given) == 1 else tuple(given)
+
+
+@public()
+def hsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along dimension 1, of a vector along dimension 0; the parts must be equal."""
+    dim = 0 if settle(input).spec.ndim == 1 else 1
+    return _split_by("hsplit", 1, input, _sections(indices_or_sections), dim)
+
+
+@public()
+def vsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along dimension 0 of a matrix; the parts must be equal."""
+    return _split_by("vsplit", 2, input, _sections(indices_or_sections), 0)
+
+
+@public()
+def dsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+    """`tensor_split` along dimension 2; the parts must be equal."""
+    return _split_by("dsplit", 3, input, _sections(indices_or_sections), 2)
+
+
+def _unsafe_split_spec(x: Spec, *, sizes: tuple[int, ...], dim: int) -> tuple[Spec, ...]:
+    return tuple(spec_of((*x.shape[:dim], n, *x.shape[dim + 1 :]), x.dtype) for n in sizes)
+
+
+def _unsafe_split(x: np.ndarray, *, sizes: tuple[int, ...], dim: int) -> tuple[np.ndarray, ...]:
+    cuts = np.cumsum(sizes)[:-1]
+    return tuple(part.copy() for part in np.split(x, cuts, dim))
+
+
+UNSAFE_SPLIT = operation("unsafe_split", _unsafe_split_spec, _unsafe_split, exact=True, aliases=False)
+UNSAFE_SPLIT.gradient(lambda g, dim: (cat(g, dim),))
+
+
+@public()
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split`, whose parts are no views."""
+    shape = settle(input).spec.shape
+    sizes = split_sizes(shape, split_size, dim)
+    return apply(UNSAFE_SPLIT, (input,), (tuple(sizes), normalize_dim(dim, len(shape))))
+
+
+@public()
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes`, whose parts are no views."""
+    return unsafe_split(input, list(split_sizes), dim)  # type: ignore[arg-type]
+
+
+@public()
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk`, whose parts are no views."""
+    shape = settle(input).spec.shape
+    sizes = chunk_sizes(shape, chunks, dim)
+    return apply(UNSAFE_SPLIT, (input,), (tuple(sizes), normalize_dim(dim, len(shape))))
