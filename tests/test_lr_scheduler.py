@@ -1,8 +1,8 @@
-"""The learning rate schedules: PyTorch's rates, momenta, state and warnings, and what may be done to a schedule on
-the way.
+"""The learning rate schedules and averaged models: PyTorch's rates, momenta, state and warnings, and what may be done
+to a schedule on the way.
 
-`optim_lr_schedules.json` holds PyTorch's answers for every schedule below; run this file with a Python that has
-PyTorch to write it again.
+`optim_lr_schedules.json` holds PyTorch's answers for every schedule below; run this file with a Python that has PyTorch
+to write it again.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import warnings
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +88,9 @@ SCHEDULES: dict[str, Callable[[Any, Any, int], Any]] = {
     "SequentialLR of chains": lambda s, o, e: s.SequentialLR(
         o, [s.ChainedScheduler([warmup(s, o), s.ExponentialLR(o, 0.9)]), s.CosineAnnealingWarmRestarts(o, 3)], [4]
     ),
+    "SWALR": lambda s, o, e: s.SWALR(o, 0.05, last_epoch=e),
+    "SWALR linear": lambda s, o, e: s.SWALR(o, [0.05, 0.01], 3, "linear", last_epoch=e),
+    "SWALR at once": lambda s, o, e: s.SWALR(o, 0.05, 0, last_epoch=e),
     "ChainedScheduler": lambda s, o, e: s.ChainedScheduler([s.ConstantLR(o), s.StepLR(o, 2)]),
     "ChainedScheduler of three": lambda s, o, e: s.ChainedScheduler(
         [warmup(s, o), s.ExponentialLR(o, 0.9), s.CosineAnnealingLR(o, 6)], o
@@ -100,6 +104,12 @@ CASES = [
     for mode in MODES
     if "Ad" not in mode or "Cycl" in name  # only these touch anything but the rate
 ]
+
+
+def schedules(t: Any) -> Any:
+    """All schedules, `SWALR` among them."""
+    names = {name: getattr(t.optim.lr_scheduler, name) for name in t.optim.lr_scheduler.__all__}
+    return SimpleNamespace(**names, SWALR=t.optim.swa_utils.SWALR)
 
 
 def optimizer(t: Any, mode: str = "plain") -> Any:
@@ -144,7 +154,7 @@ def follow(t: Any, case: str) -> dict[str, Any]:
         warnings.simplefilter("always")
         opt = optimizer(t, mode)
         try:
-            schedule = SCHEDULES[name](t.optim.lr_scheduler, opt, 3 if mode == "resumed" else -1)
+            schedule = SCHEDULES[name](schedules(t), opt, 3 if mode == "resumed" else -1)
             seen.append(visible(opt))
             for i in range(STEPS):
                 if mode != "wrong order" or i > 1:
@@ -193,7 +203,7 @@ def test_does_as_pytorch(case: str, expected: dict[str, Any]) -> None:
 @pytest.mark.filterwarnings("ignore:Detected call of")  # as in PyTorch, for the parts of a schedule made anew
 @pytest.mark.parametrize("name", [name for name in SCHEDULES if name != "OneCycleLR too short"])
 def test_a_loaded_schedule_goes_on(name: str) -> None:
-    s = rushlight.optim.lr_scheduler
+    s = schedules(rushlight)
     runs = []
     for again in (False, True):
         opt = optimizer(rushlight)
@@ -396,6 +406,88 @@ def test_plateau_notices_a_new_group() -> None:
     each.step(1.0)
     with pytest.raises(RuntimeError, match="The number of param groups in the `optimizer` "):
         each.step(1.0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Averaged models
+
+
+def model_and_average(**kwargs: Any) -> tuple[Any, Any]:
+    model = rushlight.nn.Linear(1, 1)
+    with rushlight.no_grad():
+        model.weight.fill_(1.0)
+        model.bias.fill_(-1.0)
+    return model, rushlight.optim.swa_utils.AveragedModel(model, **kwargs)
+
+
+def averages(kwargs: dict[str, Any], weights: tuple[float, ...] = (2.0, 4.0, 9.0)) -> list[float]:
+    """The average of a weight that takes these values."""
+    model, averaged = model_and_average(**kwargs)
+    seen = []
+    for i, weight in enumerate(weights):
+        model.weight.data.fill_(weight)
+        averaged.update_parameters(model)
+        assert averaged.n_averaged.item() == i + 1
+        assert averaged(rushlight.zeros(1)).item() == averaged.module.bias.item()
+        seen.append(averaged.module.weight.item())
+    assert model.weight.item() == weights[-1]
+    return seen
+
+
+def test_averages_of_a_model() -> None:
+    swa = rushlight.optim.swa_utils
+    assert averages({}) == averages({"avg_fn": swa.get_swa_avg_fn()}) == [2.0, 3.0, 5.0]
+    assert averages({"multi_avg_fn": swa.get_swa_multi_avg_fn()}) == [2.0, 3.0, 5.0]
+    for kwargs in ({"multi_avg_fn": swa.get_ema_multi_avg_fn(0.75)}, {"avg_fn": swa.get_ema_avg_fn(0.75)}):
+        assert averages(kwargs) == [2.0, 2.5, 4.125]
+    assert averages({"avg_fn": lambda average, current, count: average + current * count}) == [2.0, 6.0, 24.0]
+
+
+def test_an_averaged_model_is_saved_and_loaded() -> None:
+    model, averaged = model_and_average()
+    averaged.update_parameters(model)
+    saved = averaged.state_dict()
+    assert list(saved) == ["n_averaged", "module.weight", "module.bias"]
+    other = model_and_average()[1]
+    other.load_state_dict(saved)
+    assert other.n_averaged.item() == 1
+
+
+def test_bad_arguments_of_averages() -> None:
+    swa = rushlight.optim.swa_utils
+    for make in (swa.get_ema_avg_fn, swa.get_ema_multi_avg_fn):
+        with pytest.raises(ValueError, match="Invalid decay value 1.5 provided. Please provide a value in "):
+            make(1.5)
+    with pytest.raises(AssertionError, match="Only one of avg_fn and multi_avg_fn should be provided"):
+        model_and_average(avg_fn=swa.get_swa_avg_fn(), multi_avg_fn=swa.get_swa_multi_avg_fn())
+    with pytest.raises(ValueError, match="anneal_epochs must be equal or greater than 0, got -1"):
+        swa.SWALR(optimizer(rushlight), 0.1, -1)
+    with pytest.raises(ValueError, match="anneal_strategy must be one of 'cos' or 'linear', instead got x"):
+        swa.SWALR(optimizer(rushlight), 0.1, anneal_strategy="x")
+
+
+def test_buffers_are_copied_or_averaged() -> None:
+    layer = rushlight.nn.BatchNorm1d(1)
+    plain_model, with_buffers = (
+        rushlight.optim.swa_utils.AveragedModel(layer, use_buffers=use) for use in (False, True)
+    )
+    for value in (1.0, 3.0):
+        layer.running_mean.fill_(value)
+        plain_model.update_parameters(layer)
+        with_buffers.update_parameters(layer)
+    assert plain_model.module.running_mean.item() == 3.0
+    assert with_buffers.module.running_mean.item() == 2.0
+
+
+def test_update_bn_takes_the_mean_over_all_batches() -> None:
+    layer = rushlight.nn.BatchNorm1d(1)
+    layer.running_mean.fill_(77.0)
+    layer.eval()
+    batches = [[rushlight.tensor([[0.0], [2.0]]), "label"], [rushlight.tensor([[4.0], [8.0]]), "label"]]
+    rushlight.optim.swa_utils.update_bn(batches, layer)
+    assert layer.running_mean.item() == pytest.approx((1.0 + 6.0) / 2)
+    assert layer.running_var.item() == pytest.approx((2.0 + 8.0) / 2)
+    assert layer.momentum == 0.1 and not layer.training
 
 
 def write_expected() -> None:

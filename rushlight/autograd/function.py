@@ -14,7 +14,7 @@ from typing import Any
 from rushlight.ops.creation import full_like_spec
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
-from rushlight.record.value import Leaf, Tensor, tensor_of
+from rushlight.record.value import Leaf, Tensor, latest, tensor_of
 
 from .gradient import SECOND_TIME, PythonNode, overwritten_error, short_name
 from .node import Function as NodeFace
@@ -86,8 +86,7 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
     if entry is None:
         return None
     value, output, parent, out = entry
-    while value.replaced is not None:
-        value = value.replaced
+    value = latest(value)
     for v in (value, value.root):
         if v is not None and v.stale is not None:
             name = short_name(node if output is not None else parent) if output is not None or parent is not None else None

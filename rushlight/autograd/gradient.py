@@ -20,7 +20,7 @@ from rushlight.record import trace as tracing
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import BIND, apply, recorder, replay, settle
-from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, tensor_of
+from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of
 
 SECOND_TIME = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -331,8 +331,7 @@ def current(node: Node, position: int) -> Value:
     value = node.saved[node.step.saves.index(position)]
     if node.cloned and position == 0:
         return value  # an in-place operation keeps a copy of what it overwrites
-    while value.replaced is not None:
-        value = value.replaced
+    value = latest(value)
     for v in (value, value.root):
         if v is not None and v.stale is not None:
             raise _overwritten(node, position, value, v)

@@ -4,6 +4,7 @@ A `Dataset` gives samples by index (`dataset`), a sampler the order (`sampler`),
 samples (`collate`), and the `DataLoader` runs the three, in this process or in workers (`loader`).
 """
 
+from rushlight.core.missing import missing
 from rushlight.data.collate import default_collate, default_convert
 from rushlight.data.dataset import (
     ChainDataset,
@@ -15,6 +16,7 @@ from rushlight.data.dataset import (
     TensorDataset,
     random_split,
 )
+from rushlight.data.iterators import DatasetKind as _DatasetKind
 from rushlight.data.loader import DataLoader
 from rushlight.data.sampler import (
     BatchSampler,
@@ -25,7 +27,7 @@ from rushlight.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from rushlight.data.worker import WorkerInfo, get_worker_info
+from rushlight.data.worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -49,3 +51,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+__getattr__ = missing(__name__)

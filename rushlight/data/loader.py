@@ -61,7 +61,7 @@ class DataLoader(Generic[T_co]):
         ValueError: for settings that exclude each other or are out of range.
 
     Example:
-        >>> import rushlight as torch
+        >>> from rushlight.data import TensorDataset
         >>> loader = DataLoader(TensorDataset(torch.arange(5)), batch_size=2)
         >>> [batch.tolist() for (batch,) in loader]
         [[0, 1], [2, 3], [4]]

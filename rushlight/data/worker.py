@@ -20,35 +20,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 import rushlight
-from rushlight.data import iterators, transport
-
-__all__ = ["WorkerInfo", "get_worker_info"]
+from rushlight.data import iterators, transport, worker_info
 
 TASK = "task"
 RESUME = "resume"
 END = "end"
 FAILED = "failed"
 BATCH = "batch"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """What `get_worker_info` tells: the worker's number, how many there are, its seed, its copy of the dataset."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-    rng: Any = None
-    worker_method: str | None = "multiprocessing"
-
-
-_worker_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """The `WorkerInfo` of the worker process this is called in; None in the main process."""
-    return _worker_info
 
 
 class _KeyErrorText(str):
@@ -192,13 +170,12 @@ class _Worker:
 
 def _seed(settings: WorkerSettings, number: int) -> None:
     """Each worker gets generators of its own: ``base_seed + number``, and for NumPy a state mixed of the two."""
-    global _worker_info
     seed = settings.base_seed + number
     random.seed(seed)
     rushlight.manual_seed(seed)
     rushlight.set_num_threads(1)
     np.random.seed(numpy_seed(settings.base_seed, number))
-    _worker_info = WorkerInfo(number, settings.num_workers, seed, settings.dataset)
+    worker_info.enter(worker_info.WorkerInfo(number, settings.num_workers, seed, settings.dataset))
 
 
 def numpy_seed(base_seed: int, number: int) -> list[int]:

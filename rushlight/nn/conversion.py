@@ -36,7 +36,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     import rushlight
 
     named = _named(args, kwargs)
-    kinds = {
+    kinds: dict[str, Any] = {
         "tensor": Tensor,
         "device": (rushlight.device, str, int),
         "dtype": rushlight.dtype,

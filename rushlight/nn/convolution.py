@@ -343,9 +343,9 @@ class _LazyConvXdMixin(LazyModuleMixin):
             super().reset_parameters()  # type: ignore[misc]
 
     def initialize_parameters(self: Any, input: Tensor, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        if not self.has_uninitialized_params():
-            return
         self.in_channels = self._get_in_channels(input)
+        if not self.has_uninitialized_params():  # they came from a state dict
+            return
         if self.in_channels % self.groups != 0:
             raise ValueError("in_channels must be divisible by groups")
         channels = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)

@@ -345,9 +345,9 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
             super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
-        if not self.has_uninitialized_params():
-            return
         self.num_features = input.shape[1]
+        if not self.has_uninitialized_params():  # they came from a state dict
+            return
         names = ["weight", "bias"] if self.affine else []
         for name in names + (["running_mean", "running_var"] if self.track_running_stats else []):
             if (tensor := getattr(self, name)) is not None:

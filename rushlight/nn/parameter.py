@@ -48,7 +48,7 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         if data is None:
             data = _empty((0,))
         if type(data) is Tensor or type(data) is Parameter:
-            return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[return-value]
+            return _handle(cls, data, requires_grad)
         return _marked(data, requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
@@ -110,9 +110,9 @@ class Buffer(Tensor):
     def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Buffer:
         if data is None:
             data = _empty((0,))
-        buffer = Tensor._make_subclass(cls, data.detach(), data.requires_grad)
-        buffer.persistent = persistent  # type: ignore[attr-defined]
-        return buffer  # type: ignore[return-value]
+        buffer = _handle(cls, data.detach(), data.requires_grad)
+        buffer.persistent = persistent
+        return buffer
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Buffer:
         if id(self) not in memo:
@@ -134,7 +134,7 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give it `shape` and memory (numbers undefined) and turn it into its ordinary class."""
-        data: Any = self.data  # type: ignore[attr-defined]
+        data: Any = self.data  # type: ignore[has-type]
         device, dtype = data.device if device is None else device, data.dtype if dtype is None else dtype
         self.data = _empty(shape, device=device, dtype=dtype)
         self.__class__ = self.cls_to_become  # type: ignore[assignment]
@@ -166,7 +166,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: igno
 
     def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:  # type: ignore[misc]
         data = _empty((0,), device=device, dtype=dtype)
-        return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[return-value]
+        return _handle(cls, data, requires_grad)
 
 
 class UninitializedBuffer(UninitializedTensorMixin, Buffer):  # type: ignore[misc]
@@ -177,14 +177,19 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):  # type: ignore[mis
     def __new__(  # type: ignore[misc]
         cls, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True
     ) -> UninitializedBuffer:
-        buffer = Tensor._make_subclass(cls, _empty((0,), device=device, dtype=dtype), requires_grad)
-        buffer.persistent = persistent  # type: ignore[attr-defined]
-        return buffer  # type: ignore[return-value]
+        buffer = _handle(cls, _empty((0,), device=device, dtype=dtype), requires_grad)
+        buffer.persistent = persistent
+        return buffer
 
 
 def is_lazy(param: Any) -> bool:
     """Whether `param` is an uninitialized parameter or buffer."""
     return isinstance(param, UninitializedTensorMixin)
+
+
+def _handle(cls: type[Tensor], data: Tensor, requires_grad: bool) -> Any:
+    """A tensor of class `cls` on the memory of `data`, a leaf of the tape."""
+    return Tensor._make_subclass(cls, data, requires_grad)  # type: ignore[attr-defined]
 
 
 def _empty(shape: Any, **factory: Any) -> Tensor:

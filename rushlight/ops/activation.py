@@ -71,7 +71,7 @@ def _finish(input: Tensor, result: Tensor, inplace: bool) -> Tensor:
 def _gate(name: str, camel: str, kernel: Callable[..., Any]) -> Operation:
     """A slope that is piecewise constant in x: linear in the gradient, and flat in everything else."""
     op = operation(f"{name}_backward", pointwise, kernel, node=f"{camel}BackwardBackward0")
-    rules = {
+    rules: dict[int, Callable[..., Any]] = {
         1: lambda g, x: apply(op, (g, x)),
         2: lambda g, x, a: apply(op, (g, x, a)),
         3: lambda g, x, a, b: apply(op, (g, x, a, b)),

@@ -17,6 +17,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
+
 from .public import public
 from .reduction_mode import reduction_of
 from .selection import masked_fill
@@ -249,7 +250,7 @@ def _smoothed(scores: Tensor, target: Tensor, weight: Any, ignore_index: int, re
     dim = min(1, spec.ndim - 1)
     certain = nll_loss(scores, target, weight, ignore_index=ignore_index, reduction=reduction)
     uniform = -(scores if weight is None else scores * _along(weight, spec.ndim)).sum(dim)
-    ignored = (target == ignore_index).reshape(uniform.shape)
+    ignored = target.eq(ignore_index).reshape(uniform.shape)
     uniform = masked_fill(uniform, ignored, 0.0)
     if reduction != "none":
         total = uniform.sum()

@@ -424,7 +424,7 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
 
 def _x_log_x(y: Tensor) -> Tensor:
     """y log(y), 0 where y is 0."""
-    return where(y == 0, 0.0, y * where(y == 0, 1.0, y).log())
+    return where(y.eq(0), 0.0, y * where(y.eq(0), 1.0, y).log())
 
 
 def _soft_margin_check(x: Spec, y: Spec, a: Any, b: Any) -> None:

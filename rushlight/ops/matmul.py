@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.strided import broadcast_shapes
-from rushlight.record.operation import Operation, computing, operation
+from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .public import public
+from .reduction import SUM_DIM
 
 
 def _same_dtype(x: Spec, y: Spec, *_: Any, **__: Any) -> None:
@@ -240,11 +241,6 @@ def _addmm(c: Any, x: Any, y: Any, beta: float, alpha: float) -> Any:
     return product + (c if beta == 1 else c * beta)
 
 
-def _addmm_like(name: str, node: str, infer: Any, product: Any) -> Operation:
-    op = operation(name, infer, _addmm, node=node)
-    return op
-
-
 ADDMM = operation("addmm", _addmm_spec, _addmm)
 ADDMM.gradient(
     c=lambda g, beta: g * beta,
@@ -263,55 +259,138 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 # Linear
 
 
-def _linear_dtype(x: Spec, w: Spec, b: Spec | None) -> None:
-    return None
-
-
-@computing(_linear_dtype)
 def _linear_spec(x: Spec, w: Spec, b: Spec | None) -> Spec:
-    rows = _count(x.shape[:-1])
     if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[-1]:
         columns = w.shape[::-1] if w.ndim == 2 else w.shape
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1] if x.ndim else 1} and "
+            f"mat1 and mat2 shapes cannot be multiplied ({_count(x.shape[:-1])}x{x.shape[-1] if x.ndim else 1} and "
             f"{'x'.join(map(str, columns))})"
         )
     if x.dtype is not w.dtype or (b is not None and b.dtype is not x.dtype):
-        other = w if x.dtype is not w.dtype else b
-        assert other is not None
-        raise RuntimeError(f"mat1 and mat2 must have the same dtype, but got {x.dtype.scalar_name} and {other.dtype.scalar_name}")
+        other = w if x.dtype is not w.dtype or b is None else b
+        raise RuntimeError(
+            f"mat1 and mat2 must have the same dtype, but got {x.dtype.scalar_name} and {other.dtype.scalar_name}"
+        )
+    shape = (*x.shape[:-1], w.shape[0])
     if b is not None:
-        broadcast_shapes(b.shape, (*x.shape[:-1], w.shape[0]))
-    return spec_of((*x.shape[:-1], w.shape[0]), x.dtype)
+        broadcast_shapes(b.shape, shape)
+    return spec_of(shape, x.dtype)
 
 
 def _linear(x: Any, w: Any, b: Any) -> Any:
-    product = np.matmul(x, w.T)
-    return product if b is None else product + b
+    flat = x if x.ndim == 2 else x.reshape(_count(x.shape[:-1]), x.shape[-1])
+    product = np.matmul(flat, w.T)
+    if x.ndim != 2:
+        product = product.reshape(*x.shape[:-1], len(w))
+    if b is not None:
+        product += b
+    return product
+
+
+def _linear_without_bias(x: Any, w: Any) -> Any:
+    return _linear(x, w, None)
 
 
 def _linear_gradient_w(g: Tensor, x: Tensor) -> Tensor:
-    columns = g._value.spec.shape[-1]
-    return mm(g.reshape(-1, columns).t(), conj(x).reshape(-1, x._value.spec.shape[-1]))
+    rows, columns = g._value.spec.shape[-1], x._value.spec.shape[-1]
+    if g._value.spec.ndim == 2:
+        return mm(g.t(), conj(x))
+    count = _count(g._value.spec.shape[:-1])
+    return mm(g.reshape(count, rows).t(), conj(x).reshape(count, columns))
 
 
-LINEAR = operation("linear", _linear_spec, _linear, node="AddmmBackward0")
-LINEAR.gradient(
-    x=lambda g, w: matmul(g, conj(w)),
-    w=_linear_gradient_w,
-    b=lambda g: g,
-)
-LINEAR_NO_BIAS = operation("linear_no_bias", lambda x, w: _linear_spec(x, w, None), lambda x, w: np.matmul(x, w.T),
-                           node="MmBackward0")  # fmt: skip
-LINEAR_NO_BIAS.gradient(x=LINEAR.rules["x"], w=_linear_gradient_w)
+def _linear_gradient_b(g: Tensor, b_spec: Spec) -> Tensor:
+    ndim = g._value.spec.ndim
+    if ndim == 1 or b_spec.ndim != 1 or b_spec.shape[0] != g._value.spec.shape[-1]:
+        return g
+    return apply(SUM_DIM, (g,), (tuple(range(ndim - 1)), False))
+
+
+class ShownNode:
+    """A step that PyTorch takes and Rushlight does not: something for `next_functions` to show between two real nodes."""
+
+    def __init__(self, *next_functions: tuple[Any, int]) -> None:
+        self.next_functions = next_functions
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} object at {id(self):#x}>"
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.next_functions == self.next_functions  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.next_functions))
+
+    def name(self) -> str:
+        """The node's name."""
+        return type(self).__name__
+
+
+_shown_classes: dict[str, type[ShownNode]] = {}
+
+Pair = tuple[Any, int]
+
+
+def shown_step(name: str, *pairs: Pair) -> Pair:
+    """A `ShownNode` called `name` in front of `pairs`; nothing where none of them leads anywhere."""
+    if all(function is None for function, _ in pairs):
+        return None, 0
+    if name not in _shown_classes:
+        _shown_classes[name] = type(name, (ShownNode,), {})
+    return _shown_classes[name](*pairs), 0
+
+
+def _as_addmm(pairs: list[Pair]) -> list[Pair]:
+    x, w, b = pairs
+    return [b, x, shown_step("TBackward0", w)]
+
+
+def _as_view_of_addmm(pairs: list[Pair]) -> list[Pair]:
+    x, w, b = pairs
+    return [shown_step("AddmmBackward0", b, shown_step("ViewBackward0", x), shown_step("TBackward0", w))]
+
+
+def _as_mm(pairs: list[Pair]) -> list[Pair]:
+    x, w = pairs
+    return [x, shown_step("TBackward0", w)]
+
+
+def _as_view_of_mm(pairs: list[Pair]) -> list[Pair]:
+    x, w = pairs
+    return [shown_step("MmBackward0", shown_step("ViewBackward0", x), shown_step("TBackward0", w))]
+
+
+def _linear_operation(name: str, node: str, bias: bool, shown: Any) -> Operation:
+    """`linear` under the name that its last step has in PyTorch; there it is a product of matrices, with or without views."""
+    if bias:
+        op = operation(name, _linear_spec, _linear, node=node)
+        op.gradient(b=_linear_gradient_b)
+    else:
+        op = operation(name, lambda x, w: _linear_spec(x, w, None), _linear_without_bias, node=node)
+    op.gradient(x=lambda g, w: matmul(g, conj(w)), w=_linear_gradient_w)
+    op.shown = shown
+    return op
+
+
+LINEAR = _linear_operation("linear", "AddmmBackward0", True, _as_addmm)
+LINEAR_ND = _linear_operation("linear_nd", "ViewBackward0", True, _as_view_of_addmm)
+LINEAR_NO_BIAS = _linear_operation("linear_no_bias", "MmBackward0", False, _as_mm)
+LINEAR_ND_NO_BIAS = _linear_operation("linear_nd_no_bias", "UnsafeViewBackward0", False, _as_view_of_mm)
 
 
 @public(function=False, method=False, functional=True)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`input @ weight.T + bias` (https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html).
 
-    Shapes: input (*, in), weight (out, in), bias (out); result (*, out).
+    Shapes: input (*, in), weight (out, in) or (in), bias (out); result (*, out).
+
+    >>> F.linear(torch.tensor([[1., 2.]]), torch.tensor([[1., 1.]]))
+    tensor([[3.]])
     """
+    flat = settle(input).spec.ndim == 2
+    if settle(weight).spec.ndim == 1:
+        product = matmul(input, weight)
+        return product if bias is None else product + bias
     if bias is None:
-        return apply(LINEAR_NO_BIAS, (input, weight))
-    return apply(LINEAR, (input, weight, bias))
+        return apply(LINEAR_NO_BIAS if flat else LINEAR_ND_NO_BIAS, (input, weight))
+    return apply(LINEAR if flat else LINEAR_ND, (input, weight, bias))

@@ -80,8 +80,8 @@ class Adam(RuleOptimizer):
         ValueError: an option out of its range.
 
     >>> w = rushlight.ones(2, requires_grad=True)
-    >>> w.sum().backward(); rushlight.optim.Adam([w], lr=0.5).step(); w.tolist()
-    [0.5, 0.5]
+    >>> w.sum().backward(); rushlight.optim.Adam([w], lr=0.5).step(); w
+    tensor([0.5000, 0.5000], requires_grad=True)
     """
 
     _unchecked_fused = False

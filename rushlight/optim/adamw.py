@@ -18,8 +18,8 @@ class AdamW(Adam):
     """Adam whose weight decay does not pass through the gradient; options as for `Adam`.
 
     >>> w = rushlight.ones(2, requires_grad=True)
-    >>> w.sum().backward(); rushlight.optim.AdamW([w], lr=0.5, weight_decay=0).step(); w.tolist()
-    [0.5, 0.5]
+    >>> w.sum().backward(); rushlight.optim.AdamW([w], lr=0.5, weight_decay=0).step(); w
+    tensor([0.5000, 0.5000], requires_grad=True)
     """
 
     def __init__(

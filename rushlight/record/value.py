@@ -153,6 +153,15 @@ def value_holding(array: Any, spec: Spec) -> Value:
     return made
 
 
+def latest(value: Value) -> Value:
+    """What stands in a saved Value's place after `.data` was written to or exchanged; two tensors may have swapped."""
+    start, steps = value, 0
+    while value.replaced is not None and value.replaced is not start and steps < 1000:
+        value = value.replaced
+        steps += 1
+    return value
+
+
 class Leaf:
     """The end of the tape at a tensor that requires grad: where `.grad` accumulates."""
 

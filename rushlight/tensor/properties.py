@@ -374,6 +374,7 @@ def _set_data(self: Tensor, new: Tensor) -> None:
     if self._node is not None and not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     storage_of(new)
+    settle(self).replaced = new._value  # a tape that saved the old numbers sees the new ones, as in PyTorch
     self._value, self._storage, self._seen, self._view = new._value, new._storage, new._seen, new._view
     self._base = self._base_node = None
 

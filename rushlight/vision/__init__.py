@@ -9,7 +9,7 @@ __version__ = "0.28.0"
 
 __getattr__ = missing(
     __name__,
-    {name: f"rushlight.vision.{name}" for name in ("datasets", "io", "models", "ops", "transforms", "utils")},
+    {name: f"rushlight.vision.{name}" for name in ("datasets", "models", "transforms", "utils")},
 )
 
 

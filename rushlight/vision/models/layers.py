@@ -1,0 +1,66 @@
+"""Building blocks that several models share, and how their weights start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rushlight import nn
+from rushlight.nn import init
+
+Layer = Callable[..., nn.Module]
+
+
+class Conv2dNormActivation(nn.Sequential):
+    """Convolution, normalization, activation: ``0``, ``1`` and ``2`` among the parameters' names."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        groups: int = 1,
+        norm_layer: Layer = nn.BatchNorm2d,
+        activation_layer: Layer | None = nn.ReLU,
+        dilation: int = 1,
+    ) -> None:
+        padding = (kernel_size - 1) // 2 * dilation
+        convolution = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride, padding, dilation=dilation, groups=groups, bias=False
+        )
+        parts = [convolution, norm_layer(out_channels)]
+        if activation_layer is not None:
+            parts.append(activation_layer(inplace=True))
+        super().__init__(*parts)
+        self.out_channels = out_channels
+
+
+def make_divisible(value: float, divisor: int) -> int:
+    """The multiple of ``divisor`` next to ``value``, but not smaller than nine tenths of it."""
+    nearest = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return nearest + divisor if nearest < 0.9 * value else nearest
+
+
+def start_weights(model: nn.Module, linear_spread: float | None = None, mode: str = "fan_out") -> None:
+    """Convolutions by He et al. (arXiv:1502.01852), normalizations as identities, biases zero.
+
+    Args:
+        linear_spread: the standard deviation of linear layers' weights; None leaves linear layers as they are.
+        mode: which side's connections are counted.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            init.kaiming_normal_(module.weight, mode=mode, nonlinearity="relu")
+            _zero(module.bias)
+        elif isinstance(module, nn.BatchNorm2d | nn.GroupNorm):
+            init.constant_(module.weight, 1)
+            init.constant_(module.bias, 0)
+        elif isinstance(module, nn.Linear) and linear_spread is not None:
+            init.normal_(module.weight, 0, linear_spread)
+            _zero(module.bias)
+
+
+def _zero(bias: Any) -> None:
+    if bias is not None:
+        init.constant_(bias, 0)
