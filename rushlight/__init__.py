@@ -36,22 +36,21 @@ globals().update(_dtypes.NAMES)
 globals().update(_TYPES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
 
-_NAMESPACES = (
-    "amp", "autograd", "backends", "compiler", "cuda", "data", "distributed", "distributions", "fft", "func", "hub", "jit",
-    "linalg", "mps", "multiprocessing", "nn", "onnx", "optim", "profiler", "random", "serialization", "show", "sparse", "special",
-    "testing", "utils", "version", "vision",
-)  # fmt: skip
+_NAMESPACES = """
+    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing nn onnx
+    optim profiler random serialization show sparse special testing utils version vision
+""".split()
+_MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
+_SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()
 
-_LAZY = {name: f"rushlight.{name}" for name in _NAMESPACES} | {
+#: What is loaded when it is first asked for, and from where.
+_LAZY = {
+    **{name: f"rushlight.{name}" for name in _NAMESPACES},
+    **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
+    **{name: f"rushlight.random:{name}" for name in _SEEDING},
     "install": "rushlight.cli.alias:install",
     "uninstall": "rushlight.cli.alias:uninstall",
-} | {
-    name: f"rushlight.autograd.grad_mode:{name}"
-    for name in ("no_grad", "enable_grad", "set_grad_enabled", "is_grad_enabled", "inference_mode", "is_inference_mode_enabled")
-} | {
-    name: f"rushlight.random:{name}"
-    for name in ("Generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state", "default_generator")
-}  # fmt: skip
+}
 
 __getattr__ = _missing(__name__, _LAZY)
 

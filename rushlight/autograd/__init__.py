@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from rushlight.core.missing import missing
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Tensor
-
-from rushlight.core.missing import missing
 
 from . import gradient
 from .function import Function
@@ -41,6 +40,7 @@ def backward(
 
 
 def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
+    grads: list[Tensor | None]
     grads = [None] * len(roots) if given is None else [given] if isinstance(given, Tensor) else list(given)
     if len(grads) != len(roots):
         raise RuntimeError(f"got {len(roots)} tensors and {len(grads)} gradients")
@@ -51,7 +51,9 @@ def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
         if g is None and spec.numel != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if g is None and spec.dtype.is_complex:
-            raise RuntimeError("grad can be implicitly created only for real scalar outputs but got " + repr(spec.dtype))
+            raise RuntimeError(
+                "grad can be implicitly created only for real scalar outputs but got " + repr(spec.dtype)
+            )
         if g is not None and settle(g).spec.shape != spec.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."
@@ -94,10 +96,13 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = gradient.gradients(roots, grads, wanted, keep, create_graph)
     if materialize_grads:
-        return tuple(gradient.full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True))
+        return tuple(
+            gradient.full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True)
+        )
     if not allow_unused and any(g is None for g in found):
         raise RuntimeError(
-            f"The differentiated Tensor at index {[g is None for g in found].index(True)} appears to not have been used in "
+            f"The differentiated Tensor at index {[g is None for g in found].index(True)} appears to not have been "
+            "used in "
             "the graph. Set allow_unused=True if this is the desired behavior."
         )
     return tuple(found)
@@ -111,7 +116,9 @@ def _batched_grad(outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bo
     rows = []
     for i in range(len(given[0])):
         at = [g[i] for g in given]
-        rows.append(grad(outputs, inputs, at, True, create_graph, allow_unused=options[0], materialize_grads=options[1]))
+        rows.append(
+            grad(outputs, inputs, at, True, create_graph, allow_unused=options[0], materialize_grads=options[1])
+        )
     return tuple(None if column[0] is None else FUNCTIONS["stack"](column) for column in zip(*rows, strict=True))
 
 
@@ -134,7 +141,10 @@ __all__ = [
 
 __getattr__ = missing(
     __name__,
-    {name: f"rushlight.autograd.{name}" for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")}
+    {
+        name: f"rushlight.autograd.{name}"
+        for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")
+    }
     | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
     | {name: f"rushlight.autograd.gradcheck:{name}" for name in ("gradcheck", "gradgradcheck")},
 )

@@ -89,8 +89,12 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
     value = latest(value)
     for v in (value, value.root):
         if v is not None and v.stale is not None:
-            name = short_name(node if output is not None else parent) if output is not None or parent is not None else None
-            raise overwritten_error(value, v, name if name != "AccumulateGrad" else None, out if output is None else output)
+            name = (
+                short_name(node if output is not None else parent) if output is not None or parent is not None else None
+            )
+            raise overwritten_error(
+                value, v, name if name != "AccumulateGrad" else None, out if output is None else output
+            )
     t = tensor_of(value)
     if output is not None and node is not None and node.differentiable[output]:
         t._node, t._out = node, output
@@ -101,6 +105,10 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
 
 class _FunctionNode(PythonNode):
     __slots__ = ("context", "differentiable", "operand_specs")
+
+    context: Any
+    differentiable: list[bool]
+    operand_specs: list[Spec | None]
 
     def input_specs(self) -> list[Spec | None]:
         """The Specs of the arguments that are tensors."""
@@ -133,7 +141,8 @@ class Function(metaclass=FunctionMeta):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         warnings.warn(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke "
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should "
+            "invoke "
             "them on the class itself. Instantiating an autograd function will raise an error in a future version of "
             "PyTorch.",
             DeprecationWarning,
@@ -142,7 +151,8 @@ class Function(metaclass=FunctionMeta):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(
-            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd function "
+            "Legacy autograd function with non-static forward method is deprecated. Please use new-style autograd "
+            "function "
             "with static forward method. (Example: https://pytorch.org/docs/stable/autograd.html#torch.autograd.Function)"
         )
 
@@ -234,7 +244,9 @@ def _packed_as_input(t: Tensor | None, before: dict[int, Any], places: dict[int,
     return entry[0], None, before[id(t)], 0 if t is None or t._node is node else t._out
 
 
-def _node_of(cls: Any, ctx: FunctionCtx, args: Any, parents: list[Any], outputs: list[Any], without: set[int]) -> _FunctionNode:
+def _node_of(
+    cls: Any, ctx: FunctionCtx, args: Any, parents: list[Any], outputs: list[Any], without: set[int]
+) -> _FunctionNode:
     outs = {i: a._out for i, a in enumerate(args) if isinstance(a, Tensor) and a._out} or None
     node = _FunctionNode(None, parents, outs, recorder().trace, -1)  # type: ignore[arg-type]
     node.trace = None  # type: ignore[assignment]
@@ -269,7 +281,9 @@ def _derive(cls: Any, ctx: FunctionCtx, node: _FunctionNode, arrived: list[Any])
         )
     for i, (g, parent) in enumerate(zip(grads, node.parents, strict=True)):
         if g is not None and not isinstance(g, Tensor) and parent is not None:
-            raise RuntimeError(f"expected Variable or None (got {type(g).__name__}). It stands for argument {i} of {node.name}.")
+            raise RuntimeError(
+                f"expected Variable or None (got {type(g).__name__}). It stands for argument {i} of {node.name}."
+            )
     return grads
 
 

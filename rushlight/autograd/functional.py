@@ -33,7 +33,9 @@ def _zeros(t: Tensor) -> Tensor:
     return full_like_spec(settle(t).spec, 0)
 
 
-def _grad(outputs: Any, inputs: Any, vectors: Any, create_graph: bool, strict: bool = False, retain: bool = True) -> list[Tensor]:
+def _grad(
+    outputs: Any, inputs: Any, vectors: Any, create_graph: bool, strict: bool = False, retain: bool = True
+) -> list[Tensor]:
     from rushlight.autograd import grad
 
     pairs = [(o, v) for o, v in zip(_tuple(outputs), _tuple(vectors), strict=True) if o.requires_grad]
@@ -64,7 +66,9 @@ def _detached(t: Any, create_graph: bool) -> Any:
 def _check_vector(v: Any, like: tuple[Tensor, ...], name: str, verb: str = " is") -> tuple[Tensor, ...]:
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
-            raise RuntimeError(f"The vector v can only be None if the {name}{verb} a single Tensor with a single element.")
+            raise RuntimeError(
+                f"The vector v can only be None if the {name}{verb} a single Tensor with a single element."
+            )
         return (full_like_spec(settle(like[0]).spec, 1),)
     found = _tuple(v)
     for a, b in zip(found, like, strict=True):

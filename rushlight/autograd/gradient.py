@@ -1,7 +1,9 @@
 """The backward pass: from a tensor's node through the tape to the leaves, newest node first.
 
-`backward` is what `Tensor.backward` and `autograd.grad` call.  A derivative rule is ordinary recording, so a backward pass
-costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.  Where the
+`backward` is what `Tensor.backward` and `autograd.grad` call.  A derivative rule is ordinary recording, so a backward
+pass
+costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.
+Where the
 whole tape belongs to the running trace, the pass is a function of the automaton's State: it is recorded once and then
 replayed as one edge (`record.trace.replay`).
 """
@@ -80,7 +82,9 @@ def gradients(
     walk = Walk(roots, grads, create_graph, [(t._node, t._out) for t in inputs])
     walk.run()
     found = dict(walk.leaf_grads())
-    results = [found.get(t._node) if isinstance(t._node, Leaf) else walk.captured.get((t._node, t._out)) for t in inputs]
+    results = [
+        found.get(t._node) if isinstance(t._node, Leaf) else walk.captured.get((t._node, t._out)) for t in inputs
+    ]
     if not retain_graph:
         walk.free()
     return results
@@ -241,7 +245,9 @@ def hooked(hook: Callable[[Tensor], Any], g: Tensor) -> Tensor:
 # Derivatives
 
 
-def derivatives(node: Node, arrived: list[Any], create_graph: bool, useful: Any = None, wanted: Any = None) -> list[Any]:
+def derivatives(
+    node: Node, arrived: list[Any], create_graph: bool, useful: Any = None, wanted: Any = None
+) -> list[Any]:
     """The gradient for each operand of a node, in the operand's shape and dtype."""
     if isinstance(node, PythonNode):
         return _python_derivatives(node, arrived)
@@ -363,7 +369,8 @@ def overwritten_error(value: Value, stale: Value, origin: str | None, which: int
     origin = f", which is output {which} of {origin}," if origin else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{spec.dtype.scalar_name}Tensor {list(spec.shape)}]{origin} is at version {now}; expected version {held} "
+        f"[torch.{spec.dtype.scalar_name}Tensor {list(spec.shape)}]{origin} is at version {now}; expected version "
+        f"{held} "
         "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
@@ -391,7 +398,8 @@ def fit(g: Tensor, spec: Spec, node: Any) -> Tensor:
     fitted = sum_to_spec(g, spec)
     if fitted is None:
         raise RuntimeError(
-            f"Function {node_name(node)} returned an invalid gradient at index 0 - got {list(found.shape)} but expected "
+            f"Function {node_name(node)} returned an invalid gradient at index 0 - got {list(found.shape)} but "
+            "expected "
             f"shape compatible with {list(spec.shape)}"
         )
     return fitted
@@ -428,8 +436,10 @@ def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
 def _own(g: Tensor, t: Tensor) -> Tensor:
     """A handle of the leaf's own on a gradient, laid out as the leaf: writing to one `.grad` never changes another."""
     mine, layout = settle(g).spec, t._value.spec
-    if mine.strides != layout.strides and mine.shape == layout.shape and is_non_overlapping_and_dense(
-        layout.shape, layout.strides
+    if (
+        mine.strides != layout.strides
+        and mine.shape == layout.shape
+        and is_non_overlapping_and_dense(layout.shape, layout.strides)
     ):
         g = relayout(g, layout.strides)
     return tensor_of(settle(g))
@@ -530,8 +540,10 @@ def warn_non_leaf_grad() -> None:
     """PyTorch's warning on reading `.grad` of a tensor that keeps none."""
     warnings.warn(
         "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute won't be "
-        "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf Tensor, "
-        "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you access the "
+        "populated during autograd.backward(). If you indeed want the .grad field to be populated for a non-leaf "
+        "Tensor, "
+        "use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by mistake, make sure you "
+        "access the "
         "leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for more informations.",
         UserWarning,
         stacklevel=3,

@@ -13,6 +13,7 @@ from rushlight.record.value import Leaf, Node, Tensor
 
 from .gradient import PythonNode, node_name
 
+
 def _may_have_gradient(spec: Any, numbers: bool) -> bool:
     if spec is None:
         return False

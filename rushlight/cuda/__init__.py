@@ -39,14 +39,18 @@ def _refused(*_: Any, **__: Any) -> Any:
     raise AssertionError(NOT_COMPILED)
 
 
-current_device = get_device_name = get_device_capability = get_device_properties = current_stream = mem_get_info = _refused
+current_device = get_device_name = get_device_capability = get_device_properties = current_stream = mem_get_info = (
+    _refused
+)
 
 
 def _quiet(*_: Any, **__: Any) -> None:
     """Nothing to do without a device."""
 
 
-synchronize = manual_seed = manual_seed_all = empty_cache = reset_peak_memory_stats = reset_max_memory_allocated = ipc_collect = _quiet
+synchronize = manual_seed = manual_seed_all = empty_cache = reset_peak_memory_stats = reset_max_memory_allocated = (
+    ipc_collect
+) = _quiet
 seed = seed_all = _quiet
 
 

@@ -1,13 +1,14 @@
-"""The operations, one family a file: each stands in one place with its signature, rules, NumPy meaning and derivative."""
+"""The operations, one family a file: each stands in one place with its signature, rules, NumPy meaning and
+derivative.
+"""
 
 from importlib import import_module
 
 #: The families, in the order in which they are loaded.
-FAMILIES = (
-    "creation", "arithmetic", "reduction", "view", "matmul", "elementary", "selection", "activation", "softmax", "index",
-    "joining", "scatter", "slices", "sorting", "scan", "repetition", "triangle", "convolution", "pooling", "normalization", "dropout", "cross_entropy", "loss", "embedding",
-    "random", "linalg", "spectral", "special", "statistics", "complex", "padding", "attention", "recurrent",
-)  # fmt: skip
+FAMILIES = """
+    creation arithmetic reduction view matmul elementary selection activation softmax index joining scatter slices sorting
+    scan repetition triangle convolution pooling normalization dropout cross_entropy loss embedding random norm linalg spectral special statistics complex padding attention recurrent
+""".split()
 
 
 def load_all() -> None:

@@ -45,7 +45,8 @@ def _subtract_spec(x: Spec, y: Spec) -> Spec:
                 "operator instead."
             )
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use "
             "the `~` or `logical_not()` operator instead."
         )
     return pointwise(x, y)
@@ -129,9 +130,7 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
         return apply(FLOOR_DIVIDE, (input, other))
     if rounding_mode == "trunc":
         return apply(TRUNCATE_DIVIDE, (input, other))
-    raise RuntimeError(
-        f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
-    )
+    raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
 
 
 @public(inplace=True, out=True)
@@ -149,7 +148,8 @@ def neg(input: Tensor) -> Tensor:
     """
     if settle(input).spec.dtype is dtypes.bool_:
         raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the `~` "
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` "
             "or `logical_not()` operator instead."
         )
     return apply(NEGATE, (input,))

@@ -1,6 +1,7 @@
 """Tensors from nothing or from another's shape, and the copy, cast and fill operations.
 
-Constant tensors (`full`, `arange`, ...) are recorded without inputs other than run-time numbers, so that a memoised stretch
+Constant tensors (`full`, `arange`, ...) are recorded without inputs other than run-time numbers, so that a memoised
+stretch
 may make them.  Sizes are accepted in all of PyTorch's forms by `size_of`.
 """
 
@@ -248,7 +249,9 @@ def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
     half = count // 2
     forward = first + step * i.astype(real)
     backward = last - step * (count - 1 - i).astype(real)
-    return np.where(i < half, forward, backward).astype(dtype.numpy) if count > 1 else np.full(count, first, dtype.numpy)
+    return (
+        np.where(i < half, forward, backward).astype(dtype.numpy) if count > 1 else np.full(count, first, dtype.numpy)
+    )
 
 
 LINSPACE = operation("linspace", lambda start, end, *, count, dtype: spec_of((count,), dtype), _linspace)

@@ -61,3 +61,72 @@ def _double(x: np.ndarray) -> np.ndarray:
         z = size[far]
         result[far] = 1.0 - np.exp(-z * z) * _polynomial(z, _FAR_P) / _polynomial(z, _FAR_Q)
     return np.copysign(np.where(np.isnan(size), size, result).reshape(x.shape), x)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The complement and the inverse, in double precision whatever comes in
+
+
+def erfc(x: Any) -> np.ndarray:
+    """1 - erf(x), exact to rounding where it is small."""
+    x = np.asarray(x, np.float64)
+    size = np.abs(x)
+    tail = _exp_of_minus_square(size) * _scaled_tail(np.maximum(size, 1.0))
+    return np.where(x >= 1.0, tail, np.where(x <= -1.0, 2.0 - tail, 1.0 - _double(x)))
+
+
+def erfcx(x: Any) -> np.ndarray:
+    """exp(x**2) erfc(x), which does not vanish for large x."""
+    x = np.asarray(x, np.float64)
+    near = np.exp(x * x) * erfc(np.minimum(x, 1.0))
+    return np.where(x >= 1.0, _scaled_tail(np.maximum(x, 1.0)), near)
+
+
+def _exp_of_minus_square(z: np.ndarray) -> np.ndarray:
+    """exp(-z**2) without the rounding error of the square: z = head + rest, and head**2 is exact."""
+    head = z.astype(np.float32).astype(np.float64)
+    rest = np.where(np.isfinite(z) & np.isfinite(head), (z - head) * (z + head), 0.0)
+    return np.exp(-head * head) * np.exp(-rest)
+
+
+def _scaled_tail(z: np.ndarray) -> np.ndarray:
+    """erfcx for z >= 1: the rational approximation, and from 6 on the continued fraction of Laplace."""
+    inner = np.atleast_1d(np.minimum(z, _FAR_END))
+    near = (_polynomial(inner, _FAR_P) / _polynomial(inner, _FAR_Q)).reshape(np.shape(z))
+    far = np.maximum(z, _FAR_END)
+    fraction = far
+    for k in range(24, 0, -1):
+        fraction = far + (0.5 * k) / fraction
+    return np.where(z > _FAR_END, 1.0 / (fraction * np.sqrt(np.pi)), np.where(np.isnan(z), z, near))
+
+
+def erfinv(x: Any) -> np.ndarray:
+    """The y with erf(y) = x: Winitzki's approximation, then Halley's steps on erf or, near the ends, on erfc.
+
+    S. Winitzki, "A handy approximation for the error function and its inverse" (2008).
+    """
+    x = np.asarray(x, np.float64)
+    size = np.abs(x)
+    return np.copysign(_inverse_tail(size, 1.0 - size), x)
+
+
+def erfcinv(q: Any) -> np.ndarray:
+    """The y with erfc(y) = q."""
+    q = np.asarray(q, np.float64)
+    small = np.where(q <= 1.0, q, 2.0 - q)
+    return np.where(q <= 1.0, 1.0, -1.0) * _inverse_tail(1.0 - small, small)
+
+
+def _inverse_tail(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """The y >= 0 with erf(y) = p and erfc(y) = q, where p + q = 1; of the two the smaller is the exact one."""
+    inside = (q > 0) & (q <= 1)
+    safe = np.where(inside, q, 0.5)
+    near = np.where(inside, p, 0.5)
+    slope = np.log(safe * (1.0 + near))  # log(1 - p**2)
+    middle = 2 / (np.pi * 0.147) + slope / 2
+    y = np.sqrt(np.sqrt(middle * middle - slope / 0.147) - middle)
+    for _ in range(4):
+        miss = np.where(near < 0.5, _double(y) - near, safe - erfc(y))
+        step = miss * (np.sqrt(np.pi) / 2) * np.exp(np.minimum(y * y, 700.0))
+        y = y - step / (1.0 + y * step)
+    return np.where(inside, y, np.where(q == 0, np.inf, np.nan))

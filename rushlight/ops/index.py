@@ -1,6 +1,7 @@
 """Picking elements by tensors of positions, and putting elements there.
 
-`places` says for each dimension of the operand whether a tensor indexes it; the tensors are broadcast together, as in NumPy.
+`places` says for each dimension of the operand whether a tensor indexes it; the tensors are broadcast together, as in
+NumPy.
 """
 
 from __future__ import annotations
@@ -97,12 +98,14 @@ def _put_spec(x: Spec, values: Spec, *indices: Spec, places: Places, accumulate:
         n not in (1, m) for n, m in zip(reversed(values.shape), reversed(shape), strict=False)
     ):
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of "
+            "shape "
             f"{list(shape)}"
         )
     if values.dtype is not x.dtype and not values.wrapped:
         raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {x.dtype.scalar_name} for the destination "
+            f"Index put requires the source and destination dtypes match, got {x.dtype.scalar_name} for the "
+            "destination "
             f"and {values.dtype.scalar_name} for the source."
         )
     return x

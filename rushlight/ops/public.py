@@ -1,7 +1,9 @@
 """How an operation becomes callable: `torch.f`, `Tensor.f`, `Tensor.f_` and `torch.nn.functional.f`.
 
-A family's file writes one Python function for each operation, with PyTorch's arguments, and marks it `@public(...)`. From it come the
-method, the in-place form (compute, then write back) and `out=`.  The floor above hangs the tables on Tensor and the modules.
+A family's file writes one Python function for each operation, with PyTorch's arguments, and marks it `@public(...)`.
+From it come the
+method, the in-place form (compute, then write back) and `out=`.  The floor above hangs the tables on Tensor and the
+modules.
 """
 
 from __future__ import annotations
@@ -25,6 +27,11 @@ FUNCTIONAL: dict[str, Callable[..., Any]] = {}  # torch.nn.functional.<name>
 SPACES: dict[str, dict[str, Callable[..., Any]]] = {"linalg": {}, "fft": {}, "special": {}}  # torch.<space>.<name>
 
 
+def attach(name: str, value: Any) -> None:
+    """Hangs a method or property on Tensor, whose class the floor below defines without any."""
+    setattr(Tensor, name, value)
+
+
 def public(
     *,
     function: bool = True,
@@ -37,7 +44,8 @@ def public(
 ) -> Callable[[F], F]:
     """Marks a function as part of the public surface, under its own name and `names`.
 
-    `function`: `torch.f`; `method`: `Tensor.f`; `inplace`: also `Tensor.f_` (and `torch.f_` / `F.f_` where those exist);
+    `function`: `torch.f`; `method`: `Tensor.f`; `inplace`: also `Tensor.f_` (and `torch.f_` / `F.f_` where those
+    exist);
     `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like.
     """
 
@@ -90,7 +98,8 @@ def check_no_partial_overlap(written: Tensor, read: Tensor) -> None:
         return
     if max(e[0] for e in ends) < min(e[1] for e in ends):
         raise RuntimeError(
-            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+            "memory "
             "location. Please clone() the tensor before performing the operation."
         )
 
@@ -107,7 +116,8 @@ def write_back(t: Tensor, result: Tensor) -> Tensor:
     if found.dtype is not spec.dtype:
         if not can_cast(found.dtype, spec.dtype):
             raise RuntimeError(
-                f"result type {found.dtype.scalar_name} can't be cast to the desired output type {spec.dtype.scalar_name}"
+                f"result type {found.dtype.scalar_name} can't be cast to the desired output type "
+                f"{spec.dtype.scalar_name}"
             )
         result = cast(result, spec.dtype)
     return assign(t, result)
@@ -159,7 +169,9 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
         )
     spec, found = settle(out).spec, result._value.spec
     if found.dtype is not spec.dtype and name in _SAME_DTYPE:
-        raise RuntimeError(f"Expected out tensor to have dtype {_c_name(found.dtype)}, but got {_c_name(spec.dtype)} instead")
+        raise RuntimeError(
+            f"Expected out tensor to have dtype {_c_name(found.dtype)}, but got {_c_name(spec.dtype)} instead"
+        )
     if found.dtype is not spec.dtype and name in _ANY_DTYPE:
         result = cast(result, spec.dtype)
     elif found.dtype is not spec.dtype and not can_cast(found.dtype, spec.dtype):
@@ -169,9 +181,11 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     if spec.shape != found.shape:
         if spec.numel:
             warnings.warn(
-                f"An output with one or more elements was resized since it had shape {list(spec.shape)}, which does not "
+                f"An output with one or more elements was resized since it had shape {list(spec.shape)}, which does "
+                "not "
                 f"match the required output shape {list(found.shape)}. This behavior is deprecated, and in a future "
-                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
+                "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse "
+                "an "
                 "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
                 UserWarning,
                 stacklevel=3,
@@ -187,4 +201,14 @@ def require_tensor(t: Any, function: str, argument: str = "input", position: int
     raise TypeError(f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {type(t).__name__}")
 
 
-__all__ = ["FUNCTIONAL", "FUNCTIONS", "METHODS", "SPACES", "apply", "public", "require_tensor", "write_back", "write_out"]
+__all__ = [
+    "FUNCTIONAL",
+    "FUNCTIONS",
+    "METHODS",
+    "SPACES",
+    "apply",
+    "public",
+    "require_tensor",
+    "write_back",
+    "write_out",
+]

@@ -1,6 +1,7 @@
 """Random tensors: PyTorch's distributions, drawn at once, in program order, from PyTorch's own stream.
 
-A draw is realised when it is called (the stream has one order), and enters the recorded program as an input.  The numbers come from
+A draw is realised when it is called (the stream has one order), and enters the recorded program as an input.  The
+numbers come from
 `core.sampling`; here are the argument forms and the order in which a tensor's memory is filled.
 """
 
@@ -41,7 +42,9 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
     torch.Size([2])
     """
     kind = dtype or get_default_dtype()
-    return _made(sampling.uniform(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
+    return _made(
+        sampling.uniform(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand"
+    )
 
 
 @public(method=False)
@@ -49,7 +52,9 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
           requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """Normal numbers with mean 0 and standard deviation 1."""
     kind = dtype or get_default_dtype()
-    return _made(sampling.normal(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
+    return _made(
+        sampling.normal(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn"
+    )
 
 
 @public(method=False)
@@ -111,7 +116,9 @@ def _normal_like(engine: Any, shape: Any, kind: str, *, contiguous: bool = True)
     return sampling.normal(engine, shape, 0.0, 1.0, kind, contiguous)
 
 
-def _randint_like(engine: Any, shape: Any, kind: str, *bounds: int, low: int = 0, high: int | None = None) -> np.ndarray:
+def _randint_like(
+    engine: Any, shape: Any, kind: str, *bounds: int, low: int = 0, high: int | None = None
+) -> np.ndarray:
     if len(bounds) == 2:
         low, high = bounds
     elif bounds:
@@ -134,7 +141,9 @@ def _filling(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
         check_writable(self)
         if draw is _normal:
             options["contiguous"] = is_contiguous(spec.shape, spec.strides)  # PyTorch draws by pairs elsewhere
-        drawn = _in_order(spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options))
+        drawn = _in_order(
+            spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options)
+        )
         return assign(self, drawn)
 
     fill.__name__ = name
@@ -221,7 +230,9 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None
 
 
 @public()
-def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None) -> Tensor:
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None, out: Any = None
+) -> Tensor:
     """`num_samples` positions drawn from each row of weights."""
     array = sampling.multinomial(engine_of(generator), realize(input), num_samples, replacement)
     return _made(array, None, False, out, "multinomial")

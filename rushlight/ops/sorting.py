@@ -67,7 +67,8 @@ SORT_STABLE = _sorting("sort_stable", "SortBackward1")
 Sorted = result_type("sort", ("values", "indices"))
 
 
-def _written(results: Any, out: Any, name: str) -> Any:
+def written_out(results: Any, out: Any, name: str) -> Any:
+    """Named results, written to the tensors of `out` where they are given."""
     if out is None:
         return results
     return type(results)([write_out(o, r, name) for o, r in zip(out, results, strict=True)])
@@ -84,7 +85,7 @@ def sort(input: Tensor, dim: Any = -1, descending: bool = False, stable: Any = N
         dim, descending, stable = -1, dim, descending
     dim = normalize_dim(dim, settle(input).spec.ndim)
     op = SORT if stable is None else SORT_STABLE
-    return _written(Sorted(apply(op, (input,), (dim, bool(descending)))), out, "sort")
+    return written_out(Sorted(apply(op, (input,), (dim, bool(descending)))), out, "sort")
 
 
 @public()
@@ -145,7 +146,7 @@ def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: boo
     tensor([4, 3])
     """
     dim = normalize_dim(dim, settle(input).spec.ndim)
-    return _written(TopK(apply(TOPK, (input,), (int(k), dim, bool(largest), True))), out, "topk")
+    return written_out(TopK(apply(TOPK, (input,), (int(k), dim, bool(largest), True))), out, "topk")
 
 
 def _kth(x: np.ndarray, *, k: int, dim: int, keepdim: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +204,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     spec = settle(input).spec
     dim = normalize_dim(dim, spec.ndim)
     _check_reducible(spec, dim, "kthvalue()")
-    return _written(Kth(apply(KTH, (input,), (int(k), dim, bool(keepdim)))), out, "kthvalue")
+    return written_out(Kth(apply(KTH, (input,), (int(k), dim, bool(keepdim)))), out, "kthvalue")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -268,7 +269,7 @@ def _median(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
         return apply(whole, (input,))
     dim = normalize_dim(dim, spec.ndim)
     _check_reducible(spec, dim, f"{name}()")
-    return _written(named(apply(along, (input,), (dim, bool(keepdim)))), out, name)
+    return written_out(named(apply(along, (input,), (dim, bool(keepdim)))), out, name)
 
 
 @public()
@@ -324,4 +325,4 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     dim = normalize_dim(dim, spec.ndim)
     _check_reducible(spec, dim, "mode()")
     _check_ordered(spec, "mode_cpu", False)
-    return _written(Mode(apply(MODE, (input,), (dim, bool(keepdim)))), out, "mode")
+    return written_out(Mode(apply(MODE, (input,), (dim, bool(keepdim)))), out, "mode")

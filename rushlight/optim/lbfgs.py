@@ -226,7 +226,7 @@ class LBFGS(Optimizer):
         with rushlight.enable_grad():
             first = closure()
         state["func_evals"] += 1
-        loss, grad = float(first), self._flat_grad()
+        loss, grad = float(as_number(first)), self._flat_grad()
         if _largest(grad) <= group["tolerance_grad"]:
             return first
         evaluations, iterations = 1, 0
@@ -297,7 +297,7 @@ class LBFGS(Optimizer):
 
     def _evaluate(self, closure: Callable[[], Any], t: float, direction: Tensor) -> Point:
         with rushlight.enable_grad():
-            loss = float(closure())
+            loss = float(as_number(closure()))
         grad = self._flat_grad()
         return Point(t, loss, grad, float(grad.dot(direction)))
 

@@ -18,7 +18,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 import rushlight
-from rushlight.optim.hooks import RemovableHandle
+from rushlight.autograd.node import RemovableHandle
 from rushlight.tensor import Tensor
 
 __all__ = [

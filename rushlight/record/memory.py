@@ -1,7 +1,8 @@
 """Shared memory: views of a Storage's root, and in-place operations through any of the handles that share it.
 
 Every view is a strided look into its root's memory, so two operations are enough: `strided` reads such a look from a
-root Value, `strided_scatter` gives the root with new numbers in it.  `assign` is what every in-place operation ends in; `refresh`
+root Value, `strided_scatter` gives the root with new numbers in it.  `assign` is what every in-place operation ends
+in; `refresh`
 brings a handle up to date that another handle's `assign` left behind.
 """
 
@@ -147,9 +148,7 @@ def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any,
 
 def _zero_where_written(g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any) -> Tensor:
     zeros = tensor_of(value_holding(np.zeros(shape, new_spec.numpy), new_spec))
-    return apply(
-        SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, x_spec.dtype, x_spec.strides)
-    )
+    return apply(SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, x_spec.dtype, x_spec.strides))
 
 
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
@@ -273,7 +272,8 @@ tracing.refresh = refresh
 def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> None:
     """Raises PyTorch's errors for tensors that must not be written to in place.
 
-    `overlap`: whether one memory location for several elements is an error; `tracked`: whether what is written has a history.
+    `overlap`: whether one memory location for several elements is an error; `tracked`: whether what is written has a
+    history.
     """
     view = settle(t).spec
     if overlap and has_internal_overlap(view.shape, view.strides):
@@ -301,14 +301,18 @@ def _check_view(t: Tensor) -> None:
     if t._piece_of is not None:
         raise RuntimeError(
             f"Output {t._node.number if t._node is not None else 0} of {t._piece_of} is a view and is being modified inplace. "  # type: ignore[union-attr]
-            "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
+            "This view is the output of a function that returns multiple views. Such functions do not allow the "
+            "output views "
             "to be modified inplace. You should replace the inplace operation by an out-of-place one."
         )
     if t._no_grad_view:
         raise RuntimeError(
-            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this use "
-            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the "
-            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if "
+            "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "
+            "use "
+            "case is ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view "
+            "and the "
+            "inplace either both inside the no_grad block (if you don't want the inplace to be tracked) or both "
+            "outside (if "
             "you want the inplace to be tracked)."
         )
 
@@ -411,9 +415,7 @@ def _rebase(t: Tensor, new: Tensor, history: Tensor) -> None:
         return
     shape, strides, offset, kind = placement(t)
     start = base._view[2] if base._view is not None else 0
-    whole = apply(
-        SCATTER, (history, new, offset - start), (shape, strides, kind, base._value.spec.strides)
-    )
+    whole = apply(SCATTER, (history, new, offset - start), (shape, strides, kind, base._value.spec.strides))
     base._node, base._out = whole._node, whole._out
     if base._storage is not None:
         base._seen = -1

@@ -31,7 +31,8 @@ class Operation:
     """One recordable operation.
 
     Attributes:
-        infer: `(specs..., **attributes) -> Spec | tuple[Spec, ...]`; raises the user's error if the operands do not fit.
+        infer: `(specs..., **attributes) -> Spec | tuple[Spec, ...]`; raises the user's error if the operands do not
+        fit.
         kernel: the meaning in NumPy, `(arrays..., **attributes) -> array(s)`.
         compute: `(specs..., **attributes) -> dtype | None`: operands are cast to it before the kernel runs.
         view: the result shares its operand's memory (nothing is computed).

@@ -1,7 +1,8 @@
 """The NumPy interpreter: a recorded program as a list of kernel calls.
 
 `build` takes the Steps of a State and the slots still wanted, drops what is dead, and decides once for each call which
-operands to cast, which arrays to free afterwards and which operand may be overwritten.  `Program.run` then fills the slots.
+operands to cast, which arrays to free afterwards and which operand may be overwritten.  `Program.run` then fills the
+slots.
 This is the specification of every operation; the compiler must agree with it.
 
 Half-precision operands are widened to float32 and results rounded once, as PyTorch's kernels do.

@@ -2,7 +2,8 @@
 
 A thread's `Recorder` records into a `Trace`, which stands in a `State`.  Recording an operation builds a key from the
 operation, its attributes and its operands' slots; the key names an edge to the next State.  The first time, the edge's
-`Step` is worked out (shapes, dtypes, what to save for the backward pass); later it is one dictionary look-up.  An operand that
+`Step` is worked out (shapes, dtypes, what to save for the backward pass); later it is one dictionary look-up.  An
+operand that
 the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the type does.
 So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
 (State, slots still wanted).  `memoised` makes one edge of a long stretch of recording.
@@ -29,7 +30,7 @@ EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
 LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
 MAX_SLOTS = 8192  # or at the latest here
 MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
-MAX_STATES = 200_000  # forget the automaton beyond this: a program that never repeats must not grow it for ever
+MAX_STATES = 60_000  # forget the automaton beyond this: a program that never repeats must not grow it for ever
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
 
@@ -38,7 +39,8 @@ class Step:
     """One recorded operation as the State knows it: all of it but the numbers."""
 
     __slots__ = (
-        "attributes", "compute", "input_specs", "inputs", "nbytes", "op", "outputs", "saves", "single", "specs", "tracks",
+        "attributes", "compute", "input_specs", "inputs", "nbytes", "op", "outputs", "saves", "single", "specs", "
+        ""tracks",
     )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
@@ -297,7 +299,11 @@ def settle(t: Tensor) -> Value:
 
 
 new_node_hook: Callable[[Node], None] | None = None  # set while anomalies are looked for
-refresh: Callable[[Tensor], None]  # set by record.memory: re-derives a view's Value from its root
+
+
+def refresh(t: Tensor) -> None:
+    """Re-derives a view's Value from its root (record.memory puts its own function here)."""
+    raise NotImplementedError(f"record.memory is not loaded; {t._value} cannot be brought up to date")
 
 
 def _rollback(trace: Trace, width: int, depth: int) -> None:
@@ -346,8 +352,10 @@ def _new_node(step: Any, parents: list[Any], outs: dict[int, int] | None, trace:
             v.slot = step.inputs[i]
         if v.inference:
             raise RuntimeError(
-                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
+                "in "
+                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
+                "and use it "
                 "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
             )
         saved.append(v)

@@ -1,7 +1,8 @@
 """The three things a recorded operation leaves behind: a Value, the user's Tensor handle on it, and a tape Node.
 
 A `Value` never changes; a `Tensor` is moved to another Value by in-place operations.  Tensors that share memory in
-PyTorch's sense (a base, its views, `detach`, `.data`) share a `Storage`, the cell that holds the current root Value and a
+PyTorch's sense (a base, its views, `detach`, `.data`) share a `Storage`, the cell that holds the current root Value
+and a
 version; a handle whose version is behind asks its Storage to `refresh` it.  A Tensor that nobody views has no Storage.
 The public methods of Tensor are attached by the floor above (`rushlight.tensor`).
 """
@@ -32,7 +33,9 @@ class Value:
     slot = -1
     root: Value | None = None  # the Value whose memory this one looks into
     exposure: Exposure | None = None  # NumPy code outside can reach the memory
-    stale: tuple[Any, int, Any] | None = None  # (whose memory, version it held, who wrote) once it was overwritten in place
+    stale: tuple[Any, int, Any] | None = (
+        None  # (whose memory, version it held, who wrote) once it was overwritten in place
+    )
     replaced: Value | None = None  # what `.data` wrote over it, behind the tape's back
     home: np.ndarray | None = None  # where the numbers must end up: the buffer that this Value updates
     failed: BaseException | None = None  # why it could not be computed
@@ -102,6 +105,9 @@ class Tensor(metaclass=TensorMeta):
     _piece_of: str | None = None  # the call that made this view among others: Split, Unbind
 
     if TYPE_CHECKING:
+        requires_grad: bool
+        grad: Tensor | None
+        data: Tensor
 
         def __getattr__(self, name: str) -> Any: ...
 
@@ -188,15 +194,18 @@ class Leaf:
 class Node:
     """One recorded differentiable operation: what `grad_fn` shows.
 
-    `parents[i]` is the node of operand i, `outs[i]` which of its outputs it was; `saved` holds Values by the positions in
+    `parents[i]` is the node of operand i, `outs[i]` which of its outputs it was; `saved` holds Values by the
+    positions in
     `step.saves`, and is None once a backward pass has freed them.
     """
 
     __slots__ = (
-        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents", "post_hooks",
+        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents", "
+        ""post_hooks",
         "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
     )  # fmt: skip
 
+    saved: Any
     hooks: Any
     pre_hooks: Any
     post_hooks: Any
@@ -212,6 +221,8 @@ class Node:
         self.trace = trace
         self.slot = slot
         self.seq = next_sequence_number()
-        self.hooks = self.pre_hooks = self.post_hooks = self.retained = self.metadata = self.forward_stack = self.face = None
+        self.hooks = self.pre_hooks = self.post_hooks = self.retained = self.metadata = self.forward_stack = (
+            self.face
+        ) = None
         self.cloned = False  # operand 0 was overwritten by this very operation
         self.number = 0  # which of the pieces, for the views that one call makes several of

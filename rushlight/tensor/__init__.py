@@ -5,7 +5,7 @@ The order of the imports below is the order in which the tables of `ops.public` 
 
 from rushlight.ops import load_all
 from rushlight.ops.creation import wrap
-from rushlight.ops.public import FUNCTIONAL, FUNCTIONS, METHODS, SPACES
+from rushlight.ops.public import FUNCTIONAL, FUNCTIONS, METHODS, SPACES, attach
 from rushlight.record.memory import assign
 from rushlight.record.trace import memoised, realize
 from rushlight.record.value import Tensor
@@ -31,8 +31,8 @@ def _attach() -> None:
     for name, f in METHODS.items():
         if name not in Tensor.__dict__:
             setattr(Tensor, name, f)
-    Tensor._assign = assign
-    Tensor.realized_array = realize
+    attach("_assign", assign)
+    attach("realized_array", realize)
 
 
 _attach()

@@ -9,7 +9,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
 from rushlight.ops.creation import cast, check_device, empty, finish, spec_of_array, wrap
-from rushlight.ops.public import FUNCTIONS
+from rushlight.ops.public import FUNCTIONS, attach
 from rushlight.record.memory import storage_of
 from rushlight.record.trace import realize
 from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
@@ -165,11 +165,15 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     _native(ndarray)
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently "
             "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
         )
     if any(s % ndarray.itemsize for s in ndarray.strides):
-        raise ValueError("given numpy array strides not a multiple of the element byte size. Copy the array to reallocate the memory.")
+        raise ValueError(
+            "given numpy array strides not a multiple of the element byte size. Copy the array to reallocate the "
+            "memory."
+        )
     if not ndarray.flags.writeable:
         _warn_read_only()
     value = value_holding(ndarray.view(np.ndarray), spec_of_array(ndarray))
@@ -183,9 +187,11 @@ def _warn_read_only() -> None:
     import warnings
 
     warnings.warn(
-        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing to "
+        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
+        "to "
         "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
-        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this program.",
+        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
+        "program.",
         UserWarning,
         stacklevel=3,
     )
@@ -204,8 +210,8 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype)
 
 
-FUNCTIONS["asarray"] = lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: (
-    finish(tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad)
+FUNCTIONS["asarray"] = lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: finish(
+    tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad
 )
 FUNCTIONS["scalar_tensor"] = lambda s, **options: tensor(s, **{"dtype": get_default_dtype(), **options})
 
@@ -228,8 +234,8 @@ def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
     return empty(*args, dtype=dtype) if args else empty(0, dtype=dtype)
 
 
-Tensor.__new__ = _new  # type: ignore[method-assign, assignment]
-Tensor.__init__ = lambda self, *args, **kwargs: None  # type: ignore[method-assign]
+attach("__new__", _new)
+attach("__init__", lambda self, *args, **kwargs: None)
 
 
 def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
@@ -248,4 +254,4 @@ def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) 
     return other
 
 
-Tensor._make_subclass = staticmethod(_make_subclass)
+attach("_make_subclass", staticmethod(_make_subclass))

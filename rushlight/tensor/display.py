@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rushlight.ops.public import attach
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import Leaf, Node, Tensor
 
@@ -23,8 +24,8 @@ def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
     )
 
 
-Tensor.__repr__ = _repr  # type: ignore[method-assign, assignment]
-Tensor.__str__ = _repr  # type: ignore[method-assign, assignment]
+attach("__repr__", _repr)
+attach("__str__", _repr)
 
 
 def _format(self: Tensor, spec: str) -> str:
@@ -33,4 +34,4 @@ def _format(self: Tensor, spec: str) -> str:
     return object.__format__(self, spec)
 
 
-Tensor.__format__ = _format  # type: ignore[method-assign]
+attach("__format__", _format)

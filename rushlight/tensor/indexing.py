@@ -14,7 +14,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.ops.creation import FILL, ZERO, cast, copied
 from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
-from rushlight.ops.public import check_no_partial_overlap, public, write_back
+from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
 from rushlight.ops.view import SELECT, SLICE, UNSQUEEZE, look_at
 from rushlight.record.memory import assign, check_writable
 from rushlight.record.trace import apply, realize, settle
@@ -80,19 +80,21 @@ def _without_leading_ones(source: Tensor, view: Tensor) -> Tensor:
         if lead < 0 or n not in (1, goal[lead + d]):
             if lead < 0:
                 raise RuntimeError(
-                    f"expand(torch.{source.dtype.scalar_name}Tensor{{{list(shape)}}}, size={list(goal)}): the number of "
+                    f"expand(torch.{source.dtype.scalar_name}Tensor{{{list(shape)}}}, size={list(goal)}): the number "
+                    "of "
                     f"sizes provided ({len(goal)}) must be greater or equal to the number of dimensions in the tensor "
                     f"({len(shape)})"
                 )
             raise RuntimeError(
-                f"The expanded size of the tensor ({goal[lead + d]}) must match the existing size ({n}) at non-singleton "
+                f"The expanded size of the tensor ({goal[lead + d]}) must match the existing size ({n}) at "
+                "non-singleton "
                 f"dimension {lead + d}.  Target sizes: {list(goal)}.  Tensor sizes: {list(shape)}"
             )
     return source
 
 
-Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
-Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+attach("__getitem__", _getitem)
+attach("__setitem__", _setitem)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -221,7 +223,8 @@ def _without_ellipsis(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
 def _position(i: int, shape: tuple[int, ...], d: int) -> int:
     if not shape:
         raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim "
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim "
             "tensor to a number"
         )
     n = shape[d]
@@ -280,7 +283,9 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     """Fills the tensor with one number."""
     check_writable(self, overlap=False)
     if isinstance(value, Tensor) and value.dim() != 0:
-        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions.")
+        raise RuntimeError(
+            f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions."
+        )
     _check_kinds(self, value)
     return assign(self, copied(self, value, FILL))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from rushlight.core.dtype import bfloat16
 from rushlight.ops.creation import make_leaf, wrap
+from rushlight.ops.public import attach
 from rushlight.record.memory import expose, placement, storage_of
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import Node, Tensor
@@ -61,7 +62,7 @@ def __array__(self: Tensor, dtype: Any = None, copy: Any = None) -> np.ndarray:
     return np.array(array) if copy else array
 
 
-Tensor.__array_priority__ = 1000
+attach("__array_priority__", 1000)
 
 
 @method
@@ -95,7 +96,8 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
         return found
     if isinstance(self._node, Node):
         raise RuntimeError(
-            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  If "
+            "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+            "If "
             "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
             "https://github.com/pytorch/pytorch/pull/103001"
         )
@@ -143,7 +145,9 @@ def _copied_storage(self: Tensor, memo: dict[int, Any]) -> Tensor:
 @method
 def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
     if isinstance(self._node, Node):
-        raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) can be pickled; call detach() first")
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user (graph leaves) can be pickled; call detach() first"
+        )
     state = {k: v for k, v in self.__dict__.items() if k not in _OWN}
     array = np.array(realize(self), order="K")
     return _rebuilt, (self.__class__, array, settle(self).spec.dtype, self._node is not None, state)

@@ -7,7 +7,7 @@ from typing import Any
 
 from rushlight.ops.arithmetic import add, div, floor_divide, mul, pow, remainder, sub
 from rushlight.ops.matmul import matmul
-from rushlight.ops.public import METHODS
+from rushlight.ops.public import METHODS, attach
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import Tensor
 
@@ -80,17 +80,17 @@ for _name, _method in (("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("true
                        ("rshift", "bitwise_right_shift_")):  # fmt: skip
     _in_place(f"__i{_name}__", _method)
 
-Tensor.__neg__ = METHODS["neg"]
-Tensor.__invert__ = METHODS["bitwise_not"]
-Tensor.__pos__ = lambda self: self
-Tensor.__hash__ = lambda self: id(self)
+attach("__neg__", METHODS["neg"])
+attach("__invert__", METHODS["bitwise_not"])
+attach("__pos__", lambda self: self)
+attach("__hash__", lambda self: id(self))
 
 
 def _abs(self: Tensor) -> Tensor:
     return self.abs()
 
 
-Tensor.__abs__ = _abs
+attach("__abs__", _abs)
 
 
 def _only_element(self: Tensor) -> Any:
@@ -123,7 +123,7 @@ def _bool(self: Tensor) -> bool:
     raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
 
 
-Tensor.__bool__ = _bool
+attach("__bool__", _bool)
 
 
 def _scalar(self: Tensor) -> Any:
@@ -141,9 +141,9 @@ def _float(self: Tensor) -> float:
     return float(found)
 
 
-Tensor.__float__ = _float
-Tensor.__int__ = lambda self: int(_scalar(self))
-Tensor.__complex__ = lambda self: complex(_scalar(self))
+attach("__float__", _float)
+attach("__int__", lambda self: int(_scalar(self)))
+attach("__complex__", lambda self: complex(_scalar(self)))
 
 
 def _index(self: Tensor) -> int:
@@ -153,7 +153,7 @@ def _index(self: Tensor) -> int:
     return int(_only_element(self))
 
 
-Tensor.__index__ = _index
+attach("__index__", _index)
 
 
 def _len(self: Tensor) -> int:
@@ -163,7 +163,7 @@ def _len(self: Tensor) -> int:
     return shape[0]
 
 
-Tensor.__len__ = _len
+attach("__len__", _len)
 
 
 def _iter(self: Tensor) -> Any:
@@ -172,22 +172,20 @@ def _iter(self: Tensor) -> Any:
     return iter(self.unbind(0))
 
 
-Tensor.__iter__ = _iter
+attach("__iter__", _iter)
 
 
 def _reversed(self: Tensor) -> Tensor:
     return self if self.dim() == 0 else self.flip(0)
 
 
-Tensor.__reversed__ = _reversed
+attach("__reversed__", _reversed)
 
 
 def _contains(self: Tensor, element: Any) -> bool:
     if isinstance(element, (Tensor, *NUMBERS)):
         return bool((self == element).any())
-    raise RuntimeError(
-        f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-    )
+    raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
 
-Tensor.__contains__ = _contains
+attach("__contains__", _contains)

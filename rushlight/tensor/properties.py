@@ -8,15 +8,15 @@ from typing import Any
 from rushlight.core import strided
 from rushlight.core.size import Size
 from rushlight.ops.creation import make_leaf
-from rushlight.ops.public import METHODS
+from rushlight.ops.public import METHODS, attach
 from rushlight.record.memory import placement, storage_of
 from rushlight.record.trace import realize, recorder, settle
-from rushlight.record.value import Leaf, Node, Tensor, tensor_of
+from rushlight.record.value import Node, Tensor, tensor_of
 
 
 def prop(f: Callable[[Tensor], Any]) -> None:
     """Makes a function a read-only property of Tensor."""
-    setattr(Tensor, f.__name__, property(f))
+    attach(f.__name__, property(f))
 
 
 def method(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,9 +79,9 @@ def is_cuda(self: Tensor) -> bool:
 for _name in ("is_mps", "is_sparse", "is_sparse_csr", "is_quantized", "is_mkldnn", "is_meta", "is_xla", "is_nested",
               "is_xpu", "is_vulkan", "is_ipu"):  # fmt: skip
     setattr(Tensor, _name, property(lambda self: False))
-setattr(Tensor, "is_cpu", property(lambda self: True))
-setattr(Tensor, "name", property(lambda self: None))
-setattr(Tensor, "names", property(lambda self: (None,) * self.dim()))
+Tensor.is_cpu = property(lambda self: True)
+Tensor.name = property(lambda self: None)
+Tensor.names = property(lambda self: (None,) * self.dim())
 
 
 @method
@@ -234,7 +234,7 @@ def _set_requires_grad(self: Tensor, wanted: bool) -> None:
         make_leaf(self)
 
 
-Tensor.requires_grad = property(_requires_grad, _set_requires_grad)
+attach("requires_grad", property(_requires_grad, _set_requires_grad))
 
 
 @method
@@ -308,15 +308,18 @@ def _check_grad(self: Tensor, new: Any) -> None:
     mine, its = settle(self).spec, settle(new).spec
     if mine.dtype is not its.dtype:
         raise RuntimeError(
-            f"attempting to assign a gradient with dtype '{_C_NAMES.get(its.dtype.name, its.dtype.name)}' to a tensor with grad_dtype "
+            f"attempting to assign a gradient with dtype '{_C_NAMES.get(its.dtype.name, its.dtype.name)}' to a tensor "
+            "with grad_dtype "
             f"'{mine.dtype.scalar_name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
             "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. "
-            "Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream systems "
+            "Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream "
+            "systems "
             "that assume that they match."
         )
     if mine.shape != its.shape:
         raise RuntimeError(
-            f"attempting to assign a gradient of size '{list(its.shape)}' to a tensor of size '{list(mine.shape)}'. Please "
+            f"attempting to assign a gradient of size '{list(its.shape)}' to a tensor of size '{list(mine.shape)}'. "
+            "Please "
             "ensure that the gradient and the tensor are the same size"
         )
 
@@ -325,7 +328,7 @@ def _delete_grad(self: Tensor) -> None:
     self._grad = None
 
 
-Tensor.grad = property(_grad, _set_grad, _delete_grad)
+attach("grad", property(_grad, _set_grad, _delete_grad))
 
 
 @method
@@ -356,8 +359,10 @@ def detach_(self: Tensor) -> Tensor:
     if self._base is not None:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
-            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() "
-            "cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() function in "
+            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+            "detach_() "
+            "cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
+            "function in "
             "torch/optim/optimizer.py as a solution."
         )
     self._node, self._out = None, 0
@@ -379,7 +384,7 @@ def _set_data(self: Tensor, new: Tensor) -> None:
     self._base = self._base_node = None
 
 
-Tensor.data = property(_data, _set_data)
+attach("data", property(_data, _set_data))
 
 
 @method

@@ -1,4 +1,4 @@
-"""Networks for pictures: torchvision.models. Parameters have torchvision's names, and start with its numbers for a seed."""
+"""Networks for pictures: torchvision.models. Parameters have torchvision's names and, seeded, its numbers."""
 
 import sys
 from typing import Any

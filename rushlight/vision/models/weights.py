@@ -1,8 +1,8 @@
 """Trained weights: where they are, and how a model gets them.
 
-Each model has an enumeration, `ResNet18_Weights` and so on, whose members say where a file is and how pictures have to be
-prepared for it. The file is fetched once, to the cache folder, its SHA-256 is compared with the one in its name, and it is
-read as plain tensors: nothing in it can run code.
+Each model has an enumeration, `ResNet18_Weights` and so on, whose members say where a file is and how pictures have to
+be prepared for it. The file is fetched once, to the cache folder, its SHA-256 is compared with the one in its name, and
+it is read as plain tensors: nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def imagenet_weights(name: str, *files: str, crop: int = 224, **meta: Any) -> An
         f"IMAGENET1K_V{number}": Weights(f"{SERVER}{file}", transforms, meta) for number, file in enumerate(files, 1)
     }
     entries["DEFAULT"] = list(entries.values())[-1]
-    return WeightsEnum(name, entries, module=__name__)  # type: ignore[call-overload]
+    return WeightsEnum(name, entries, module=__name__)  # type: ignore[call-arg]
 
 
 def build(make: Callable[..., M], kinds: Any, weights: Any, progress: bool, options: dict[str, Any]) -> M:

@@ -1,6 +1,7 @@
 """Transforms of pictures: torchvision.transforms. `transforms` has the classes, `functional` what they do."""
 
 from rushlight.core.missing import missing
+from rushlight.vision.transforms.augment import AugMix, AutoAugment, AutoAugmentPolicy, RandAugment, TrivialAugmentWide
 from rushlight.vision.transforms.functional import InterpolationMode
 from rushlight.vision.transforms.randomized import (
     ColorJitter,

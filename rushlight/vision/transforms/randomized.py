@@ -361,7 +361,7 @@ def _check_sequence(value: Any, name: str, sizes: Sequence[int]) -> None:
         raise ValueError(f"{name} should be a sequence of length {allowed}.")
 
 
-def _fill_for(img: Any, fill: Any) -> Any:
+def fill_for(img: Any, fill: Any) -> Any:
     """The fill for a tensor is one number for each channel; PIL takes both forms."""
     if not isinstance(img, Tensor) or fill is None:
         return fill
@@ -404,7 +404,7 @@ class RandomRotation(Module):
 
     def forward(self, img: Any) -> Any:
         angle = self.get_params(self.degrees)
-        return F.rotate(img, angle, self.interpolation, self.expand, self.center, _fill_for(img, self.fill))  # type: ignore[arg-type]
+        return F.rotate(img, angle, self.interpolation, self.expand, self.center, fill_for(img, self.fill))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__}(degrees={self.degrees}, interpolation={self.interpolation.value}"
@@ -472,7 +472,7 @@ class RandomAffine(Module):
     def forward(self, img: Any) -> Any:
         _, height, width = F.get_dimensions(img)
         drawn = self.get_params(self.degrees, self.translate, self.scale, self.shear, [width, height])
-        return F.affine(img, *drawn, self.interpolation, _fill_for(img, self.fill), self.center)
+        return F.affine(img, *drawn, self.interpolation, fill_for(img, self.fill), self.center)
 
     def __repr__(self) -> str:
         details = [f"degrees={self.degrees}"]
@@ -522,7 +522,7 @@ class RandomPerspective(Module):
             return img
         _, height, width = F.get_dimensions(img)
         before, after = self.get_params(width, height, self.distortion_scale)
-        return F.perspective(img, before, after, self.interpolation, _fill_for(img, self.fill))
+        return F.perspective(img, before, after, self.interpolation, fill_for(img, self.fill))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(p={self.p})"

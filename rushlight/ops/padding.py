@@ -1,0 +1,179 @@
+"""Padding: numbers put around the last dimensions, constants or numbers of the tensor itself.
+
+`pad` sizes go from the last dimension backwards, as in PyTorch, and may be negative, which cuts off.  Reflection, replication and wrapping
+around are one operation each: every dimension takes its numbers from positions worked out once.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from rushlight.record.operation import Operation, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, settle
+from rushlight.record.value import Tensor
+
+from .public import public
+
+Pads = tuple[tuple[int, int], ...]  # (before, behind) for each of the last dimensions, in the dimensions' order
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Constant
+
+
+def _padded_shape(shape: tuple[int, ...], pads: Pads) -> tuple[int, ...]:
+    lead = len(shape) - len(pads)
+    return (*shape[:lead], *(n + a + b for n, (a, b) in zip(shape[lead:], pads, strict=True)))
+
+
+def _overlap(shape: tuple[int, ...], pads: Pads) -> tuple[Any, Any]:
+    """What of the input survives, and where it lies in the result."""
+    space = shape[len(shape) - len(pads) :]
+    source = tuple(slice(max(-a, 0), n + min(b, 0)) for n, (a, b) in zip(space, pads, strict=True))
+    target = tuple(slice(max(a, 0), max(a, 0) + s.stop - s.start) for (a, _), s in zip(pads, source, strict=True))
+    return (..., *source), (..., *target)
+
+
+def _constant(x: np.ndarray, value: Any, *, pads: Pads) -> np.ndarray:
+    shape = _padded_shape(x.shape, pads)
+    whole = np.zeros(shape, x.dtype) if value == 0 else np.full(shape, value, x.dtype)
+    source, target = _overlap(x.shape, pads)
+    whole[target] = x[source]
+    return whole
+
+
+def _constant_spec(x: Spec, value: Spec, *, pads: Pads) -> Spec:
+    shape = _padded_shape(x.shape, pads)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(
+            f"The input size {list(x.shape)}, plus negative padding {[p for pair in reversed(pads) for p in pair]} resulted in a "
+            f"negative output size: {list(shape)}"
+        )
+    return spec_of(shape, x.dtype)
+
+
+CONSTANT_PAD = operation("constant_pad_nd", _constant_spec, _constant)
+CONSTANT_PAD.gradient(
+    x=lambda g, pads: apply(CONSTANT_PAD, (g, 0), (tuple((-a, -b) for a, b in pads),))
+)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From the tensor itself
+
+
+@functools.lru_cache(maxsize=1024)
+def _positions(n: int, before: int, behind: int, mode: str) -> np.ndarray:
+    """Where each number of a padded dimension comes from."""
+    at = np.arange(-before, n + behind)
+    if mode == "replicate":
+        return np.clip(at, 0, n - 1)
+    if mode == "circular":  # what is cut off does not come round again
+        start, stop = max(-before, 0), n - max(-behind, 0)
+        return start + (at - start) % (stop - start)
+    period = max(2 * (n - 1), 1)
+    at = at % period
+    return np.minimum(at, period - at)
+
+
+def _gathered(x: np.ndarray, *, pads: Pads, mode: str) -> np.ndarray:
+    lead = x.ndim - len(pads)
+    for axis, (before, behind) in enumerate(pads, lead):
+        if before or behind:
+            x = np.take(x, _positions(x.shape[axis], before, behind, mode), axis)
+    return x
+
+
+def _scattered(d: np.ndarray, *, pads: Pads, mode: str) -> np.ndarray:
+    """The adjoint of `_gathered`: a dimension's borders are added to where they came from."""
+    lead = d.ndim - len(pads)
+    for axis, (before, behind) in enumerate(pads, lead):
+        if before or behind:
+            n = d.shape[axis] - before - behind
+            whole = np.zeros((n, *d.shape[:axis], *d.shape[axis + 1 :]), d.dtype)
+            np.add.at(whole, _positions(n, before, behind, mode), np.moveaxis(d, axis, 0))
+            d = np.moveaxis(whole, 0, axis)
+    return d
+
+
+def _gathering(name: str, node: str) -> Operation:
+    op = operation(name, lambda x, *, pads, mode: spec_of(_padded_shape(x.shape, pads), x.dtype), _gathered, node=node)
+    back = operation(
+        f"{name}_backward",
+        lambda d, *, pads, mode: spec_of(_padded_shape(d.shape, tuple((-a, -b) for a, b in pads)), d.dtype),
+        _scattered,
+        node=node.replace("Backward0", "BackwardBackward0"),
+    )
+    op.gradient(x=lambda g, pads, mode: apply(back, (g,), (pads, mode)))
+    back.gradient(d=lambda g, pads, mode: apply(op, (g,), (pads, mode)))
+    return op
+
+
+_GATHERING = {
+    (mode, dims): _gathering(f"{kind}_pad{dims}d", f"{kind.capitalize()}Pad{dims}DBackward0")
+    for mode, kind in (("reflect", "reflection"), ("replicate", "replication"))
+    for dims in (1, 2, 3)
+} | {("circular", dims): _gathering(f"circular_pad{dims}d", "CopySlices") for dims in (1, 2, 3)}
+
+
+def _check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:
+    lead = len(shape) - len(pads)
+    for axis, (before, behind) in enumerate(pads, lead):
+        n = shape[axis]
+        if mode == "reflect" and (before >= n or behind >= n):
+            raise RuntimeError(
+                "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+                f"({before}, {behind}) at dimension {axis} of input {list(shape)}"
+            )
+        if mode == "circular" and max(before, behind) > n + min(before, 0) + min(behind, 0):
+            raise RuntimeError("Padding value causes wrapping around more than once.")
+        if n + before + behind <= 0:
+            raise RuntimeError(
+                f"Padding {before, behind} leaves nothing of dimension {axis} of input {list(shape)}: output size is too small"
+            )
+
+
+@public(method=False, function=False, functional=True)
+def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
+    """The tensor with numbers around its last dimensions
+    (https://pytorch.org/docs/stable/generated/torch.nn.functional.pad.html).
+
+    `pad` lists (before, behind) for the last dimension, then for the one before it, and so on; negative sizes cut off.
+    Modes: "constant" (with `value`, 0 by default), "reflect", "replicate" and "circular".
+
+    >>> F.pad(torch.tensor([1, 2]), (1, 2))
+    tensor([0, 1, 2, 0, 0])
+    """
+    sizes = tuple(int(p) for p in pad)
+    spec = settle(input).spec
+    if len(sizes) % 2:
+        raise RuntimeError("Padding length must be divisible by 2")
+    if len(sizes) // 2 > spec.ndim:
+        raise RuntimeError(
+            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            f"{len(sizes)} and input of dimension {spec.ndim}"
+        )
+    pads = tuple((sizes[i], sizes[i + 1]) for i in range(len(sizes) - 2, -1, -2))
+    if mode == "constant":
+        return apply(CONSTANT_PAD, (input, 0.0 if value is None else value), (pads,))
+    if value is not None and value != 0:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    if mode not in ("reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
+    dims = len(pads)
+    if dims not in (1, 2, 3) or spec.ndim not in (dims + 1, dims + 2):
+        raise NotImplementedError(
+            f"Padding size {len(sizes)} is not supported for {spec.ndim}D input tensor."
+            if dims in (1, 2, 3) and spec.ndim in (2, 3, 4, 5)
+            else "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
+        )
+    _check_reach(spec.shape, pads, mode)
+    return apply(_GATHERING[mode, dims], (input,), (pads, mode))
+
+
+@public(method=False)
+def constant_pad_nd(input: Tensor, pad: Any, value: float = 0) -> Tensor:
+    """`torch.nn.functional.pad` with a constant."""
+    return globals()["pad"](input, pad, "constant", value)
