@@ -86,7 +86,7 @@ def loader_epoch() -> Callable[[], object]:
     """Ten shuffled batches of 50 from a TensorDataset."""
     data = torch.utils.data.TensorDataset(torch.randn(500, 1), torch.randn(500))
     loader = torch.utils.data.DataLoader(data, batch_size=50, shuffle=True)
-    return lambda: [b for b in loader]
+    return lambda: list(loader)
 
 
 def import_figures() -> tuple[float, float]:

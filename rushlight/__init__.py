@@ -37,8 +37,8 @@ globals().update(_TYPES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
 
 _NAMESPACES = """
-    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing nn onnx
-    optim profiler random serialization show sparse special testing utils version vision
+    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing
+    nn onnx optim profiler random serialization show sparse special testing utils version vision
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()

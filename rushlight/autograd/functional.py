@@ -24,8 +24,10 @@ def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
     given = _tuple(inputs)
     for i, t in enumerate(given):
         if not isinstance(t, Tensor):
-            raise TypeError(f"The inputs given to the function must be either a Tensor or a tuple of Tensors but the value "
-                            f"at index {i} has type {type(t)}.")  # fmt: skip
+            raise TypeError(
+                f"The inputs given to the function must be either a Tensor or a tuple of Tensors but the "
+                f"value at index {i} has type {type(t)}."
+            )
     return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in given)
 
 
@@ -41,15 +43,24 @@ def _grad(
     pairs = [(o, v) for o, v in zip(_tuple(outputs), _tuple(vectors), strict=True) if o.requires_grad]
     if not pairs:
         if strict:
-            raise RuntimeError("Output 0 of the user-provided function does not require gradients. The outputs must be computed "
-                               "in a differentiable manner from the input when running in strict mode.")  # fmt: skip
+            raise RuntimeError(
+                "Output 0 of the user-provided function does not require gradients. The outputs must be "
+                "computed in a differentiable manner from the input when running in strict mode."
+            )
         return [_zeros(t) for t in inputs]
-    found = grad([o for o, _ in pairs], inputs, [v for _, v in pairs], retain_graph=retain, create_graph=create_graph,
-                 allow_unused=True)  # fmt: skip
+    found = grad(
+        [o for o, _ in pairs],
+        inputs,
+        [v for _, v in pairs],
+        retain_graph=retain,
+        create_graph=create_graph,
+        allow_unused=True,
+    )
     if strict and any(g is None for g in found):
         i = [g is None for g in found].index(True)
-        raise RuntimeError(f"Output 0 of the user-provided function is independent of input {i}. This is not allowed in "
-                           "strict mode.")  # fmt: skip
+        raise RuntimeError(
+            f"Output 0 of the user-provided function is independent of input {i}. This is not allowed in strict mode."
+        )
     return [_zeros(t) if g is None else g for g, t in zip(found, inputs, strict=True)]
 
 
@@ -110,8 +121,14 @@ def _rows(output: Tensor, xs: tuple[Tensor, ...], create_graph: bool, strict: bo
     return per_input
 
 
-def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
-             strategy: str = "reverse-mode") -> Any:  # fmt: skip
+def jacobian(
+    func: Func,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    strategy: str = "reverse-mode",
+) -> Any:
     """The Jacobian: for each output and input a tensor of shape output.shape + input.shape.
 
     >>> torch.autograd.functional.jacobian(lambda x: x ** 2, torch.tensor([1., 2.]))
@@ -133,8 +150,14 @@ def jacobian(func: Func, inputs: Any, create_graph: bool = False, strict: bool =
     return _like_input(table, outputs)
 
 
-def hessian(func: Func, inputs: Any, create_graph: bool = False, strict: bool = False, vectorize: bool = False,
-            outer_jacobian_strategy: str = "reverse-mode") -> Any:  # fmt: skip
+def hessian(
+    func: Func,
+    inputs: Any,
+    create_graph: bool = False,
+    strict: bool = False,
+    vectorize: bool = False,
+    outer_jacobian_strategy: str = "reverse-mode",
+) -> Any:
     """The Hessian of a function with one scalar output.
 
     >>> torch.autograd.functional.hessian(lambda x: (x ** 3).sum(), torch.tensor([2.]))

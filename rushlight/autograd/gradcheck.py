@@ -141,7 +141,7 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     n = len(args)
 
     def first(*both: Any) -> tuple[Tensor, ...]:
-        results = [t for t in _outputs(func, both[:n])]
+        results = list(_outputs(func, both[:n]))
         found = grad(results, [both[i] for i in wanted], list(both[n:]), create_graph=True, allow_unused=True)
         return tuple(g for g in found if g is not None)
 

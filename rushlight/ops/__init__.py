@@ -6,8 +6,10 @@ from importlib import import_module
 
 #: The families, in the order in which they are loaded.
 FAMILIES = """
-    creation arithmetic reduction view matmul elementary selection activation softmax index joining scatter slices sorting
-    scan repetition triangle convolution pooling normalization dropout cross_entropy loss embedding random norm linalg spectral special statistics complex padding attention recurrent
+    creation arithmetic reduction view matmul elementary selection activation softmax index joining
+    scatter slices sorting scan repetition triangle convolution pooling normalization dropout
+    cross_entropy loss embedding random norm linalg spectral special statistics complex padding
+    attention recurrent
 """.split()
 
 

@@ -34,8 +34,16 @@ def _made(array: np.ndarray, device: Any, requires_grad: bool, out: Any, name: s
 
 
 @public(method=False)
-def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def rand(
+    *size: Any,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Uniform numbers in [0, 1).
 
     >>> torch.rand(2).shape
@@ -48,8 +56,16 @@ def rand(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, 
 
 
 @public(method=False)
-def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def randn(
+    *size: Any,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal numbers with mean 0 and standard deviation 1."""
     kind = dtype or get_default_dtype()
     return _made(
@@ -58,9 +74,19 @@ def randn(*size: Any, generator: Any = None, out: Any = None, dtype: Any = None,
 
 
 @public(method=False)
-def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None, generator: Any = None, out: Any = None,
-            dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-            pin_memory: bool = False) -> Tensor:  # fmt: skip
+def randint(
+    *args: Any,
+    low: int = 0,
+    high: int | None = None,
+    size: Any = None,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Integers in [low, high): `randint(high, size)` or `randint(low, high, size)`."""
     given = list(args)
     if given and size is None and isinstance(given[-1], (tuple, list)):
@@ -76,8 +102,17 @@ def randint(*args: Any, low: int = 0, high: int | None = None, size: Any = None,
 
 
 @public(method=False)
-def randperm(n: int, *, generator: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
-             requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def randperm(
+    n: int,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     kind = dtype or dtypes.int64
     return _made(sampling.randperm(engine_of(generator), n, kind.name), device, requires_grad, out, "randperm")
@@ -91,8 +126,17 @@ def _in_order(spec: Spec, strides: tuple[int, ...], draw: Callable[[tuple[int, .
 
 
 def _like(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
-    def f(input: Tensor, *args: Any, dtype: Any = None, layout: Any = None, device: Any = None,
-          requires_grad: bool = False, memory_format: Any = None, generator: Any = None, **bounds: Any) -> Tensor:  # fmt: skip
+    def f(
+        input: Tensor,
+        *args: Any,
+        dtype: Any = None,
+        layout: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        memory_format: Any = None,
+        generator: Any = None,
+        **bounds: Any,
+    ) -> Tensor:
         spec = settle(input).spec
         if device is not None:
             check_device(device)
@@ -217,8 +261,19 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, o
 
 
 @public(method=False)
-def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Any = None, out: Any = None, dtype: Any = None,
-           layout: Any = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Any = None,
+    out: Any = None,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+) -> Tensor:
     """Normal numbers: one for each element of `mean` and `std`, or of `size` where both are numbers."""
     if size is not None:
         kind = dtype or get_default_dtype()

@@ -39,8 +39,8 @@ class Step:
     """One recorded operation as the State knows it: all of it but the numbers."""
 
     __slots__ = (
-        "attributes", "compute", "input_specs", "inputs", "nbytes", "op", "outputs", "saves", "single", "specs", "
-        ""tracks",
+        "attributes", "compute", "input_specs", "inputs", "nbytes", "op", "outputs", "saves", "single", "specs",
+        "tracks",
     )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:

@@ -200,8 +200,8 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents", "
-        ""post_hooks",
+        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents",
+        "post_hooks",
         "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
     )  # fmt: skip
 
