@@ -74,10 +74,10 @@ assert x.tolist() == [400_000.0] * 3 and z.tolist() == [300_000.0] * 3 and y.tol
 def test_views_written_without_reading_run_in_bounded_memory() -> None:
     program = """
 x = torch.zeros(50, 4)
-for i in range(40_000):
+for i in range(10_000):
     x[i % 50] += 1
     x.t()[0, i % 50] = i
-assert x[:, 1].tolist() == [800.0] * 50 and x[49, 0].item() == 39_999
+assert x[:, 1].tolist() == [200.0] * 50 and x[49, 0].item() == 9_999
 """
     assert grown(program) < 300  # the automaton's own bound: rows 0 to 49 make many different programs
 

@@ -1,1 +1,509 @@
-"""Being written by the convolution/pooling engineer, who took over these files."""
+"""Pooling by irregular windows: adaptive and fractional pooling, their inverse `max_unpool`, and power averages.
+
+Windows that are picked by position work on flat indices: `pool_take` reads the number at each index, `pool_put` is its adjoint.
+Adaptive averages are products with one averaging matrix for each dimension.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.generator import engine_of
+from rushlight.core.sampling import uniform
+from rushlight.record.operation import Operation, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, settle
+from rushlight.record.value import Tensor
+
+from .creation import wrap
+from .im2col import Ints
+from .pooling import avg_pool1d, avg_pool2d, avg_pool3d
+from .public import public
+
+# ---------------------------------------------------------------------------------------------------------------------
+# By flat positions
+
+
+def _flat(x: np.ndarray, dims: int) -> np.ndarray:
+    return x.reshape(*x.shape[:-dims], -1)
+
+
+def _take(x: np.ndarray, indices: np.ndarray, *, dims: int) -> np.ndarray:
+    return np.take_along_axis(_flat(x, dims), _flat(indices, dims), -1).reshape(indices.shape)
+
+
+def _put(d: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
+    """Adds each number to the position its index names in the dimensions `space`."""
+    lead = d.shape[: -len(space)]
+    planes = math.prod(lead)
+    size = math.prod(space)
+    at = indices.reshape(planes, -1) + np.arange(planes)[:, None] * size
+    total = np.bincount(at.ravel(), d.ravel().astype(np.float64, copy=False), planes * size)
+    return total.astype(d.dtype).reshape(*lead, *space)
+
+
+POOL_TAKE = operation("pool_take", lambda x, indices, *, dims: spec_of(indices.shape, x.dtype), _take, node="GatherBackward0")
+POOL_PUT = operation("pool_put", lambda d, indices, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype), _put,
+                     node="GatherBackward0")  # fmt: skip
+POOL_TAKE.gradient(x=lambda g, indices, x_spec, dims: apply(POOL_PUT, (g, indices), (x_spec.shape[-dims:],)))
+POOL_PUT.gradient(d=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Adaptive averages
+
+
+def _bounds(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of `out` windows over n numbers begins and ends."""
+    i = np.arange(out)
+    return i * n // out, -((i + 1) * -n // out)
+
+
+@functools.lru_cache(maxsize=256)
+def _averaging(n: int, out: int) -> np.ndarray:
+    """The matrix (out, n) of averages over the windows."""
+    starts, ends = _bounds(n, out)
+    at = np.arange(n)
+    inside = (at >= starts[:, None]) & (at < ends[:, None])
+    return inside / np.maximum(ends - starts, 1)[:, None]
+
+
+def _along(x: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+    product = np.matmul(np.moveaxis(x, axis, -1), matrix.T.astype(x.dtype))
+    return np.moveaxis(product, -1, axis)
+
+
+def _adaptive_average(x: np.ndarray, *, out: Ints) -> np.ndarray:
+    for axis, o in enumerate(out, x.ndim - len(out)):
+        if o != x.shape[axis]:
+            x = _along(x, _averaging(x.shape[axis], o), axis)
+    return np.array(x)
+
+
+def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
+    for axis, n in enumerate(space, d.ndim - len(space)):
+        if n != d.shape[axis]:
+            d = _along(d, _averaging(n, d.shape[axis]).T, axis)
+    return np.array(d)
+
+
+def _adaptive_average_operation(dims: int) -> Operation:
+    op = operation(
+        f"adaptive_avg_pool{dims}d", lambda x, *, out: spec_of((*x.shape[: -len(out)], *out), x.dtype), _adaptive_average,
+        node=f"AdaptiveAvgPool{dims}DBackward0",
+    )  # fmt: skip
+    back = operation(
+        f"adaptive_avg_pool{dims}d_backward", lambda d, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype),
+        _adaptive_spread, node=f"AdaptiveAvgPool{dims}DBackwardBackward0",
+    )  # fmt: skip
+    op.gradient(x=lambda g, x_spec, out: apply(back, (g,), (x_spec.shape[-len(out) :],)))
+    back.gradient(d=lambda g, d_spec, space: apply(op, (g,), (d_spec.shape[-len(space) :],)))
+    return op
+
+
+ADAPTIVE_AVERAGE = {2: _adaptive_average_operation(2), 3: _adaptive_average_operation(3)}
+
+
+def _targets(output_size: Any, dims: int, shape: Ints, function: str) -> Ints:
+    """The output size, None standing for the input's."""
+    if isinstance(output_size, int):
+        return (output_size,) * dims
+    given = tuple(output_size)
+    if len(given) == 1 and dims > 1:
+        given *= dims
+    if len(given) != dims:
+        raise RuntimeError(f"{function}: output_size must be {dims}")
+    return tuple(n if o is None else int(o) for o, n in zip(given, shape[-dims:], strict=True))
+
+
+def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
+    name = f"adaptive_avg_pool{dims}d"
+    spec = settle(input).spec
+    out = _targets(output_size, dims, spec.shape, name)
+    if any(o < 0 for o in out):
+        raise RuntimeError(
+            f"{name}: elements of output_size must be greater than or equal to 0 but received {{{', '.join(map(str, out))}}}"
+        )
+    if not spec.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
+    if all(o == 1 for o in out) and spec.ndim >= dims:
+        return input.mean(tuple(range(-dims, 0)), keepdim=True)
+    if spec.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(spec.shape)}")
+    return apply(ADAPTIVE_AVERAGE[dims], (input,), (out,))
+
+
+def _check_signal(input: Tensor, function: str) -> None:
+    ndim = settle(input).spec.ndim
+    if ndim not in (2, 3):
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' (while checking arguments "
+            f"for {function})"
+        )
+
+
+def _one(output_size: Any, function: str) -> int:
+    if isinstance(output_size, int):
+        return output_size
+    if len(output_size) != 1:
+        raise RuntimeError(f"{function}() argument 'output_size' should contain one int (got {len(output_size)})")
+    return int(output_size[0])
+
+
+@public(method=False, functional=True)
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Averages over as many windows as `output_size` says. Shapes: (N, C, L) or (C, L)."""
+    _check_signal(input, "adaptive_avg_pool1d")
+    return _adaptive_avg(2, input.unsqueeze(-2), (1, _one(output_size, "adaptive_avg_pool1d"))).squeeze(-2)
+
+
+@public(function=False, method=False, functional=True)
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Averages over as many windows as `output_size` says (None: as many as there are numbers). Shapes: (N, C, H, W) or (C, H, W).
+
+    >>> F.adaptive_avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
+    tensor([[[2.5000]]])
+    """
+    return _adaptive_avg(2, input, output_size)
+
+
+@public(function=False, method=False, functional=True)
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Averages over as many windows as `output_size` says. Shapes: (N, C, D, H, W) or (C, D, H, W)."""
+    return _adaptive_avg(3, input, output_size)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Adaptive maxima
+
+
+def _largest_in(x: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
+    """The flat position (in the whole space) of the largest number in a box of the last dimensions; the first, or the last NaN."""
+    dims = len(slices)
+    box = x[(..., *slices)]
+    flat = box.reshape(*x.shape[: x.ndim - dims], -1)
+    at = np.argmax(flat, axis=-1)
+    if flat.dtype.kind == "f":
+        bad = np.isnan(flat)
+        if bad.any():
+            last = flat.shape[-1] - 1 - np.argmax(bad[..., ::-1], axis=-1)
+            at = np.where(bad.any(-1), last, at)
+    where = np.unravel_index(at, box.shape[-dims:])
+    index: Any = 0
+    for w, s, n in zip(where, slices, x.shape[-dims:], strict=True):
+        index = index * n + w + s.start
+    return index
+
+
+def _adaptive_max(x: np.ndarray, *, out: Ints) -> tuple[np.ndarray, np.ndarray]:
+    dims = len(out)
+    indices = np.empty((*x.shape[:-dims], *out), np.int64)
+    bounds = [list(zip(*_bounds(n, o), strict=True)) for n, o in zip(x.shape[-dims:], out, strict=True)]
+    for at in np.ndindex(*out):
+        slices = tuple(slice(*map(int, b[i])) for b, i in zip(bounds, at, strict=True))
+        indices[(..., *at)] = _largest_in(x, slices)
+    return _take(x, indices, dims=dims), indices
+
+
+def _picked_rule(g: Any, results: Any, x_spec: Spec, out: Ints) -> tuple[Tensor]:
+    return (apply(POOL_PUT, (g[0], results[1]), (x_spec.shape[-len(out) :],)),)
+
+
+def _pair_spec(x: Spec, *, out: Ints) -> tuple[Spec, Spec]:
+    shape = (*x.shape[: -len(out)], *out)
+    return spec_of(shape, x.dtype), spec_of(shape, dtypes.int64)
+
+
+ADAPTIVE_MAX = {
+    dims: operation(f"adaptive_max_pool{dims}d", _pair_spec, _adaptive_max, node=f"AdaptiveMaxPool{dims}DBackward0").gradient(
+        _picked_rule
+    )
+    for dims in (2, 3)
+}
+
+
+def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
+    name = f"adaptive_max_pool{dims}d"
+    spec = settle(input).spec
+    if spec.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
+    out = _targets(output_size, dims, spec.shape, name)
+    if any(o < 0 for o in out):
+        shape = [*spec.shape[:-dims], *out]
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
+    if any(n == 0 for n in spec.shape[1:]):
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(spec.shape)} "
+            f"with dimension {spec.shape.index(0)} being empty"
+        )
+    if not spec.dtype.is_floating_point:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
+    values, indices = apply(ADAPTIVE_MAX[dims], (input,), (out,))
+    return (values, indices) if return_indices else values
+
+
+@public(function=False, method=False, functional=True)
+def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima over as many windows as `output_size` says. Shapes: (N, C, L) or (C, L)."""
+    _check_signal(input, "adaptive_max_pool1d")
+    size = (1, _one(output_size, "adaptive_max_pool1d"))
+    values, indices = _adaptive_maximum(2, input.unsqueeze(-2), size, True)
+    return (values.squeeze(-2), indices.squeeze(-2)) if return_indices else values.squeeze(-2)
+
+
+@public(function=False, method=False, functional=True)
+def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima over as many windows as `output_size` says. Shapes: (N, C, H, W) or (C, H, W).
+
+    >>> F.adaptive_max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
+    tensor([[[4.]]])
+    """
+    return _adaptive_maximum(2, input, output_size, return_indices)
+
+
+@public(function=False, method=False, functional=True)
+def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
+    """Maxima over as many windows as `output_size` says. Shapes: (N, C, D, H, W) or (C, D, H, W)."""
+    return _adaptive_maximum(3, input, output_size, return_indices)
+
+
+def _always_indices(name: str, pool: Callable[..., Any]) -> None:
+    def f(*args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("return_indices", None)
+        return pool(*args, **kwargs, return_indices=True)
+
+    f.__name__ = f.__qualname__ = f"{name}_with_indices"
+    f.__doc__ = f"`{name}` with `return_indices=True`."
+    public(function=False, method=False, functional=True)(f)
+
+
+for _name, _pool in (("1d", adaptive_max_pool1d), ("2d", adaptive_max_pool2d), ("3d", adaptive_max_pool3d)):
+    _always_indices(f"adaptive_max_pool{_name}", _pool)
+
+
+@public(method=False)
+def _adaptive_max_pool1d(input: Tensor, output_size: Any) -> Any:
+    """`torch.adaptive_max_pool1d`: values and indices."""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
+def _publish() -> None:
+    from .public import FUNCTIONS
+
+    FUNCTIONS["adaptive_max_pool1d"] = FUNCTIONS.pop("_adaptive_max_pool1d")
+
+
+_publish()
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Fractional maxima
+
+
+def _starts(sample: np.ndarray, n: int, out: int, pool: int) -> np.ndarray:
+    """Where the windows of a pseudo-random sequence begin (Graham 2014), for each sample in [0, 1)."""
+    if out == 1:
+        return np.full((*sample.shape, 1), n - pool)
+    kind = sample.dtype.type
+    alpha = kind(n - pool) / kind(out - 1)
+    i = np.arange(out).astype(sample.dtype)
+    starts = ((i + sample[..., None]) * alpha).astype(np.int64) - (sample[..., None] * alpha).astype(np.int64)
+    starts[..., -1] = n - pool
+    return starts
+
+
+def _fractional(x: np.ndarray, samples: np.ndarray, *, kernel: Ints, out: Ints) -> tuple[np.ndarray, np.ndarray]:
+    dims = len(out)
+    lead = x.shape[:-dims]
+    samples = samples.reshape(*lead, dims)
+    order = (1, 0) if dims == 2 else (0, 1, 2)  # of the samples: a plane's first one is for its width
+    positions: Any = np.zeros((*lead, *[1] * (2 * dims)), np.int64)
+    for axis in range(dims):
+        starts = _starts(samples[..., order[axis]], x.shape[-dims + axis], out[axis], kernel[axis])
+        at = starts[..., None] + np.arange(kernel[axis])  # (*lead, out, kernel)
+        shape = [1] * (2 * dims)
+        shape[axis], shape[dims + axis] = out[axis], kernel[axis]
+        positions = positions * x.shape[-dims + axis] + at.reshape(*lead, *shape)
+    positions = positions.reshape(*lead, math.prod(out), math.prod(kernel))
+    numbers = np.take_along_axis(_flat(x, dims)[..., None, :], positions, -1)
+    best = np.where(np.isnan(numbers), np.inf, numbers).argmax(-1)
+    indices = np.take_along_axis(positions, best[..., None], -1)[..., 0].reshape(*lead, *out)
+    return _take(x, indices, dims=dims), indices
+
+
+FRACTIONAL_MAX = {
+    dims: operation(
+        f"fractional_max_pool{dims}d",
+        lambda x, samples, *, kernel, out: _pair_spec(x, out=out),
+        _fractional,
+        node=f"FractionalMaxPool{dims}DBackward0",
+    ).gradient(lambda g, results, x_spec, out: (*_picked_rule(g, results, x_spec, out), None))
+    for dims in (2, 3)
+}
+
+
+def _fractional_max(dims: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any, return_indices: bool,
+                    samples: Tensor | None) -> Any:  # fmt: skip
+    name = f"fractional_max_pool{dims}d"
+    if output_size is None and output_ratio is None:
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    spec = settle(input).spec
+    if spec.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
+    space = spec.shape[-dims:]
+    if output_size is None:
+        ratios = (output_ratio,) * dims if isinstance(output_ratio, float) else tuple(output_ratio)
+        output_size = [int(n * r) for n, r in zip(space, ratios, strict=True)]
+    kernel = (kernel_size,) * dims if isinstance(kernel_size, int) else tuple(kernel_size)
+    out = (output_size,) * dims if isinstance(output_size, int) else tuple(output_size)
+    for word, k, o, n in zip(("time", "height", "width")[-dims:], kernel, out, space, strict=True):
+        if o + k - 1 > n:
+            raise RuntimeError(f"{name}(): pool {word} {k} too large relative to input {word} {n}")
+    if samples is None:
+        batch = 1 if spec.ndim == dims + 1 else spec.shape[0]
+        samples = wrap(uniform(engine_of(None), (batch, spec.shape[-dims - 1], dims), 0.0, 1.0, spec.dtype.name))
+    values, indices = apply(FRACTIONAL_MAX[dims], (input, samples), (kernel, out))
+    return (values, indices) if return_indices else values
+
+
+@public(function=False, method=False, functional=True)
+def fractional_max_pool2d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+                          return_indices: bool = False, _random_samples: Tensor | None = None) -> Any:  # fmt: skip
+    """Maxima over windows that begin at random places (Graham 2014). Shapes: (N, C, H, W) or (C, H, W)."""
+    return _fractional_max(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+@public(function=False, method=False, functional=True)
+def fractional_max_pool3d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None,
+                          return_indices: bool = False, _random_samples: Tensor | None = None) -> Any:  # fmt: skip
+    """Maxima over windows that begin at random places. Shapes: (N, C, T, H, W) or (C, T, H, W)."""
+    return _fractional_max(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+
+
+for _name, _pool in (("fractional_max_pool2d", fractional_max_pool2d), ("fractional_max_pool3d", fractional_max_pool3d)):
+    _always_indices(_name, _pool)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Unpooling
+
+
+def _unpool(x: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
+    """Puts each number to the position its index names; zeros elsewhere."""
+    size = math.prod(space)
+    wrong = indices[(indices < 0) | (indices >= size)]
+    if wrong.size:
+        raise RuntimeError(
+            f"Found an invalid max index: {wrong.flat[0]} (output volumes are of size {'x'.join(map(str, space))})"
+        )
+    whole = np.zeros((*x.shape[: -len(space)], size), x.dtype)
+    np.put_along_axis(whole, _flat(indices, len(space)), _flat(x, len(space)), -1)
+    return whole.reshape(*x.shape[: -len(space)], *space)
+
+
+def _unpool_operation(dims: int) -> Operation:
+    op = operation(
+        f"max_unpool{dims}d", lambda x, indices, *, space: spec_of((*x.shape[: -len(space)], *space), x.dtype), _unpool,
+        node=f"MaxUnpool{dims}DBackward0",
+    )  # fmt: skip
+    return op.gradient(x=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
+
+
+MAX_UNPOOL = {2: _unpool_operation(2), 3: _unpool_operation(3)}
+
+
+def _each(value: Any, dims: int) -> Ints:
+    return (value,) * dims if isinstance(value, int) else tuple(value) if len(value) == dims else tuple(value) * dims
+
+
+def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, output_size: Any) -> Ints:
+    natural = tuple((n - 1) * s + k - 2 * p for n, k, s, p in zip(space, kernel, stride, padding, strict=True))
+    if output_size is None:
+        return natural
+    wanted = tuple(output_size)
+    dims = len(kernel)
+    if len(wanted) == dims + 2:
+        wanted = wanted[2:]
+    if len(wanted) != dims:
+        raise ValueError(
+            f"output_size should be a sequence containing {dims} or {dims + 2} elements, but it has a length of '{len(wanted)}'"
+        )
+    for d, (n, w, s) in enumerate(zip(natural, wanted, stride, strict=True)):
+        if not n - s < w < n + s:
+            raise ValueError(f'invalid output_size "{list(wanted)}" (dim {d} must be between {n - s} and {n + s})')
+    return wanted
+
+
+def _max_unpool(dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> Tensor:
+    kernel = _each(kernel_size, dims)
+    strides = kernel if stride is None else _each(stride, dims)
+    spec = settle(input).spec
+    if settle(indices).spec.dtype is not dtypes.int64:
+        raise RuntimeError(
+            f"elements in indices should be type int64 but got: {indices._value.spec.dtype.scalar_name}"
+        )
+    if indices._value.spec.shape != spec.shape:
+        raise RuntimeError(
+            f"Expected shape of indices to be same as that of the input tensor ({list(spec.shape)}) but got indices tensor with "
+            f"shape: {list(indices._value.spec.shape)}"
+        )
+    lifted = dims == 1
+    size = _unpooled_size(spec.shape[-dims:], kernel, strides, _each(padding, dims), output_size)
+    if lifted:
+        return apply(MAX_UNPOOL[2], (input.unsqueeze(-1), indices.unsqueeze(-1)), ((*size, 1),)).squeeze(-1)
+    if spec.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(
+            f"Input to max_unpooling{dims}d should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with dim = {spec.ndim}"
+        )
+    return apply(MAX_UNPOOL[dims], (input, indices), (size,))
+
+
+@public(function=False, method=False, functional=True)
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+                 output_size: Any = None) -> Tensor:  # fmt: skip
+    """The inverse of `max_pool1d` as far as there is one: maxima back in their places, zeros elsewhere."""
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
+
+
+@public(function=False, method=False, functional=True)
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+                 output_size: Any = None) -> Tensor:  # fmt: skip
+    """The inverse of `max_pool2d` as far as there is one: maxima back in their places, zeros elsewhere."""
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
+
+
+@public(function=False, method=False, functional=True)
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
+                 output_size: Any = None) -> Tensor:  # fmt: skip
+    """The inverse of `max_pool3d` as far as there is one: maxima back in their places, zeros elsewhere."""
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Power averages
+
+
+def _power_pool(pool: Any, input: Tensor, norm_type: float, kernel: Ints, stride: Any, ceil_mode: bool) -> Tensor:
+    mean = pool(input.pow(norm_type), kernel, stride, 0, ceil_mode)
+    return (mean.sign() * mean.abs().relu() * math.prod(kernel)).pow(1.0 / norm_type)
+
+
+@public(function=False, method=False, functional=True)
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+    """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, L) or (C, L)."""
+    return _power_pool(avg_pool1d, input, norm_type, _each(kernel_size, 1), stride, ceil_mode)
+
+
+@public(function=False, method=False, functional=True)
+def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+    """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, H, W) or (C, H, W)."""
+    return _power_pool(avg_pool2d, input, norm_type, _each(kernel_size, 2), stride, ceil_mode)
+
+
+@public(function=False, method=False, functional=True)
+def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+    """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, D, H, W) or (C, D, H, W)."""
+    return _power_pool(avg_pool3d, input, norm_type, _each(kernel_size, 3), stride, ceil_mode)

@@ -19,6 +19,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .public import public
+from .results import result_type
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
 
 
@@ -227,6 +228,10 @@ rad2deg = unary("rad2deg", np.rad2deg, lambda g: g * (180 / math.pi), "Radians a
 # Of two operands
 
 
+def _step_gradient(g: Tensor, through: Tensor) -> Tensor:
+    return g * through
+
+
 def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True) -> Operation:
     op = operation(name, infer, lambda x, y: kernel(x, y))
 
@@ -253,6 +258,65 @@ LOGADDEXP.gradient(x=lambda g, x, result: g * exp(x - result), y=lambda g, y, re
 LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).", pointwise, inplace=False)
 LOGADDEXP2.gradient(x=lambda g, x, result: g * exp2(x - result), y=lambda g, y, result: g * exp2(y - result))
 NEXTAFTER = _binary("nextafter", np.nextafter, "The next number after `input` towards `other`.")
+NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", pointwise)
 _binary("lcm", np.lcm, "The least common multiple.", pointwise)
 _binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The sine over its argument; powers of two
+
+
+def _sinc_gradient(g: Tensor, x: Tensor) -> Tensor:
+    from .selection import where
+
+    t = x * math.pi
+    slope = (t * cos(t) - sin(t)) / (t * x)
+    return g * conj(where(x == 0, 0, slope))
+
+
+sinc = unary("sinc", lambda x: np.sinc(x), _sinc_gradient, """sin(pi x) / (pi x), 1 at 0.
+
+    >>> torch.sinc(torch.tensor([0., 0.5]))
+    tensor([1.0000, 0.6366])
+    """)  # fmt: skip
+
+LDEXP = operation("ldexp", pointwise_float, lambda x, y: x * np.exp2(y))
+LDEXP.gradient(x=lambda g, y: g * conj(_two_to(y)), y=lambda g, result: g * conj(result) * math.log(2))
+
+
+def _two_to(y: Any) -> Any:
+    return 2.0**y
+
+
+@public(inplace=True, out=True)
+def ldexp(input: Tensor, other: Any) -> Tensor:
+    """`input * 2 ** other`.
+
+    >>> torch.ldexp(torch.tensor([1.]), torch.tensor([3]))
+    tensor([8.])
+    """
+    return apply(LDEXP, (input, other))
+
+
+def _frexp_spec(x: Spec) -> tuple[Spec, Spec]:
+    if not x.dtype.is_floating_point:
+        raise RuntimeError("torch.frexp() only supports floating-point dtypes")
+    return broadcast((x,), x.dtype), broadcast((x,), dtypes.int32)
+
+
+FREXP = operation("frexp", _frexp_spec, lambda x: np.frexp(x))
+FREXP.gradient(lambda g, results: (g[0] / exp2(results[1].to(g[0].dtype)),))
+Frexp = result_type("frexp", ("mantissa", "exponent"))
+
+
+@public(out=True)
+def frexp(input: Tensor) -> Any:
+    """Mantissa and exponent: `input == mantissa * 2 ** exponent` with 1/2 <= |mantissa| < 1.
+
+    >>> torch.frexp(torch.tensor([8.])).exponent
+    tensor([4], dtype=torch.int32)
+    """
+    return Frexp(apply(FREXP, (input,)))
+
+

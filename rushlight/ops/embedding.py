@@ -1,1 +1,387 @@
-"""Being written by the convolution/pooling engineer, who took over these files."""
+"""Embeddings: rows of a table picked by integers, and sums, means or maxima of bags of rows.
+
+The derivative of picking rows adds each gradient to its row: the gradients are sorted by row and every run is added up at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.record.memory import assign
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import Tensor
+
+from .creation import wrap
+from .public import public
+
+INDICES = (dtypes.int64, dtypes.int32)
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Kernels
+
+
+def _check_rows(indices: np.ndarray, rows: int) -> None:
+    if indices.size and (indices.min() < 0 or indices.max() >= rows):
+        wrong = indices[(indices < 0) | (indices >= rows)]
+        raise IndexError(f"index out of range in self (index {wrong.flat[0]}, table of {rows} rows)")
+
+
+def _rows(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    _check_rows(indices, len(weight))
+    return np.take(weight, indices, axis=0)
+
+
+def _shares(indices: np.ndarray, padding_idx: int, by_freq: bool, kind: np.dtype) -> np.ndarray | None:
+    """What each pick's gradient counts: 0 for the padding row, 1 / frequency with `by_freq`; None where all count 1."""
+    if not by_freq and padding_idx < 0:
+        return None
+    shares = np.ones(indices.shape, kind)
+    if by_freq and indices.size:
+        shares /= np.bincount(indices.ravel())[indices]
+    return np.where(indices == padding_idx, 0, shares).astype(kind)
+
+
+def _add_rows(d: np.ndarray, indices: np.ndarray, *, rows: int, padding_idx: int, by_freq: bool) -> np.ndarray:
+    """The adjoint of picking: (*, width) gradients added to the rows of a table."""
+    width = d.shape[-1]
+    total = np.zeros((rows, width), d.dtype)
+    if not indices.size:
+        return total
+    shares = _shares(indices, padding_idx, by_freq, d.dtype)
+    flat = (d if shares is None else d * shares[..., None]).reshape(-1, width)
+    order = np.argsort(indices, axis=None, kind="stable")
+    ordered = indices.ravel()[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    total[ordered[starts]] = np.add.reduceat(flat[order], starts, axis=0)
+    return total
+
+
+def _weighed_rows(x: np.ndarray, indices: np.ndarray, *, padding_idx: int, by_freq: bool) -> np.ndarray:
+    """The adjoint of `_add_rows`."""
+    shares = _shares(indices, padding_idx, by_freq, x.dtype)
+    found = np.take(x, indices, axis=0)
+    return found if shares is None else found * shares[..., None]
+
+
+def _renormalised(weight: np.ndarray, indices: np.ndarray, max_norm: Any, norm_type: Any) -> np.ndarray:
+    """Scales the picked rows down to `max_norm`."""
+    _check_rows(indices, len(weight))
+    picked = np.unique(indices)
+    rows = weight[picked]
+    norms = np.linalg.norm(rows.astype(np.float64), ord=float(norm_type), axis=1)
+    scale = np.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)
+    weight[picked] = rows * scale[:, None].astype(weight.dtype)
+    return weight
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Embedding
+
+
+def _picked_spec(weight: Spec, indices: Spec, **_: Any) -> Spec:
+    return spec_of((*indices.shape, *weight.shape[1:]), weight.dtype)
+
+
+EMBEDDING = operation(
+    "embedding", lambda weight, indices, *, padding_idx, by_freq: _picked_spec(weight, indices),
+    lambda weight, indices, *, padding_idx, by_freq: _rows(weight, indices),
+)  # fmt: skip
+ADD_ROWS = operation(
+    "embedding_backward", lambda d, indices, *, rows, padding_idx, by_freq: spec_of((rows, d.shape[-1]), d.dtype), _add_rows,
+    node="EmbeddingDenseBackwardBackward0",
+)  # fmt: skip
+WEIGHED_ROWS = operation(
+    "embedding_weighed", lambda x, indices, *, padding_idx, by_freq: _picked_spec(x, indices), _weighed_rows,
+    node="EmbeddingBackward0",
+)  # fmt: skip
+
+
+def _add_rows_of(g: Tensor, indices: Tensor, rows: int, padding_idx: int, by_freq: bool) -> Tensor:
+    return apply(ADD_ROWS, (g, indices), (rows, padding_idx, by_freq))
+
+
+EMBEDDING.gradient(
+    weight=lambda g, indices, weight_spec, padding_idx, by_freq: _add_rows_of(
+        g, indices, weight_spec.shape[0], padding_idx, by_freq
+    )
+)
+ADD_ROWS.gradient(
+    d=lambda g, indices, padding_idx, by_freq: apply(WEIGHED_ROWS, (g, indices), (padding_idx, by_freq))
+)
+WEIGHED_ROWS.gradient(
+    x=lambda g, indices, x_spec, padding_idx, by_freq: _add_rows_of(g, indices, x_spec.shape[0], padding_idx, by_freq)
+)
+RENORM_ROWS = operation("embedding_renorm", lambda weight, indices, max_norm, norm_type: weight, _renormalised,
+                        overwrites=True)  # fmt: skip
+
+
+def _padding_row(padding_idx: int | None, rows: int) -> int:
+    if padding_idx is None:
+        return -1
+    if not -rows <= padding_idx < rows:
+        raise AssertionError("Padding_idx must be within num_embeddings")
+    return padding_idx % rows
+
+
+def _check_indices(indices: Tensor, rows: int, function: str) -> None:
+    value = settle(indices)
+    if value.spec.dtype not in INDICES:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"torch.{value.spec.dtype.scalar_name}Tensor instead (while checking arguments for {function})"
+        )
+    if value.buf is not None:
+        _check_rows(value.buf, rows)
+
+
+def _limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
+    """Writes the scaled rows into the table, outside the tape."""
+    me = recorder()
+    tracking, me.tracking = me.tracking, False
+    try:
+        assign(weight, apply(RENORM_ROWS, (weight, indices, float(max_norm), float(norm_type))))
+    finally:
+        me.tracking = tracking
+
+
+@public(function=False, method=False, functional=True)
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+              norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
+    """The rows of `weight` that `input` names (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html).
+
+    Shapes: input (*) of int64 or int32, weight (V, D); result (*, D).  Row `padding_idx` gets no gradient.  With `max_norm`, the rows
+    used are first scaled down in place.  Raises IndexError for a row that does not exist.  Gradients are dense, also with `sparse`.
+
+    >>> F.embedding(torch.tensor([1, 0]), torch.tensor([[1., 2.], [3., 4.]]))
+    tensor([[3., 4.],
+            [1., 2.]])
+    """
+    table = settle(weight).spec
+    if table.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    row = _padding_row(padding_idx, table.shape[0])
+    _check_indices(input, table.shape[0], "embedding")
+    if max_norm is not None:
+        _limit_norms(weight, input, max_norm, norm_type)
+    return apply(EMBEDDING, (weight, input), (row, scale_grad_by_freq))
+
+
+def _torch_embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False,
+                     sparse: bool = False) -> Tensor:  # fmt: skip
+    """`torch.nn.functional.embedding` with its arguments in another order."""
+    return embedding(indices, weight, None if padding_idx < 0 else padding_idx, None, 2.0, scale_grad_by_freq, sparse)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bags
+
+
+def _bags(indices: np.ndarray, offsets: np.ndarray, include_last: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The first row of each bag, and how many rows it has."""
+    _check_offsets(offsets, indices.size)
+    starts = offsets[:-1] if include_last else offsets
+    ends = np.append(starts[1:], offsets[-1] if include_last else indices.size) if len(starts) else starts
+    return starts, ends - starts
+
+
+def _check_offsets(offsets: np.ndarray, count: int) -> None:
+    if offsets.size and offsets[0] != 0:
+        raise RuntimeError(
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+            f"{offsets[0]}"
+        )
+    if offsets.size and offsets[-1] > count:
+        raise RuntimeError(
+            f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of {offsets[-1]}"
+        )
+
+
+def _bag_of_rows(indices: np.ndarray, offsets: np.ndarray, include_last: bool, padding_idx: int) -> tuple[Any, Any, int]:
+    """The bag of each row (in order), which rows count, and how many bags there are."""
+    _, lengths = _bags(indices, offsets, include_last)
+    bag = np.repeat(np.arange(len(lengths)), lengths)
+    return bag, indices[: len(bag)] != padding_idx, len(lengths)
+
+
+def _divisors(bag: Any, kept: Any, bags: int, kind: np.dtype) -> Any:
+    return np.maximum(np.bincount(bag[kept], minlength=bags), 1).astype(kind)[:, None]
+
+
+def _reduce_bags(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool) -> Any:
+    bag, kept, bags = _bag_of_rows(indices, offsets, include_last, padding_idx)
+    total = np.zeros((bags, rows.shape[1]), rows.dtype)
+    np.add.at(total, bag[kept], rows[: len(bag)][kept])
+    return total / _divisors(bag, kept, bags, rows.dtype) if mean else total
+
+
+def _spread_bags(d: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool) -> Any:
+    bag, kept, bags = _bag_of_rows(indices, offsets, include_last, padding_idx)
+    if mean:
+        d = d / _divisors(bag, kept, bags, d.dtype)
+    rows = np.zeros((indices.size, d.shape[1]), d.dtype)
+    rows[: len(bag)][kept] = d[bag[kept]]
+    return rows
+
+
+def _bags_spec(rows: Spec, indices: Spec, offsets: Spec, *, include_last: bool, **_: Any) -> Spec:
+    return spec_of((max(offsets.shape[0] - include_last, 0), rows.shape[1]), rows.dtype)
+
+
+REDUCE_BAGS = operation("embedding_bag", _bags_spec, _reduce_bags)
+SPREAD_BAGS = operation(
+    "embedding_bag_backward",
+    lambda d, indices, offsets, *, mean, padding_idx, include_last: spec_of((indices.numel, d.shape[1]), d.dtype),
+    _spread_bags,
+    node="EmbeddingBagBackwardBackward0",
+)
+REDUCE_BAGS.gradient(
+    rows=lambda g, indices, offsets, mean, padding_idx, include_last: apply(
+        SPREAD_BAGS, (g, indices, offsets), (mean, padding_idx, include_last)
+    )
+)
+SPREAD_BAGS.gradient(
+    d=lambda g, indices, offsets, mean, padding_idx, include_last: apply(
+        REDUCE_BAGS, (g, indices, offsets), (mean, padding_idx, include_last)
+    )
+)
+
+
+def _largest_of_bags(rows: Any, indices: Any, offsets: Any, *, padding_idx: int, include_last: bool) -> tuple[Any, Any]:
+    """The largest numbers of each bag and the rows that hold them (-1: the bag is empty)."""
+    starts, lengths = _bags(indices, offsets, include_last)
+    found = np.zeros((len(starts), rows.shape[1]), rows.dtype)
+    at = np.full(found.shape, -1, np.int64)
+    for bag, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        here = start + np.flatnonzero(indices[start : start + length] != padding_idx)
+        if len(here):
+            at[bag] = here[np.argmax(rows[here], axis=0)]
+            found[bag] = np.max(rows[here], axis=0)
+    return found, at
+
+
+def _to_largest(d: Any, at: Any, *, rows: int) -> Any:
+    total = np.zeros((rows, d.shape[1]), d.dtype)
+    bag, column = np.nonzero(at >= 0)
+    total[at[bag, column], column] = d[bag, column]
+    return total
+
+
+def _from_largest(x: Any, at: Any) -> Any:
+    return np.where(at >= 0, np.take_along_axis(x, np.maximum(at, 0), 0), 0) if len(x) else np.zeros(at.shape, x.dtype)
+
+
+def _largest_spec(rows: Spec, indices: Spec, offsets: Spec, **kw: Any) -> tuple[Spec, Spec]:
+    found = _bags_spec(rows, indices, offsets, include_last=kw["include_last"])
+    return found, spec_of(found.shape, dtypes.int64)
+
+
+MAX_BAGS = operation(
+    "embedding_bag_max", lambda rows, indices, offsets, *, padding_idx, include_last: _largest_spec(
+        rows, indices, offsets, include_last=include_last), _largest_of_bags, node="EmbeddingBagBackward0",
+)  # fmt: skip
+TO_LARGEST = operation("embedding_bag_max_backward", lambda d, at, *, rows: spec_of((rows, d.shape[1]), d.dtype), _to_largest)
+FROM_LARGEST = operation("embedding_bag_max_take", lambda x, at: spec_of(at.shape, x.dtype), _from_largest)
+MAX_BAGS.gradient(
+    lambda g, results, rows_spec: (apply(TO_LARGEST, (g[0], results[1]), (rows_spec.shape[0],)), None, None)
+)
+TO_LARGEST.gradient(d=lambda g, at: apply(FROM_LARGEST, (g, at)))
+FROM_LARGEST.gradient(x=lambda g, at, x_spec: apply(TO_LARGEST, (g, at), (x_spec.shape[0],)))
+
+
+def _look_through(pairs: list[Any]) -> list[Any]:
+    """PyTorch picks and adds up in one step: show what the picked rows come from."""
+    function = pairs[0][0]
+    return pairs if function is None else list(function.next_functions)
+
+
+REDUCE_BAGS.shown = MAX_BAGS.shown = _look_through
+
+
+@public(function=False, method=False, functional=True)
+def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, max_norm: float | None = None,
+                  norm_type: float = 2, scale_grad_by_freq: bool = False, mode: str = "mean", sparse: bool = False,
+                  per_sample_weights: Tensor | None = None, include_last_offset: bool = False,
+                  padding_idx: int | None = None) -> Tensor:  # fmt: skip
+    """Sums, means or maxima of bags of rows of `weight`
+    (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding_bag.html).
+
+    Shapes: input (B, N), every row a bag; or (N) with `offsets` (B), where each bag begins.  Result (B, D).  `per_sample_weights`
+    scales the rows of a sum.
+    """
+    if settle(weight).spec.dtype in INDICES and settle(input).spec.dtype.is_floating_point:
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is deprecated, "
+            "and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=2,
+        )
+        input, weight = weight, input
+    if per_sample_weights is not None and settle(per_sample_weights).spec.shape != settle(input).spec.shape:
+        raise ValueError(
+            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the same "
+            f"shape as the input ({list(input.shape)})"
+        )
+    input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError("mode has to be one of sum, mean or max")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode="
+            f"'{mode}'). Please open a feature request on GitHub."
+        )
+    if mode == "max" and scale_grad_by_freq:
+        raise ValueError("max mode does not support scaling the gradient by the frequency")
+    if mode == "max" and sparse:
+        raise ValueError("max mode does not support sparse weights")
+    return _embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, per_sample_weights,
+                          include_last_offset, padding_idx)  # fmt: skip
+
+
+def _flat_bags(input: Tensor, offsets: Tensor | None, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+    shape = settle(input).spec.shape
+    if len(shape) == 2:
+        if offsets is not None:
+            raise ValueError(
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                f"However, found offsets of type {type(offsets)}"
+            )
+        starts = np.arange(0, shape[0] * shape[1], shape[1]) if shape[1] else np.zeros(shape[0], np.int64)
+        return input.reshape(-1), wrap(starts), None if weights is None else weights.reshape(-1)
+    if len(shape) != 1:
+        raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {len(shape)}")
+    if offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if settle(offsets).spec.ndim != 1:
+        raise ValueError("offsets has to be a 1D Tensor")
+    if offsets._value.buf is not None:
+        _check_offsets(offsets._value.buf, shape[0])
+    return input, offsets, weights
+
+
+def _embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor, max_norm: Any, norm_type: float, by_freq: bool, mode: str,
+                   per_sample_weights: Any, include_last: bool, padding_idx: int | None) -> Tensor:  # fmt: skip
+    table = settle(weight).spec
+    row = _padding_row(padding_idx, table.shape[0])
+    _check_indices(input, table.shape[0], "embedding_bag")
+    if max_norm is not None:
+        _limit_norms(weight, input, max_norm, norm_type)
+    rows = apply(EMBEDDING, (weight, input), (-1, by_freq))
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(1)
+    if mode == "max":
+        return apply(MAX_BAGS, (rows, input, offsets), (row, include_last))[0]
+    return apply(REDUCE_BAGS, (rows, input, offsets), (mode == "mean", row, include_last))
+
+
+def _publish() -> None:
+    from .public import FUNCTIONS
+
+    FUNCTIONS["embedding"] = _torch_embedding
+
+
+_publish()

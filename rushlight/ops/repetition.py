@@ -1,4 +1,4 @@
-"""The same elements again or in other places: `repeat`, `tile`, `repeat_interleave`, `flip`, `roll`, `rot90`, grids and `one_hot`."""
+"""The same elements again or in other places: `repeat`, `tile`, `repeat_interleave`, `flip`, `roll`, `rot90`, grids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .joining import stack
-from .public import FUNCTIONAL, public
+from .public import public
 from .rules import fresh
 from .slices import index_select
 from .view import EXPAND, look_at
@@ -339,51 +339,3 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
     pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     chosen = np.array(list(pick(range(spec.numel), r)), "int64").reshape(-1, r)
     return stack([index_select(input, 0, wrap(column.copy())) for column in chosen.T], 1)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# one_hot
-
-
-def _one_hot(x: np.ndarray, *, classes: int) -> np.ndarray:
-    if x.size and (x.min() < 0 or x.max() >= classes):
-        raise RuntimeError(_wrong_class(x))
-    found = np.zeros((x.size, classes), "int64")
-    found[np.arange(x.size), x.reshape(-1)] = 1
-    return found.reshape(*x.shape, classes)
-
-
-def _wrong_class(x: np.ndarray) -> str:
-    return "Class values must be non-negative." if x.min() < 0 else "Class values must be smaller than num_classes."
-
-
-ONE_HOT = operation("one_hot", lambda x, *, classes: spec_of((*x.shape, classes), dtypes.int64), _one_hot)
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """A one at each element's class along a new last dimension, zeros elsewhere; int64.
-
-    Without `num_classes`, there are as many classes as the largest says.
-
-    >>> torch.nn.functional.one_hot(torch.tensor([0, 2]))
-    tensor([[1, 0, 0],
-            [0, 0, 1]])
-    """
-    spec = settle(tensor).spec
-    if spec.dtype is not dtypes.int64:
-        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if spec.numel == 0:
-        if num_classes <= 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    elif num_classes == -1:
-        found = realize(tensor)
-        if found.min() < 0:
-            raise RuntimeError("Class values must be non-negative.")
-        num_classes = int(found.max()) + 1
-    buf = tensor._value.buf
-    if buf is not None and spec.numel and (buf.min() < 0 or buf.max() >= num_classes):
-        raise RuntimeError(_wrong_class(buf))
-    return apply(ONE_HOT, (tensor,), (num_classes,))
-
-
-FUNCTIONAL["one_hot"] = one_hot

@@ -327,10 +327,8 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
         settle(t._base)
     if new._value.spec is not spec:
         new = _fitted(new, spec)
-    history = before(t if t._base is None else t._base)
-    made = new._node
-    if isinstance(made, Node) and made.step is not None and made.saved and 0 in made.step.saves:
-        made.cloned = made.saved[made.step.saves.index(0)] is t._value
+    on_tape = recorder().tracking and (new._node is not None or t._node is not None)
+    history = _history(t, new) if on_tape else None
     storage = t._storage
     if storage is None:
         old = t._value
@@ -341,9 +339,17 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
         _write_through(t, storage, new)
     else:
         _replace_root(t, storage, new)
-    if recorder().tracking and (new._node is not None or t._node is not None):
+    if history is not None:
         _rebase(t, new, history)
     return t
+
+
+def _history(t: Tensor, new: Tensor) -> Tensor:
+    """A handle on what is about to be overwritten; the operation that writes keeps its own copy of it."""
+    made = new._node
+    if isinstance(made, Node) and made.step is not None and made.saved and 0 in made.step.saves:
+        made.cloned = made.saved[made.step.saves.index(0)] is t._value
+    return before(t if t._base is None else t._base)
 
 
 def _fitted(new: Tensor, spec: Spec) -> Tensor:

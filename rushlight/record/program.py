@@ -124,6 +124,8 @@ def _half(dtype: Any) -> bool:
 def _laid_out(array: np.ndarray, value: Value) -> np.ndarray:
     """The array with the strides that its Spec promises."""
     spec = value.spec
+    if spec.wrapped:
+        return array  # a number
     if array.flags.c_contiguous and spec.is_contiguous:
         return array
     if all(n == 1 or a == b for n, a, b in zip(spec.shape, array.strides, spec.byte_strides, strict=True)):

@@ -1,0 +1,153 @@
+"""The gamma function's relatives on NumPy arrays, in double precision: log gamma, digamma, the Hurwitz zeta function, polygamma.
+
+Each brings its argument to a place where a short series is exact and follows a recurrence or a reflection back.  Formulas: NIST Digital
+Library of Mathematical Functions, chapters 5 and 25 (https://dlmf.nist.gov).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+_EULER = 0.57721566490153286060651209008240243
+_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)  # B_2, B_4, ...
+
+
+def _zeta_minus_one(s: int) -> float:
+    """zeta(s) - 1 for whole s >= 2, by summing small terms first, with Euler and Maclaurin's tail."""
+    n = 12
+    head = math.fsum(k**-s for k in range(2, n))
+    tail = n ** (1 - s) / (s - 1) + n**-s / 2
+    rising, power, factorial = float(s), n ** -(s + 1.0), 2.0
+    for j, b in enumerate(_BERNOULLI[:8]):
+        tail += b / factorial * rising * power
+        rising *= (s + 2 * j + 1) * (s + 2 * j + 2)
+        factorial *= (2 * j + 3) * (2 * j + 4)
+        power /= n * n
+    return head + tail
+
+
+_TAYLOR = tuple((-1) ** k * _zeta_minus_one(k) / k for k in range(2, 30))  # DLMF 5.7.3
+
+
+def _series(z: np.ndarray) -> np.ndarray:
+    """log gamma(2 + z) for |z| <= 1/2."""
+    total = np.zeros_like(z)
+    for c in reversed(_TAYLOR):
+        total = (total + c) * z
+    return z * (1 - _EULER + total)
+
+
+def lgamma(x: Any) -> np.ndarray:
+    """log |gamma(x)|; infinite at 0, -1, -2, ..."""
+    x = np.asarray(x, np.float64)
+    size = np.where(x < 0.5, 1.0 - x, x)
+    found = _lgamma_right(size)
+    mirrored = np.log(math.pi / np.abs(_sin_pi(x))) - found
+    small = _series(np.where(np.abs(x) < 0.5, x, 0.0)) - np.log1p(np.where(np.abs(x) < 0.5, x, 0.0)) - np.log(np.abs(x))
+    found = np.where(x < 0.5, np.where(x > -0.5, small, mirrored), found)
+    return np.where((x <= 0) & (x == np.floor(x)), np.inf, found)
+
+
+def _sin_pi(x: np.ndarray) -> np.ndarray:
+    """sin(pi x), exactly zero at whole numbers."""
+    rest = x - 2.0 * np.round(x / 2.0)
+    rest = np.where(np.abs(rest) > 0.5, np.copysign(1.0, rest) - rest, rest)
+    return np.sin(math.pi * rest)
+
+
+def _lgamma_right(x: np.ndarray) -> np.ndarray:
+    """For x >= 1/2: down to the series about 2, or Stirling's from 10 on."""
+    small = np.minimum(x, 10.0)
+    factor = np.ones_like(small)
+    for _ in range(8):
+        high = small > 2.5
+        small = np.where(high, small - 1.0, small)
+        factor = np.where(high, factor * small, factor)
+    low = small < 1.5
+    z = np.where(low, small - 1.0, small - 2.0)
+    near = _series(z) - np.where(low, np.log1p(z), 0.0) + np.log(factor)
+    large = np.maximum(x, 10.0)
+    far = (large - 0.5) * np.log(large) - large + 0.5 * math.log(2 * math.pi) + _stirling(large)
+    return np.where(x < 10.0, near, np.where(np.isposinf(x), np.inf, far))
+
+
+def _stirling(x: np.ndarray) -> np.ndarray:
+    """The sum of B_2k / (2k (2k - 1) x**(2k - 1)), DLMF 5.11.1."""
+    inverse = 1.0 / (x * x)
+    total = np.zeros_like(x)
+    for k in range(8, 0, -1):
+        total = total * inverse + _BERNOULLI[k - 1] / (2 * k * (2 * k - 1))
+    return total / x
+
+
+def digamma(x: Any) -> np.ndarray:
+    """The derivative of log gamma: infinite at 0 with the sign of -x, NaN at -1, -2, ..."""
+    x = np.asarray(x, np.float64)
+    left = x < 0
+    t = np.where(left, 1.0 - x, x)
+    total = np.zeros_like(t)
+    for _ in range(10):
+        low = t < 10.0
+        total = np.where(low, total - 1.0 / np.where(low, t, 1.0), total)
+        t = np.where(low, t + 1.0, t)
+    inverse = 1.0 / (t * t)
+    tail = np.zeros_like(t)
+    for k in range(8, 0, -1):
+        tail = (tail + _BERNOULLI[k - 1] / (2 * k)) * inverse
+    total = total + np.log(t) - 0.5 / t - tail
+    whole = x == np.floor(x)
+    rest = x - np.round(x)
+    total = np.where(left, total - math.pi / np.tan(math.pi * np.where(whole, 0.5, rest)), total)
+    return np.where(x == 0, np.copysign(np.inf, -x), np.where(left & whole, np.nan, total))
+
+
+def zeta(s: Any, q: Any) -> np.ndarray:
+    """The Hurwitz zeta function, the sum of (q + k) ** -s over k >= 0, by Euler and Maclaurin's formula (DLMF 25.11.7)."""
+    s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))
+    valid = (s > 1) & ((q > 0) | ((s == np.floor(s)) & (q != np.floor(q))))
+    x, a = np.where(valid, s, 2.0), np.where(valid, q, 1.0)
+    total = np.zeros(np.shape(x))
+    while True:
+        low = a < 10.0
+        if not low.any():
+            break
+        total = np.where(low, total + np.power(np.where(low, a, 1.0), -x), total)
+        a = np.where(low, a + 1.0, a)
+    found = total + _zeta_tail(x, a)
+    pole = (s == 1) | ((s > 1) & (q <= 0) & (q == np.floor(q)))
+    return np.where(valid, found, np.where(pole, np.inf, np.nan))
+
+
+def _zeta_tail(x: np.ndarray, a: np.ndarray) -> np.ndarray:
+    power = np.power(a, -x)
+    total = power * a / (x - 1) + power / 2
+    rising, scale = x, power / a
+    factorial = 2.0
+    for j, b in enumerate(_BERNOULLI):
+        total = total + b / factorial * rising * scale
+        rising = rising * (x + (2 * j + 1)) * (x + (2 * j + 2))
+        factorial *= (2 * j + 3) * (2 * j + 4)
+        scale = scale / (a * a)
+    return total
+
+
+def polygamma(n: int, x: Any) -> np.ndarray:
+    """The n-th derivative of digamma."""
+    x = np.asarray(x, np.float64)
+    if n == 0:
+        return digamma(x)
+    if n == 1:
+        return _trigamma(x)
+    sign = 1.0 if n % 2 else -1.0
+    return sign * math.gamma(n + 1.0) * zeta(n + 1.0, x)
+
+
+def _trigamma(x: np.ndarray) -> np.ndarray:
+    """With the reflection DLMF 5.15.6 on the left."""
+    left = x < 0.5
+    found = zeta(2.0, np.where(left, 1.0 - x, x))
+    sine = _sin_pi(x)
+    return np.where(left, (math.pi / sine) ** 2 - found, found)
