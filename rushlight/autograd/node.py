@@ -76,10 +76,7 @@ class Function:
         if isinstance(node, Leaf):
             return ()
         outs = node.outs or {}
-        pairs = [
-            (None if p is None else function_of(p), outs.get(i, 0) or getattr(p, "number", 0))
-            for i, p in enumerate(node.parents)
-        ]
+        pairs = [(None if p is None else function_of(p), outs.get(i, 0)) for i, p in enumerate(node.parents)]
         if not isinstance(node, PythonNode):
             shown = node.step.op.shown
             keeps = node.step.op.operands == ("x", "y")  # arithmetic takes its numbers as tensors

@@ -137,8 +137,14 @@ CONVOLUTION_WEIGHT = operation(
 )
 
 
-def _correlated(x: Tensor, w: Tensor, geometry: Geometry) -> Tensor:
-    return apply(CONVOLUTION, (x, w, None), (geometry,))
+def _correlated(x: Tensor, w: Tensor, geometry: Geometry, out: Ints) -> Tensor:
+    """The convolution; of its places the first `out`, where output padding made room for more."""
+    result = apply(CONVOLUTION, (x, w, None), (geometry,))
+    if result._value.spec.shape[2:] == out:
+        return result
+    for dim, n in enumerate(out, 2):
+        result = result.narrow(dim, 0, n)
+    return result
 
 
 def _scattered(g: Tensor, w: Tensor, space: Ints, geometry: Geometry) -> Tensor:
@@ -156,13 +162,13 @@ CONVOLUTION.gradient(
 )
 for _op in (CONVOLUTION_INPUT, CONVOLUTION_TRANSPOSED):
     _op.gradient(
-        x=lambda g, w, geometry: _correlated(g, conj(w), geometry),
+        x=lambda g, w, x_spec, geometry: _correlated(g, conj(w), geometry, x_spec.shape[2:]),
         w=lambda g, x, w_spec, geometry: _weighed(g, conj(x), w_spec.shape[2:], geometry),
         b=_bias_gradient,
     )
 CONVOLUTION_WEIGHT.gradient(
     x=lambda g, d, x_spec, geometry: _scattered(conj(d), g, x_spec.shape[2:], geometry),
-    d=lambda g, x, geometry: _correlated(conj(x), g, geometry),
+    d=lambda g, x, d_spec, geometry: _correlated(conj(x), g, geometry, d_spec.shape[2:]),
 )
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from rushlight.core import dtype as dtypes
 from rushlight.record.memory import assign
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
-from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.trace import apply, realize, recorder, settle
 from rushlight.record.value import Tensor
 
 from .creation import wrap
@@ -376,6 +376,51 @@ def _embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor, max_norm: Any
     if mode == "max":
         return apply(MAX_BAGS, (rows, input, offsets), (row, include_last))[0]
     return apply(REDUCE_BAGS, (rows, input, offsets), (mode == "mean", row, include_last))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One-hot vectors
+
+
+def _check_classes(x: np.ndarray, classes: int) -> None:
+    if x.size and x.min() < 0:
+        raise RuntimeError("Class values must be non-negative.")
+    if x.size and x.max() >= classes:
+        raise RuntimeError("Class values must be smaller than num_classes.")
+
+
+def _one_hot(x: np.ndarray, *, classes: int) -> np.ndarray:
+    _check_classes(x, classes)
+    return (x[..., None] == np.arange(classes)).astype(np.int64)
+
+
+ONE_HOT = operation("one_hot", lambda x, *, classes: spec_of((*x.shape, classes), dtypes.int64), _one_hot)
+
+
+@public(function=False, method=False, functional=True)
+def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+    """A vector for each class index, with 1 in its place and 0 elsewhere.
+
+    As many classes as the largest index needs, by default: this looks at the numbers.
+
+    >>> F.one_hot(torch.tensor([1, 0]), 3)
+    tensor([[0, 1, 0],
+            [1, 0, 0]])
+    """
+    value = settle(tensor)
+    if value.spec.dtype is not dtypes.int64:
+        raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
+    if num_classes == -1:
+        found = realize(tensor)
+        if not found.size:
+            raise RuntimeError("Can not infer total number of classes from empty tensor.")
+        _check_classes(found, int(found.max()) + 1)
+        num_classes = int(found.max()) + 1
+    elif num_classes < 1:
+        raise RuntimeError("num_classes should be positive")
+    elif value.buf is not None:
+        _check_classes(value.buf, num_classes)
+    return apply(ONE_HOT, (tensor,), (num_classes,))
 
 
 def _publish() -> None:

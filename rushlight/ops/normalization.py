@@ -168,6 +168,9 @@ def _batch_norm(input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, trai
     _check_channels(spec.shape[1] if spec.ndim > 1 else 0, running_mean=mean, running_var=var, weight=weight, bias=bias)
     _check_kind(spec, "batch_norm", mean, var, weight, bias)
     _check_off_tape("native_batch_norm", running_mean=mean, running_var=var)
+    if not spec.numel:
+        result = input.clone() if weight is None else input.clone() * weight[0]
+        return result if bias is None else result + bias[0]
     if not training:
         return apply(FIXED_NORM, (input, weight, bias, mean, var, float(eps)))
     if not isinstance(momentum, (int, float)):

@@ -1,6 +1,7 @@
 """Views: other shapes and orders of the same memory.
 
-A view of numbers that are there already is made at once, as a NumPy view; a view of a pending Value, or of a tensor with a
+A view of numbers that are there already is made at once, as a NumPy view; a view of a pending Value, or of a tensor
+with a
 history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a shape
 rule from `core.strided`, a NumPy kernel and a derivative; they differ in the name of their node.
 """
@@ -21,7 +22,7 @@ from rushlight.record.memory import STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Node, Tensor, tensor_of, value_holding
+from rushlight.record.value import Tensor, tensor_of, value_holding
 
 from .public import public
 
@@ -30,7 +31,9 @@ Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 _layouts: dict[tuple[Any, ...], tuple[Spec, int]] = {}
 
 
-def view_operation(name: str, node: str, layout: Callable[..., Layout], kernel: Callable[..., Any], rule: Any) -> Operation:
+def view_operation(
+    name: str, node: str, layout: Callable[..., Layout], kernel: Callable[..., Any], rule: Any
+) -> Operation:
     """Declares a kind of view. `layout(shape, strides, offset, **attributes)` says where its elements lie."""
 
     def infer(x: Spec, **attributes: Any) -> Spec:
@@ -52,7 +55,9 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     key = (op, attrs, v.spec)
     found = _layouts.get(key)
     if found is None:
-        shape, strides, offset = _layout_of[op](v.spec.shape, v.spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
+        shape, strides, offset = _layout_of[op](
+            v.spec.shape, v.spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True))
+        )
         found = _layouts[key] = spec_of(tuple(shape), v.spec.dtype, tuple(strides)), offset
         if len(_layouts) > 50_000:
             _layouts.clear()
@@ -61,6 +66,9 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     if v.buf is not None and not me.hold and (t._node is None or not me.tracking):
         array = op.kernel(v.buf, **dict(zip(op.attributes, attrs, strict=True)))
         result = tensor_of(value_holding(array, spec))
+    elif (op is SELECT or op is SLICE) and (t._node is None or not me.tracking):
+        # Off the tape a position is a run-time number: a loop over positions is one program.
+        result = apply(STRIDED, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
     else:
         result = apply(op, (t,), attrs)
     start = t._view[2] if t._view is not None else 0
@@ -92,16 +100,46 @@ def _shape_layout(shape: Any, strides: Any, offset: int, *, to: tuple[int, ...])
 
 
 def _reshaping(name: str, node: str) -> Operation:
-    return view_operation(name, node, _shape_layout, lambda x, *, to: x.reshape(to), lambda g, x_spec: g.reshape(x_spec.shape))
+    return view_operation(
+        name, node, _shape_layout, lambda x, *, to: x.reshape(to), lambda g, x_spec: g.reshape(x_spec.shape)
+    )
 
 
 VIEW = _reshaping("view", "ViewBackward0")
 RESHAPE_ALIAS = _reshaping("reshape_alias", "ReshapeAliasBackward0")
 UNSAFE_VIEW = _reshaping("unsafe_view", "UnsafeViewBackward0")
-SQUEEZE = _reshaping("squeeze", "SqueezeBackward0")
-SQUEEZE_DIM = _reshaping("squeeze_dim", "SqueezeBackward1")
-SQUEEZE_DIMS = _reshaping("squeeze_dims", "SqueezeBackward2")
-UNSQUEEZE = _reshaping("unsqueeze", "UnsqueezeBackward0")
+
+
+def _squeezed_layout(shape: Any, strides: Any, offset: int, *, gone: tuple[int, ...]) -> Layout:
+    kept = [d for d in range(len(shape)) if d not in gone]
+    return tuple(shape[d] for d in kept), tuple(strides[d] for d in kept), offset
+
+
+def _squeezing(name: str, node: str) -> Operation:
+    return view_operation(
+        name, node, _squeezed_layout, lambda x, *, gone: x.squeeze(gone), lambda g, x_spec: g.reshape(x_spec.shape)
+    )
+
+
+SQUEEZE = _squeezing("squeeze", "SqueezeBackward0")
+SQUEEZE_DIM = _squeezing("squeeze_dim", "SqueezeBackward1")
+SQUEEZE_DIMS = _squeezing("squeeze_dims", "SqueezeBackward2")
+
+
+def _unsqueezed_layout(shape: Any, strides: Any, offset: int, *, at: tuple[int, ...]) -> Layout:
+    """New dimensions at the places `at` of the result, with PyTorch's strides for them."""
+    for d in at:
+        shape, strides, offset = strided.unsqueeze(shape, strides, offset, d)
+    return shape, strides, offset
+
+
+UNSQUEEZE = view_operation(
+    "unsqueeze",
+    "UnsqueezeBackward0",
+    _unsqueezed_layout,
+    lambda x, *, at: np.expand_dims(x, at),
+    lambda g, x_spec: g.reshape(x_spec.shape),
+)
 
 
 def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
@@ -198,9 +236,15 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     torch.Size([2])
     """
     spec = settle(input).spec
-    to, _, _ = strided.squeeze(spec.shape, spec.strides, 0, dim)
+    wanted = range(spec.ndim) if dim is None else dims_in(dim, spec.ndim)
+    gone = tuple(d for d in wanted if spec.ndim and spec.shape[d] == 1)
     kind = SQUEEZE if dim is None else SQUEEZE_DIM if isinstance(dim, int) else SQUEEZE_DIMS
-    return _exactly(input, kind, spec, strided.squeeze(spec.shape, spec.strides, 0, dim))
+    return look_at(input, kind, (gone,))
+
+
+def dims_in(dim: Any, ndim: int) -> tuple[int, ...]:
+    """A dimension or several, normalised; PyTorch's errors for those that do not exist or stand twice."""
+    return tuple(strided.normalize_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim))
 
 
 @public(inplace=False)
@@ -211,12 +255,7 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     torch.Size([1, 3])
     """
     spec = settle(input).spec
-    return _exactly(input, UNSQUEEZE, spec, strided.unsqueeze(spec.shape, spec.strides, 0, dim))
-
-
-def _exactly(input: Tensor, op: Operation, spec: Spec, layout: Layout) -> Tensor:
-    """A reshaping whose strides PyTorch prescribes."""
-    return look_at(input, op, (layout[0],))
+    return look_at(input, UNSQUEEZE, ((normalize_dim(dim, spec.ndim + 1),),))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -383,9 +422,46 @@ def _taking(name: str, node: str) -> Operation:
 
 SLICE = _taking("slice", "SliceBackward0")
 SELECT = _taking("select", "SelectBackward0")
-UNBIND = _taking("unbind", "UnbindBackward0")
-SPLIT = _taking("split", "SplitBackward0")
-SPLIT_SIZES = _taking("split_with_sizes", "SplitWithSizesBackward0")
+
+
+def _pieces_spec(x: Spec, *, parts: tuple[Any, ...]) -> tuple[Spec, ...]:
+    found = []
+    for index in parts:
+        shape, strides, _ = _index_layout(x.shape, x.strides, 0, index=index)
+        found.append(spec_of(shape, x.dtype, strides))
+    return tuple(found)
+
+
+def _split_apart(x: np.ndarray, *, parts: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(_part(x, index=index) for index in parts)
+
+
+def _put_together(*pieces: np.ndarray, parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
+    whole = np.zeros(shape, pieces[0].dtype)
+    for piece, index in zip(pieces, parts, strict=True):
+        whole[numpy_index(index)] = piece
+    return whole
+
+
+PUT_TOGETHER = operation(
+    "put_together",
+    lambda *pieces, parts, shape: spec_of(shape, pieces[0].dtype),
+    _put_together,
+    exact=True,
+    aliases=False,
+)
+PUT_TOGETHER.gradient(lambda g, parts: apply(SPLIT, (g,), (parts,)))
+
+
+def _splitting(name: str, node: str) -> Operation:
+    """An operation that makes several views at once, with one node for all of them."""
+    op = operation(name, _pieces_spec, _split_apart, node=node, view=True)
+    return op.gradient(lambda g, x_spec, parts: (apply(PUT_TOGETHER, g, (parts, x_spec.shape)),))
+
+
+UNBIND = _splitting("unbind", "UnbindBackward0")
+SPLIT = _splitting("split", "SplitBackward0")
+SPLIT_SIZES = _splitting("split_with_sizes", "SplitWithSizesBackward0")
 
 
 def _whole(shape: tuple[int, ...]) -> list[Any]:
@@ -443,20 +519,28 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 
 
 def _pieces(tensor: Tensor, op: Operation, shape: Any, dim: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    made, start = [], 0
+    parts, start = [], 0
     for n in sizes:
-        made.append(look_at(tensor, op, (along(shape, dim, (start, start + n, 1)),)))
+        parts.append(along(shape, dim, (start, start + n, 1)))
         start += n
-    return _numbered(made, op)
+    return _split_into(tensor, op, tuple(parts), SLICE)
 
 
-def _numbered(views: list[Tensor], op: Operation) -> tuple[Tensor, ...]:
-    """Views that one call made together: each knows its number, and none may be written to while it is on the tape."""
+def _split_into(t: Tensor, op: Operation, parts: tuple[Any, ...], single: Operation) -> tuple[Tensor, ...]:
+    """The views of `t` at `parts`; on the tape they share one node, and none of them may be written to."""
+    if t._node is None or not recorder().tracking or not parts:
+        views = [look_at(t, single, (index,)) for index in parts]
+    else:
+        views = apply(op, (t,), (parts,))
+        start, spec = (t._view[2] if t._view is not None else 0), settle(t).spec
+        for index, v in zip(parts, views, strict=True):
+            offset = start + _index_layout(spec.shape, spec.strides, 0, index=index)[2]
+            made = v._value.spec
+            share(t, (made.shape, made.strides, offset, made.dtype), v)
+            link(t, v)
     name = op.node.removesuffix("Backward0")
-    for i, v in enumerate(views):
+    for v in views:
         v._piece_of = name
-        if isinstance(v._node, Node):
-            v._node.number = i
     return tuple(views)
 
 
@@ -481,7 +565,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
     dim = normalize_dim(dim, len(shape))
-    return _numbered([look_at(input, UNBIND, (along(shape, dim, i),)) for i in range(shape[dim])], UNBIND)
+    return _split_into(input, UNBIND, tuple(along(shape, dim, i) for i in range(shape[dim])), SELECT)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -597,9 +681,7 @@ def wanted_strides(spec: Spec, memory_format: Any) -> tuple[int, ...]:
 
 
 def _same_layout(spec: Spec, layout: tuple[int, ...]) -> bool:
-    return spec.numel == 0 or all(
-        a == b or n == 1 for a, b, n in zip(spec.strides, layout, spec.shape, strict=True)
-    )
+    return spec.numel == 0 or all(a == b or n == 1 for a, b, n in zip(spec.strides, layout, spec.shape, strict=True))
 
 
 def shape_of(t: Tensor) -> Size:

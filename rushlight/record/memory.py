@@ -300,7 +300,7 @@ def _check_view(t: Tensor) -> None:
     """Views whose history PyTorch would not know how to rewrite."""
     if t._piece_of is not None:
         raise RuntimeError(
-            f"Output {getattr(t._node, 'number', 0)} of {t._piece_of} is a view and is being modified inplace. "
+            f"Output {t._out} of {t._piece_of} is a view and is being modified inplace. "
             "This view is the output of a function that returns multiple views. Such functions do not allow the "
             "output views "
             "to be modified inplace. You should replace the inplace operation by an out-of-place one."

@@ -200,7 +200,7 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "number", "outs", "parents",
+        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "outs", "parents",
         "post_hooks",
         "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
     )  # fmt: skip
@@ -225,4 +225,3 @@ class Node:
             self.face
         ) = None
         self.cloned = False  # operand 0 was overwritten by this very operation
-        self.number = 0  # which of the pieces, for the views that one call makes several of

@@ -16,7 +16,7 @@ from rushlight.ops.creation import FILL, ZERO, cast, copied
 from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
 from rushlight.ops.view import SELECT, SLICE, UNSQUEEZE, look_at
-from rushlight.record.memory import assign, check_writable
+from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
@@ -43,7 +43,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         value = value.item()
     source = value if isinstance(value, (Tensor, int, float, complex)) else tensor(value)
     if not tensors:
-        _store(view, source)
+        if not (isinstance(source, Tensor) and _is_itself(source, view)):
+            _store(view, source)
         return
     check_positions(view, tensors, places)
     if isinstance(source, Tensor):
@@ -55,6 +56,12 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
 def _check_kinds(t: Tensor, source: Any) -> None:
     if isinstance(source, complex) and not t.is_complex():
         raise RuntimeError(f"value cannot be converted to type {t.dtype} without overflow")
+
+
+def _is_itself(source: Tensor, view: Tensor) -> bool:
+    """Whether `x[i] = x[i]`: the second half of Python's `x[i] += 1`, which has been written already."""
+    same = source._storage is not None and source._storage is view._storage
+    return same and placement(source) == placement(view)
 
 
 def _store(view: Tensor, source: Any) -> None:
@@ -147,7 +154,7 @@ def _with_new_dims(t: Tensor, basic: list[Any], shape: Any, d: int) -> Tensor:
     index = tuple(basic) + tuple((0, n, 1) for n in shape[d:])
     whole = all(p is None or p == (0, n, 1) for p, n in zip([p for p in index if p is not None], shape, strict=True))
     if whole:
-        return look_at(t, UNSQUEEZE, (tuple(1 if p is None else p[1] for p in index),))
+        return look_at(t, UNSQUEEZE, (tuple(k for k, p in enumerate(index) if p is None),))
     return look_at(t, SLICE, (index,))
 
 

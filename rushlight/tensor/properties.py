@@ -265,7 +265,7 @@ def grad_fn(self: Tensor) -> Any:
 @prop
 def output_nr(self: Tensor) -> int:
     """Which output of `grad_fn` the tensor is."""
-    return self._out or getattr(self._node, "number", 0)
+    return self._out
 
 
 @prop
