@@ -15,7 +15,7 @@ import pytest
 import rushlight as torch
 from rushlight.record import trace
 
-from .table import Case, all_cases, flat
+from table import Case, all_cases, flat
 
 CASES = all_cases()
 FLOATS = {"float64": 1e-6, "float16": 2e-2, "bfloat16": 8e-2}

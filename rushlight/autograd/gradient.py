@@ -475,6 +475,8 @@ def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_gr
         plan = trace.state.memos[name] = _plan(node, trace)
     if plan is None or any(trace.nodes[s].saved is None for s in plan.visited):
         return False
+    if trace.overwrote and any(_overwrote(v) for s in plan.visited for v in trace.nodes[s].saved):
+        return False
     leaves = [trace.nodes[s] for s in plan.leaves]
     tensors = [leaf.tensor for leaf in leaves]
     if any(t is None or t._node is not leaf for t, leaf in zip(tensors, leaves, strict=True)):
@@ -484,6 +486,12 @@ def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_gr
         return False  # leaves share a .grad
     _replay_plan(root, grads[0], plan, tensors, had, retain_graph)
     return True
+
+
+def _overwrote(saved: Value) -> bool:
+    """Whether a saved Value is no longer what its tensor holds."""
+    root = saved.root
+    return saved.stale is not None or saved.replaced is not None or (root is not None and root.stale is not None)
 
 
 def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: tuple[bool, ...], retain: bool) -> None:

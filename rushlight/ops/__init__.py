@@ -7,7 +7,8 @@ from importlib import import_module
 #: The families, in the order in which they are loaded.
 FAMILIES = """
     creation arithmetic reduction view matmul elementary selection activation softmax index joining
-    scatter slices sorting scan repetition triangle reinterpret handle convolution pooling adaptive_pooling normalization dropout
+    scatter slices sorting scan repetition triangle reinterpret handle
+    masking distinct histogram quantile convolution pooling adaptive_pooling normalization dropout
     cross_entropy loss margin_loss ctc_loss embedding random norm linalg spectral special statistics complex padding products
     attention recurrent distance upsampling folding grid
 """.split()

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.core.strided import broadcast_shapes, contiguous_strides, normalize_dim, normalize_dims
+from rushlight.core import strided
+from rushlight.core.size import Size
+from rushlight.core.strided import contiguous_strides, normalize_dim, normalize_dims
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
@@ -246,8 +248,18 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """The tensors expanded to their common shape, as views."""
     given = tuple(tensors[0]) if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
-    shape = broadcast_shapes(*[settle(t).spec.shape for t in given])
+    shape = strided.broadcast_shapes(*[settle(t).spec.shape for t in given])
     return tuple(look_at(t, EXPAND, (shape,)) for t in given)
+
+
+@public(method=False)
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these shapes (sequences of sizes, or numbers) broadcast to.
+
+    >>> torch.broadcast_shapes((2, 1), (3,))
+    torch.Size([2, 3])
+    """
+    return Size(strided.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
 
 
 @public(method=False)

@@ -21,6 +21,7 @@ from rushlight.record.value import Tensor
 from .creation import cast, full_like_spec
 from .public import public
 from .rules import fresh
+from .selection import number_in
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Positions
@@ -243,19 +244,6 @@ for _op in (SCATTER_PLUS, SCATTER_TIMES):
     _op.gradient(x=_no_derivative, src=_no_derivative)
 
 _DEPRECATED: dict[Any, Operation] = {"add": SCATTER_PLUS, "multiply": SCATTER_TIMES}
-
-
-_C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool_": "bool"}
-_C_TYPES |= {name: f"{name}_t" for name in ("int8", "int16", "int64", "uint8")}
-
-
-def number_in(value: Any, kind: Any) -> Any:
-    """A Python number as the tensor's dtype stores it."""
-    if isinstance(value, complex) and not kind.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
-    if kind is dtypes.bool_:
-        return bool(value)
-    return int(value) if not (kind.is_floating_point or kind.is_complex) else value
 
 
 def _scatter_index(input: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]:

@@ -13,7 +13,8 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
-from .public import public
+from .creation import cast
+from .public import public, write_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
 from .rules import broadcast, comparison, pointwise, promoted
@@ -51,6 +52,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     tensor([1., 0.])
     """
     if input is None and other is None:
+        from .masking import nonzero
+
         return nonzero(condition, as_tuple=True)
     return apply(WHERE, (condition, input, other))
 
@@ -65,32 +68,62 @@ from .public import METHODS  # noqa: E402
 METHODS["where"] = _where_method
 
 
+def _fill_spec(x: Spec, mask: Spec, value: Spec) -> Spec:
+    if mask.dtype is not dtypes.bool_:
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}")
+    found = broadcast((x, mask), x.dtype)
+    return spec_of(found.shape, x.dtype, found.strides)
+
+
+def _filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
+    return np.where(mask, x.dtype.type(value), x)
+
+
+def _unmasked(g: Tensor, mask: Tensor) -> Tensor:
+    return apply(MASKED_FILL, (g, mask, 0))
+
+
+MASKED_FILL = operation("masked_fill", _fill_spec, _filled, exact=True, aliases=False)
+MASKED_FILL.gradient(x=_unmasked)
+MASKED_FILL_TENSOR = operation(
+    "masked_fill_tensor", _fill_spec, _filled, exact=True, aliases=False, node="MaskedFillBackward1"
+)
+MASKED_FILL_TENSOR.gradient(x=_unmasked, value=lambda g, mask: where(mask, g, 0).sum())
+
+
 @public(inplace=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """`value` where the mask holds, else `input`.
+    """`value` (a number or a tensor of one) where the mask holds, else `input`; broadcast.
+
+    Raises RuntimeError unless the mask is a bool tensor.
 
     >>> torch.zeros(2).masked_fill(torch.tensor([True, False]), 1)
     tensor([1., 0.])
     """
-    if settle(mask).spec.dtype is not dtypes.bool_:
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}")
     kind = settle(input).spec.dtype
     if isinstance(value, Tensor):
         if value.dim() != 0:
             raise RuntimeError(
-                f"masked_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.dim()} dimension(s)."
+                "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.dim()} dimension(s)."
             )
-        value = value.to(kind)
-    return where(mask, _number_like(value, kind), input)
+        return apply(MASKED_FILL_TENSOR, (input, mask, cast(value, kind)))
+    if value.__class__ is not float or not kind.is_floating_point:
+        value = number_in(value, kind)
+    return apply(MASKED_FILL, (input, mask, value))
 
 
-def _number_like(value: Any, kind: Any) -> Any:
-    """A Python number that does not promote the tensor beside it."""
-    if isinstance(value, Tensor) or kind.is_floating_point or kind.is_complex:
-        return value
+_C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool_": "bool"}
+_C_TYPES |= {name: f"{name}_t" for name in ("int8", "int16", "int64", "uint8")}
+
+
+def number_in(value: Any, kind: Any) -> Any:
+    """A Python number as a tensor of this dtype stores it."""
+    if isinstance(value, complex) and not kind.is_complex:
+        raise RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
     if kind is dtypes.bool_:
         return bool(value)
-    return int(value)
+    return int(value) if not (kind.is_floating_point or kind.is_complex) else value
 
 
 def _c_name(kind: Any) -> str:
@@ -243,7 +276,7 @@ def _along_spec(x: Spec, *, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
 def _along(pick: Any) -> Any:
     def kernel(x: np.ndarray, *, dim: int, keepdim: bool) -> Any:
         if x.ndim == 0:
-            return x, np.zeros((), "int64")
+            return x.copy(), np.zeros((), "int64")
         at = pick(x, axis=dim, keepdims=True)
         values = np.take_along_axis(x, at, dim)
         return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
@@ -310,8 +343,6 @@ def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any
     found = named(apply(along, (input,), (dim, keepdim)))
     if out is None:
         return found
-    from .public import write_out
-
     return named([write_out(o, f, name) for o, f in zip(out, found, strict=True)])
 
 
@@ -327,6 +358,43 @@ def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest elements over `dim` (all dimensions by default); ties share the gradient."""
     _check_not_empty(input, "amin") if not dim and dim != 0 else None
     return apply(AMIN, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+
+
+AMINMAX = operation(
+    "aminmax",
+    lambda x, *, dim, keepdim: (_extreme_spec(x, dim=dim, keepdim=keepdim),) * 2,
+    lambda x, *, dim, keepdim: (np.min(x, axis=dim, keepdims=keepdim), np.max(x, axis=dim, keepdims=keepdim)),
+)
+
+
+def _aminmax_gradient(g: Any, x: Tensor, results: Any, x_spec: Spec, dim: Dims, keepdim: bool) -> tuple[Tensor]:
+    low, high = (_extreme_gradient(h, x, r, x_spec, dim, keepdim) for h, r in zip(g, results, strict=True))
+    return (low + high,)
+
+
+AMINMAX.gradient(_aminmax_gradient)
+AMinMax = result_type("aminmax", ("min", "max"))
+
+
+@public()
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: Any = None) -> Any:
+    """The smallest and the largest element, over `dim` or of the whole tensor.
+
+    >>> torch.tensor([3, 1, 2]).aminmax().max
+    tensor(3)
+    """
+    spec = settle(input).spec
+    if dim is None and not spec.numel:
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
+    dims = dims_of(dim, spec.ndim)
+    if dims and not spec.shape[dims[0]]:
+        raise IndexError(f"aminmax: Expected reduction dim {dims[0]} to have non-zero size.")
+    found = AMinMax(apply(AMINMAX, (input,), (dims, bool(keepdim))))
+    if out is None:
+        return found
+    return AMinMax([write_out(o, f, "aminmax") for o, f in zip(out, found, strict=True)])
 
 
 @public(out=True)
@@ -369,15 +437,21 @@ ALL, ANY = _truth("all", np.all), _truth("any", np.any)
 
 
 @public(out=True)
-def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001 - PyTorch's name
-    """Whether every element is true (over `dim`)."""
-    return apply(ALL, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
+    """Whether every element is true (over `dim`).
+
+    >>> torch.tensor([[True, False], [True, True]]).all(dim=1)
+    tensor([False,  True])
+    """
+    dim = axis if dim is None else dim
+    return apply(ALL, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 
 @public(out=True)
-def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001 - PyTorch's name
+def any(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
     """Whether any element is true (over `dim`)."""
-    return apply(ANY, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+    dim = axis if dim is None else dim
+    return apply(ANY, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 
 ISCLOSE = operation(
@@ -408,15 +482,18 @@ def equal(input: Tensor, other: Tensor) -> bool:
     return bool(np.array_equal(realize(input), realize(other)))
 
 
-@public()
-def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """The positions of the elements that are not zero: one row each, or one tensor a dimension."""
-    from .creation import wrap
+COUNT_NONZERO = operation(
+    "count_nonzero",
+    lambda x, *, dim: spec_of(reduced(x.shape, dim, False), dtypes.int64),
+    lambda x, *, dim: np.count_nonzero(x, axis=dim),
+)
 
-    array = realize(input)
-    found = np.nonzero(np.atleast_1d(array) if as_tuple else array) if array.ndim or as_tuple else (np.zeros(0),)
-    if as_tuple:
-        return tuple(wrap(np.ascontiguousarray(p)) for p in found)
-    if not array.ndim:
-        return wrap(np.zeros((int(bool(array)), 0), "int64"))
-    return wrap(np.ascontiguousarray(np.stack(found, 1)))
+
+@public()
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not zero, over `dim` or in the whole tensor; int64.
+
+    >>> torch.tensor([0, 3, 4]).count_nonzero()
+    tensor(2)
+    """
+    return apply(COUNT_NONZERO, (input,), (dims_of(dim, settle(input).spec.ndim),))

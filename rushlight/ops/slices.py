@@ -25,12 +25,12 @@ from .scatter import (
     gather,
     index_tensor,
     known,
-    number_in,
     outside,
     reduced_gradients,
     scatter_reduced,
     writing,
 )
+from .selection import number_in
 
 def _along(index: np.ndarray, shape: tuple[int, ...], dim: int) -> np.ndarray:
     """A vector of positions along `dim`, repeated to a whole tensor's shape."""

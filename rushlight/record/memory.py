@@ -360,6 +360,7 @@ def _fitted(new: Tensor, spec: Spec) -> Tensor:
 
 def _retire(old: Value, new: Value, cell: Any, writer: Tensor) -> None:
     """Marks a Value as overwritten, and lets the new one have its buffer."""
+    recorder().trace.overwrote = True
     if writer._untracked:
         old.replaced = new
     elif old.stale is None:

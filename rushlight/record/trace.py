@@ -98,7 +98,7 @@ class State:
 class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
-    __slots__ = ("foreign", "nbytes", "period", "nodes", "recorder", "regular", "state", "values")
+    __slots__ = ("foreign", "nbytes", "nodes", "overwrote", "period", "recorder", "regular", "state", "values")
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -109,6 +109,7 @@ class Trace:
         self.period: int | None = None  # after how many operations a long trace repeats itself
         self.foreign: set[int] = set()  # slots of nodes from earlier traces, and of leaves with hooks
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
+        self.overwrote = False  # something was written in place: what nodes saved may be out of date
 
 
 class Automaton:

@@ -380,6 +380,7 @@ def _set_data(self: Tensor, new: Tensor) -> None:
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     storage_of(new)
     settle(self).replaced = new._value  # a tape that saved the old numbers sees the new ones, as in PyTorch
+    recorder().trace.overwrote = True
     self._value, self._storage, self._seen, self._view = new._value, new._storage, new._seen, new._view
     self._base = self._base_node = None
 
