@@ -1,15 +1,17 @@
 """Convolution in NumPy: windows of the input as columns of a matrix, then one product (Chellapilla et al. 2006).
 
 Three kernels make up the trilinear form <conv(x, w), g>: `correlate` gives the part of g, `scatter` that of x (the transposed
-convolution), `weight_product` that of w.  Arrays are (N, C, *space), weights (O, C / groups, *kernel).  The batch is worked off in pieces whose
-columns fit a fixed budget of memory.  Two layouts of the columns: image by image where an image has many positions, all
-images side by side where it has few, so that the product is always a large one.
+convolution), `weight_product` that of w.  Arrays are (N, C, *space), weights (O, C / groups, *kernel).  The work is done in pieces, some
+images or some rows of one, whose columns fit the cache; one buffer holds them all in turn.  Two layouts of the columns: image by image
+where an image has many positions, all images side by side where it has few, so that the product is always a large one.  Where
+every channel is a group of its own (depthwise) there is no product to gain from: `depthwise.py` goes over the kernel's positions.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from numpy.lib.stride_tricks import as_strided
 
 Ints = tuple[int, ...]
 
-BUDGET = 1 << 25  # bytes of columns at a time
+BUDGET = 1 << 21  # bytes of columns at a time: measured, with 1 to 40 MB
 SIDE_BY_SIDE = 64  # up to so many positions an image's product is too small on its own
 
 
@@ -36,21 +38,33 @@ class Geometry(NamedTuple):
             for n, k, s, p, d in zip(space, kernel, self.stride, self.padding, self.dilation, strict=True)
         )
 
+    def places(self, kernel: Ints, out: Ints) -> Iterator[tuple[Ints, Any]]:
+        """Every position in the kernel, and the slice of the padded input that it meets in all windows."""
+        for at in itertools.product(*map(range, kernel)):
+            yield at, (..., *(
+                slice(i * d, i * d + (n - 1) * s + 1, s)
+                for i, d, n, s in zip(at, self.dilation, out, self.stride, strict=True)
+            ))  # fmt: skip
 
-def padded(x: np.ndarray, padding: Ints, value: float = 0) -> np.ndarray:
-    """x with `padding` numbers `value` on both sides of each dimension of space."""
+
+def padded(x: np.ndarray, padding: Ints) -> np.ndarray:
+    """x with `padding` zeros on both sides of each dimension of space."""
     if not any(padding):
         return x
-    lead = x.ndim - len(padding)
-    shape = (*x.shape[:lead], *(n + 2 * p for n, p in zip(x.shape[lead:], padding, strict=True)))
-    whole = np.zeros(shape, x.dtype) if value == 0 else np.full(shape, value, x.dtype)
-    whole[_inside(x.shape[lead:], padding)] = x
+    whole = np.zeros(padded_shape(x.shape, padding), x.dtype)
+    whole[inside(x.shape, padding)] = x
     return whole
 
 
-def _inside(space: Ints, padding: Ints) -> Any:
+def padded_shape(shape: Ints, padding: Ints) -> Ints:
+    """The shape (*lead, *space) with padding around the space."""
+    lead = len(shape) - len(padding)
+    return (*shape[:lead], *(n + 2 * p for n, p in zip(shape[lead:], padding, strict=True)))
+
+
+def inside(shape: Ints, padding: Ints) -> Any:
     """The index of what is not padding."""
-    return (..., *(slice(p, p + n) for n, p in zip(space, padding, strict=True)))
+    return (..., *(slice(p, p + n) for n, p in zip(shape[len(shape) - len(padding) :], padding, strict=True)))
 
 
 def windows(x: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> np.ndarray:
@@ -64,53 +78,61 @@ def windows(x: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints
 
 def add_windows(total: np.ndarray, columns: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> None:
     """The adjoint of `windows`: adds columns (*lead, *kernel, *out) to the places of a padded array they came from."""
-    for at in itertools.product(*map(range, kernel)):
-        places = tuple(
-            slice(i * d, i * d + (n - 1) * s + 1, s) for i, d, n, s in zip(at, dilation, out, stride, strict=True)
-        )
-        here: Any = (..., *at, *[slice(None)] * len(out))
-        total[(..., *places)] += columns[here]
+    whole = (slice(None),) * len(out)
+    for at, place in Geometry(stride, (), dilation).places(kernel, out):
+        total[place] += columns[(..., *at, *whole)]
 
 
-def _pieces(count: int, bytes_each: int) -> list[slice]:
-    size = max(1, BUDGET // max(bytes_each, 1))
-    return [slice(start, start + size) for start in range(0, count, size)]
+# ---------------------------------------------------------------------------------------------------------------------
+# Pieces
 
 
-def correlate(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """The convolution layer's forward pass: (N, C, *space) and (O, C / groups, *kernel) to (N, O, *out)."""
-    kernel = w.shape[2:]
-    out = geometry.output(x.shape[2:], kernel)
-    n, groups, positions = len(x), geometry.groups, math.prod(out)
-    result = np.empty((n, len(w), *out), np.result_type(x, w))
-    if not result.size:
-        return result
-    if not w.size:
-        result[...] = 0
-        return result
-    view = windows(padded(x, geometry.padding), kernel, out, geometry.stride, geometry.dilation)
-    flat = result.reshape(n, groups, -1, positions)
-    matrix = w.reshape(groups, len(w) // groups, -1)
-    for piece in _pieces(n, matrix.shape[2] * groups * positions * x.itemsize):
-        if groups == 1 and positions <= SIDE_BY_SIDE and n > 1:
-            product = matrix[0] @ _side_by_side(view[piece])
-            flat[piece, 0] = product.reshape(len(w), -1, positions).transpose(1, 0, 2)
-        else:
-            np.matmul(matrix, _by_image(view[piece], groups, positions), out=flat[piece])
-    return result
+def _pieces(count: int, rows: int, row_bytes: int) -> Iterator[tuple[slice, slice]]:
+    """The work in pieces within the budget: some images whole, or some rows of one image."""
+    size = BUDGET // max(rows * row_bytes, 1)
+    if size:
+        yield from ((slice(i, min(i + size, count)), slice(0, rows)) for i in range(0, count, size))
+        return
+    size = max(BUDGET // max(row_bytes, 1), 1)
+    for i in range(count):
+        yield from ((slice(i, i + 1), slice(r, min(r + size, rows))) for r in range(0, rows, size))
 
 
-def _by_image(view: np.ndarray, groups: int, positions: int) -> np.ndarray:
-    """Windows as columns, (n, groups, C / groups * kernel, positions)."""
-    return np.ascontiguousarray(view).reshape(len(view), groups, -1, positions)
+class _Columns:
+    """Windows of an input, copied piece by piece into one buffer; not copied where they lie in order already."""
+
+    def __init__(self, x: np.ndarray, kernel: Ints, out: Ints, geometry: Geometry, side_by_side: bool) -> None:
+        lined = padded(x, geometry.padding)
+        view = windows(lined, kernel, out, geometry.stride, geometry.dilation)
+        self.space = len(kernel)
+        self.out = out
+        row_bytes = math.prod(view.shape[1 : 2 + self.space]) * math.prod(out[1:]) * x.itemsize
+        self.pieces = list(_pieces(len(x), out[0], row_bytes))
+        self.side_by_side = side_by_side
+        if side_by_side:
+            view = view.transpose(1, *range(2, 2 + self.space), 0, *range(2 + self.space, view.ndim))
+        self.view = view
+        self.buffer = np.empty(0, x.dtype)
+
+    def __call__(self, images: slice, rows: slice) -> np.ndarray:
+        """The columns of a piece: (n, C, *kernel, r, *out[1:]), or side by side (C, *kernel, n, r, *out[1:])."""
+        every = slice(None)
+        kernel = (every,) * self.space
+        at: Any = (every, *kernel, images, rows) if self.side_by_side else (images, every, *kernel, rows)
+        part = self.view[at]
+        if part.flags.c_contiguous:
+            return part
+        if self.buffer.size < part.size:
+            self.buffer = np.empty(part.size, part.dtype)
+        columns = self.buffer[: part.size].reshape(part.shape)
+        np.copyto(columns, part)
+        return columns
 
 
-def _side_by_side(view: np.ndarray) -> np.ndarray:
-    """Windows as columns of all images, (C * kernel, n * positions)."""
-    space = (view.ndim - 2) // 2
-    order = (1, *range(2, 2 + space), 0, *range(2 + space, view.ndim))
-    columns = np.ascontiguousarray(view.transpose(order))
-    return columns.reshape(math.prod(columns.shape[: 1 + space]), -1)
+def _positions(rows: slice, out: Ints) -> slice:
+    """The flat positions of some rows of an image."""
+    width = math.prod(out[1:])
+    return slice(rows.start * width, rows.stop * width)
 
 
 def _channels_first(g: np.ndarray) -> np.ndarray:
@@ -118,48 +140,106 @@ def _channels_first(g: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(g.swapaxes(0, 1)).reshape(g.shape[1], -1)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# The three kernels
+
+
+def correlate(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """The convolution layer's forward pass: (N, C, *space) and (O, C / groups, *kernel) to (N, O, *out)."""
+    kernel, groups, n = w.shape[2:], geometry.groups, len(x)
+    out = geometry.output(x.shape[2:], kernel)
+    if not (x.size and w.size and math.prod(out)):
+        return np.zeros((n, len(w), *out), np.result_type(x, w))
+    if groups > 1 and w.shape[1] == 1:
+        from .depthwise import correlate_each
+
+        return correlate_each(x, w, out, geometry)
+    result = np.empty((n, len(w), *out), np.result_type(x, w))
+    flat = result.reshape(n, groups, len(w) // groups, -1)
+    matrix = w.reshape(groups, len(w) // groups, -1)
+    beside = groups == 1 and math.prod(out) <= SIDE_BY_SIDE and n > 1
+    columns = _Columns(x, kernel, out, geometry, beside)
+    for images, rows in columns.pieces:
+        at = _positions(rows, out)
+        found = columns(images, rows)
+        if beside:
+            product = matrix[0] @ found.reshape(matrix.shape[2], -1)
+            flat[images, 0, :, at] = product.reshape(len(w), -1, at.stop - at.start).swapaxes(0, 1)
+        else:
+            np.matmul(matrix, found.reshape(len(found), groups, matrix.shape[2], -1), out=flat[images, ..., at])
+    return result
+
+
 def scatter(g: np.ndarray, w: np.ndarray, space: Ints, geometry: Geometry) -> np.ndarray:
     """The adjoint of `correlate` in x: (N, O, *out) and (O, C / groups, *kernel) to (N, C, *space)."""
-    kernel, out = w.shape[2:], g.shape[2:]
-    n, groups, positions = len(g), geometry.groups, math.prod(out)
-    channels = w.shape[1] * groups
-    kind = np.result_type(g, w)
-    wide = tuple(m + 2 * p for m, p in zip(space, geometry.padding, strict=True))
-    inner = _inside(space, geometry.padding)
-    result = np.empty((n, channels, *space), kind)
-    if not (result.size and g.size and w.size):
-        result[...] = 0
-        return result
-    matrix = w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2)
-    for piece in _pieces(n, matrix.shape[1] * groups * positions * g.itemsize):
-        part = g[piece]
-        if groups == 1 and positions <= SIDE_BY_SIDE and len(part) > 1:
-            total = np.zeros((channels, len(part), *wide), kind)
-            columns = (matrix[0] @ _channels_first(part)).reshape(channels, *kernel, len(part), *out)
-            columns = columns.transpose(0, 1 + len(kernel), *range(1, 1 + len(kernel)), *range(2 + len(kernel), columns.ndim))
-            add_windows(total, columns, kernel, out, geometry.stride, geometry.dilation)
-            result[piece] = total[inner].swapaxes(0, 1)
-        else:
-            total = np.zeros((len(part), channels, *wide), kind)
-            columns = np.matmul(matrix, part.reshape(len(part), groups, -1, positions))
-            add_windows(total, columns.reshape(len(part), channels, *kernel, *out), kernel, out, geometry.stride,
-                        geometry.dilation)  # fmt: skip
-            result[piece] = total[inner]
+    kernel, groups, n = w.shape[2:], geometry.groups, len(g)
+    shape = (n, w.shape[1] * groups, *space)
+    if not (g.size and w.size and math.prod(space)):
+        return np.zeros(shape, np.result_type(g, w))
+    if groups > 1 and w.shape[1] == 1:
+        from .depthwise import scatter_each
+
+        return scatter_each(g, w, space, geometry)
+    if groups == 1 and math.prod(g.shape[2:]) <= SIDE_BY_SIDE and n > 1:
+        return _scatter_side_by_side(g, w, shape, geometry)
+    matrix = np.ascontiguousarray(w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2))
+    return _scatter_by_image(g, matrix, kernel, shape, geometry)
+
+
+def _scatter_by_image(g: np.ndarray, matrix: np.ndarray, kernel: Ints, shape: Ints, geometry: Geometry) -> np.ndarray:
+    out, groups, channels = g.shape[2:], geometry.groups, shape[1]
+    total = np.zeros(padded_shape(shape, geometry.padding), np.result_type(g, matrix))
+    row_bytes = matrix.shape[1] * groups * math.prod(out[1:]) * g.itemsize
+    flat = np.ascontiguousarray(g).reshape(len(g), groups, matrix.shape[2], -1)
+    buffer = np.empty(0, total.dtype)
+    for images, rows in _pieces(len(g), out[0], row_bytes):
+        part = flat[images, ..., _positions(rows, out)]
+        size = len(part) * groups * matrix.shape[1] * part.shape[3]
+        if buffer.size < size:
+            buffer = np.empty(size, total.dtype)
+        columns = buffer[:size].reshape(len(part), groups, matrix.shape[1], part.shape[3])
+        np.matmul(matrix, part, out=columns)
+        piece_out = (rows.stop - rows.start, *out[1:])
+        add_windows(total[images, :, rows.start * geometry.stride[0] :], columns.reshape(len(part), channels, *kernel, *piece_out),
+                    kernel, piece_out, geometry.stride, geometry.dilation)  # fmt: skip
+    return total[inside(shape, geometry.padding)]
+
+
+def _scatter_side_by_side(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: Geometry) -> np.ndarray:
+    kernel, out, space = w.shape[2:], g.shape[2:], len(g.shape) - 2
+    result = np.empty(shape, np.result_type(g, w))
+    matrix = w.reshape(len(w), -1).T
+    order = (0, 1 + space, *range(1, 1 + space), *range(2 + space, 2 + 2 * space))
+    for images, _ in _pieces(len(g), 1, matrix.shape[0] * math.prod(out) * g.itemsize):
+        part = g[images]
+        lead = (shape[1], len(part))
+        total = np.zeros(padded_shape((*lead, *shape[2:]), geometry.padding), result.dtype)
+        columns = (matrix @ _channels_first(part)).reshape(shape[1], *kernel, len(part), *out)
+        add_windows(total, columns.transpose(order), kernel, out, geometry.stride, geometry.dilation)
+        result[images] = total[inside((*lead, *shape[2:]), geometry.padding)].swapaxes(0, 1)
     return result
 
 
 def weight_product(x: np.ndarray, g: np.ndarray, kernel: Ints, geometry: Geometry) -> np.ndarray:
     """The adjoint of `correlate` in w: (N, C, *space) and (N, O, *out) to (O, C / groups, *kernel)."""
     groups, out = geometry.groups, g.shape[2:]
-    n, positions = len(x), math.prod(out)
-    rows, columns = g.shape[1] // groups, x.shape[1] // groups * math.prod(kernel)
-    result = np.zeros((groups, rows, columns), np.result_type(x, g))
-    if x.size and g.size:
-        view = windows(padded(x, geometry.padding), kernel, out, geometry.stride, geometry.dilation)
-        for piece in _pieces(n, columns * groups * positions * x.itemsize):
-            if groups == 1 and columns >= SIDE_BY_SIDE:
-                result[0] += _channels_first(g[piece]) @ _side_by_side(view[piece]).T
-            else:
-                by_image = _by_image(view[piece], groups, positions).swapaxes(2, 3)
-                result += np.matmul(np.ascontiguousarray(g[piece]).reshape(-1, groups, rows, positions), by_image).sum(0)
-    return result.reshape(g.shape[1], x.shape[1] // groups, *kernel)
+    outputs, inputs = g.shape[1] // groups, x.shape[1] // groups
+    shape = (g.shape[1], inputs, *kernel)
+    if not (x.size and g.size):
+        return np.zeros(shape, np.result_type(x, g))
+    if groups > 1 and inputs == 1:
+        from .depthwise import weight_each
+
+        return weight_each(x, g, shape, geometry)
+    width = inputs * math.prod(kernel)
+    result = np.zeros((groups, outputs, width), np.result_type(x, g))
+    beside = groups == 1 and width >= SIDE_BY_SIDE
+    columns = _Columns(x, kernel, out, geometry, beside)
+    for images, rows in columns.pieces:
+        found, part = columns(images, rows), g[images, :, rows]
+        if beside:
+            result[0] += _channels_first(part) @ found.reshape(width, -1).T
+        else:
+            part = np.ascontiguousarray(part).reshape(len(part), groups, outputs, -1)
+            result += np.matmul(part, found.reshape(len(found), groups, width, -1).swapaxes(2, 3)).sum(0)
+    return result.reshape(shape)

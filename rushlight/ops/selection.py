@@ -150,12 +150,21 @@ def _clamp(x: Any, low: Any, high: Any) -> Any:
     return x if high is None else np.minimum(x, high)
 
 
-CLAMP = operation("clamp", pointwise, _clamp)
-CLAMP.gradient(
+CLAMP = operation("clamp", pointwise, _clamp, node="ClampBackward1")
+CLAMP.gradient(x=_clamp_gradient_x)
+CLAMP_MIN = operation("clamp_min", pointwise, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_MAX = operation("clamp_max", pointwise, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_TENSOR = operation("clamp_tensor", pointwise, _clamp, node="ClampBackward0")
+CLAMP_TENSOR.shown = lambda pairs: (pairs + [(None, 0)] * 2)[:3]
+CLAMP_TENSOR.gradient(
     x=_clamp_gradient_x,
     low=lambda g, x, low, high: where(((x < low) & (low < high)) if high is not None else (x < low), g, 0),
     high=lambda g, x, low, high: where((x > high) | (high < low) if low is not None else (x > high), g, 0),
 )
+CLAMP_MIN_TENSOR = operation("clamp_min_tensor", pointwise, _clamp, node="ClampMinBackward1")
+CLAMP_MIN_TENSOR.gradient(**CLAMP_TENSOR.rules)
+CLAMP_MAX_TENSOR = operation("clamp_max_tensor", pointwise, _clamp, node="ClampMaxBackward1")
+CLAMP_MAX_TENSOR.gradient(**CLAMP_TENSOR.rules)
 
 
 @public(inplace=True, out=True, names=("clip",))
@@ -167,19 +176,20 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A
     """
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    return apply(CLAMP, (input, min, max))
+    op = CLAMP_TENSOR if isinstance(min, Tensor) or isinstance(max, Tensor) else CLAMP
+    return apply(op, (input, min, max))
 
 
 @public(inplace=True, out=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:  # noqa: A002
     """Every element at least `min`."""
-    return apply(CLAMP, (input, min, None))
+    return apply(CLAMP_MIN_TENSOR if isinstance(min, Tensor) else CLAMP_MIN, (input, min, None))
 
 
 @public(inplace=True, out=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:  # noqa: A002
     """Every element at most `max`."""
-    return apply(CLAMP, (input, None, max))
+    return apply(CLAMP_MAX_TENSOR if isinstance(max, Tensor) else CLAMP_MAX, (input, None, max))
 
 
 def _tie(g: Tensor, better: Tensor, equal: Tensor) -> Tensor:

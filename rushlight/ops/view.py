@@ -1,8 +1,7 @@
 """Views: other shapes and orders of the same memory.
 
 A view of numbers that are there already is made at once, as a NumPy view; a view of a pending Value, or of a tensor
-with a
-history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a shape
+with a history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a shape
 rule from `core.strided`, a NumPy kernel and a derivative; they differ in the name of their node.
 """
 
@@ -10,6 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,13 +22,17 @@ from rushlight.record.memory import STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Tensor, tensor_of, value_holding
+from rushlight.record.value import Storage, Tensor, Value, new_tensor, new_value, tensor_of, value_holding
 
 from .public import public
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
-_layouts: dict[tuple[Any, ...], tuple[Spec, int]] = {}
+Pick = Callable[[np.ndarray], np.ndarray]
+
+#: For (operation, attributes, Spec): the view's Spec, its offset, and how NumPy makes it.
+_layouts: dict[tuple[Any, ...], tuple[Spec, int, Pick]] = {}
+MAX_LAYOUTS = 50_000
 
 
 def view_operation(
@@ -49,45 +53,94 @@ def view_operation(
 _layout_of: dict[Operation, Callable[..., Layout]] = {}
 
 
+def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
+    """The view as a function of the array alone, as cheap to call as can be."""
+    if op is SELECT or op is SLICE:
+        return operator.itemgetter((*numpy_index(attrs[0]), ...))
+    if op is PERMUTE or op is TRANSPOSE or op is T_OF_MATRIX:
+        return operator.methodcaller("transpose", attrs[0])
+    if op is VIEW:
+        return operator.methodcaller("reshape", attrs[0])
+    return partial(op.kernel, **dict(zip(op.attributes, attrs, strict=True)))
+
+
+def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int, Pick]:
+    if len(_layouts) > MAX_LAYOUTS:
+        _layouts.clear()
+    shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
+    made = spec_of(tuple(shape), spec.dtype, tuple(strides))
+    found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs)
+    return found
+
+
 def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     """The view of `t` that `op` makes."""
     v = settle(t)
-    key = (op, attrs, v.spec)
-    found = _layouts.get(key)
+    found = _layouts.get((op, attrs, v.spec))
     if found is None:
-        shape, strides, offset = _layout_of[op](
-            v.spec.shape, v.spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True))
-        )
-        found = _layouts[key] = spec_of(tuple(shape), v.spec.dtype, tuple(strides)), offset
-        if len(_layouts) > 50_000:
-            _layouts.clear()
-    spec, offset = found
+        found = _lay_out(op, attrs, v.spec)
+    spec, offset, pick = found
     me = recorder()
-    if v.buf is not None and not me.hold and (t._node is None or not me.tracking):
-        array = op.kernel(v.buf, **dict(zip(op.attributes, attrs, strict=True)))
-        result = tensor_of(value_holding(array, spec))
-    elif (op is SELECT or op is SLICE) and (t._node is None or not me.tracking):
+    untracked = t._node is None or not me.tracking
+    if untracked and v.buf is not None and not me.hold:
+        return hang(t, _seen(pick(v.buf), spec), offset, me)
+    if untracked and (op is SELECT or op is SLICE):
         # Off the tape a position is a run-time number: a loop over positions is one program.
         result = apply(STRIDED, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
     else:
         result = apply(op, (t,), attrs)
-    start = t._view[2] if t._view is not None else 0
-    share(t, (spec.shape, spec.strides, start + offset, spec.dtype), result)
-    link(t, result)
-    return result
+    return hang(t, result, offset, me)
+
+
+def _seen(array: np.ndarray, spec: Spec) -> Tensor:
+    value = new_value(Value)
+    value.spec = spec
+    value.buf = array
+    made = new_tensor(Tensor)
+    made._value = value
+    return made
+
+
+def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
+    """Makes `view` a view of t's memory, `offset` elements behind where t begins, and of t's base for the tape.
+
+    The same as `record.memory.share` and `link`, in one go: every `x[i]` comes through here.
+    """
+    storage = t._storage
+    if storage is None:
+        storage = t._storage = Storage(t._value, t._edits)
+        t._seen = 0
+    view._storage = storage
+    view._seen = t._seen
+    value = view._value
+    spec = value.spec
+    own = t._view
+    view._view = (spec.shape, spec.strides, offset if own is None else offset + own[2], spec.dtype)
+    root = value.root = storage.value
+    if root.exposure is not None:
+        value.exposure = root.exposure
+    base = view._base = t if t._base is None else t._base
+    if base._node is not None:
+        view._base_node = base._node
+    if t._untracked:
+        view._untracked = True
+    if t._no_grad_view or not me.tracking:
+        view._no_grad_view = True
+    if t._inference:
+        view._inference = True
+    if t._value.inference:
+        value.inference = True
+    return view
 
 
 def link(t: Tensor, view: Tensor) -> None:
-    """Makes `view` a differentiable view of t's base."""
+    """Makes `view`, which shares t's memory already, a differentiable view of t's base."""
     base = t if t._base is None else t._base
     view._base = base
     view._base_node = base._node
-    me = recorder()
     view._inference = t._inference
     view._value.inference = t._value.inference
-    if not me.tracking:
-        view._no_grad_view = True
-    elif t._no_grad_view:
+    if t._no_grad_view or not recorder().tracking:
         view._no_grad_view = True
 
 
@@ -421,7 +474,55 @@ def _taking(name: str, node: str) -> Operation:
 
 
 SLICE = _taking("slice", "SliceBackward0")
+ALIAS = view_operation("alias", "AliasBackward0", lambda *layout: layout, lambda x: x[...], lambda g: g)
 SELECT = _taking("select", "SelectBackward0")
+
+
+_rows: dict[Spec, tuple[int, int, Spec]] = {}
+_spans: dict[tuple[Spec, int, int], Spec] = {}
+
+
+def _row_layout(spec: Spec) -> tuple[int, int, Spec]:
+    if not spec.shape:
+        raise IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim tensor to a number"
+        )
+    row = spec_of(spec.shape[1:], spec.dtype, spec.strides[1:])
+    found = _rows[spec] = spec.shape[0], spec.strides[0], row
+    return found
+
+
+def row(t: Tensor, i: int) -> Tensor:
+    """`t[i]` for a Python integer."""
+    v = settle(t)
+    found = _rows.get(v.spec)
+    if found is None:
+        found = _row_layout(v.spec)
+    n, stride, spec = found
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for dimension 0 with size {n}")
+    if i < 0:
+        i += n
+    me = recorder()
+    if v.buf is not None and (t._node is None or not me.tracking) and not me.hold:
+        return hang(t, _seen(v.buf[i, ...], spec), i * stride, me)
+    return look_at(t, SELECT, (along(v.spec.shape, 0, i),))
+
+
+def span(t: Tensor, part: slice) -> Tensor:
+    """`t[start:stop:step]`, not the whole of `t`, off the tape and where the numbers are there already."""
+    v = settle(t)
+    spec = v.spec
+    first, last, step = part.indices(spec.shape[0])
+    key = spec, last - first, step
+    found = _spans.get(key)
+    if found is None:
+        shape = (len(range(first, last, step)), *spec.shape[1:])
+        if len(_spans) > MAX_LAYOUTS:
+            _spans.clear()
+        found = _spans[key] = spec_of(shape, spec.dtype, (spec.strides[0] * step, *spec.strides[1:]))
+    return hang(t, _seen(v.buf[part], found), first * spec.strides[0], recorder())
 
 
 def _pieces_spec(x: Spec, *, parts: tuple[Any, ...]) -> tuple[Spec, ...]:

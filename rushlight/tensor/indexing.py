@@ -15,9 +15,11 @@ from rushlight.core import dtype as dtypes
 from rushlight.ops.creation import FILL, ZERO, cast, copied
 from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
-from rushlight.ops.view import SELECT, SLICE, UNSQUEEZE, look_at
+from rushlight.ops.view import ALIAS, MAX_LAYOUTS, SELECT, SLICE, UNSQUEEZE, look_at, row, span
 from rushlight.record.memory import assign, check_writable, placement
-from rushlight.record.trace import apply, realize, settle
+from rushlight.record.operation import Operation
+from rushlight.record.spec import Spec
+from rushlight.record.trace import apply, realize, recorder, settle
 from rushlight.record.value import Tensor
 
 from .construct import tensor
@@ -27,14 +29,66 @@ ARRAYS = (Tensor, list, np.ndarray)
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
-    if index.__class__ is int:
-        shape = settle(self).spec.shape
-        return look_at(self, SELECT, ((_position(index, shape, 0), *[(0, n, 1) for n in shape[1:]]),))
+    kind = index.__class__
+    if kind is int:
+        return row(self, index)
+    if kind is tuple:
+        key = _key(index)
+        if key is not None:
+            spec = settle(self).spec
+            known = _known.get((key, spec))
+            if known is not None:
+                return look_at(self, known[0], known[1])
+            return _remembered(self, index, key, spec)
+    elif kind is slice and _is_plain_part(self, index):
+        return span(self, index)
     view, tensors, places = _resolve(self, index)
     if not tensors:
         return view
     check_positions(view, tensors, places)
     return apply(INDEX, (view, *tensors), (places,))
+
+
+#: For (a tuple of integers, slices, None and ..., Spec): the operation and attributes of the view.
+_known: dict[tuple[Any, Spec], tuple[Operation, tuple[Any, ...]]] = {}
+
+
+def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """A hashable form of an index without tensors; None if there is anything else in it."""
+    key: list[Any] = []
+    for p in index:
+        kind = p.__class__
+        if kind is int or p is None or p is Ellipsis:
+            key.append(p)
+        elif kind is slice:
+            bounds = p.start, p.stop, p.step
+            for x in bounds:
+                if x is not None and x.__class__ is not int:
+                    return None
+            key.append(bounds)
+        else:
+            return None
+    return tuple(key)
+
+
+def _remembered(t: Tensor, index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> Tensor:
+    basic, _, last, d = _parts(index, spec.shape)
+    if last is None:
+        return _same(t)
+    if len(_known) > MAX_LAYOUTS:
+        _known.clear()
+    found = _known[key, spec] = _view_of(basic, last, spec.shape, d)
+    return look_at(t, *found)
+
+
+def _is_plain_part(t: Tensor, part: slice) -> bool:
+    """Whether `span` will do: numbers that are there, no tape, a positive step, and not the whole."""
+    v = settle(t)
+    if v.buf is None or not v.spec.shape or (t._node is not None and recorder().tracking) or recorder().hold:
+        return False
+    if part.step is not None and (part.step.__class__ is not int or part.step <= 0):
+        return False
+    return part.indices(v.spec.shape[0])[:2] != (0, v.spec.shape[0])
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
@@ -109,20 +163,30 @@ attach("__setitem__", _setitem)
 
 
 def _resolve(t: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[bool, ...]]:
-    parts = index if isinstance(index, tuple) else (index,)
+    """The view that integers, slices and None mean, the index tensors that remain, and which dimensions they index."""
     shape = settle(t).spec.shape
-    parts = _without_ellipsis([_part(p) for p in parts], shape)
-    basic: list[Any] = []  # what the view op gets: an int, (start, stop, step) or None for each
-    at: list[Tensor | None] = []  # for each dimension of the view: the index tensor, if any
+    basic, at, last, d = _parts(index if isinstance(index, tuple) else (index,), shape)
+    tensors = tuple(i for i in at if i is not None)
+    if last is not None:
+        view = look_at(t, *_view_of(basic, last, shape, d))
+    else:
+        view = t if tensors else _same(t)
+    at.extend([None] * (len(shape) - d))
+    return view, tensors, tuple(i is not None for i in at)
+
+
+def _parts(index: tuple[Any, ...], shape: Any) -> tuple[list[Any], list[Tensor | None], Operation | None, int]:
+    """What the view operation gets for each part: an int, (start, stop, step) or None; the index tensor of each
+    dimension of the view, if any; the last kind of view that PyTorch would make; and how many dimensions are used up.
+    """
+    parts = _without_ellipsis([_part(p) for p in index], shape)
+    basic: list[Any] = []
+    at: list[Tensor | None] = []
     last, d = None, 0
     for p in parts:
-        if p is None:
+        if p is None or p.__class__ is bool:
             basic.append(None)
-            at.append(None)
-            last = UNSQUEEZE
-        elif p.__class__ is bool:
-            basic.append(None)
-            at.append(_wrapped(np.zeros(1 if p else 0, "int64")))
+            at.append(None if p is None else _wrapped(np.zeros(1 if p else 0, "int64")))
             last = UNSQUEEZE
         elif p.__class__ is int:
             basic.append(_position(p, shape, d))
@@ -139,34 +203,22 @@ def _resolve(t: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[b
                 basic.append((0, shape[d], 1))
                 at.append(one)
                 d += 1
-    tensors = tuple(i for i in at if i is not None)
-    if last is None:
-        view = t if tensors else _same(t)
-    else:
-        view = look_at(t, last, (tuple(basic) + tuple((0, n, 1) for n in shape[d:]),)) if last is not UNSQUEEZE else (
-            _with_new_dims(t, basic, shape, d)
-        )  # fmt: skip
-    at.extend([None] * (len(shape) - d))
-    return view, tensors, tuple(i is not None for i in at)
+    return basic, at, last, d
 
 
-def _with_new_dims(t: Tensor, basic: list[Any], shape: Any, d: int) -> Tensor:
+def _view_of(basic: list[Any], last: Operation, shape: Any, d: int) -> tuple[Operation, tuple[Any, ...]]:
+    """The view operation and its attributes; `unsqueeze` only where nothing is cut off."""
     index = tuple(basic) + tuple((0, n, 1) for n in shape[d:])
-    whole = all(p is None or p == (0, n, 1) for p, n in zip([p for p in index if p is not None], shape, strict=True))
-    if whole:
-        return look_at(t, UNSQUEEZE, (tuple(k for k, p in enumerate(index) if p is None),))
-    return look_at(t, SLICE, (index,))
+    if last is not UNSQUEEZE:
+        return last, (index,)
+    if all(p == (0, n, 1) for p, n in zip([p for p in index if p is not None], shape, strict=True)):
+        return UNSQUEEZE, (tuple(k for k, p in enumerate(index) if p is None),)
+    return SLICE, (index,)
 
 
 def _same(t: Tensor) -> Tensor:
     """`x[:]` and `x[...]`: another handle on the same elements."""
-    if t._node is None:
-        other = alias(t)
-        other._base = t._base if t._base is not None else t
-        other._base_node = other._base._node
-        return other
-    shape = settle(t).spec.shape
-    return look_at(t, SLICE, (tuple((0, n, 1) for n in shape),))
+    return look_at(t, ALIAS, ())
 
 
 def _part(p: Any) -> Any:
