@@ -18,7 +18,7 @@ from rushlight.record.trace import apply
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
-from .public import public
+from .public import public, require_tensor
 from .results import result_type
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
 
@@ -71,7 +71,7 @@ log = unary("log", np.log, lambda g, x: g / conj(x), """The natural logarithm.
     """)  # fmt: skip
 log2 = unary("log2", np.log2, lambda g, x: g / conj(x * math.log(2)), "The logarithm to base 2.")
 log10 = unary("log10", np.log10, lambda g, x: g / conj(x * math.log(10)), "The logarithm to base 10.")
-log1p = unary("log1p", np.log1p, lambda g, x: g / conj(x + 1), "log(1 + x), exact near 0.")
+log1p = unary("log1p", np.log1p, lambda g, x: g / conj(x + 1), "log(1 + x), exact near 0.", node="Log1PBackward0")
 
 
 def _sigmoid(x: Any) -> Any:
@@ -219,9 +219,16 @@ isneginf = unary("isneginf", lambda x: np.isneginf(x), None, "True where the ele
                  inplace=False)  # fmt: skip
 isreal = unary("isreal", lambda x: np.isreal(x), None, "True where the imaginary part is 0.", infer=comparison,
                inplace=False)  # fmt: skip
-positive = unary("positive", lambda x: np.positive(x), lambda g: g, "+x.", infer=pointwise, inplace=False)
-deg2rad = unary("deg2rad", np.deg2rad, lambda g: g * (math.pi / 180), "Degrees as radians.")
-rad2deg = unary("rad2deg", np.rad2deg, lambda g: g * (180 / math.pi), "Radians as degrees.")
+deg2rad = unary("deg2rad", np.deg2rad, lambda g: g * (math.pi / 180), "Degrees as radians.", node="Deg2RadBackward0")
+rad2deg = unary("rad2deg", np.rad2deg, lambda g: g * (180 / math.pi), "Radians as degrees.", node="Rad2DegBackward0")
+
+
+@public()
+def positive(input: Tensor) -> Tensor:
+    """`+input`: the tensor itself. Raises RuntimeError for a bool tensor."""
+    if require_tensor(input, "positive")._value.spec.dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -245,7 +252,14 @@ def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inpl
 
 
 ATAN2 = _binary("atan2", np.arctan2, "The angle of the point (other, input), in radians.")
-ATAN2.gradient(x=lambda g, x, y: g * y / (x * x + y * y), y=lambda g, x, y: -g * x / (x * x + y * y))
+
+
+def _atan2_slope(g: Tensor, toward: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """`g * toward / (x * x + y * y)`; 0 in the origin, where there is no angle."""
+    return g * toward * (x * x + y * y).reciprocal().masked_fill((x == 0) & (y == 0), 0.0)
+
+
+ATAN2.gradient(x=lambda g, x, y: _atan2_slope(g, y, x, y), y=lambda g, x, y: _atan2_slope(g, -x, x, y))
 HYPOT = _binary("hypot", np.hypot, "sqrt(input**2 + other**2).", pointwise)
 HYPOT.gradient(x=lambda g, x, result: g * x / result, y=lambda g, y, result: g * y / result)
 COPYSIGN = _binary("copysign", np.copysign, "The size of `input` with the sign of `other`.")

@@ -29,7 +29,7 @@ INDICES = (dtypes.int64, dtypes.int32)
 def _check_rows(indices: np.ndarray, rows: int) -> None:
     if indices.size and (indices.min() < 0 or indices.max() >= rows):
         wrong = indices[(indices < 0) | (indices >= rows)]
-        raise IndexError(f"index out of range in self (index {wrong.flat[0]}, table of {rows} rows)")
+        raise IndexError(f"index out of range in self. The table has {rows} rows; there is no row {wrong.flat[0]}")
 
 
 def _rows(weight: np.ndarray, indices: np.ndarray) -> np.ndarray:

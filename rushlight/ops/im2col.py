@@ -3,8 +3,7 @@
 Three kernels make up the trilinear form <conv(x, w), g>: `correlate` gives the part of g, `scatter` that of x (the transposed
 convolution), `weight_product` that of w.  Arrays are (N, C, *space), weights (O, C / groups, *kernel).  The work is done in pieces, some
 images or some rows of one, whose columns fit the cache; one buffer holds them all in turn.  Two layouts of the columns: image by image
-where an image has many positions, all images side by side where it has few, so that the product is always a large one.  Where
-every channel is a group of its own (depthwise) there is no product to gain from: `depthwise.py` goes over the kernel's positions.
+where an image has many positions, all images side by side where it has few, so that the product is always a large one.
 """
 
 from __future__ import annotations
@@ -150,10 +149,6 @@ def correlate(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
     out = geometry.output(x.shape[2:], kernel)
     if not (x.size and w.size and math.prod(out)):
         return np.zeros((n, len(w), *out), np.result_type(x, w))
-    if groups > 1 and w.shape[1] == 1:
-        from .depthwise import correlate_each
-
-        return correlate_each(x, w, out, geometry)
     result = np.empty((n, len(w), *out), np.result_type(x, w))
     flat = result.reshape(n, groups, len(w) // groups, -1)
     matrix = w.reshape(groups, len(w) // groups, -1)
@@ -177,9 +172,7 @@ def scatter(g: np.ndarray, w: np.ndarray, space: Ints, geometry: Geometry) -> np
     if not (g.size and w.size and math.prod(space)):
         return np.zeros(shape, np.result_type(g, w))
     if groups > 1 and w.shape[1] == 1:
-        from .depthwise import scatter_each
-
-        return scatter_each(g, w, space, geometry)
+        return _scatter_by_position(g, w, shape, geometry)
     if groups == 1 and math.prod(g.shape[2:]) <= SIDE_BY_SIDE and n > 1:
         return _scatter_side_by_side(g, w, shape, geometry)
     matrix = np.ascontiguousarray(w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2))
@@ -220,6 +213,21 @@ def _scatter_side_by_side(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: G
     return result
 
 
+def _scatter_by_position(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: Geometry) -> np.ndarray:
+    """Where every channel is a group (depthwise): columns would only be multiplied by a number each, so none are made."""
+    n, channels = shape[:2]
+    out, space = g.shape[2:], len(shape) - 2
+    total = np.zeros(padded_shape(shape, geometry.padding), np.result_type(g, w))
+    each = g.reshape(n, channels, -1, *out)
+    factors = w.reshape(channels, -1, *w.shape[2:], *[1] * space)
+    for images, _ in _pieces(n, 1, each[0].nbytes):
+        part, target = each[images], total[images]
+        for at, place in geometry.places(w.shape[2:], out):
+            product = part * factors[(slice(None), slice(None), *at)]
+            target[place] += product[:, :, 0] if product.shape[2] == 1 else np.add.reduce(product, 2)
+    return total[inside(shape, geometry.padding)]
+
+
 def weight_product(x: np.ndarray, g: np.ndarray, kernel: Ints, geometry: Geometry) -> np.ndarray:
     """The adjoint of `correlate` in w: (N, C, *space) and (N, O, *out) to (O, C / groups, *kernel)."""
     groups, out = geometry.groups, g.shape[2:]
@@ -227,10 +235,6 @@ def weight_product(x: np.ndarray, g: np.ndarray, kernel: Ints, geometry: Geometr
     shape = (g.shape[1], inputs, *kernel)
     if not (x.size and g.size):
         return np.zeros(shape, np.result_type(x, g))
-    if groups > 1 and inputs == 1:
-        from .depthwise import weight_each
-
-        return weight_each(x, g, shape, geometry)
     width = inputs * math.prod(kernel)
     result = np.zeros((groups, outputs, width), np.result_type(x, g))
     beside = groups == 1 and width >= SIDE_BY_SIDE

@@ -89,6 +89,18 @@ LOG_SOFTMAX = operation("log_softmax", _row_spec("log_softmax"), _log_softmax)
 LOG_SOFTMAX.gradient(x=lambda g, result, dim: apply(LOG_SOFTMAX_BACKWARD, (g, result), (dim,)))
 
 
+def _safe_softmax(x: Any, *, dim: int) -> Any:
+    """Zeros in a row of nothing but -inf, where softmax has no value."""
+    y = _softmax(x, dim=dim)
+    if x.size and np.isnan(y).any():
+        y = np.where((x == -np.inf).all(axis=dim, keepdims=True), x.dtype.type(0), y)
+    return y
+
+
+SAFE_SOFTMAX = operation("safe_softmax", _row_spec("softmax"), _safe_softmax)
+SAFE_SOFTMAX.gradient(x=lambda g, result, dim: apply(SOFTMAX_BACKWARD, (g, result), (dim,)))
+
+
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",

@@ -413,9 +413,9 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
 
 
 @public(method=True, names=())
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, *size: Any) -> Tensor:
     """`input.expand(size)`."""
-    return look_at(input, EXPAND, (_sizes((size,)),))
+    return look_at(input, EXPAND, (_sizes(size),))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -24,12 +24,26 @@ if TYPE_CHECKING:
     from .value import Value
 
 FLOAT32 = np.dtype("float32")
+ndarray = np.ndarray
 
 
 class Call:
     """One kernel call: where its operands come from, what to do to them, where its results go."""
 
-    __slots__ = ("casts", "donates", "frees", "inputs", "kernel", "keywords", "outputs", "specs", "step")
+    __slots__ = (
+        "casts",
+        "copies",
+        "dtype",
+        "frees",
+        "inputs",
+        "kernel",
+        "keywords",
+        "output",
+        "outputs",
+        "shape",
+        "specs",
+        "step",
+    )
 
     def __init__(self, step: Step, frees: tuple[int, ...], donates: bool) -> None:
         self.step = step
@@ -39,8 +53,24 @@ class Call:
         self.outputs = step.outputs
         self.specs = step.specs
         self.casts = _casts(step)
+        self.copies = step.op.overwrites and not donates  # the first operand is still needed: write into a copy
         self.frees = frees
-        self.donates = donates
+        self.output = step.outputs[0] if step.single and not step.specs[0].wrapped else -1
+        self.dtype = step.specs[0].numpy if step.specs else None
+        self.shape = step.specs[0].shape if self.output >= 0 else None  # None: `store` sorts it out
+
+    def prepare(self, operands: list[Any]) -> None:
+        """Casts the operands as the kernel wants them, and copies the one that it will overwrite."""
+        if self.casts is not None:
+            for i, to in self.casts:
+                operands[i] = _cast(operands[i], to)
+        if self.copies:
+            operands[0] = np.array(operands[0], order="K", copy=True)
+
+    def store(self, result: Any, slots: list[Any]) -> None:
+        """Puts the kernel's results into their slots, in the dtypes of their Specs."""
+        for slot, array, spec in zip(self.outputs, (result,) if self.step.single else result, self.specs, strict=True):
+            slots[slot] = _checked(array, spec, self)
 
 
 class Program:
@@ -57,28 +87,17 @@ class Program:
         slots = [None if v is None else getattr(v, "buf", v) for v in values]
         with np.errstate(all="ignore"):
             for call in self.calls:
-                _run(call, slots)
-        live, result = self.live, []
-        for i in live:
-            result.append(_laid_out(slots[i], values[i]))
-        return result
-
-
-def _run(call: Call, slots: list[Any]) -> None:
-    operands = [None if i is None else slots[i] for i in call.inputs]
-    if call.casts is not None:
-        for i, to in call.casts:
-            operands[i] = _cast(operands[i], to)
-    if call.step.op.overwrites and not call.donates:
-        operands[0] = np.array(operands[0], order="K", copy=True)
-    result = call.kernel(*operands, **call.keywords)
-    if call.step.single:
-        slots[call.outputs[0]] = _checked(result, call.specs[0], call)
-    else:
-        for slot, array, spec in zip(call.outputs, result, call.specs, strict=True):
-            slots[slot] = _checked(array, spec, call)
-    for i in call.frees:
-        slots[i] = None
+                operands = [None if i is None else slots[i] for i in call.inputs]
+                if call.casts is not None or call.copies:
+                    call.prepare(operands)
+                result = call.kernel(*operands, **call.keywords)
+                if result.__class__ is ndarray and result.dtype is call.dtype and result.shape == call.shape:
+                    slots[call.output] = result
+                else:
+                    call.store(result, slots)
+                for i in call.frees:
+                    slots[i] = None
+        return [_laid_out(slots[i], values[i]) for i in self.live]
 
 
 def _checked(array: Any, spec: Spec, call: Call) -> Any:

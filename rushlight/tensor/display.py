@@ -25,7 +25,6 @@ def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
 
 
 attach("__repr__", _repr)
-attach("__str__", _repr)
 
 
 def _format(self: Tensor, spec: str) -> str:

@@ -82,7 +82,7 @@ for _name, _method in (("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("true
 
 attach("__neg__", METHODS["neg"])
 attach("__invert__", METHODS["bitwise_not"])
-attach("__pos__", lambda self: self)
+attach("__pos__", METHODS["positive"])
 attach("__hash__", lambda self: id(self))
 
 

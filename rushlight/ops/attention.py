@@ -1,0 +1,330 @@
+"""Attention: the scaled dot product, and the multi-head form with its projections (Vaswani et al. 2017).
+
+Without dropout, attention of four-dimensional operands is one operation that forms the weights image by image; its derivative recomputes
+them in tensor code.  All else is composed of matrix products and `safe_softmax`.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import Tensor
+
+from .creation import wrap
+from .dropout import dropout
+from .joining import cat
+from .matmul import bmm, linear, matmul
+from .padding import pad
+from .public import public
+from .selection import where
+from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, softmax
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One operation
+
+
+def _causal(rows: int, columns: int) -> np.ndarray:
+    return np.tril(np.ones((rows, columns), bool))
+
+
+def _scores(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
+    scores = np.matmul(q, k.swapaxes(-1, -2))
+    scores *= scale
+    if causal:
+        scores = np.where(_causal(*scores.shape[-2:]), scores, -np.inf).astype(scores.dtype)
+    if mask is not None:
+        scores = np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
+    return scores
+
+
+def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    weights = SAFE_SOFTMAX.kernel(_scores(q, k, mask, q.dtype.type(scale), causal), dim=q.ndim - 1)
+    return np.matmul(weights, v)
+
+
+def _attention_rule(g: Tensor, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool) -> tuple[Any, ...]:
+    weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
+    of_v = matmul(weights.transpose(-1, -2), g)
+    of_weights = matmul(g, v.transpose(-1, -2))
+    of_scores = apply(SOFTMAX_BACKWARD, (of_weights, weights), (q._value.spec.ndim - 1,)) * scale
+    return matmul(of_scores, k), matmul(of_scores.transpose(-1, -2), q), of_v, None, None
+
+
+def _masked_scores(q: Tensor, k: Tensor, mask: Any, scale: Any, causal: bool) -> Tensor:
+    scores = matmul(q, k.transpose(-1, -2)) * scale
+    if causal:
+        scores = where(wrap(_causal(q.size(-2), k.size(-2))), scores, -math.inf)
+    if mask is not None:
+        is_bool = mask._value.spec.dtype is dtypes.bool_
+        scores = where(mask, scores, -math.inf) if is_bool else scores + mask
+    return scores
+
+
+ATTENTION = operation(
+    "scaled_dot_product_attention",
+    lambda q, k, v, mask, scale, *, causal: spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
+    _attention,
+    node="ScaledDotProductFlashAttentionForCpuBackward0",
+).gradient(_attention_rule)
+ATTENTION.shown = lambda pairs: pairs[:3]
+
+
+def _check_attention(q: Spec, k: Spec, v: Spec, mask: Any) -> None:
+    if min(q.ndim, k.ndim, v.ndim) < 2:
+        raise RuntimeError(
+            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q.ndim} key.dim: {k.ndim} and "
+            f"value.dim: {v.ndim} instead."
+        )
+    if not q.dtype is k.dtype is v.dtype:
+        names = [_c_name(t) for t in (q, k, v)]
+        raise RuntimeError(
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: {names[1]} and "
+            f"value.dtype: {names[2]} instead."
+        )
+    if mask is not None:
+        kind = settle(mask).spec.dtype
+        if kind not in (dtypes.bool_, dtypes.float32, q.dtype):
+            raise RuntimeError(
+                "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
+                f"{_c_name(mask._value.spec)} and  query.dtype: {_c_name(q)} instead."
+            )
+
+
+def _c_name(x: Spec) -> str:
+    names = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int", "float16": "c10::Half",
+             "bfloat16": "c10::BFloat16"}  # fmt: skip
+    return names.get(x.dtype.name, x.dtype.name)
+
+
+@public(function=False, method=False, functional=True)
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
+                                 enable_gqa: bool = False) -> Tensor:  # fmt: skip
+    """softmax(query @ key.T * scale + mask) @ value
+    (https://pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html).
+
+    Shapes: query (*, L, E), key (*, S, E), value (*, S, Ev); result (*, L, Ev).  A bool mask says what takes part; a float mask is
+    added.  A query that nothing takes part in gives zeros.  `enable_gqa` repeats the heads of key and value.
+    """
+    q, k, v = settle(query).spec, settle(key).spec, settle(value).spec
+    _check_attention(q, k, v, attn_mask)
+    if enable_gqa:
+        if not k.shape[-3] or q.shape[-3] % k.shape[-3] or q.shape[-3] % v.shape[-3]:
+            raise RuntimeError("Number of heads in key and value must divide the number of heads in query")
+        key = key.repeat_interleave(q.shape[-3] // k.shape[-3], -3)
+        value = value.repeat_interleave(q.shape[-3] // v.shape[-3], -3)
+    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    whole = q.ndim == k.ndim == v.ndim == 4 and not dropout_p and q.shape[-1] == v.shape[-1] and q.shape[:2] == key.shape[:2]
+    if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
+        return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))
+    if attn_mask is not None and is_causal:
+        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+    root = math.sqrt(factor)
+    scores = matmul(query * root, key.transpose(-1, -2) * root)
+    if is_causal:
+        scores = where(wrap(_causal(q.shape[-2], k.shape[-2])), scores, -math.inf)
+    if attn_mask is not None:
+        is_bool = attn_mask._value.spec.dtype is dtypes.bool_
+        scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
+    weights = apply(SAFE_SOFTMAX, (scores,), (settle(scores).spec.ndim - 1,))
+    if dropout_p > 0:
+        weights = dropout(weights, dropout_p)
+    return matmul(weights, value)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Several heads
+
+
+def _additive(mask: Tensor | None, name: str, other: Any, kind: Any, check_other: bool = True) -> Tensor | None:
+    """A mask as numbers to add to the scores: -inf for True."""
+    if mask is None:
+        return None
+    given = settle(mask).spec.dtype
+    if given is not dtypes.bool_ and not given.is_floating_point:
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    if check_other and other is not None and settle(other).spec.dtype is not given:
+        warnings.warn(
+            f"Support for mismatched {name} and {'attn_mask' if name == 'key_padding_mask' else name} is deprecated. Use same type "
+            "for both instead.",
+            stacklevel=4,
+        )
+    if given.is_floating_point:
+        return mask
+    return where(mask, -math.inf, wrap(np.zeros((), kind.numpy)))
+
+
+def _check_shapes(query: Tensor, key: Tensor, value: Tensor, padding: Any, mask: Any, heads: int) -> bool:
+    """Whether the operands are a batch; raises AssertionError for shapes that do not go together."""
+    n = query.dim()
+    if n not in (2, 3):
+        raise AssertionError(f"query should be unbatched 2D or batched 3D tensor but received {n}-D query tensor")
+    kind = "batched (3-D)" if n == 3 else "unbatched (2-D)"
+    if key.dim() != n or value.dim() != n:
+        raise AssertionError(
+            f"For {kind} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D tensors "
+            "respectively"
+        )
+    if padding is not None and padding.dim() != n - 1:
+        raise AssertionError(
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {padding.dim()}-D tensor instead"
+        )
+    if mask is not None:
+        if mask.dim() not in (2, 3):
+            raise AssertionError(
+                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.dim()}-D tensor instead"
+            )
+        expected = (heads, query.size(0), key.size(0))
+        if n == 2 and mask.dim() == 3 and tuple(mask.size()) != expected:
+            raise AssertionError(f"Expected `attn_mask` shape to be {expected} but got {mask.size()}")
+    return n == 3
+
+
+def _projected(query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values from one stacked matrix."""
+    width = query.size(-1)
+    if key is value and query is key:
+        packed = linear(query, weight, bias)
+        q, k, v = packed.unflatten(-1, (3, width)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous().unbind(0)
+        return q, k, v
+    if key is value:
+        w_q, w_kv = weight.split([width, 2 * width])
+        b_q, b_kv = (None, None) if bias is None else bias.split([width, 2 * width])
+        pair = linear(key, w_kv, b_kv).unflatten(-1, (2, width)).unsqueeze(0).transpose(0, -2).squeeze(-2).contiguous()
+        return linear(query, w_q, b_q), pair[0], pair[1]
+    weights = weight.chunk(3)
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return tuple(linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True))  # type: ignore[return-value]
+
+
+def _separately(tensors: tuple[Tensor, ...], weights: tuple[Any, ...], bias: Tensor | None) -> list[Tensor]:
+    for w, name in zip(weights, ("q", "k", "v"), strict=True):
+        if w is None:
+            raise AssertionError(f"use_separate_proj_weight is True but {name}_proj_weight is None")
+    biases = (None, None, None) if bias is None else bias.chunk(3)
+    return [linear(t, w, b) for t, w, b in zip(tensors, weights, biases, strict=True)]
+
+
+def _heads_first(t: Tensor, heads: int, width: int) -> Tensor:
+    """(L, N, E) as (N * heads, L, width)."""
+    return t.reshape(t.size(0), t.size(1) * heads, width).transpose(0, 1)
+
+
+@public(function=False, method=False, functional=True)
+def multi_head_attention_forward(
+    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
+    in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
+    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
+    need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
+    q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
+    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """Multi-head attention with its projections: what `nn.MultiheadAttention` computes.
+
+    Shapes: query (L, N, E) or (L, E), key and value (S, N, E) or (S, E); `key_padding_mask` (N, S), `attn_mask` (L, S) or
+    (N * heads, L, S), True or -inf where attention is barred.  Returns the result (L, N, E) and, with `need_weights`, the weights
+    (N, L, S), averaged over the heads unless `average_attn_weights` is False.
+    """
+    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not batched:
+        same_key, same_value = key is query, value is key
+        query = query.unsqueeze(1)
+        key = query if same_key else key.unsqueeze(1)
+        value = key if same_value else value.unsqueeze(1)
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    length, batch, width = query.shape
+    if width != embed_dim_to_check:
+        raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
+    if width % num_heads:
+        raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
+    if is_causal and attn_mask is None:
+        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+    head = width // num_heads
+    kind = settle(query).spec.dtype
+    key_padding_mask = _additive(key_padding_mask, "key_padding_mask", attn_mask, kind)
+    if is_causal and key_padding_mask is None and not need_weights:
+        attn_mask = None
+    else:
+        attn_mask = _additive(attn_mask, "attn_mask", None, kind, False)
+        is_causal = False if key_padding_mask is not None else is_causal
+    if use_separate_proj_weight:
+        if key.shape[:2] != value.shape[:2]:
+            raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+        q, k, v = _separately((query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
+    else:
+        if key.shape != value.shape:
+            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+        if in_proj_weight is None:
+            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+        q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias)
+    if attn_mask is not None:
+        attn_mask = _mask_of_heads(attn_mask, (length, key.size(0)), batch * num_heads)
+    if bias_k is not None and bias_v is not None:
+        k, v = cat([k, bias_k.repeat(1, batch, 1)]), cat([v, bias_v.repeat(1, batch, 1)])
+        attn_mask, key_padding_mask = _one_more(attn_mask), _one_more(key_padding_mask)
+    q = _heads_first(q, num_heads, head)
+    k = _heads_first(k, num_heads, head) if static_k is None else static_k
+    v = _heads_first(v, num_heads, head) if static_v is None else static_v
+    if add_zero_attn:
+        zeros = wrap(np.zeros((batch * num_heads, 1, head), kind.numpy))
+        k, v = cat([k, zeros], 1), cat([v, zeros], 1)
+        attn_mask, key_padding_mask = _one_more(attn_mask), _one_more(key_padding_mask)
+    source = k.size(1)
+    mask = _joint_mask(attn_mask, key_padding_mask, batch, num_heads, source)
+    p = dropout_p if training else 0.0
+    if need_weights:
+        scaled = q * math.sqrt(1.0 / head)
+        scores = bmm(scaled, k.transpose(-2, -1))
+        weights = softmax(scores if mask is None else scores + mask, -1)
+        weights = dropout(weights, p) if p > 0 else weights
+        mixed = bmm(weights, v)
+        result = _joined(mixed.transpose(0, 1).contiguous().view(length * batch, width), out_proj_weight, out_proj_bias, length, batch)
+        shown = weights.view(batch, num_heads, length, source)
+        shown = shown.mean(1) if average_attn_weights else shown
+        return (result, shown) if batched else (result.squeeze(1), shown.squeeze(0))
+    if mask is not None:
+        mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(batch, num_heads, -1, source)
+    q, k, v = (t.view(batch, num_heads, -1, head) for t in (q, k, v))
+    mixed = scaled_dot_product_attention(q, k, v, mask, p, is_causal and mask is None)
+    flat = mixed.permute(2, 0, 1, 3).contiguous().view(batch * length, width)
+    result = _joined(flat, out_proj_weight, out_proj_bias, length, batch)
+    return (result, None) if batched else (result.squeeze(1), None)
+
+
+def _joined(flat: Tensor, weight: Tensor, bias: Tensor | None, length: int, batch: int) -> Tensor:
+    projected = linear(flat, weight, bias)
+    return projected.view(length, batch, projected.size(1))
+
+
+def _mask_of_heads(mask: Tensor, pair: tuple[int, int], heads: int) -> Tensor:
+    """The mask with a dimension for the heads of all examples."""
+    if mask.dim() == 2:
+        if tuple(mask.shape) != pair:
+            raise RuntimeError(f"The shape of the 2D attn_mask is {mask.shape}, but should be {pair}.")
+        return mask.unsqueeze(0)
+    if tuple(mask.shape) != (heads, *pair):
+        raise RuntimeError(f"The shape of the 3D attn_mask is {mask.shape}, but should be {(heads, *pair)}.")
+    return mask
+
+
+def _one_more(mask: Tensor | None) -> Tensor | None:
+    return None if mask is None else pad(mask, (0, 1))
+
+
+def _joint_mask(mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, source: int) -> Tensor | None:
+    if padding is None:
+        return mask
+    if tuple(padding.shape) != (batch, source):
+        raise AssertionError(
+            f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(padding.shape)}"
+        )
+    wide = padding.view(batch, 1, 1, source).expand(-1, heads, -1, -1).reshape(batch * heads, 1, source)
+    return wide if mask is None else mask + wide
