@@ -16,7 +16,7 @@ from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Leaf, Tensor, latest, tensor_of
 
-from .gradient import SECOND_TIME, PythonNode, overwritten_error, short_name
+from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
 from .node import Function as NodeFace
 
 _SHARED = "node"
@@ -89,12 +89,9 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
     value = latest(value)
     for v in (value, value.root):
         if v is not None and v.stale is not None:
-            name = (
-                short_name(node if output is not None else parent) if output is not None or parent is not None else None
-            )
-            raise overwritten_error(
-                value, v, name if name != "AccumulateGrad" else None, out if output is None else output
-            )
+            if output is not None:
+                raise overwritten_error(value, v, short_name(node), output)
+            raise overwritten_error(value, v, *origin_now(parent, value, v))
     t = tensor_of(value)
     if output is not None and node is not None and node.differentiable[output]:
         t._node, t._out = node, output

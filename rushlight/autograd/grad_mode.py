@@ -17,7 +17,7 @@ class _Mode:
 
     def __call__(self, f: F) -> F:
         if inspect.isclass(f):
-            f.__init__ = self(f.__init__)  # type: ignore[misc]
+            f.__init__ = self(f.__init__)  # type: ignore[method-assign]
             return f
         if inspect.isgeneratorfunction(f):
             return self._generator(f)
@@ -131,7 +131,7 @@ class inference_mode(_Mode):
     def __new__(cls, mode: Any = True) -> Any:
         made = super().__new__(cls)
         if callable(mode):
-            made.__init__()
+            cls.__init__(made)
             return made(mode)
         return made
 

@@ -44,6 +44,10 @@ class PythonNode(Node):
     name: str
     specs: tuple[Spec, ...]
 
+    def input_specs(self) -> list[Spec | None]:
+        """The Specs of the arguments that are tensors."""
+        raise NotImplementedError(f"{type(self).__name__}.input_specs")
+
 
 def backward(
     roots: Sequence[Tensor],
@@ -171,7 +175,7 @@ class Walk:
     def free(self) -> None:
         """Lets go of what the visited nodes had saved."""
         for node in self.ran:
-            node.saved = None
+            node.saved = node.keeps = None
 
 
 def reachable(roots: Sequence[Any]) -> tuple[list[Node], list[Leaf]]:
@@ -272,7 +276,7 @@ def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
     me = recorder()
     found = node.derive(arrived)
     del me
-    return [g if g is None or p is None else fit(g, s, node)
+    return [g if g is None or p is None or s is None else fit(g, s, node)
             for g, p, s in zip(found, node.parents, node.input_specs(), strict=True)]  # fmt: skip
 
 
@@ -347,10 +351,12 @@ def current(node: Node, position: int) -> Value:
 def _overwritten(node: Node, position: int, value: Value, v: Value) -> RuntimeError:
     if position < 0:
         return overwritten_error(value, v, short_name(node), ~position)
-    return overwritten_error(value, v, *_origin_now(node.parents[position], value, v))
+    if node.step.op.name == "linear" and position == 1:  # PyTorch saved the weight's transpose, a view
+        return overwritten_error(value, v, "AsStrided", 0, value.spec.shape[::-1])
+    return overwritten_error(value, v, *origin_now(node.parents[position], value, v))
 
 
-def _origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, int]:
+def origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, int]:
     """The node that a saved operand has by now, as PyTorch's message names it: writing to it gave it a new one."""
     if not isinstance(parent, Node):
         return None, 0
@@ -361,7 +367,9 @@ def _origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, in
     return (short_name(at) if isinstance(at, Node) else None), 0
 
 
-def overwritten_error(value: Value, stale: Value, origin: str | None, which: int) -> RuntimeError:
+def overwritten_error(
+    value: Value, stale: Value, origin: str | None, which: int, shape: tuple[int, ...] | None = None
+) -> RuntimeError:
     """PyTorch's error for a saved tensor that was changed before the backward pass used it."""
     cell, held, _ = stale.stale  # type: ignore[misc]
     now = cell.edits if isinstance(cell, Storage) else cell._edits
@@ -369,9 +377,8 @@ def overwritten_error(value: Value, stale: Value, origin: str | None, which: int
     origin = f", which is output {which} of {origin}," if origin else ""
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[torch.{spec.dtype.scalar_name}Tensor {list(spec.shape)}]{origin} is at version {now}; expected version "
-        f"{held} "
-        "instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
+        f"[torch.{spec.dtype.scalar_name}Tensor {list(shape or spec.shape)}]{origin} is at version {now}; expected "
+        f"version {held} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
         "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
@@ -519,7 +526,7 @@ def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: 
         me.hold -= 1
     if not retain:
         for s in plan.visited:
-            nodes[s].saved = None
+            nodes[s].saved = nodes[s].keeps = None
 
 
 def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor]) -> list[Tensor | None]:
@@ -528,7 +535,7 @@ def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor])
     arrived = dict(walk.leaf_grads())
     results: list[Tensor | None] = []
     for t in tensors:
-        new = arrived.get(t._node)  # type: ignore[call-overload]
+        new = arrived.get(t._node)  # type: ignore[arg-type]
         if new is None:
             results.append(t._grad)
         else:
@@ -538,7 +545,8 @@ def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor])
 
 def _plan(root: Node, trace: Any) -> Plan | None:
     nodes, leaves = reachable([root])
-    for n in [*nodes, *leaves]:
+    everything: list[Any] = [*nodes, *leaves]
+    for n in everything:
         if n.trace is not trace or n.slot in trace.foreign or isinstance(n, PythonNode):
             return None
     return Plan([n.slot for n in nodes], [n.slot for n in leaves])

@@ -50,10 +50,11 @@ class Hooks(OrderedDict[int, Any]):
 class Function:
     """A node as Python sees it; `type(x.grad_fn).__name__` and `repr` are PyTorch's."""
 
-    __slots__ = ("__weakref__", "node")
+    __slots__ = ("__weakref__", "keeps", "node")
 
     def __init__(self, node: Any) -> None:
         self.node = node
+        self.keeps = node.tensor if isinstance(node, Leaf) else None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} object at {id(self.node):#x}>"

@@ -5,6 +5,7 @@ Binary operations broadcast and promote; a Python number stays a run-time number
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,11 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
 from rushlight.record.operation import Operation, computing, operation
-from rushlight.record.spec import Spec
+from rushlight.record.spec import NUMBERS, Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .public import public
+from .public import METHODS, check_cast, public
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
 
 
@@ -348,16 +349,20 @@ for _name in ("logical_and", "logical_or", "logical_xor"):
     _comparison(_name, getattr(np, _name), ())
 
 
-@computing(promoted)
-def _bitwise(*specs: Spec) -> Spec:
-    kind = promoted(*specs)
-    if kind.is_floating_point or kind.is_complex:
-        raise RuntimeError(f"\"bitwise_and_cpu\" not implemented for '{kind.scalar_name}'")
-    return broadcast(specs, kind)
+def _bitwise(kernel: str) -> Callable[..., Spec]:
+    @computing(promoted)
+    def infer(*specs: Spec) -> Spec:
+        kind = promoted(*specs)
+        if kind.is_floating_point or kind.is_complex:
+            raise NotImplementedError(f"\"{kernel}_cpu\" not implemented for '{kind.scalar_name}'")
+        return broadcast(specs, kind)
+
+    return infer
 
 
 def _bitwise_binary(name: str, ufunc: Any, dunder: str) -> None:
-    op = operation(name, _bitwise, lambda x, y: ufunc(x, y))
+    kernel = name if "shift" not in name else f"{name.split('_')[1][0]}shift"
+    op = operation(name, _bitwise(kernel), lambda x, y: ufunc(x, y))
 
     def combine(input: Any, other: Any) -> Tensor:
         return apply(op, (input, other))
@@ -365,6 +370,20 @@ def _bitwise_binary(name: str, ufunc: Any, dunder: str) -> None:
     combine.__name__ = combine.__qualname__ = name
     combine.__doc__ = f"Element by element `input {dunder} other` of integers or bools, broadcast."
     public(inplace=True, out=True)(combine)
+    METHODS[f"{name}_"] = _after_promotion(METHODS[f"{name}_"])
+
+
+def _after_promotion(written: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """An in-place form that asks first whether the result would fit the tensor, as PyTorch does."""
+
+    @functools.wraps(written)
+    def checked(self: Tensor, other: Any) -> Tensor:
+        held = settle(self).spec
+        kind = promoted(held, settle(other).spec if isinstance(other, Tensor) else NUMBERS[other.__class__])
+        check_cast(kind, held.dtype)
+        return written(self, other)
+
+    return checked
 
 
 for _name, _ufunc, _dunder in (
@@ -376,7 +395,7 @@ for _name, _ufunc, _dunder in (
 ):
     _bitwise_binary(_name, _ufunc, _dunder)
 
-INVERT = operation("bitwise_not", _bitwise, lambda x: np.invert(x))
+INVERT = operation("bitwise_not", _bitwise("bitwise_not"), lambda x: np.invert(x))
 LOGICAL_NOT = operation("logical_not", comparison, lambda x: np.logical_not(x))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.strided import broadcast_shapes
-from rushlight.record.operation import operation
+from rushlight.core.strided import broadcast_shapes, contiguous_strides
+from rushlight.record.memory import laid_out, memory_of
+from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor, tensor_of, value_holding
@@ -26,9 +27,28 @@ def _full_index(indices: tuple[Any, ...], places: Places) -> tuple[Any, ...]:
 
 def _at(x: np.ndarray, *indices: np.ndarray, places: Places) -> np.ndarray:
     try:
+        if len(indices) == 1:
+            return x.take(indices[0], places.index(True))
         return x[_full_index(indices, places)]
     except IndexError as wrong:
         raise out_of_range(x.shape, indices, places) from wrong
+
+
+def _flat(shape: tuple[int, ...], indices: tuple[np.ndarray, ...], places: Places) -> np.ndarray:
+    """Where the elements that an index picks lie in the row-major memory of the shape, in the picked order."""
+    strides = contiguous_strides(shape)
+    dims = [d for d, here in enumerate(places) if here]
+    kept = [d for d, here in enumerate(places) if not here]
+    picked: Any = 0
+    for d, index in zip(dims, indices, strict=True):
+        picked = picked + np.where(index < 0, index + shape[d], index) * strides[d]
+    lead = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
+    n, after = picked.ndim, len(kept) - lead
+    at = picked.reshape(picked.shape + (1,) * after)
+    for k, d in enumerate(kept):
+        axes = (len(kept) - k - 1) + (n if k < lead else 0)
+        at = at + (np.arange(shape[d]) * strides[d]).reshape((-1,) + (1,) * axes)
+    return at
 
 
 def out_of_range(shape: tuple[int, ...], indices: tuple[np.ndarray, ...], places: Places) -> IndexError:
@@ -70,26 +90,34 @@ INDEX.gradient(lambda g, indices, x_spec, places: (
 
 def _add_at(g: np.ndarray, *indices: np.ndarray, places: Places, shape: tuple[int, ...]) -> np.ndarray:
     total = np.zeros(shape, g.dtype)
-    np.add.at(total, _full_index(indices, places), g)
+    np.add.at(total.reshape(-1), _flat(shape, indices, places).reshape(-1), g.reshape(-1))
     return total
 
 
-INDEX_ADJOINT = operation(
+INDEX_ADJOINT: Operation = operation(
     "index_adjoint", lambda g, *indices, places, shape: spec_of(shape, g.dtype), _add_at, node="IndexBackwardBackward0"
 )
 INDEX_ADJOINT.gradient(lambda g, indices, places: (apply(INDEX, (g, *indices), (places,)), *[None] * len(indices)))
 
 
 def _put(x: np.ndarray, values: Any, *indices: np.ndarray, places: Places, accumulate: bool) -> np.ndarray:
-    where = _full_index(indices, places)
     try:
         if accumulate:
-            np.add.at(x, where, values)
-        else:
-            x[where] = values
+            return _added(x, values, indices, places)
+        x[_full_index(indices, places)] = values
     except IndexError as wrong:
         raise out_of_range(x.shape, indices, places) from wrong
     return x
+
+
+def _added(x: np.ndarray, values: Any, indices: tuple[np.ndarray, ...], places: Places) -> np.ndarray:
+    for d, index in zip([d for d, here in enumerate(places) if here], indices, strict=True):
+        if index.size and not (-x.shape[d] <= index.min() and index.max() < x.shape[d]):
+            raise IndexError
+    whole = np.ascontiguousarray(x).reshape(x.shape)
+    at = _flat(x.shape, indices, places)
+    np.add.at(whole.reshape(-1), at.reshape(-1), np.broadcast_to(values, at.shape).reshape(-1))
+    return whole
 
 
 def _put_spec(x: Spec, values: Spec, *indices: Spec, places: Places, accumulate: bool) -> Spec:
@@ -99,14 +127,12 @@ def _put_spec(x: Spec, values: Spec, *indices: Spec, places: Places, accumulate:
     ):
         raise RuntimeError(
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of "
-            "shape "
-            f"{list(shape)}"
+            f"shape {list(shape)}"
         )
     if values.dtype is not x.dtype and not values.wrapped:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype.scalar_name} for the "
-            "destination "
-            f"and {values.dtype.scalar_name} for the source."
+            f"destination and {values.dtype.scalar_name} for the source."
         )
     return x
 
@@ -123,6 +149,35 @@ def _put_gradient(g: Tensor, indices: Any, values_spec: Spec, places: Places, ac
 
 
 INDEX_PUT.gradient(_put_gradient)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# `x[i] = value` off the tape
+
+
+def _set_part(x: np.ndarray, value: Any, offset: int, *, shape: Any, strides: Any, layout: Any) -> np.ndarray:
+    if not x.flags.writeable or (
+        not x.flags.c_contiguous and tuple(s * x.itemsize for s in layout) != x.strides
+    ):
+        x = laid_out(x, layout)
+    flat = memory_of(x, layout)
+    if value.__class__ is np.ndarray and value.dtype.kind == "c" and x.dtype.kind != "c":
+        value = value.real
+    if not shape:
+        flat[offset] = value
+    elif len(shape) == 1 and shape[0] > 1:
+        flat[offset : offset + (shape[0] - 1) * strides[0] + 1 : strides[0]] = value
+    elif 0 not in shape:
+        size = x.itemsize
+        np.ndarray(shape, x.dtype, flat, offset * size, tuple(s * size for s in strides))[...] = value
+    return x
+
+
+#: The root's numbers with others in a strided part of its memory; the place is a run-time number, so that a loop over
+#: positions is one program.
+SET_PART = operation(
+    "set_part", lambda x, value, offset, *, shape, strides, layout: x, _set_part, overwrites=True, exact=True, aliases=False
+)
 
 
 def check_positions(t: Tensor, indices: tuple[Tensor, ...], places: Places) -> None:

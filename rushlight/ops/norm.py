@@ -179,7 +179,7 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
 
 def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Tensor:
     """Norms made of singular values."""
-    from .linalg import svdvals
+    from .decomposition import svdvals
 
     values = svdvals(A.movedim((rows, columns), (-2, -1)))
     if ord == "nuc":

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rushlight.core.dtype import can_cast
-from rushlight.core.strided import extent, is_non_overlapping_and_dense
+from rushlight.core.strided import extent, has_internal_overlap, is_non_overlapping_and_dense
 from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
@@ -114,13 +114,17 @@ def write_back(t: Tensor, result: Tensor) -> Tensor:
             f"output with shape {list(spec.shape)} doesn't match the broadcast shape {list(found.shape)}"
         )
     if found.dtype is not spec.dtype:
-        if not can_cast(found.dtype, spec.dtype):
-            raise RuntimeError(
-                f"result type {found.dtype.scalar_name} can't be cast to the desired output type "
-                f"{spec.dtype.scalar_name}"
-            )
+        check_cast(found.dtype, spec.dtype)
         result = cast(result, spec.dtype)
     return assign(t, result)
+
+
+def check_cast(found: Any, wanted: Any) -> None:
+    """Raises PyTorch's error where a result's dtype cannot be written into a tensor of another."""
+    if not can_cast(found, wanted):
+        raise RuntimeError(
+            f"result type {found.scalar_name} can't be cast to the desired output type {wanted.scalar_name}"
+        )
 
 
 def cast(t: Tensor, dtype: Any) -> Tensor:
@@ -152,6 +156,8 @@ def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
 #: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
 _SAME_DTYPE = frozenset(("matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "addbmm", "baddbmm", "outer", "ger"))
 _ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "nansum"))
+#: Their error names `cat`, which they all end in.
+_JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
 
 
 def _c_name(kind: Any) -> str:
@@ -174,10 +180,12 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
         )
     if found.dtype is not spec.dtype and name in _ANY_DTYPE:
         result = cast(result, spec.dtype)
-    elif found.dtype is not spec.dtype and not can_cast(found.dtype, spec.dtype):
-        raise RuntimeError(
-            f"result type {found.dtype.scalar_name} can't be cast to the desired output type {spec.dtype.scalar_name}"
-        )
+    elif found.dtype is not spec.dtype:
+        if name in _JOINING and not can_cast(found.dtype, spec.dtype):
+            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {spec.dtype.scalar_name}")
+        check_cast(found.dtype, spec.dtype)
+    if spec.shape != found.shape and has_internal_overlap(spec.shape, spec.strides):
+        check_writable(out)
     if spec.shape != found.shape:
         if spec.numel:
             warnings.warn(

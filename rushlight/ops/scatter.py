@@ -224,7 +224,7 @@ def _scatter_add(x: np.ndarray, index: np.ndarray, src: Any, *, dim: int) -> np.
     return whole
 
 
-SCATTER_ADD = operation("scatter_add", _accumulating_spec, _scatter_add, overwrites=True)
+SCATTER_ADD: Operation = operation("scatter_add", _accumulating_spec, _scatter_add, overwrites=True)
 SCATTER_ADD.gradient(x=lambda g: g, src=_read_back)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import finfo
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import computing, operation
 from rushlight.record.spec import Spec, spec_of
@@ -108,9 +110,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                 f"{value.dim()} dimension(s)."
             )
         return apply(MASKED_FILL_TENSOR, (input, mask, cast(value, kind)))
-    if value.__class__ is not float or not kind.is_floating_point:
-        value = number_in(value, kind)
-    return apply(MASKED_FILL, (input, mask, value))
+    return apply(MASKED_FILL, (input, mask, number_in(value, kind)))
 
 
 _C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool_": "bool"}
@@ -118,12 +118,35 @@ _C_TYPES |= {name: f"{name}_t" for name in ("int8", "int16", "int64", "uint8")}
 
 
 def number_in(value: Any, kind: Any) -> Any:
-    """A Python number as a tensor of this dtype stores it."""
-    if isinstance(value, complex) and not kind.is_complex:
-        raise RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
+    """A Python number as a tensor of this dtype stores it; RuntimeError where it cannot."""
+    if kind.is_complex:
+        return value
+    if isinstance(value, complex):
+        raise _overflow(kind)
+    if kind.is_floating_point:
+        if kind.itemsize < 8 and abs(value) > finfo(kind).max and math.isfinite(value):
+            raise _overflow(kind)
+        return value
     if kind is dtypes.bool_:
         return bool(value)
-    return int(value) if not (kind.is_floating_point or kind.is_complex) else value
+    return _integer_in(value, kind)
+
+
+def _integer_in(value: Any, kind: Any) -> int:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _overflow(kind)
+    found, bits = int(value), 8 * kind.itemsize
+    if kind.is_signed:
+        if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
+            raise _overflow(kind)
+        return found
+    if not -(1 << bits) < found < 1 << bits:
+        raise _overflow(kind)
+    return found % (1 << bits)
+
+
+def _overflow(kind: Any) -> RuntimeError:
+    return RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
 
 
 def _c_name(kind: Any) -> str:

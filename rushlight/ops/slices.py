@@ -11,7 +11,7 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.strided import broadcast_shapes, normalize_dim
-from rushlight.record.operation import operation
+from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
@@ -69,8 +69,16 @@ def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce:
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
     dim = normalize_dim(dim, settle(input).spec.ndim)
     index = index_tensor(index, "index_reduce_(): Expected dtype int32/int64 for index but got: {}")
-    _check_vector(input, dim, index, IndexError, "index_reduce_(): ")
+    _check_added(input, dim, index, IndexError, "index_reduce_(): ")
     return apply(INDEX_REDUCE, (input, index, source), (dim, reduce, bool(include_self)))
+
+
+def _check_added(input: Tensor, dim: int, index: Tensor, error: type[Exception], who: str = "") -> None:
+    """PyTorch has an error of its own where the tensor is a vector."""
+    at, shape = known(index), settle(input).spec.shape
+    if at is not None and at.ndim <= 1 and len(shape) <= 1:
+        _check_selected(at, dims(shape)[dim])
+    _check_vector(input, dim, index, error, who)
 
 
 def _check_vector(input: Tensor, dim: int, index: Tensor, error: type[Exception], who: str = "") -> None:
@@ -112,12 +120,14 @@ def _index_select(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
         x = x.reshape(1)
         _check_selected(index, 1)
         return x[0].copy()
-    _check_selected(index, x.shape[dim])
+    _check_selected(index, x.shape[dim], dim)
     return x.take(index.reshape(-1), dim)
 
 
-def _check_selected(index: np.ndarray, n: int) -> None:
+def _check_selected(index: np.ndarray, n: int, dim: int = 0) -> None:
     found = outside(index, n)
+    if found is not None and dim == 0:
+        raise IndexError(f"index out of range in self. There is no slice {found} among {n}")
     if found is not None:
         raise RuntimeError(f"INDICES element is out of DATA bounds, id={found} axis_dim={n}")
 
@@ -154,7 +164,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     index = index_tensor(index, "index_select(): Expected dtype int32 or int64 for index")
     at = known(index)
     if at is not None and at.ndim <= 1:
-        _check_selected(at, dims(shape)[dim])
+        _check_selected(at, dims(shape)[dim], dim)
     return apply(INDEX_SELECT, (input, index), (dim,))
 
 
@@ -189,7 +199,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """
     dim = normalize_dim(dim, settle(input).spec.ndim)
     index = index_tensor(index, "index_add_(): Expected dtype int32/int64 for index but got: {}")
-    _check_vector(input, dim, index, RuntimeError)
+    _check_added(input, dim, index, RuntimeError)
     return apply(INDEX_ADD, (input, index, source if alpha.__class__ is int and alpha == 1 else source * alpha), (dim,))
 
 
@@ -261,7 +271,7 @@ def _index_fill_spec(x: Spec, index: Spec, value: Spec, *, dim: int) -> Spec:
     return fresh(x)
 
 
-INDEX_FILL = operation("index_fill", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False)
+INDEX_FILL: Operation = operation("index_fill", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False)
 INDEX_FILL.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)))
 INDEX_FILL_TENSOR = operation(
     "index_fill_tensor", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False, node="IndexFillBackward1"
@@ -366,7 +376,7 @@ def _put_spec(x: Spec, index: Spec, source: Spec, *, accumulate: bool) -> Spec:
     return fresh(x)
 
 
-PUT = operation("put", _put_spec, _put, overwrites=True)
+PUT: Operation = operation("put", _put_spec, _put, overwrites=True)
 PUT.gradient(
     x=lambda g, index, source_spec, accumulate: (
         g if accumulate else apply(PUT, (g, index, full_like_spec(source_spec, 0)), (False,))

@@ -273,8 +273,10 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     if mode == "area":
         pools = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
         return pools[spec.ndim](input, out)
+    if mode == "lanczos" and align_corners:
+        raise ValueError("Lanczos mode does not support align_corners=True")
     if mode == "lanczos" and not antialias:
-        raise ValueError("lanczos mode requires antialias=True")
+        raise ValueError("Lanczos mode requires antialias=True")
     space = spec.shape[2:]
     _check_sizes(space, out)
     kind = spec.dtype

@@ -24,7 +24,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Storage, Tensor, Value, new_tensor, new_value, tensor_of, value_holding
 
-from .public import public
+from .public import METHODS, public
 
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
@@ -412,10 +412,18 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     return look_at(input, EXPAND, (settle(other).spec.shape,))
 
 
-@public(method=True, names=())
-def broadcast_to(input: Tensor, *size: Any) -> Tensor:
+@public(method=False)
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
     """`input.expand(size)`."""
-    return look_at(input, EXPAND, (_sizes(size),))
+    return look_at(input, EXPAND, (_sizes((size,)),))
+
+
+def _broadcast_to_method(self: Tensor, *sizes: Any, size: Any = None) -> Tensor:
+    """`self.expand(size)`."""
+    return look_at(self, EXPAND, (_sizes(sizes if size is None else (size,)),))
+
+
+METHODS["broadcast_to"] = _broadcast_to_method
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -473,7 +481,7 @@ def _taking(name: str, node: str) -> Operation:
     return view_operation(name, node, _index_layout, _part, _part_gradient)
 
 
-SLICE = _taking("slice", "SliceBackward0")
+SLICE: Operation = _taking("slice", "SliceBackward0")
 ALIAS = view_operation("alias", "AliasBackward0", lambda *layout: layout, lambda x: x[...], lambda g: g)
 SELECT = _taking("select", "SelectBackward0")
 
@@ -510,10 +518,16 @@ def row(t: Tensor, i: int) -> Tensor:
     return look_at(t, SELECT, (along(v.spec.shape, 0, i),))
 
 
-def span(t: Tensor, part: slice) -> Tensor:
-    """`t[start:stop:step]`, not the whole of `t`, off the tape and where the numbers are there already."""
-    v = settle(t)
-    spec = v.spec
+def row_place(spec: Spec, i: int) -> tuple[Spec, int]:
+    """The Spec of `t[i]`, and where it begins in t."""
+    n, stride, found = _rows.get(spec) or _row_layout(spec)
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for dimension 0 with size {n}")
+    return found, (i + n if i < 0 else i) * stride
+
+
+def span_place(spec: Spec, part: slice) -> tuple[Spec, int]:
+    """The Spec of `t[start:stop:step]`, and where it begins in t."""
     first, last, step = part.indices(spec.shape[0])
     key = spec, last - first, step
     found = _spans.get(key)
@@ -522,7 +536,19 @@ def span(t: Tensor, part: slice) -> Tensor:
         if len(_spans) > MAX_LAYOUTS:
             _spans.clear()
         found = _spans[key] = spec_of(shape, spec.dtype, (spec.strides[0] * step, *spec.strides[1:]))
-    return hang(t, _seen(v.buf[part], found), first * spec.strides[0], recorder())
+    return found, first * spec.strides[0]
+
+
+def place_of(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int]:
+    """The Spec of a view, and where it begins."""
+    return (_layouts.get((op, attrs, spec)) or _lay_out(op, attrs, spec))[:2]
+
+
+def span(t: Tensor, part: slice) -> Tensor:
+    """`t[start:stop:step]` off the tape, where the numbers are there already."""
+    v = settle(t)
+    spec, offset = span_place(v.spec, part)
+    return hang(t, _seen(v.buf[part], spec), offset, recorder())
 
 
 def _pieces_spec(x: Spec, *, parts: tuple[Any, ...]) -> tuple[Spec, ...]:
@@ -561,7 +587,7 @@ def _splitting(name: str, node: str) -> Operation:
 
 
 UNBIND = _splitting("unbind", "UnbindBackward0")
-SPLIT = _splitting("split", "SplitBackward0")
+SPLIT: Operation = _splitting("split", "SplitBackward0")
 SPLIT_SIZES = _splitting("split_with_sizes", "SplitWithSizesBackward0")
 
 

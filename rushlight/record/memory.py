@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.dtype import dtype
+from rushlight.core.dtype import dtype, from_numpy
 from rushlight.core.strided import extent, has_internal_overlap
 
 from . import trace as tracing
-from .operation import operation
+from .operation import Operation, operation
 from .spec import Spec, spec_of
 from .trace import apply, realize, recorder, settle
 from .value import Exposure, Leaf, Node, Storage, Tensor, Value, tensor_of, value_holding
@@ -96,21 +96,14 @@ def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: An
             np.arange(flat.size)[offset:], g.shape, tuple(s * np.dtype(int).itemsize for s in strides)
         )
         np.add.at(flat, places, g)
-    return np.array(look(flat, (shape, layout, 0, _DtypeOf(g.dtype))), order="C")
-
-
-class _DtypeOf:
-    """Lets `look` keep the dtype of an array."""
-
-    def __init__(self, numpy: np.dtype) -> None:
-        self.numpy = numpy
+    return look(flat, (shape, layout, 0, from_numpy(g.dtype))).copy(order="C")
 
 
 def _adjoint_spec(g: Spec, offset: Spec, *, strides: Any, shape: Any, layout: Any) -> Spec:
     return spec_of(shape, g.dtype)
 
 
-ADJOINT = operation("strided_adjoint", _adjoint_spec, _adjoint, node="AsStridedBackwardBackward0")
+ADJOINT: Operation = operation("strided_adjoint", _adjoint_spec, _adjoint, node="AsStridedBackwardBackward0")
 ADJOINT.gradient(
     g=lambda g, g_spec, offset, strides, layout: apply(
         STRIDED, (relayout(g, layout), offset), (g_spec.shape, strides, g_spec.dtype, layout)

@@ -140,7 +140,7 @@ def _half(dtype: Any) -> bool:
     return dtype is float16 or dtype is bfloat16
 
 
-def _laid_out(array: np.ndarray, value: Value) -> np.ndarray:
+def _laid_out(array: Any, value: Value) -> Any:
     """The array with the strides that its Spec promises."""
     spec = value.spec
     if spec.wrapped:

@@ -235,7 +235,7 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                     v.trace = trace
                     v.slot = len(values)
                     values.append(v)
-                    result = new_tensor(Tensor)
+                    result: Any = new_tensor(Tensor)
                     result._value = v
                     if step.tracks:  # type: ignore[union-attr]
                         result._node = _new_node(step, parents, outs, trace)
@@ -610,7 +610,7 @@ def _replayed(memo: Memo, trace: Trace) -> list[Tensor | None]:
 def _memo_of(trace: Trace, results: list[Tensor | None], width: int, nbytes: int) -> Any:
     if _thread.recorder.trace is not trace:
         return UNMEMOISABLE  # flushed on the way
-    tail = []
+    tail: list[Any] = []
     for v in trace.values[width:]:
         if isinstance(v, Value):
             if v.buf is not None:

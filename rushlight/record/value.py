@@ -132,6 +132,8 @@ class Tensor(metaclass=TensorMeta):
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...
         def __ge__(self, other: Any) -> Tensor: ...
+        def __eq__(self, other: Any) -> Tensor: ...  # type: ignore[override]
+        def __ne__(self, other: Any) -> Tensor: ...  # type: ignore[override]
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
         def __len__(self) -> int: ...
@@ -200,9 +202,8 @@ class Node:
     """
 
     __slots__ = (
-        "__weakref__", "cloned", "face", "forward_stack", "hooks", "metadata", "outs", "parents",
-        "post_hooks",
-        "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
+        "__weakref__", "cloned", "face", "forward_stack", "hooks", "keeps", "metadata", "outs", "parents",
+        "post_hooks", "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
     )  # fmt: skip
 
     saved: Any
@@ -225,3 +226,7 @@ class Node:
             self.face
         ) = None
         self.cloned = False  # operand 0 was overwritten by this very operation
+        self.keeps: Any = None  # the leaves among the operands: their tensors live as long as the graph does
+        for p in parents:
+            if p.__class__ is Leaf:
+                self.keeps = p._tensor() if self.keeps is None else (self.keeps, p._tensor())

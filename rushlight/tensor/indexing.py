@@ -1,31 +1,47 @@
 """`x[...]` and `x[...] = v`: PyTorch's indexing.
 
 An index is worked through once: integers, slices and None become one view of the tensor; what tensors, lists and masks
-remain become one `index` (or `index_put`) operation on that view.
+remain become one `index` (or `index_put`) operation on that view.  Indices without tensors have short cuts: rows, spans,
+tuples that were met before, and, off the tape, writing straight into the root's memory.
 """
 
 from __future__ import annotations
 
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.ops.creation import FILL, ZERO, cast, copied
-from rushlight.ops.index import INDEX, INDEX_PUT, check_positions
+from rushlight.core.strided import has_internal_overlap
+from rushlight.ops.creation import FILL, ZERO, cast, copied, wrap
+from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
-from rushlight.ops.view import ALIAS, MAX_LAYOUTS, SELECT, SLICE, UNSQUEEZE, look_at, row, span
+from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, number_in
+from rushlight.ops.view import (
+    ALIAS,
+    MAX_LAYOUTS,
+    SELECT,
+    SLICE,
+    UNSQUEEZE,
+    look_at,
+    place_of,
+    row,
+    row_place,
+    span,
+    span_place,
+)
 from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.operation import Operation
 from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, realize, recorder, settle
-from rushlight.record.value import Tensor
+from rushlight.record.value import Tensor, tensor_of
 
 from .construct import tensor
-from .properties import alias, method
+from .properties import method
 
-ARRAYS = (Tensor, list, np.ndarray)
+Steps = tuple[tuple[Operation, tuple[Any, ...]], ...]  # the views of views that an index means, with their attributes
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
@@ -36,10 +52,10 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
         key = _key(index)
         if key is not None:
             spec = settle(self).spec
-            known = _known.get((key, spec))
-            if known is not None:
-                return look_at(self, known[0], known[1])
-            return _remembered(self, index, key, spec)
+            steps = _known.get((key, spec)) or _remember(index, key, spec)
+            for op, attrs in steps:
+                self = look_at(self, op, attrs)
+            return self
     elif kind is slice and _is_plain_part(self, index):
         return span(self, index)
     view, tensors, places = _resolve(self, index)
@@ -49,8 +65,8 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     return apply(INDEX, (view, *tensors), (places,))
 
 
-#: For (a tuple of integers, slices, None and ..., Spec): the operation and attributes of the view.
-_known: dict[tuple[Any, Spec], tuple[Operation, tuple[Any, ...]]] = {}
+#: For (a tuple of integers, slices, None and ..., Spec): the views it means.
+_known: dict[tuple[Any, Spec], Steps] = {}
 
 
 def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -71,85 +87,194 @@ def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(key)
 
 
-def _remembered(t: Tensor, index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> Tensor:
+def _remember(index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> Steps:
     basic, _, last, d = _parts(index, spec.shape)
-    if last is None:
-        return _same(t)
     if len(_known) > MAX_LAYOUTS:
         _known.clear()
-    found = _known[key, spec] = _view_of(basic, last, spec.shape, d)
-    return look_at(t, *found)
+    found = _known[key, spec] = _views_of(basic, last, spec.shape, d)
+    return found
 
 
 def _is_plain_part(t: Tensor, part: slice) -> bool:
-    """Whether `span` will do: numbers that are there, no tape, a positive step, and not the whole."""
+    """Whether `span` will do: numbers that are there, no tape, and a positive step."""
     v = settle(t)
-    if v.buf is None or not v.spec.shape or (t._node is not None and recorder().tracking) or recorder().hold:
+    me = recorder()
+    if v.buf is None or not v.spec.shape or me.hold or (t._node is not None and me.tracking):
         return False
-    if part.step is not None and (part.step.__class__ is not int or part.step <= 0):
-        return False
-    return part.indices(v.spec.shape[0])[:2] != (0, v.spec.shape[0])
+    return part.step is None or (part.step.__class__ is int and part.step > 0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# x[index] = value
 
 
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        value = _assignable(value, settle(self).spec.dtype)
+    place = _place(index, settle(self).spec)
+    if place is not None and _is_plain_target(self, value):
+        _write_part(self, place, value)
+        return
+    mask = _mask_of(self, index) if place is None else None
+    if mask is not None and (not isinstance(value, Tensor) or settle(value).spec.numel == 1):
+        _fill_where(self, mask, value)
+        return
     view, tensors, places = _resolve(self, index)
-    if isinstance(value, np.generic):
-        value = value.item()
-    source = value if isinstance(value, (Tensor, int, float, complex)) else tensor(value)
     if not tensors:
-        if not (isinstance(source, Tensor) and _is_itself(source, view)):
-            _store(view, source)
+        if not (isinstance(value, Tensor) and _is_itself(value, view)):
+            _store(view, value)
         return
     check_positions(view, tensors, places)
-    if isinstance(source, Tensor):
-        source = cast(source, self.dtype) if source.dim() == 0 else source
-    _check_kinds(self, source)
-    write_back(view, apply(INDEX_PUT, (view, source, *tensors), (places, False)))
+    if isinstance(value, Tensor):
+        value = _without_leading_ones(value)
+    write_back(view, apply(INDEX_PUT, (view, value, *tensors), (places, False)))
 
 
-def _check_kinds(t: Tensor, source: Any) -> None:
-    if isinstance(source, complex) and not t.is_complex():
-        raise RuntimeError(f"value cannot be converted to type {t.dtype} without overflow")
+def _assignable(value: Any, kind: Any) -> Any:
+    """A number as it may stand on the right; anything else is PyTorch's TypeError."""
+    if isinstance(value, np.integer):
+        value = int(value)
+    if not isinstance(value, (int, float, complex)):
+        cls = type(value)
+        shown = f"numpy.{cls.__name__}" if cls.__module__ == "numpy" else cls.__name__
+        raise TypeError(f"can't assign a {shown} to a torch.{kind.scalar_name}Tensor")
+    return number_in(value, kind)
+
+
+def _place(index: Any, spec: Spec) -> tuple[Spec, int] | None:
+    """The Spec and the beginning of the one view that an index without tensors means; None for any other index."""
+    kind = index.__class__
+    if kind is int:
+        return row_place(spec, index)
+    if kind is slice:
+        index = (index,)
+        if spec.shape and (part := index[0]).step is None:
+            return span_place(spec, part)
+    elif index is None or index is Ellipsis:
+        index = (index,)
+    elif kind is not tuple:
+        return None
+    key = _key(index)
+    if key is None:
+        return None
+    steps = _known.get((key, spec)) or _remember(index, key, spec)
+    return place_of(*steps[0], spec) if len(steps) == 1 else None
+
+
+def _is_plain_target(t: Tensor, value: Any) -> bool:
+    """Whether writing touches neither the tape nor NumPy code, and no element twice."""
+    me = recorder()
+    if me.tracking:
+        if t._node is not None or (t._base is not None and t._base._node is not None):
+            return False
+        if isinstance(value, Tensor) and value._node is not None:
+            return False
+    if t._inference or t._piece_of is not None or t._no_grad_view:
+        return False
+    storage, own = t._storage, t._view
+    if storage is None:
+        return t._value.exposure is None
+    return storage.value.exposure is None and (own is None or own[3] is storage.value.spec.dtype)
+
+
+def _write_part(t: Tensor, place: tuple[Spec, int], value: Any) -> None:
+    spec, offset = place
+    if 0 in spec.strides and has_internal_overlap(spec.shape, spec.strides):
+        check_writable(look_at(t, ALIAS, ()))
+    if isinstance(value, Tensor):
+        if _is_at(value, t, spec, offset):
+            return
+        if settle(value).spec.shape != spec.shape:
+            value = _broadcastable(value, spec.shape)
+    storage, own = t._storage, t._view
+    if own is None:
+        handle = t
+    else:
+        offset += own[2]
+        assert storage is not None
+        handle = tensor_of(storage.value)
+        handle._storage, handle._seen, handle._untracked = storage, storage.version, t._untracked
+    root = settle(handle).spec
+    assign(handle, apply(SET_PART, (handle, value, offset), (spec.shape, spec.strides, root.strides)))
+
+
+def _is_at(value: Tensor, t: Tensor, spec: Spec, offset: int) -> bool:
+    """Whether `x[i] = x[i]`: the second half of Python's `x[i] += 1`, which has been written already."""
+    if value._storage is None or value._storage is not t._storage:
+        return False
+    start = t._view[2] if t._view is not None else 0
+    return placement(value) == (spec.shape, spec.strides, start + offset, spec.dtype)
 
 
 def _is_itself(source: Tensor, view: Tensor) -> bool:
-    """Whether `x[i] = x[i]`: the second half of Python's `x[i] += 1`, which has been written already."""
+    """The same for a view that exists."""
     same = source._storage is not None and source._storage is view._storage
     return same and placement(source) == placement(view)
+
+
+def _mask_of(t: Tensor, index: Any) -> Tensor | None:
+    """The mask of `x[mask]` or `x[:, mask, ...]`, shaped to broadcast with x; None for any other index."""
+    parts = index if index.__class__ is tuple else (index,)
+    shape, found, before, after = settle(t).spec.shape, None, 0, 0
+    for p in parts:
+        if isinstance(p, Tensor) and found is None and settle(p).spec.dtype is dtypes.bool_ and p._value.spec.ndim:
+            found = p
+        elif p is Ellipsis and found is None and not after:
+            after = 1
+        elif p.__class__ is slice and p == slice(None) and found is None and not after:
+            before += 1
+        else:
+            return None
+    if found is None:
+        return None
+    size = found._value.spec.shape
+    if after:
+        before = len(shape) - len(size)
+    if size != shape[before : before + len(size)] or before < 0:
+        return None
+    return found.reshape(size + (1,) * (len(shape) - before - len(size)))
+
+
+def _fill_where(t: Tensor, mask: Tensor, value: Any) -> None:
+    check_writable(t)
+    if isinstance(value, Tensor):
+        value = cast(value.reshape(()), settle(t).spec.dtype)
+        assign(t, apply(MASKED_FILL_TENSOR, (t, mask, value)))
+    else:
+        assign(t, apply(MASKED_FILL, (t, mask, value)))
 
 
 def _store(view: Tensor, source: Any) -> None:
     """`view.copy_(source)`, where leading dimensions of size 1 of the source do not count."""
     check_writable(view)
-    if isinstance(source, Tensor):
-        source = _without_leading_ones(source, view)
-    else:
-        _check_kinds(view, source)
+    if isinstance(source, Tensor) and settle(source).spec.shape != settle(view).spec.shape:
+        source = _broadcastable(source, view._value.spec.shape)
     assign(view, copied(view, source))
 
 
-def _without_leading_ones(source: Tensor, view: Tensor) -> Tensor:
-    shape, goal = settle(source).spec.shape, settle(view).spec.shape
+def _without_leading_ones(source: Tensor) -> Tensor:
+    shape = settle(source).spec.shape
     extra = 0
-    while len(shape) - extra > len(goal) and shape[extra] == 1:
+    while extra < len(shape) and shape[extra] == 1:
         extra += 1
-    if extra:
-        source = source.reshape(shape[extra:])
-        shape = shape[extra:]
+    return source.reshape(shape[extra:]) if extra else source
+
+
+def _broadcastable(source: Tensor, goal: tuple[int, ...]) -> Tensor:
+    """The source without leading dimensions of size 1, if it then broadcasts to `goal`; else PyTorch's error."""
+    source = _without_leading_ones(source)
+    shape = settle(source).spec.shape
     lead = len(goal) - len(shape)
+    if lead < 0:
+        raise RuntimeError(
+            f"expand(torch.{source.dtype.scalar_name}Tensor{{{list(shape)}}}, size={list(goal)}): the number of sizes "
+            f"provided ({len(goal)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
     for d, n in enumerate(shape):
-        if lead < 0 or n not in (1, goal[lead + d]):
-            if lead < 0:
-                raise RuntimeError(
-                    f"expand(torch.{source.dtype.scalar_name}Tensor{{{list(shape)}}}, size={list(goal)}): the number "
-                    "of "
-                    f"sizes provided ({len(goal)}) must be greater or equal to the number of dimensions in the tensor "
-                    f"({len(shape)})"
-                )
+        if n not in (1, goal[lead + d]):
             raise RuntimeError(
                 f"The expanded size of the tensor ({goal[lead + d]}) must match the existing size ({n}) at "
-                "non-singleton "
-                f"dimension {lead + d}.  Target sizes: {list(goal)}.  Tensor sizes: {list(shape)}"
+                f"non-singleton dimension {lead + d}.  Target sizes: {list(goal)}.  Tensor sizes: {list(shape)}"
             )
     return source
 
@@ -165,14 +290,35 @@ attach("__setitem__", _setitem)
 def _resolve(t: Tensor, index: Any) -> tuple[Tensor, tuple[Tensor, ...], tuple[bool, ...]]:
     """The view that integers, slices and None mean, the index tensors that remain, and which dimensions they index."""
     shape = settle(t).spec.shape
-    basic, at, last, d = _parts(index if isinstance(index, tuple) else (index,), shape)
+    basic, at, last, d = _parts(_as_tuple(index), shape)
+    if last is None and index.__class__ is slice:
+        last = SLICE  # PyTorch leaves `x[:]` out only among other parts
     tensors = tuple(i for i in at if i is not None)
-    if last is not None:
-        view = look_at(t, *_view_of(basic, last, shape, d))
-    else:
-        view = t if tensors else _same(t)
+    if last is not None or not tensors:
+        for op, attrs in _views_of(basic, last, shape, d):
+            t = look_at(t, op, attrs)
     at.extend([None] * (len(shape) - d))
-    return view, tensors, tuple(i is not None for i in at)
+    return t, tensors, tuple(i is not None for i in at)
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    """The parts of an index; a list that holds sequences, tensors, slices, None or ... is read as a tuple of parts."""
+    if isinstance(index, tuple):
+        return index
+    if isinstance(index, list) and len(index) < 32 and any(_is_part(p) for p in index):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; "
+            "use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+            "x[torch.tensor(seq)], which will result either in an error or a different result",
+            UserWarning,
+            stacklevel=4,
+        )
+        return tuple(index)
+    return (index,)
+
+
+def _is_part(p: Any) -> bool:
+    return p is None or p is Ellipsis or isinstance(p, (Tensor, list, tuple, slice, range, np.ndarray))
 
 
 def _parts(index: tuple[Any, ...], shape: Any) -> tuple[list[Any], list[Tensor | None], Operation | None, int]:
@@ -186,16 +332,15 @@ def _parts(index: tuple[Any, ...], shape: Any) -> tuple[list[Any], list[Tensor |
     for p in parts:
         if p is None or p.__class__ is bool:
             basic.append(None)
-            at.append(None if p is None else _wrapped(np.zeros(1 if p else 0, "int64")))
+            at.append(None if p is None else wrap(np.zeros(1 if p else 0, "int64")))
             last = UNSQUEEZE
         elif p.__class__ is int:
             basic.append(_position(p, shape, d))
             last = SELECT
             d += 1
         elif p.__class__ is slice:
-            bounds = _bounds(p, shape[d])
-            last = last if bounds == (0, shape[d], 1) else SLICE
-            basic.append(bounds)
+            basic.append(_bounds(p, shape, d))
+            last = last if _leaves_all(p, shape[d]) else SLICE
             at.append(None)
             d += 1
         else:
@@ -206,19 +351,24 @@ def _parts(index: tuple[Any, ...], shape: Any) -> tuple[list[Any], list[Tensor |
     return basic, at, last, d
 
 
-def _view_of(basic: list[Any], last: Operation, shape: Any, d: int) -> tuple[Operation, tuple[Any, ...]]:
-    """The view operation and its attributes; `unsqueeze` only where nothing is cut off."""
+def _leaves_all(p: slice, n: int) -> bool:
+    """Whether PyTorch sees without arithmetic that a slice takes the whole dimension."""
+    return p.start in (None, 0) and p.step in (None, 1) and (p.stop is None or p.stop >= n)
+
+
+def _views_of(basic: list[Any], last: Operation | None, shape: Any, d: int) -> Steps:
+    """The view operations and their attributes; new dimensions come with the rest unless they come last."""
+    if last is None:
+        return ((ALIAS, ()),)
     index = tuple(basic) + tuple((0, n, 1) for n in shape[d:])
     if last is not UNSQUEEZE:
-        return last, (index,)
-    if all(p == (0, n, 1) for p, n in zip([p for p in index if p is not None], shape, strict=True)):
-        return UNSQUEEZE, (tuple(k for k, p in enumerate(index) if p is None),)
-    return SLICE, (index,)
-
-
-def _same(t: Tensor) -> Tensor:
-    """`x[:]` and `x[...]`: another handle on the same elements."""
-    return look_at(t, ALIAS, ())
+        return ((last, (index,)),)
+    old = tuple(p for p in index if p is not None)
+    kept = [p for p in index if p.__class__ is not int]
+    added = UNSQUEEZE, (tuple(k for k, p in enumerate(kept) if p is None),)
+    if all(p == (0, n, 1) for p, n in zip(old, shape, strict=True)):
+        return (added,)
+    return (SELECT if int in map(type, old) else SLICE, (old,)), added
 
 
 def _part(p: Any) -> Any:
@@ -231,14 +381,15 @@ def _part(p: Any) -> Any:
         return _tensor_part(_sequence(p))
     if isinstance(p, np.ndarray):
         return _tensor_part(tensor(p)) if p.ndim else _part(p.item())
-    if isinstance(p, np.bool_):
-        return bool(p)
+    if isinstance(p, str):
+        raise TypeError(f"new(): invalid data type '{type(p).__name__}'")
     try:
         return operator.index(p)
     except TypeError:
-        raise TypeError(
+        kind = f"numpy.{type(p).__name__}" if isinstance(p, np.generic) else type(p).__name__
+        raise IndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
-            f"(got {type(p).__name__})"
+            f"(got {kind})"
         ) from None
 
 
@@ -250,53 +401,69 @@ def _sequence(p: Any) -> Tensor:
 def _tensor_part(p: Tensor) -> Any:
     kind = settle(p).spec.dtype
     if kind is dtypes.uint8:
-        import warnings
-
-        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
-                      UserWarning, stacklevel=5)  # fmt: skip
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            UserWarning,
+            stacklevel=6,
+        )
         p = cast(p, dtypes.bool_)
-    elif kind.is_floating_point or kind.is_complex:
+    elif kind not in (dtypes.int64, dtypes.int32, dtypes.bool_):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
-    if p.dim() == 0:
+    if p._value.spec.ndim == 0:
         return bool(p) if p.dtype is dtypes.bool_ else int(p)
     return p
 
 
 def _without_ellipsis(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
-    used = 0
+    used = dots = 0
     for p in parts:
         if isinstance(p, Tensor):
             used += p.dim() if p.dtype is dtypes.bool_ else 1
-        elif p.__class__ in (int, slice):
+        elif p is Ellipsis:
+            dots += 1
+        elif p.__class__ is not bool and p is not None:
             used += 1
     if used > len(shape):
+        if not shape:
+            raise _of_number(parts)
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
-    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
     if not dots:
         return parts
-    if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    return parts[: dots[0]] + [slice(None)] * (len(shape) - used) + parts[dots[0] + 1 :]
+    at = parts.index(Ellipsis) if not any(isinstance(p, Tensor) for p in parts) else _find_ellipsis(parts)
+    rest = [p for p in parts[at + 1 :] if p is not Ellipsis]  # further ones stand for nothing
+    return parts[:at] + [slice(None)] * (len(shape) - used) + rest
+
+
+def _find_ellipsis(parts: list[Any]) -> int:
+    return next(i for i, p in enumerate(parts) if p is Ellipsis)
+
+
+def _of_number(parts: list[Any]) -> IndexError:
+    if parts[0].__class__ is slice:
+        return IndexError("slice() cannot be applied to a 0-dim tensor.")
+    if parts[0].__class__ is int and len(parts) == 1:
+        return IndexError(
+            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+            "0-dim tensor to a number"
+        )
+    return IndexError("too many indices for tensor of dimension 0")
 
 
 def _position(i: int, shape: tuple[int, ...], d: int) -> int:
-    if not shape:
-        raise IndexError(
-            "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
-            "0-dim "
-            "tensor to a number"
-        )
     n = shape[d]
     if not -n <= i < n:
         raise IndexError(f"index {i} is out of bounds for dimension {d} with size {n}")
     return i + n if i < 0 else i
 
 
-def _bounds(p: slice, n: int) -> tuple[int, int, int]:
-    start, stop, step = (None if x is None else operator.index(x) for x in (p.start, p.stop, p.step))
+def _bounds(p: slice, shape: tuple[int, ...], d: int) -> tuple[int, int, int]:
+    try:
+        start, stop, step = (None if x is None else operator.index(x) for x in (p.start, p.stop, p.step))
+    except TypeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
     if step is not None and step <= 0:
-        raise ValueError("step must be greater than zero")
-    found = slice(start, stop, step).indices(n)
+        raise ValueError("step must be greater than zero" if step else "slice step cannot be zero")
+    found = slice(start, stop, step).indices(shape[d])
     return (found[0], max(found[1], found[0]), found[2])
 
 
@@ -311,13 +478,7 @@ def _positions(p: Tensor, shape: tuple[int, ...], d: int) -> tuple[Tensor, ...]:
             f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
             f"{list(shape)} at index {d + i}"
         )
-    return tuple(_wrapped(np.ascontiguousarray(where)) for where in np.nonzero(mask))
-
-
-def _wrapped(array: np.ndarray) -> Tensor:
-    from rushlight.ops.creation import wrap
-
-    return wrap(array)
+    return tuple(wrap(np.ascontiguousarray(where)) for where in np.nonzero(mask))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -345,7 +506,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions."
         )
-    _check_kinds(self, value)
+    if not isinstance(value, Tensor):
+        value = number_in(value, settle(self).spec.dtype)
     return assign(self, copied(self, value, FILL))
 
 

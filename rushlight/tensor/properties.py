@@ -79,9 +79,9 @@ def is_cuda(self: Tensor) -> bool:
 for _name in ("is_mps", "is_sparse", "is_sparse_csr", "is_quantized", "is_mkldnn", "is_meta", "is_xla", "is_nested",
               "is_xpu", "is_vulkan", "is_ipu"):  # fmt: skip
     setattr(Tensor, _name, property(lambda self: False))
-Tensor.is_cpu = property(lambda self: True)
-Tensor.name = property(lambda self: None)
-Tensor.names = property(lambda self: (None,) * self.dim())
+attach("is_cpu", property(lambda self: True))
+attach("name", property(lambda self: None))
+attach("names", property(lambda self: (None,) * self.dim()))
 
 
 @method

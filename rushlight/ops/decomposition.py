@@ -1,0 +1,762 @@
+"""Decompositions of matrices: LU, QR, singular values, eigenvalues, and what is made of them (pseudo-inverse, least squares, rank).
+
+Kernels are NumPy's LAPACK, batched.  Derivatives that divide by differences of eigenvalues are zero where nothing is asked of the
+degenerate pair, as in https://pytorch.org/docs/stable/generated/torch.linalg.svd.html.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, realize, settle
+from rushlight.record.value import Tensor
+
+from . import factorization
+from .arithmetic import conj
+from .creation import eye, zeros
+from .joining import cat
+from .linalg import (
+    SOLVE_TRIANGULAR,
+    LinAlgError,
+    check_floating,
+    check_matrix,
+    info_spec,
+    inv_unchecked,
+    mH,
+    mT,
+    square,
+)
+from .matmul import matmul
+from .public import FUNCTIONS, METHODS, SPACES, public
+from .results import result_type
+from .selection import amax, where
+from .triangle import diag_embed, tril, triu
+
+
+def _matrices(A: Tensor, name: str) -> Spec:
+    spec = settle(A).spec
+    check_matrix(spec, name)
+    check_floating(spec, name)
+    return spec
+
+
+def _of_linalg(f: Any) -> Any:
+    return public(function=False, method=False, out=True, space="linalg")(f)
+
+
+def _triangle_solve(a: Tensor, b: Tensor, upper: bool) -> Tensor:
+    return apply(SOLVE_TRIANGULAR, (a, b), (upper, False))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# LU
+
+
+def _lu_gradient(gl: Tensor, gu: Tensor, p: Tensor, lower: Tensor, upper: Tensor) -> Tensor:
+    """The gradient of A = P L U; what is not square is a solved system beside a square factorization."""
+    m, n = lower._value.spec.shape[-2], upper._value.spec.shape[-1]
+    k = min(m, n)
+    beside: list[Tensor] = []
+    if n > k:
+        u2, g2 = upper[..., k:], gu[..., k:]
+        right = _triangle_solve(mH(lower), g2, True)
+        gl, gu = gl - matmul(right, mH(u2)), gu[..., :k]
+        beside, upper = [right], upper[..., :k]
+    below: list[Tensor] = []
+    if m > k:
+        l2, g2 = lower[..., k:, :], gl[..., k:, :]
+        down = mH(_triangle_solve(upper, mH(g2), True))
+        gu, gl = gu - matmul(mH(l2), down), gl[..., :k, :]
+        below, lower = [down], lower[..., :k, :]
+    middle = tril(matmul(mH(lower), gl), -1) + triu(matmul(gu, mH(upper)))
+    left = _triangle_solve(mH(lower), middle, True)
+    found = mH(_triangle_solve(upper, mH(left), True))
+    found = cat([found, *beside], -1) if beside else cat([found, *below], -2) if below else found
+    return matmul(p, found)
+
+
+def _lu_kernel(x: np.ndarray, *, pivot: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    lu, pivots, _ = factorization.lu_factor(x, pivot)
+    m, n = x.shape[-2:]
+    k = min(m, n)
+    p = factorization.permutation_matrix(pivots, m, x.dtype)
+    return p, np.tril(lu[..., :k], -1) + np.eye(m, k, dtype=x.dtype), np.triu(lu[..., :k, :])
+
+
+def _lu_spec(x: Spec, *, pivot: bool) -> tuple[Spec, Spec, Spec]:
+    *batch, m, n = x.shape
+    k = min(m, n)
+    kind = x.dtype
+    return spec_of((*batch, m, m), kind), spec_of((*batch, m, k), kind), spec_of((*batch, k, n), kind)
+
+
+LU = operation("lu", _lu_spec, _lu_kernel, node="LinalgLuBackward0")
+LU.gradient(lambda g, results: (_lu_gradient(g[1], g[2], *results),))
+LinalgLu = result_type("linalg_lu", ("P", "L", "U"))
+
+
+@_of_linalg
+def lu(A: Tensor, *, pivot: bool = True) -> Any:
+    """P, L, U with A = P L U, by partial pivoting. Shapes: A (..., m, n), P (..., m, m), L (..., m, k), U (..., k, n).
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.lu.html
+    """
+    _matrices(A, "linalg.lu")
+    p, lower, upper = apply(LU, (A,), (pivot,))
+    return LinalgLu(p.detach(), lower, upper)
+
+
+def _lu_factor_spec(x: Spec, *, pivot: bool) -> tuple[Spec, Spec, Spec]:
+    k = min(x.shape[-2:])
+    return spec_of(x.shape, x.dtype), spec_of((*x.shape[:-2], k), dtypes.int32), info_spec(x)
+
+
+def _lu_factor_gradient(g: Any, results: Any) -> tuple[Tensor]:
+    p, lower, upper = _unpacked(results[0], results[1])
+    m, n = g[0]._value.spec.shape[-2:]
+    k = min(m, n)
+    return (_lu_gradient(tril(g[0][..., :k], -1), triu(g[0][..., :k, :]), p, lower, upper),)
+
+
+LU_FACTOR = operation("lu_factor_ex", _lu_factor_spec, lambda x, *, pivot: factorization.lu_factor(x, pivot),
+                      node="LinalgLuFactorExBackward0")  # fmt: skip
+LU_FACTOR.gradient(_lu_factor_gradient)
+PERMUTATION = operation(
+    "lu_permutation",
+    lambda pivots, *, rows, dtype: spec_of((*pivots.shape[:-1], rows, rows), dtype),
+    lambda pivots, *, rows, dtype: factorization.permutation_matrix(pivots, rows, dtype.numpy),
+)
+
+
+def _unpacked(LU_data: Tensor, LU_pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    spec = settle(LU_data).spec
+    m, n = spec.shape[-2:]
+    k = min(m, n)
+    p = apply(PERMUTATION, (LU_pivots,), (m, spec.dtype))
+    lower = tril(LU_data[..., :k], -1) + eye(m, k, dtype=spec.dtype)
+    return p, lower, triu(LU_data[..., :k, :])
+
+
+LuFactor = result_type("linalg_lu_factor", ("LU", "pivots"))
+LuFactorEx = result_type("linalg_lu_factor_ex", ("LU", "pivots", "info"))
+LuUnpack = result_type("lu_unpack", ("P", "L", "U"))
+
+
+@_of_linalg
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
+    """`lu_factor` and `info`, which is not zero where a diagonal element of U is zero; raises only with `check_errors`."""
+    _matrices(A, "torch.linalg.lu_factor_ex")
+    found = LuFactorEx(apply(LU_FACTOR, (A,), (pivot,)))
+    if check_errors:
+        _check_factored(found.info, "torch.linalg.lu_factor_ex")
+    return found
+
+
+def _check_factored(info: Tensor, name: str) -> None:
+    from .linalg import first_failure
+
+    failed = first_failure(info)
+    if failed:
+        raise RuntimeError(
+            f"{name}: {failed[0]}U[{failed[1]},{failed[1]}] is zero and using it on lu_solve would result in a division by "
+            "zero. If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
+            "linalg.lu_factor_ex(A, pivot)"
+        )
+
+
+@_of_linalg
+def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
+    """The LU factorization in LAPACK's compact form: L below the diagonal of U, and 1-based row exchanges."""
+    _matrices(A, "torch.linalg.lu_factor")
+    found = apply(LU_FACTOR, (A,), (pivot,))
+    _check_factored(found[2], "torch.linalg.lu_factor")
+    return LuFactor(found[0], found[1])
+
+
+def _lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
+    """See `torch.linalg.lu_factor`."""
+    if get_infos:
+        return tuple(lu_factor_ex(A, pivot=pivot))
+    return tuple(lu_factor(A, pivot=pivot))
+
+
+FUNCTIONS["lu"] = METHODS["lu"] = _lu
+
+
+@public(method=False, out=True)
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True) -> Any:
+    """P, L, U from the compact form; what is not asked for is empty."""
+    spec = settle(LU_data).spec
+    if settle(LU_pivots).spec.dtype is not dtypes.int32:
+        raise RuntimeError("torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.")
+    p, lower, upper = _unpacked(LU_data, LU_pivots)
+    if not unpack_data:
+        lower, upper = (zeros(0, dtype=spec.dtype) for _ in "LU")
+    return LuUnpack(p if unpack_pivots else zeros(0, dtype=spec.dtype), lower, upper)
+
+
+def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
+    p, lower, upper = _unpacked(LU_data, pivots)
+    if adjoint:
+        half = _triangle_solve(mH(upper), B, False)
+        return matmul(p, apply(SOLVE_TRIANGULAR, (mH(lower), half), (True, True)))
+    half = apply(SOLVE_TRIANGULAR, (lower, matmul(mT(p), B)), (False, True))
+    return _triangle_solve(upper, half, True)
+
+
+def _linalg_lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
+    """X with A X = B (X A = B if not `left`; A^H for A if `adjoint`), from `lu_factor(A)`."""
+    if left:
+        return _lu_solved(LU, pivots, B, adjoint)
+    return mH(_lu_solved(LU, pivots, mH(B), not adjoint))
+
+
+_linalg_lu_solve.__name__ = "lu_solve"
+_of_linalg(_linalg_lu_solve)
+
+
+@public(out=True)
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """X with A X = b, from `lu_factor(A)`."""
+    return _lu_solved(LU_data, LU_pivots, b, False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# QR
+
+
+def _qr_spec(x: Spec, *, mode: str) -> tuple[Spec, Spec]:
+    *batch, m, n = x.shape
+    k = m if mode == "complete" else min(m, n)
+    q = (0,) if mode == "r" else (*batch, m, k)
+    return spec_of(q, x.dtype), spec_of((*batch, k, n), x.dtype)
+
+
+def _qr_kernel(x: np.ndarray, *, mode: str) -> tuple[np.ndarray, np.ndarray]:
+    if mode == "r":
+        return np.zeros(0, x.dtype), np.linalg.qr(x, "r")
+    found = np.linalg.qr(x, mode)
+    return found[0], found[1]
+
+
+def _qr_gradient(g: tuple[Tensor, Tensor], x: Tensor, results: Any, mode: str) -> tuple[Tensor]:
+    m, n = x._value.spec.shape[-2:]
+    if mode == "r":
+        raise RuntimeError(
+            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, mode='reduced') "
+            "if you are going to require gradients through it."
+        )
+    if mode == "complete" and m > n:
+        raise RuntimeError("The QR decomposition is not differentiable when mode='complete' and nrows > ncols.")
+    (gq, gr), (q, r) = g, results
+    if m >= n:
+        return (_qr_of_tall(gq, gr, q, r),)
+    right, gr2 = x[..., m:], gr[..., m:]
+    left = _qr_of_tall(gq + matmul(right, mH(gr2)), gr[..., :m], q, r[..., :m])
+    return (cat([left, matmul(q, gr2)], -1),)
+
+
+def _qr_of_tall(gq: Tensor, gr: Tensor, q: Tensor, r: Tensor) -> Tensor:
+    inner = triu(matmul(gr, mH(r)) - matmul(mH(q), gq))
+    both = inner + mH(triu(inner, 1))
+    if both.is_complex():
+        diagonal = both.diagonal(0, -2, -1)
+        both = both - diag_embed(diagonal.imag * 1j)
+    return mH(_triangle_solve(r, mH(gq + matmul(q, both)), True))
+
+
+QR = operation("qr", _qr_spec, _qr_kernel, node="LinalgQrBackward0")
+QR.gradient(_qr_gradient)
+LinalgQr = result_type("linalg_qr", ("Q", "R"))
+Qr = result_type("qr", ("Q", "R"))
+
+
+@_of_linalg
+def qr(A: Tensor, mode: str = "reduced") -> Any:
+    """Q, R with A = Q R, Q orthonormal and R upper triangular; `mode` "reduced", "complete" or "r" (Q empty).
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.qr.html
+    """
+    if mode not in ("reduced", "complete", "r"):
+        raise RuntimeError(
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+        )
+    _matrices(A, "linalg.qr")
+    return LinalgQr(apply(QR, (A,), (mode,)))
+
+
+def _qr(input: Tensor, some: bool = True) -> Any:
+    """See `torch.linalg.qr`."""
+    return Qr(qr(input, "reduced" if some else "complete"))
+
+
+_qr.__name__ = "qr"
+public(out=True)(_qr)
+
+
+def _geqrf(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    h, tau = np.linalg.qr(x, "raw")
+    return np.swapaxes(h, -1, -2), tau
+
+
+GEQRF = operation("geqrf", lambda x: (spec_of(x.shape, x.dtype), spec_of((*x.shape[:-2], min(x.shape[-2:])), x.dtype)), _geqrf)
+Geqrf = result_type("geqrf", ("a", "tau"))
+
+
+@public(out=True)
+def geqrf(input: Tensor) -> Any:
+    """The QR decomposition as LAPACK stores it: R above, the reflections' vectors below the diagonal, and their factors."""
+    _matrices(input, "torch.geqrf")
+    return Geqrf(apply(GEQRF, (input,)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Singular values
+
+
+def _svd_spec(x: Spec, *, full: bool) -> tuple[Spec, Spec, Spec]:
+    *batch, m, n = x.shape
+    k = min(m, n)
+    u, vh = ((m, m), (n, n)) if full else ((m, k), (k, n))
+    return spec_of((*batch, *u), x.dtype), spec_of((*batch, k), x.dtype.to_real()), spec_of((*batch, *vh), x.dtype)
+
+
+def _svd_kernel(x: np.ndarray, *, full: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    try:
+        u, s, vh = np.linalg.svd(x, full_matrices=full)
+    except np.linalg.LinAlgError as failure:
+        raise _not_converged("svd", x) from failure
+    return u, s, vh
+
+
+def _not_converged(name: str, x: np.ndarray) -> LinAlgError:
+    if not np.isfinite(x).all():
+        return LinAlgError(
+            f"linalg.{name}: The algorithm failed to converge because the input matrix contained non-finite values."
+        )
+    return LinAlgError(f"linalg.{name}: The algorithm failed to converge because the input matrix is ill-conditioned.")
+
+
+def _quotient(x: Tensor, y: Tensor) -> Tensor:
+    """x / y, and 0 where both are 0: a degenerate pair that nobody asks about."""
+    return x / where((x == 0) & (y == 0), 1, y)
+
+
+def _differences(values: Tensor) -> Tensor:
+    """values[j] - values[i] at (i, j), 1 on the diagonal."""
+    found = values.unsqueeze(-2) - values.unsqueeze(-1)
+    return where(eye(values._value.spec.shape[-1], dtype=dtypes.bool_), 1, found)
+
+
+def _skew(x: Tensor) -> Tensor:
+    return x - mH(x)
+
+
+def _svd_gradient(g: Any, results: Any) -> tuple[Tensor]:
+    """J. Townsend, "Differentiating the singular value decomposition" (2016), with the phases of complex vectors fixed."""
+    (gu, gs, gvh), (u, s, vh) = g, results
+    k = s._value.spec.shape[-1]
+    gu, u, gvh, vh = gu[..., :k], u[..., :k], gvh[..., :k, :], vh[..., :k, :]
+    m, n = u._value.spec.shape[-2], vh._value.spec.shape[-1]
+    column, row = s.unsqueeze(-1), s.unsqueeze(-2)
+    apart = _differences(s * s)
+    from_u, from_v = matmul(mH(u), gu), matmul(vh, mH(gvh))
+    middle = _quotient(_skew(from_u), apart) * row + column * _quotient(_skew(from_v), apart)
+    diagonal = gs
+    if u.is_complex():
+        diagonal = gs + _quotient(_skew(from_u).diagonal(0, -2, -1), s * 2)
+    middle = middle + diag_embed(diagonal)
+    if m > k:
+        outside = gu - matmul(u, from_u)
+        found = matmul(matmul(u, middle) + _quotient(outside, row), vh)
+    else:
+        found = matmul(u, matmul(middle, vh))
+    if n > k:
+        outside = gvh - matmul(mH(from_v), vh)
+        found = found + matmul(u, _quotient(outside, column))
+    return (found,)
+
+
+SVD = operation("svd", _svd_spec, _svd_kernel, node="LinalgSvdBackward0")
+SVD.gradient(_svd_gradient)
+
+
+def _svdvals(x: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.svd(x, compute_uv=False)
+    except np.linalg.LinAlgError as failure:
+        raise _not_converged("svd", x) from failure
+
+
+def _svdvals_gradient(g: Tensor, x: Tensor) -> Tensor:
+    u, _, vh = apply(SVD, (x,), (False,))
+    return matmul(u * g.unsqueeze(-2), vh)
+
+
+SVDVALS = operation("svdvals", lambda x: _svd_spec(x, full=False)[1], _svdvals, node="LinalgSvdBackward0")
+SVDVALS.gradient(x=_svdvals_gradient)
+LinalgSvd = result_type("linalg_svd", ("U", "S", "Vh"))
+Svd = result_type("svd", ("U", "S", "V"))
+
+
+def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
+    """U, S, Vh with A = U diag(S) Vh, singular values in descending order.
+
+    Shapes: A (..., m, n); U (..., m, m), S (..., min(m, n)), Vh (..., n, n), or cut to min(m, n) without `full_matrices`.
+    https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
+    """
+    _matrices(A, "linalg.svd")
+    _check_driver(driver)
+    return LinalgSvd(apply(SVD, (A,), (full_matrices,)))
+
+
+_linalg_svd.__name__ = "svd"
+_of_linalg(_linalg_svd)
+
+
+def _check_driver(driver: str | None) -> None:
+    if driver is not None:
+        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+
+
+@_of_linalg
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """The singular values of matrices (..., m, n) in descending order.
+
+    >>> torch.linalg.svdvals(torch.tensor([[0., 2.], [1., 0.]]))
+    tensor([2., 1.])
+    """
+    _matrices(A, "linalg.svd")
+    _check_driver(driver)
+    return apply(SVDVALS, (A,))
+
+
+@public(out=True)
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
+    """U, S, V with input = U diag(S) V^H (`torch.linalg.svd` gives V^H); zeros for U and V without `compute_uv`."""
+    spec = _matrices(input, "linalg.svd")
+    if compute_uv:
+        u, s, vh = apply(SVD, (input,), (not some,))
+        return Svd(u, s, mH(vh))
+    *batch, m, n = spec.shape
+    return Svd(zeros(*batch, m, m, dtype=spec.dtype), svdvals(input), zeros(*batch, n, n, dtype=spec.dtype))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Eigenvalues
+
+
+def _check_uplo(UPLO: str, name: str) -> str:
+    if UPLO.upper() not in ("L", "U"):
+        raise RuntimeError(f"Expected UPLO argument to be 'L' or 'U', but got {UPLO}")
+    return UPLO.upper()
+
+
+def _eigh_kernel(x: np.ndarray, *, uplo: str) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        values, vectors = np.linalg.eigh(x, uplo)
+    except np.linalg.LinAlgError as failure:
+        raise _not_converged("eigh", x) from failure
+    return values, vectors
+
+
+def _eigh_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) -> tuple[Tensor]:
+    (gw, gv), (w, v) = g, results
+    inner = _quotient(_skew(matmul(mH(v), gv)) * 0.5, _differences(w))
+    identity = eye(w._value.spec.shape[-1], dtype=dtypes.bool_)
+    inner = where(identity, gw.unsqueeze(-1), inner)
+    return (matmul(v, matmul(inner, mH(v))),)
+
+
+EIGH = operation("eigh", lambda x, *, uplo: (spec_of(x.shape[:-1], x.dtype.to_real()), spec_of(x.shape, x.dtype)), _eigh_kernel,
+                 node="LinalgEighBackward0")  # fmt: skip
+EIGH.gradient(_eigh_gradient)
+
+
+def _eigvalsh_gradient(g: Tensor, x: Tensor, uplo: str) -> Tensor:
+    v = apply(EIGH, (x,), (uplo,))[1]
+    return matmul(v * g.unsqueeze(-2), mH(v))
+
+
+EIGVALSH = operation("eigvalsh", lambda x, *, uplo: spec_of(x.shape[:-1], x.dtype.to_real()),
+                     lambda x, *, uplo: np.linalg.eigvalsh(x, uplo), node="LinalgEighBackward0")  # fmt: skip
+EIGVALSH.gradient(x=_eigvalsh_gradient)
+LinalgEigh = result_type("linalg_eigh", ("eigenvalues", "eigenvectors"))
+
+
+@_of_linalg
+def eigh(A: Tensor, UPLO: str = "L") -> Any:
+    """Eigenvalues in ascending order and eigenvectors of symmetric or Hermitian matrices; only the triangle `UPLO` is read.
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.eigh.html
+    """
+    square(A, "linalg.eigh")
+    return LinalgEigh(apply(EIGH, (A,), (_check_uplo(UPLO, "linalg.eigh"),)))
+
+
+@_of_linalg
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """The eigenvalues of symmetric or Hermitian matrices, in ascending order.
+
+    >>> torch.linalg.eigvalsh(torch.tensor([[2., 0.], [0., 1.]]))
+    tensor([1., 2.])
+    """
+    square(A, "linalg.eigvalsh")
+    return apply(EIGVALSH, (A,), (_check_uplo(UPLO, "linalg.eigvalsh"),))
+
+
+def _check_finite(x: np.ndarray) -> None:
+    if not np.isfinite(x).all():
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+
+
+def _eig_kernel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    _check_finite(x)
+    values, vectors = np.linalg.eig(x)
+    return values, vectors
+
+
+def _eigvals_kernel(x: np.ndarray) -> np.ndarray:
+    _check_finite(x)
+    return np.linalg.eigvals(x)
+
+
+def _complex_of(x: Spec) -> Any:
+    return x.dtype if x.dtype.is_complex else x.dtype.to_complex()
+
+
+def _eig_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) -> tuple[Tensor]:
+    """C. Boeddeker et al., "On the computation of complex-valued gradients with application to statistically optimum
+    beamforming" (2017), 4.77, for eigenvectors of unit length."""
+    (gw, gv), (w, v) = g, results
+    inner = matmul(mH(v), gv)
+    norms = inner.diagonal(0, -2, -1).real.unsqueeze(-2)
+    inner = inner - matmul(mH(v), v) * norms
+    identity = eye(w._value.spec.shape[-1], dtype=dtypes.bool_)
+    inner = where(identity, gw.unsqueeze(-1), _quotient(inner, conj(_differences(w))))
+    return (matmul(inv_unchecked(mH(v)), matmul(inner, mH(v))),)
+
+
+EIG = operation("eig", lambda x: (spec_of(x.shape[:-1], _complex_of(x)), spec_of(x.shape, _complex_of(x))), _eig_kernel,
+                node="LinalgEigBackward0")  # fmt: skip
+EIG.gradient(_eig_gradient)
+
+
+def _eigvals_gradient(g: Tensor, x: Tensor) -> Tensor:
+    v = mH(apply(EIG, (x,))[1])
+    return matmul(inv_unchecked(v), g.unsqueeze(-1) * v)
+
+
+EIGVALS = operation("eigvals", lambda x: spec_of(x.shape[:-1], _complex_of(x)), _eigvals_kernel, node="LinalgEigBackward0")
+EIGVALS.gradient(x=_eigvals_gradient)
+LinalgEig = result_type("linalg_eig", ("eigenvalues", "eigenvectors"))
+
+
+@_of_linalg
+def eig(A: Tensor) -> Any:
+    """Eigenvalues and eigenvectors of square matrices, complex and in no particular order.
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.eig.html
+    """
+    square(A, "linalg.eig")
+    return LinalgEig(apply(EIG, (A,)))
+
+
+@_of_linalg
+def eigvals(A: Tensor) -> Tensor:
+    """The eigenvalues of square matrices, complex and in no particular order."""
+    square(A, "linalg.eigvals")
+    return apply(EIGVALS, (A,))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pseudo-inverse, rank, condition
+
+
+def _tolerance(values: Tensor, spec: Spec, atol: Any, rtol: Any) -> Tensor:
+    """The size below which a singular value counts as zero."""
+    top = amax(values, -1, True) if values._value.spec.shape[-1] else values.sum(-1, keepdim=True)
+    if rtol is None:
+        default = dtypes.finfo(spec.dtype).eps * max(spec.shape[-2:])
+        if isinstance(atol, Tensor):
+            rtol = where(atol > 0, 0.0, default)
+        else:
+            rtol = default if atol is None or atol <= 0 else 0.0
+    absolute, relative = _column(0.0 if atol is None else atol), _column(rtol)
+    return _larger(absolute, top * relative)
+
+
+def _column(tolerance: Any) -> Any:
+    return tolerance.unsqueeze(-1) if isinstance(tolerance, Tensor) else tolerance
+
+
+def _larger(absolute: Any, relative: Tensor) -> Tensor:
+    if isinstance(absolute, Tensor):
+        return where(absolute > relative, absolute, relative)
+    return relative.clamp(min=absolute)
+
+
+def _pinv_kernel(x: np.ndarray, limit: np.ndarray, *, hermitian: bool) -> np.ndarray:
+    if hermitian:
+        w, u = np.linalg.eigh(x)
+        keep = np.abs(w) > limit
+        return (u * (keep / np.where(keep, w, 1))[..., None, :]) @ np.conj(np.swapaxes(u, -1, -2))
+    u, s, vh = np.linalg.svd(x, full_matrices=False)
+    keep = s > limit
+    scaled = np.conj(np.swapaxes(vh, -1, -2)) * (keep / np.where(keep, s, 1))[..., None, :]
+    return scaled @ np.conj(np.swapaxes(u, -1, -2))
+
+
+def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
+    """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), 4.12."""
+    p, ph, gh = result, mH(result), mH(g)
+    m, n = x._value.spec.shape[-2:]
+    if m <= n:
+        k = matmul(gh, p)
+        kp = matmul(k, ph)
+        return -mH(matmul(p, k)) + kp - matmul(matmul(x, p), kp) + matmul(matmul(ph, p), gh - matmul(k, x))
+    k = matmul(p, gh)
+    pk = matmul(ph, k)
+    return -mH(matmul(k, p)) + matmul(matmul(gh - matmul(x, k), p), ph) + pk - matmul(matmul(pk, p), x)
+
+
+PINV = operation("pinv", lambda x, limit, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype), _pinv_kernel,
+                 node="LinalgPinvBackward0")  # fmt: skip
+PINV.gradient(x=_pinv_gradient)
+
+
+def _singular_values(A: Tensor, hermitian: bool) -> Tensor:
+    return eigvalsh(A).abs() if hermitian else svdvals(A)
+
+
+@_of_linalg
+def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """The pseudo-inverse of Moore and Penrose; singular values up to max(atol, rtol * largest) count as zero.
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.pinv.html
+    """
+    spec = square(A, "linalg.pinv") if hermitian else _matrices(A, "linalg.pinv")
+    if spec.numel == 0:
+        return mT(A).clone()
+    rtol = rcond if rtol is None else rtol
+    limit = _tolerance(_singular_values(A.detach(), hermitian), spec, atol, rtol)
+    return apply(PINV, (A, limit), (hermitian,))
+
+
+@public()
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """See `torch.linalg.pinv`."""
+    return pinv(input, rcond)
+
+
+@_of_linalg
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """How many singular values are larger than max(atol, rtol * largest).
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.matrix_rank.html
+
+    >>> torch.linalg.matrix_rank(torch.ones(2, 3))
+    tensor(1)
+    """
+    spec = _matrices(A, "linalg.matrix_rank")
+    if tol is not None:
+        atol, rtol = tol, 0.0
+    if spec.numel == 0:
+        return zeros(*spec.shape[:-2], dtype=dtypes.int64)
+    values = _singular_values(A.detach(), hermitian)
+    return (values > _tolerance(values, spec, atol, rtol)).sum(-1)
+
+
+@_of_linalg
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """The condition number: norm(A) * norm(inverse), for the norm `p` (2 by default: the ratio of the singular values).
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.cond.html
+    """
+    spec = settle(A).spec
+    check_matrix(spec, "linalg.cond")
+    if p is None or p in (2, -2):
+        if not spec.numel:
+            return zeros(*spec.shape[:-2], dtype=spec.dtype.to_real())
+        values = svdvals(A)
+        ends = values[..., 0], values[..., -1]
+        return ends[1] / ends[0] if p == -2 else ends[0] / ends[1]
+    square(A, "linalg.cond")
+    matrix_norm = SPACES["linalg"]["matrix_norm"]
+    if p == "nuc":
+        return matrix_norm(A, p) * matrix_norm(SPACES["linalg"]["inv"](A), p)
+    found = matrix_norm(A, p) * matrix_norm(inv_unchecked(A), p)
+    return where(found != found, math.inf, found)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Least squares
+
+
+def _lstsq_spec(a: Spec, b: Spec, limit: Spec, *, driver: str) -> tuple[Spec, ...]:
+    *batch, m, n = a.shape
+    real = a.dtype.to_real()
+    rank = (0,) if driver == "gels" else tuple(batch)
+    values = (*batch, min(m, n)) if driver in ("gelsd", "gelss") else (0,)
+    return (
+        spec_of((*b.shape[:-2], n, b.shape[-1]), a.dtype), spec_of(rank, dtypes.int64), spec_of(values, real),
+    )  # fmt: skip
+
+
+def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> tuple[np.ndarray, ...]:
+    u, s, vh = np.linalg.svd(a, full_matrices=False)
+    keep = s > limit * s.max(-1, keepdims=True, initial=0)
+    weights = (keep / np.where(keep, s, 1))[..., None]
+    x = np.conj(np.swapaxes(vh, -1, -2)) @ (weights * (np.conj(np.swapaxes(u, -1, -2)) @ b))
+    rank = np.zeros(0, np.int64) if driver == "gels" else keep.sum(-1)
+    return x.astype(a.dtype), rank, s if driver in ("gelsd", "gelss") else np.zeros(0, s.dtype)
+
+
+def _lstsq_gradient(g: Any, needs: Any, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+    p = pinv(a)
+    gp = matmul(g[0], mH(b))
+    return (_pinv_gradient(gp, a, p) if needs[0] else None), matmul(mH(p), g[0]), None
+
+
+LSTSQ = operation("lstsq", _lstsq_spec, _lstsq_kernel, node="LinalgLstsqBackward0")
+LSTSQ.gradient(_lstsq_gradient)
+LinalgLstsq = result_type("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
+DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
+
+
+@public(function=False, method=False, space="linalg")
+def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
+    """X that minimises |A X - B|, with the residuals, the rank and the singular values as far as `driver` gives them.
+
+    https://pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
+    """
+    spec = _matrices(A, "torch.linalg.lstsq")
+    driver = "gelsy" if driver is None else driver
+    if driver not in DRIVERS:
+        raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of ({', '.join(DRIVERS)})")
+    vector = settle(B).spec.ndim == 1 or (spec.ndim - 1 == B.dim() and tuple(B.shape) == spec.shape[:-1])
+    right = B.unsqueeze(-1) if vector else B
+    if right._value.spec.shape[-2] != spec.shape[-2]:
+        raise RuntimeError(
+            "torch.linalg.lstsq: input.size(-2) should match other.size(-2)" if not vector else
+            "torch.linalg.lstsq: input.size(-2) should match other.size(-1)"
+        )  # fmt: skip
+    limit = dtypes.finfo(spec.dtype).eps * max(spec.shape[-2:]) if rcond is None else rcond
+    solution, rank, values = apply(LSTSQ, (A, right, limit), (driver,))
+    residuals = _residuals(A, right, solution, rank, driver)
+    return LinalgLstsq(solution.squeeze(-1) if vector else solution, residuals, rank, values)
+
+
+def _residuals(A: Tensor, B: Tensor, solution: Tensor, rank: Tensor, driver: str) -> Tensor:
+    """Squared residuals, where the system is overdetermined and of full rank; else empty."""
+    m, n = A._value.spec.shape[-2:]
+    if m > n and driver != "gelsy" and (driver == "gels" or bool((realize(rank) == n).all())):
+        miss = matmul(A, solution) - B
+        return (miss * conj(miss)).real.sum(-2) if miss.is_complex() else (miss * miss).sum(-2)
+    return zeros(0, dtype=A._value.spec.dtype.to_real())
