@@ -14,7 +14,7 @@ from typing import Any
 from rushlight.ops.creation import full_like_spec
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
-from rushlight.record.value import Leaf, Tensor, latest, tensor_of
+from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number, tensor_of
 
 from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
 from .node import Function as NodeFace
@@ -101,8 +101,6 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
 
 
 class _FunctionNode(PythonNode):
-    __slots__ = ("context", "differentiable", "operand_specs")
-
     context: Any
     differentiable: list[bool]
     operand_specs: list[Spec | None]
@@ -245,9 +243,10 @@ def _node_of(
     cls: Any, ctx: FunctionCtx, args: Any, parents: list[Any], outputs: list[Any], without: set[int]
 ) -> _FunctionNode:
     outs = {i: a._out for i, a in enumerate(args) if isinstance(a, Tensor) and a._out} or None
-    node = _FunctionNode(None, parents, outs, recorder().trace, -1)  # type: ignore[arg-type]
-    node.trace = None  # type: ignore[assignment]
-    node.saved = []
+    node = _FunctionNode()
+    node.parents, node.outs, node.trace, node.saved = parents, outs, None, []
+    node.seq = next_sequence_number()
+    node.keeps = [a for a in args if isinstance(a, Tensor) and isinstance(a._node, Leaf)]
     node.name = cls._backward_cls.__name__
     node.context = ctx
     node.specs = tuple(settle(t).spec if isinstance(t, Tensor) else None for t in outputs)  # type: ignore[misc]

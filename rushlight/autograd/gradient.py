@@ -38,8 +38,6 @@ anomaly_check: Anomaly | None = None  # set by autograd.anomaly while it is on
 class PythonNode(Node):
     """A node whose derivative is the user's code (`autograd.Function`)."""
 
-    __slots__ = ("derive", "name", "specs")
-
     derive: Callable[[list[Any]], list[Any]]
     name: str
     specs: tuple[Spec, ...]
@@ -273,9 +271,7 @@ def derivatives(
 
 
 def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
-    me = recorder()
     found = node.derive(arrived)
-    del me
     return [g if g is None or p is None or s is None else fit(g, s, node)
             for g, p, s in zip(found, node.parents, node.input_specs(), strict=True)]  # fmt: skip
 
@@ -348,10 +344,13 @@ def current(node: Node, position: int) -> Value:
     return value
 
 
+_TRANSPOSING = frozenset(("linear", "linear_nd", "linear_no_bias", "linear_nd_no_bias"))
+
+
 def _overwritten(node: Node, position: int, value: Value, v: Value) -> RuntimeError:
     if position < 0:
         return overwritten_error(value, v, short_name(node), ~position)
-    if node.step.op.name == "linear" and position == 1:  # PyTorch saved the weight's transpose, a view
+    if node.step.op.name in _TRANSPOSING and position == 1:  # PyTorch saved the weight's transpose, a view
         return overwritten_error(value, v, "AsStrided", 0, value.spec.shape[::-1])
     return overwritten_error(value, v, *origin_now(node.parents[position], value, v))
 

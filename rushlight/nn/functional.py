@@ -1,7 +1,7 @@
 """`torch.nn.functional`: the stateless forms of the layers.
 
-Every function here is written beside its operation in `rushlight.ops` and marked `functional=True`; this module only gathers the
-table, so a function costs no second call on its way to the recorder.
+Every function here is written beside its operation in `rushlight.ops` and marked `functional=True`; this module only
+gathers the table, so a function costs no second call on its way to the recorder.
 """
 
 from __future__ import annotations

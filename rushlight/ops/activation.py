@@ -1,8 +1,8 @@
 """Activation functions, element by element, each with its slope as an operation of its own.
 
-An activation is one recorded operation; its derivative is another (`..._backward`), which has a derivative in turn, so second
-order gradients work and a backward pass stays one kernel per activation.  Parameters such as a negative slope are
-run-time numbers.  Functions across a dimension (softmax and its relatives) are in `softmax.py`.
+An activation is one recorded operation; its derivative is another (`..._backward`), which has a derivative in turn, so
+second order gradients work and a backward pass stays one kernel per activation.  Parameters such as a negative slope
+are run-time numbers.  Functions across a dimension (softmax and its relatives) are in `softmax.py`.
 """
 
 from __future__ import annotations
@@ -82,8 +82,10 @@ def _gate(name: str, camel: str, kernel: Callable[..., Any]) -> Operation:
 # ---------------------------------------------------------------------------------------------------------------------
 # Piecewise linear
 
+
 def _passing(d: Any, x: Any, a: Any) -> Any:
-    """d where x is not below or at the bound, else 0: the bits of d or none of them, ten times faster than `numpy.where`."""
+    """d where x is not below or at the bound, else 0: the bits of d or none of them, ten times faster than
+    `numpy.where`."""
     mask = np.subtract(0, np.logical_not(x <= a).view(np.int8), dtype=f"i{d.itemsize}")
     return (d.view(mask.dtype) & mask).view(d.dtype)
 
@@ -125,9 +127,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish(input, apply(THRESHOLD, (input, threshold, value)), inplace)
 
 
-HARDTANH_BACKWARD = _gate(
-    "hardtanh", "Hardtanh", lambda d, x, a, b: np.where((x > a) & (x < b), d, d.dtype.type(0))
-)
+HARDTANH_BACKWARD = _gate("hardtanh", "Hardtanh", lambda d, x, a, b: np.where((x > a) & (x < b), d, d.dtype.type(0)))
 HARDTANH = operation("hardtanh", bounded("Bool inputs not supported for hardtanh"),
                      lambda x, low, high: np.minimum(np.maximum(x, low), high))  # fmt: skip
 HARDTANH.gradient(x=lambda g, x, low, high: apply(HARDTANH_BACKWARD, (g, x, low, high)))
@@ -440,7 +440,11 @@ def _gelu_backward(d: Any, x: Any, *, tanh: bool) -> Any:
 
 
 GELU_BACKWARD = operation(
-    "gelu_backward", lambda d, x, *, tanh: pointwise(d, x), _gelu_backward, compute=promoted, node="GeluBackwardBackward0"
+    "gelu_backward",
+    lambda d, x, *, tanh: pointwise(d, x),
+    _gelu_backward,
+    compute=promoted,
+    node="GeluBackwardBackward0",
 )
 
 
@@ -583,6 +587,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 RRELU = operation("rrelu", lambda x, noise: pointwise(x, noise), lambda x, noise: x * noise,
                   compute=promoted, node="RreluWithNoiseBackward0")  # fmt: skip
+RRELU.shown = lambda pairs: pairs[:1]
 RRELU.gradient(x=lambda g, noise: g * noise)
 
 
@@ -598,7 +603,8 @@ def _rrelu_noise(x: np.ndarray, lower: float, upper: float, generator: Any) -> n
 @public(method=False, inplace=True, functional=True)
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
           generator: Any = None) -> Tensor:  # fmt: skip
-    """Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al. 2015).
+    """Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al.
+    2015).
 
     Needs the numbers of `input` at once: only those below 0 use up random numbers.
     """

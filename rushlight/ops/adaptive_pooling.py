@@ -1,7 +1,7 @@
 """Pooling by irregular windows: adaptive and fractional pooling, their inverse `max_unpool`, and power averages.
 
-Windows that are picked by position work on flat indices: `pool_take` reads the number at each index, `pool_put` is its adjoint.
-Adaptive averages are products with one averaging matrix for each dimension.
+Windows that are picked by position work on flat indices: `pool_take` reads the number at each index, `pool_put` is its
+adjoint. Adaptive averages are products with one averaging matrix for each dimension.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def _put(d: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
     return total.astype(d.dtype).reshape(*lead, *space)
 
 
-POOL_TAKE = operation("pool_take", lambda x, indices, *, dims: spec_of(indices.shape, x.dtype), _take, node="GatherBackward0")
+POOL_TAKE = operation(
+    "pool_take", lambda x, indices, *, dims: spec_of(indices.shape, x.dtype), _take, node="GatherBackward0"
+)
 POOL_PUT = operation("pool_put", lambda d, indices, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype), _put,
                      node="GatherBackward0")  # fmt: skip
 POOL_TAKE.gradient(x=lambda g, indices, x_spec, dims: apply(POOL_PUT, (g, indices), (x_spec.shape[-dims:],)))
@@ -94,8 +96,8 @@ def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
 
 def _adaptive_average_operation(dims: int) -> Operation:
     op = operation(
-        f"adaptive_avg_pool{dims}d", lambda x, *, out: spec_of((*x.shape[: -len(out)], *out), x.dtype), _adaptive_average,
-        node=f"AdaptiveAvgPool{dims}DBackward0",
+        f"adaptive_avg_pool{dims}d", lambda x, *, out: spec_of((*x.shape[: -len(out)], *out), x.dtype),
+        _adaptive_average, node=f"AdaptiveAvgPool{dims}DBackward0",
     )  # fmt: skip
     back = operation(
         f"adaptive_avg_pool{dims}d_backward", lambda d, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype),
@@ -127,7 +129,8 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
     out = _targets(output_size, dims, spec.shape, name)
     if any(o < 0 for o in out):
         raise RuntimeError(
-            f"{name}: elements of output_size must be greater than or equal to 0 but received {{{', '.join(map(str, out))}}}"
+            f"{name}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{', '.join(map(str, out))}}}"
         )
     if not spec.dtype.is_floating_point:
         raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
@@ -142,7 +145,8 @@ def _check_signal(input: Tensor, function: str) -> None:
     ndim = settle(input).spec.ndim
     if ndim not in (2, 3):
         raise RuntimeError(
-            f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' (while checking arguments "
+            f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' (while checking "
+            f"arguments "
             f"for {function})"
         )
 
@@ -164,7 +168,8 @@ def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
 
 @public(function=False, method=False, functional=True)
 def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
-    """Averages over as many windows as `output_size` says (None: as many as there are numbers). Shapes: (N, C, H, W) or (C, H, W).
+    """Averages over as many windows as `output_size` says (None: as many as there are numbers). Shapes: (N, C, H, W)
+    or (C, H, W).
 
     >>> F.adaptive_avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
     tensor([[[2.5000]]])
@@ -183,9 +188,11 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def _largest_in(x: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
-    """The flat position (in the whole space) of the largest number in a box of the last dimensions; the first, or the last NaN."""
+    """The flat position (in the whole space) of the largest number in a box of the last dimensions; the first, or the
+    last NaN."""
     dims = len(slices)
-    box = x[(..., *slices)]
+    place: Any = (..., *slices)
+    box = x[place]
     flat = box.reshape(*x.shape[: x.ndim - dims], -1)
     at = np.argmax(flat, axis=-1)
     if flat.dtype.kind == "f":
@@ -220,9 +227,9 @@ def _pair_spec(x: Spec, *, out: Ints) -> tuple[Spec, Spec]:
 
 
 ADAPTIVE_MAX = {
-    dims: operation(f"adaptive_max_pool{dims}d", _pair_spec, _adaptive_max, node=f"AdaptiveMaxPool{dims}DBackward0").gradient(
-        _picked_rule
-    )
+    dims: operation(
+        f"adaptive_max_pool{dims}d", _pair_spec, _adaptive_max, node=f"AdaptiveMaxPool{dims}DBackward0"
+    ).gradient(_picked_rule)
     for dims in (2, 3)
 }
 
@@ -238,7 +245,8 @@ def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")
     if any(n == 0 for n in spec.shape[1:]):
         raise RuntimeError(
-            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(spec.shape)} "
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+            f"{list(spec.shape)} "
             f"with dimension {spec.shape.index(0)} being empty"
         )
     if not spec.dtype.is_floating_point:
@@ -346,8 +354,15 @@ FRACTIONAL_MAX = {
 }
 
 
-def _fractional_max(dims: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any, return_indices: bool,
-                    samples: Tensor | None) -> Any:  # fmt: skip
+def _fractional_max(
+    dims: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any,
+    output_ratio: Any,
+    return_indices: bool,
+    samples: Tensor | None,
+) -> Any:
     name = f"fractional_max_pool{dims}d"
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
@@ -384,8 +399,8 @@ def fractional_max_pool3d(input: Tensor, kernel_size: Any, output_size: Any = No
     return _fractional_max(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
-for _name, _pool in (("fractional_max_pool2d", fractional_max_pool2d), ("fractional_max_pool3d", fractional_max_pool3d)):
-    _always_indices(_name, _pool)
+_always_indices("fractional_max_pool2d", fractional_max_pool2d)
+_always_indices("fractional_max_pool3d", fractional_max_pool3d)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Unpooling
@@ -429,7 +444,8 @@ def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, outpu
         wanted = wanted[2:]
     if len(wanted) != dims:
         raise ValueError(
-            f"output_size should be a sequence containing {dims} or {dims + 2} elements, but it has a length of '{len(wanted)}'"
+            f"output_size should be a sequence containing {dims} or {dims + 2} elements, but it has a length of "
+            f"'{len(wanted)}'"
         )
     for d, (n, w, s) in enumerate(zip(natural, wanted, stride, strict=True)):
         if not n - s < w < n + s:
@@ -437,17 +453,18 @@ def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, outpu
     return wanted
 
 
-def _max_unpool(dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any) -> Tensor:
+def _max_unpool(
+    dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
+) -> Tensor:
     kernel = _each(kernel_size, dims)
     strides = kernel if stride is None else _each(stride, dims)
     spec = settle(input).spec
     if settle(indices).spec.dtype is not dtypes.int64:
-        raise RuntimeError(
-            f"elements in indices should be type int64 but got: {indices._value.spec.dtype.scalar_name}"
-        )
+        raise RuntimeError(f"elements in indices should be type int64 but got: {indices._value.spec.dtype.scalar_name}")
     if indices._value.spec.shape != spec.shape:
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(spec.shape)}) but got indices tensor with "
+            f"Expected shape of indices to be same as that of the input tensor ({list(spec.shape)}) but got indices "
+            f"tensor with "
             f"shape: {list(indices._value.spec.shape)}"
         )
     lifted = dims == 1
@@ -456,7 +473,8 @@ def _max_unpool(dims: int, input: Tensor, indices: Tensor, kernel_size: Any, str
         return apply(MAX_UNPOOL[2], (input.unsqueeze(-1), indices.unsqueeze(-1)), ((*size, 1),)).squeeze(-1)
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"Input to max_unpooling{dims}d should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with dim = {spec.ndim}"
+            f"Input to max_unpooling{dims}d should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with dim "
+            f"= {spec.ndim}"
         )
     return apply(MAX_UNPOOL[dims], (input, indices), (size,))
 

@@ -1,7 +1,7 @@
 """Attention: the scaled dot product, and the multi-head form with its projections (Vaswani et al. 2017).
 
-Without dropout, attention of four-dimensional operands is one operation that forms the weights image by image; its derivative recomputes
-them in tensor code.  All else is composed of matrix products and `safe_softmax`.
+Without dropout, attention of four-dimensional operands is one operation that forms the weights image by image; its
+derivative recomputes them in tensor code.  All else is composed of matrix products and `safe_softmax`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -
     return np.matmul(weights, v)
 
 
-def _attention_rule(g: Tensor, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool) -> tuple[Any, ...]:
+def _attention_rule(
+    g: Tensor, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
+) -> tuple[Any, ...]:
     weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
     of_v = matmul(weights.transpose(-1, -2), g)
     of_weights = matmul(g, v.transpose(-1, -2))
@@ -80,13 +82,15 @@ ATTENTION.shown = lambda pairs: pairs[:3]
 def _check_attention(q: Spec, k: Spec, v: Spec, mask: Any) -> None:
     if min(q.ndim, k.ndim, v.ndim) < 2:
         raise RuntimeError(
-            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q.ndim} key.dim: {k.ndim} and "
+            f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {q.ndim} key.dim: "
+            f"{k.ndim} and "
             f"value.dim: {v.ndim} instead."
         )
     if not q.dtype is k.dtype is v.dtype:
         names = [_c_name(t) for t in (q, k, v)]
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: {names[1]} and "
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: "
+            f"{names[1]} and "
             f"value.dtype: {names[2]} instead."
         )
     if mask is not None:
@@ -111,8 +115,9 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     """softmax(query @ key.T * scale + mask) @ value
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html).
 
-    Shapes: query (*, L, E), key (*, S, E), value (*, S, Ev); result (*, L, Ev).  A bool mask says what takes part; a float mask is
-    added.  A query that nothing takes part in gives zeros.  `enable_gqa` repeats the heads of key and value.
+    Shapes: query (*, L, E), key (*, S, E), value (*, S, Ev); result (*, L, Ev).  A bool mask says what takes part; a
+    float mask is added.  A query that nothing takes part in gives zeros.  `enable_gqa` repeats the heads of key and
+    value.
     """
     q, k, v = settle(query).spec, settle(key).spec, settle(value).spec
     _check_attention(q, k, v, attn_mask)
@@ -122,7 +127,12 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         key = key.repeat_interleave(q.shape[-3] // k.shape[-3], -3)
         value = value.repeat_interleave(q.shape[-3] // v.shape[-3], -3)
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
-    whole = q.ndim == k.ndim == v.ndim == 4 and not dropout_p and q.shape[-1] == v.shape[-1] and q.shape[:2] == key.shape[:2]
+    whole = (
+        q.ndim == k.ndim == v.ndim == 4
+        and not dropout_p
+        and q.shape[-1] == v.shape[-1]
+        and q.shape[:2] == key.shape[:2]
+    )
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
         return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))
     if attn_mask is not None and is_causal:
@@ -153,7 +163,8 @@ def _additive(mask: Tensor | None, name: str, other: Any, kind: Any, check_other
         raise AssertionError(f"only bool and floating types of {name} are supported")
     if check_other and other is not None and settle(other).spec.dtype is not given:
         warnings.warn(
-            f"Support for mismatched {name} and {'attn_mask' if name == 'key_padding_mask' else name} is deprecated. Use same type "
+            f"Support for mismatched {name} and {'attn_mask' if name == 'key_padding_mask' else name} is deprecated. "
+            f"Use same type "
             "for both instead.",
             stacklevel=4,
         )
@@ -170,17 +181,20 @@ def _check_shapes(query: Tensor, key: Tensor, value: Tensor, padding: Any, mask:
     kind = "batched (3-D)" if n == 3 else "unbatched (2-D)"
     if key.dim() != n or value.dim() != n:
         raise AssertionError(
-            f"For {kind} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D tensors "
+            f"For {kind} `query`, expected `key` and `value` to be {n}-D but found {key.dim()}-D and {value.dim()}-D "
+            f"tensors "
             "respectively"
         )
     if padding is not None and padding.dim() != n - 1:
         raise AssertionError(
-            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {padding.dim()}-D tensor instead"
+            f"For {kind} `query`, expected `key_padding_mask` to be `None` or {n - 1}-D but found {padding.dim()}-D "
+            f"tensor instead"
         )
     if mask is not None:
         if mask.dim() not in (2, 3):
             raise AssertionError(
-                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.dim()}-D tensor instead"
+                f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask.dim()}-D tensor "
+                f"instead"
             )
         expected = (heads, query.size(0), key.size(0))
         if n == 2 and mask.dim() == 3 and tuple(mask.size()) != expected:
@@ -188,7 +202,9 @@ def _check_shapes(query: Tensor, key: Tensor, value: Tensor, padding: Any, mask:
     return n == 3
 
 
-def _projected(query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+def _projected(
+    query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values from one stacked matrix."""
     width = query.size(-1)
     if key is value and query is key:
@@ -202,7 +218,8 @@ def _projected(query: Tensor, key: Tensor, value: Tensor, weight: Tensor, bias: 
         return linear(query, w_q, b_q), pair[0], pair[1]
     weights = weight.chunk(3)
     biases = (None, None, None) if bias is None else bias.chunk(3)
-    return tuple(linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True))  # type: ignore[return-value]
+    q, k, v = (linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True))
+    return q, k, v
 
 
 def _separately(tensors: tuple[Tensor, ...], weights: tuple[Any, ...], bias: Tensor | None) -> list[Tensor]:
@@ -222,16 +239,17 @@ def _heads_first(t: Tensor, heads: int, width: int) -> Tensor:
 def multi_head_attention_forward(
     query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int, in_proj_weight: Tensor | None,
     in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: bool, dropout_p: float,
-    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None = None,
-    need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
+    out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: bool = True, key_padding_mask: Tensor | None =
+    None, need_weights: bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: bool = False,
     q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None,
-    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool = False,
+    static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: bool = True, is_causal: bool
+    = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """Multi-head attention with its projections: what `nn.MultiheadAttention` computes.
 
-    Shapes: query (L, N, E) or (L, E), key and value (S, N, E) or (S, E); `key_padding_mask` (N, S), `attn_mask` (L, S) or
-    (N * heads, L, S), True or -inf where attention is barred.  Returns the result (L, N, E) and, with `need_weights`, the weights
-    (N, L, S), averaged over the heads unless `average_attn_weights` is False.
+    Shapes: query (L, N, E) or (L, E), key and value (S, N, E) or (S, E); `key_padding_mask` (N, S), `attn_mask` (L, S)
+    or (N * heads, L, S), True or -inf where attention is barred.  Returns the result (L, N, E) and, with
+    `need_weights`, the weights (N, L, S), averaged over the heads unless `average_attn_weights` is False.
     """
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
@@ -257,7 +275,9 @@ def multi_head_attention_forward(
         is_causal = False if key_padding_mask is not None else is_causal
     if use_separate_proj_weight:
         if key.shape[:2] != value.shape[:2]:
-            raise AssertionError(f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+            raise AssertionError(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+            )
         q, k, v = _separately((query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
     else:
         if key.shape != value.shape:
@@ -286,7 +306,13 @@ def multi_head_attention_forward(
         weights = softmax(scores if mask is None else scores + mask, -1)
         weights = dropout(weights, p) if p > 0 else weights
         mixed = bmm(weights, v)
-        result = _joined(mixed.transpose(0, 1).contiguous().view(length * batch, width), out_proj_weight, out_proj_bias, length, batch)
+        result = _joined(
+            mixed.transpose(0, 1).contiguous().view(length * batch, width),
+            out_proj_weight,
+            out_proj_bias,
+            length,
+            batch,
+        )
         shown = weights.view(batch, num_heads, length, source)
         shown = shown.mean(1) if average_attn_weights else shown
         return (result, shown) if batched else (result.squeeze(1), shown.squeeze(0))
@@ -323,8 +349,6 @@ def _joint_mask(mask: Tensor | None, padding: Tensor | None, batch: int, heads: 
     if padding is None:
         return mask
     if tuple(padding.shape) != (batch, source):
-        raise AssertionError(
-            f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(padding.shape)}"
-        )
+        raise AssertionError(f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(padding.shape)}")
     wide = padding.view(batch, 1, 1, source).expand(-1, heads, -1, -1).reshape(batch * heads, 1, source)
     return wide if mask is None else mask + wide

@@ -18,7 +18,6 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from . import arithmetic
-from .elementary import sgn
 from .public import public
 from .rules import broadcast, promoted_float
 from .selection import where
@@ -119,7 +118,7 @@ def _polar(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 POLAR = operation("polar", _pair("polar"), _polar)
 POLAR.gradient(
-    x=lambda g, result: (arithmetic.conj(g) * sgn(result)).real,
+    x=lambda g, x, y: (arithmetic.conj(g) * apply(POLAR, (x * 0 + 1, y))).real,
     y=lambda g, result: (arithmetic.conj(g) * (result * 1j)).real,
 )
 

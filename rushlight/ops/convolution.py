@@ -2,13 +2,15 @@
 
 Three operations, each the adjoint of the others in one argument: `convolution` (x, w), `convolution_input` (g, w) and
 `convolution_weight` (x, g).  So every derivative, of any order, is one of the three.  A transposed convolution is
-`convolution_input` with a bias.  The arithmetic is in `im2col.py`; here are the argument forms, PyTorch's checks and the derivatives.
+`convolution_input` with a bias.  The arithmetic is in `im2col.py`; here are the argument forms, PyTorch's checks and
+the derivatives.
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
+from operator import index
 from typing import Any
 
 from rushlight.record.operation import operation
@@ -18,6 +20,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .im2col import Geometry, Ints, correlate, scatter, weight_product
+from .matmul import three_shown
 from .public import public
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -31,8 +34,23 @@ def _check_kinds(x: Spec, w: Spec, b: Spec | None) -> None:
         raise RuntimeError(f"Input type ({_c_name(x)}) and bias type ({_c_name(b)}) should be the same")
 
 
+def _check_weight(w: Spec, x: Spec, dims: int) -> None:
+    if w.ndim != dims + 2:
+        raise RuntimeError(
+            f"Expected {w.ndim}-dimensional input for {w.ndim}-dimensional weight {list(w.shape)}, but got "
+            f"{x.ndim}-dimensional "
+            f"input of size {list(x.shape)} instead"
+        )
+
+
 def _c_name(x: Spec) -> str:
-    names = {"float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16", "int64": "long"}
+    names = {
+        "float32": "float",
+        "float64": "double",
+        "float16": "c10::Half",
+        "bfloat16": "c10::BFloat16",
+        "int64": "long",
+    }
     return names.get(x.dtype.name, x.dtype.name)
 
 
@@ -44,7 +62,8 @@ def _check_groups(w: Spec, groups: int) -> None:
         )
     if w.shape[0] % groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of size "
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            f"size "
             f"[{list(w.shape)}] instead"
         )
 
@@ -52,7 +71,8 @@ def _check_groups(w: Spec, groups: int) -> None:
 def _check_bias(w: Spec, b: Spec | None, count: int, given: str) -> None:
     if b is not None and b.shape != (count,):
         raise RuntimeError(
-            f"Given {given}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {count} elements, but got "
+            f"Given {given}weight of size {list(w.shape)}, expected bias to be 1-dimensional with {count} elements, "
+            f"but got "
             f"bias of size {list(b.shape)} instead"
         )
 
@@ -76,7 +96,8 @@ def _convolution_spec(x: Spec, w: Spec, b: Spec | None, *, geometry: Geometry) -
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, geometry.dilation, strict=True))
     if any(r > n for r, n in zip(reach, room, strict=True)):
         raise RuntimeError(
-            f"Calculated padded input size per channel: ({_sizes(room)}). Kernel size: ({_sizes(reach)}). Kernel size can't be "
+            f"Calculated padded input size per channel: ({_sizes(room)}). Kernel size: ({_sizes(reach)}). Kernel size "
+            f"can't be "
             "greater than actual input size"
         )
     return spec_of((x.shape[0], w.shape[0], *geometry.output(x.shape[2:], kernel)), x.dtype)
@@ -87,14 +108,16 @@ def _transposed_spec(g: Spec, w: Spec, b: Spec | None, *, space: Ints, geometry:
     _check_groups(w, groups)
     if g.shape[1] != w.shape[0]:
         raise RuntimeError(
-            f"Given transposed=1, weight of size {list(w.shape)}, expected input{list(g.shape)} to have {w.shape[0]} channels, "
+            f"Given transposed=1, weight of size {list(w.shape)}, expected input{list(g.shape)} to have {w.shape[0]} "
+            f"channels, "
             f"but got {g.shape[1]} channels instead"
         )
     _check_bias(w, b, w.shape[1] * groups, "transposed=1, ")
     _check_kinds(g, w, b)
     if any(n <= 0 for n in space):
         raise RuntimeError(
-            f"Given input size per channel: ({_sizes(g.shape[2:])}). Calculated output size per channel: ({_sizes(space)}). "
+            f"Given input size per channel: ({_sizes(g.shape[2:])}). Calculated output size per channel: "
+            f"({_sizes(space)}). "
             "Output size is too small"
         )
     return spec_of((g.shape[0], w.shape[1] * groups, *space), g.dtype)
@@ -166,6 +189,7 @@ for _op in (CONVOLUTION_INPUT, CONVOLUTION_TRANSPOSED):
         w=lambda g, x, w_spec, geometry: _weighed(g, conj(x), w_spec.shape[2:], geometry),
         b=_bias_gradient,
     )
+CONVOLUTION.shown = CONVOLUTION_TRANSPOSED.shown = three_shown
 CONVOLUTION_WEIGHT.gradient(
     x=lambda g, d, x_spec, geometry: _scattered(conj(d), g, x_spec.shape[2:], geometry),
     d=lambda g, x, d_spec, geometry: _correlated(conj(x), g, geometry, d_spec.shape[2:]),
@@ -177,14 +201,13 @@ CONVOLUTION_WEIGHT.gradient(
 
 def _each(value: Any, dims: int, name: str) -> Ints:
     """A size argument, one number or one for each dimension."""
-    if isinstance(value, int):
-        return (value,) * dims
-    found = tuple(int(v) for v in value)
+    found = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),)
     if len(found) == 1:
         return found * dims
     if len(found) != dims:
         raise RuntimeError(
-            f"expected {name} to be a single integer value or a list of {dims} values to match the convolution dimensions, "
+            f"expected {name} to be a single integer value or a list of {dims} values to match the convolution "
+            f"dimensions, "
             f"but got {name}={list(found)}"
         )
     return found
@@ -194,7 +217,9 @@ def _each(value: Any, dims: int, name: str) -> Ints:
 def _geometry(dims: int, stride: Any, padding: Any, dilation: Any, groups: int) -> Geometry:
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
-    made = Geometry(_each(stride, dims, "stride"), _each(padding, dims, "padding"), _each(dilation, dims, "dilation"), groups)
+    made = Geometry(
+        _each(stride, dims, "stride"), _each(padding, dims, "padding"), _each(dilation, dims, "dilation"), groups
+    )
     if any(p < 0 for p in made.padding):
         raise RuntimeError("negative padding is not supported")
     if any(s <= 0 for s in made.stride):
@@ -212,7 +237,8 @@ def _require(function: str, input: Any, weight: Any) -> None:
     if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
         kinds = ", ".join(type(a).__name__ for a in (input, weight))
         raise TypeError(
-            f"{function}() received an invalid combination of arguments - got ({kinds}), but expected (Tensor input, Tensor "
+            f"{function}() received an invalid combination of arguments - got ({kinds}), but expected (Tensor input, "
+            f"Tensor "
             "weight, Tensor bias = None, ...)"
         )
 
@@ -230,15 +256,16 @@ def _convolve(dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, 
     if padding.__class__ is str:
         input, padding = _padding_of(input, weight, padding, stride, dilation, dims)
     w = settle(weight).spec
-    if w.ndim != dims + 2:
-        raise RuntimeError(f"Expected {dims + 2}D weight for {name}, but got weight of size: {list(w.shape)}")
+    _check_weight(w, input._value.spec, dims)
     geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups)
     if ndim == dims + 1:
         return apply(CONVOLUTION, (input.unsqueeze(0), weight, bias), (geometry,)).squeeze(0)
     return apply(CONVOLUTION, (input, weight, bias), (geometry,))
 
 
-def _padding_of(input: Tensor, weight: Tensor, padding: str, stride: Any, dilation: Any, dims: int) -> tuple[Tensor, Ints]:
+def _padding_of(
+    input: Tensor, weight: Tensor, padding: str, stride: Any, dilation: Any, dims: int
+) -> tuple[Tensor, Ints]:
     """The input and the padding that "valid" or "same" mean."""
     if padding == "valid":
         return input, (0,) * dims
@@ -252,7 +279,8 @@ def _padding_of(input: Tensor, weight: Tensor, padding: str, stride: Any, dilati
         from .padding import pad
 
         warnings.warn(
-            "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the input be "
+            "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the "
+            "input be "
             "created",
             UserWarning,
             stacklevel=4,
@@ -262,12 +290,20 @@ def _padding_of(input: Tensor, weight: Tensor, padding: str, stride: Any, dilati
 
 
 @public(method=False, functional=True)
-def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:  # fmt: skip
+def conv1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """The cross-correlation of a batch of signals with filters
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.conv1d.html).
 
-    Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O); result (N, O, L').  `padding` may be "valid" or "same".
+    Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O); result (N, O, L').  `padding` may be
+    "valid" or "same".
 
     >>> F.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
     tensor([[[2., 2.]]])
@@ -276,8 +312,15 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
 
 
 @public(method=False, functional=True)
-def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:  # fmt: skip
+def conv2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """The cross-correlation of a batch of images with filters
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.conv2d.html).
 
@@ -290,17 +333,34 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: An
 
 
 @public(method=False, functional=True)
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
-           groups: int = 1) -> Tensor:  # fmt: skip
+def conv3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Tensor:
     """The cross-correlation of a batch of volumes with filters.
 
-    Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (O, C / groups, Kd, Kh, Kw), bias (O); result (N, O, D', H', W').
+    Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (O, C / groups, Kd, Kh, Kw), bias (O); result (N, O, D', H',
+    W').
     """
     return _convolve(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _transpose(dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int,
-               dilation: Any) -> Tensor:  # fmt: skip
+def _transpose(
+    dims: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: int,
+    dilation: Any,
+) -> Tensor:
     name = f"conv_transpose{dims}d"
     _require(name, input, weight)
     spec, w = settle(input).spec, settle(weight).spec
@@ -309,8 +369,9 @@ def _transpose(dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any,
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
             f"{list(spec.shape)}"
         )
-    if w.ndim != dims + 2:
-        raise RuntimeError(f"Expected {dims + 2}D weight for {name}, but got weight of size: {list(w.shape)}")
+    _check_weight(w, spec, dims)
+    if padding.__class__ is str:
+        raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
     geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups)
     extra = _each(output_padding, dims, "output_padding")
     _check_output_padding(extra, geometry)
@@ -329,16 +390,22 @@ def _check_output_padding(extra: Ints, geometry: Geometry) -> None:
     if any(e < 0 for e in extra):
         raise RuntimeError("negative output_padding is not supported")
     if any(e >= s and e >= d for e, s, d in zip(extra, geometry.stride, geometry.dilation, strict=True)):
-        raise RuntimeError(
-            f"output padding must be smaller than either stride or dilation, but got output_padding: {list(extra)} stride: "
-            f"{list(geometry.stride)} dilation: {list(geometry.dilation)}"
-        )
+        given = (("output_padding", extra, 0), ("stride", geometry.stride, 1), ("dilation", geometry.dilation, 1))
+        sizes = [_spelled(name, of if len(of) > 1 else (missing, *of)) for name, of, missing in given]
+        raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got {' '.join(sizes)}")
+
+
+def _spelled(name: str, sizes: Ints) -> str:
+    """The sizes with a name for each dimension; PyTorch sees a signal as an image of height 1."""
+    axes = ("depth", "height", "width")[-len(sizes) :]
+    return " ".join(f"{name}_{axis}: {size}" for axis, size in zip(axes, sizes, strict=True))
 
 
 @public(method=False, functional=True)
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:  # fmt: skip
-    """The adjoint of `conv1d` in its input. Shapes: input (N, C, L) or (C, L), weight (C, O / groups, K); result (N, O, L')."""
+    """The adjoint of `conv1d` in its input. Shapes: input (N, C, L) or (C, L), weight (C, O / groups, K); result (N,
+    O, L')."""
     return _transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
@@ -360,7 +427,8 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 @public(method=False, functional=True)
 def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
                      output_padding: Any = 0, groups: int = 1, dilation: Any = 1) -> Tensor:  # fmt: skip
-    """The adjoint of `conv3d` in its input. Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (C, O / groups, Kd, Kh, Kw)."""
+    """The adjoint of `conv3d` in its input. Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (C, O / groups, Kd,
+    Kh, Kw)."""
     return _transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 

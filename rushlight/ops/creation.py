@@ -142,7 +142,7 @@ def _dtype_of_number(value: Any) -> Dtype:
         return value._value.spec.dtype
     if isinstance(value, bool):
         return dtypes.bool_
-    if isinstance(value, int):
+    if isinstance(value, (int, np.integer)):
         return dtypes.int64
     return get_default_dtype().to_complex() if isinstance(value, complex) else get_default_dtype()
 
@@ -383,8 +383,14 @@ COPY = operation(
 COPY.gradient(x=lambda g: g * 0, source=lambda g: g)
 
 
-FILL = operation("fill", COPY.infer, COPY.kernel, node="FillBackward0", exact=True, aliases=False)
+FILL = operation("fill", COPY.infer, COPY.kernel, node="FillBackward2", exact=True, aliases=False)
 FILL.gradient(**COPY.rules)
+FILL_TENSOR = operation("fill_tensor", COPY.infer, COPY.kernel, node="FillBackward3", exact=True, aliases=False)
+FILL_TENSOR.gradient(**COPY.rules)
+FILLED = operation("filled", COPY.infer, COPY.kernel, node="FillBackward0", exact=True, aliases=False)
+FILLED.gradient(**COPY.rules)
+FILLED_TENSOR = operation("filled_tensor", COPY.infer, COPY.kernel, node="FillBackward1", exact=True, aliases=False)
+FILLED_TENSOR.gradient(**COPY.rules)
 ZERO = operation("zero", COPY.infer, COPY.kernel, node="ZeroBackward0", exact=True, aliases=False)
 ZERO.gradient(**COPY.rules)
 

@@ -1,8 +1,8 @@
 """Losses of classification: the negative log-likelihood of a class, and cross entropy on top of it.
 
-The class scores lie along dimension 1 (dimension 0 of a single example); the targets are class indices in the shape that is left, or, for
-`cross_entropy`, probabilities in the shape of the scores.  `nll_loss` is linear in the scores, so its derivative and it are each
-other's adjoints.
+The class scores lie along dimension 1 (dimension 0 of a single example); the targets are class indices in the shape
+that is left, or, for `cross_entropy`, probabilities in the shape of the scores.  `nll_loss` is linear in the scores,
+so its derivative and it are each other's adjoints.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-
+from .matmul import first_shown
 from .public import public
 from .reduction_mode import reduction_of
 from .selection import masked_fill
@@ -67,7 +67,9 @@ def _total_weight(target: Any, share: Any, kind: np.dtype) -> Any:
     return kind.type(target.size) if share is None else np.add.reduce(share, axis=None)
 
 
-def _nll_backward(d: Any, target: Any, weight: Any, *, shape: tuple[int, ...], reduction: str, ignore_index: int) -> Any:
+def _nll_backward(
+    d: Any, target: Any, weight: Any, *, shape: tuple[int, ...], reduction: str, ignore_index: int
+) -> Any:
     axis = min(1, len(shape) - 1)
     target = target.astype(np.int64, copy=False).reshape(shape[:axis] + shape[axis + 1 :])
     safe, share = _weights(target, weight, _kept(target, shape[axis], ignore_index), d.dtype)
@@ -112,7 +114,8 @@ def _check_nll(x: Spec, target: Spec, weight: Spec | None) -> None:
     if weight is not None:
         if weight.ndim != 1 or weight.numel != classes:
             raise RuntimeError(
-                f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+                f"weight tensor should be defined either for all {classes} classes or no classes but got weight "
+                f"tensor of "
                 f"shape: {list(weight.shape)}"
             )
         if weight.dtype is not x.dtype:
@@ -135,9 +138,10 @@ def _check_places(x: Spec, target: Spec) -> None:
 def _nll_operation(name: str, node: str) -> Operation:
     op = operation(name, _nll_spec, _nll, node=node)
     back = operation(
-        f"{name}_backward", lambda d, target, weight, *, shape, reduction, ignore_index: spec_of(shape, d.dtype), _nll_backward,
-        node=node.replace("Backward0", "BackwardBackward0"),
+        f"{name}_backward", lambda d, target, weight, *, shape, reduction, ignore_index: spec_of(shape, d.dtype),
+        _nll_backward, node=node.replace("Backward0", "BackwardBackward0"),
     )  # fmt: skip
+    op.shown = first_shown
     op.gradient(
         x=lambda g, target, weight, x_spec, reduction, ignore_index: apply(
             back, (g, target, weight), (x_spec.shape, reduction, ignore_index)
@@ -154,13 +158,20 @@ NLL_ND = _nll_operation("nll_loss_nd", "NllLoss2DBackward0")
 
 
 @public(function=False, method=False, functional=True)
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None, ignore_index: int = -100,
-             reduce: Any = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """The negative log-likelihood of the target classes, weighted by `weight` of each class
     (https://pytorch.org/docs/stable/generated/torch.nn.NLLLoss.html).
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...), log-probabilities; target (), (N) or (N, d1, ...), integers in [0, C) or `ignore_index`.
-    Raises IndexError for a class that does not exist.
+    Shapes: input (C), (N, C) or (N, C, d1, ...), log-probabilities; target (), (N) or (N, d1, ...), integers in [0, C)
+    or `ignore_index`. Raises IndexError for a class that does not exist.
 
     >>> F.nll_loss(torch.tensor([[-0.1, -2.4]]), torch.tensor([1]))
     tensor(2.4000)
@@ -190,8 +201,8 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     """Softmax and negative log-likelihood in one: the loss of a classifier that returns unnormalised scores
     (https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html).
 
-    Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices (), (N) or (N, d1, ...), or probabilities in the shape of
-    `input`.  `label_smoothing` mixes the targets with the uniform distribution.
+    Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices (), (N) or (N, d1, ...), or probabilities in the
+    shape of `input`.  `label_smoothing` mixes the targets with the uniform distribution.
 
     >>> F.cross_entropy(torch.zeros(1, 2), torch.tensor([0]))
     tensor(0.6931)
@@ -215,10 +226,14 @@ def _check_smoothing(label_smoothing: float) -> None:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing:g}")
 
 
-def _of_probabilities(input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Tensor:
+def _of_probabilities(
+    input: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str, smoothing: float
+) -> Tensor:
     x, t = input._value.spec, target._value.spec
     if not t.dtype.is_floating_point:
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {t.dtype.scalar_name}")
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {t.dtype.scalar_name}"
+        )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     _check_smoothing(smoothing)
@@ -226,7 +241,8 @@ def _of_probabilities(input: Tensor, target: Tensor, weight: Any, ignore_index: 
     classes = x.shape[dim]
     if weight is not None and settle(weight).spec.shape != (classes,):
         raise RuntimeError(
-            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but got weight "
+            f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but got "
+            f"weight "
             f"tensor of shape: {list(weight.shape)}"
         )
     scores = log_softmax(input, dim)
@@ -244,7 +260,9 @@ def _along(weight: Tensor, ndim: int) -> Tensor:
     return weight.view(1, -1, *[1] * (ndim - 2)) if ndim > 1 else weight
 
 
-def _smoothed(scores: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str, smoothing: float) -> Tensor:
+def _smoothed(
+    scores: Tensor, target: Tensor, weight: Any, ignore_index: int, reduction: str, smoothing: float
+) -> Tensor:
     _check_smoothing(smoothing)
     spec = scores._value.spec
     dim = min(1, spec.ndim - 1)

@@ -1,7 +1,9 @@
-"""Connectionist temporal classification (Graves et al. 2006): the likelihood of a label sequence under frame-wise probabilities.
+"""Connectionist temporal classification (Graves et al. 2006): the likelihood of a label sequence under frame-wise
+probabilities.
 
-A sequence of S labels is spread over 2 S + 1 states, with blanks between; the forward recursion (alpha) sums over all ways through them up to
-each frame, the backward recursion (beta) over all ways from there on.  Both run over the frames for the whole batch at once, in logarithms.
+A sequence of S labels is spread over 2 S + 1 states, with blanks between; the forward recursion (alpha) sums over all
+ways through them up to each frame, the backward recursion (beta) over all ways from there on.  Both run over the
+frames for the whole batch at once, in logarithms.
 """
 
 from __future__ import annotations
@@ -104,7 +106,9 @@ def _ctc(logp: Any, targets: Any, frames: Any, lengths: Any, *, blank: int) -> A
     return _likelihood(_alphas(_emissions(logp, labels), skips), frames, lengths).astype(logp.dtype)
 
 
-def _ctc_backward(d: Any, logp: Any, targets: Any, frames: Any, lengths: Any, *, blank: int, zero_infinity: bool) -> Any:
+def _ctc_backward(
+    d: Any, logp: Any, targets: Any, frames: Any, lengths: Any, *, blank: int, zero_infinity: bool
+) -> Any:
     """exp(logp) minus the posterior of each class: PyTorch's gradient, which assumes a log_softmax before it."""
     labels, skips = _states(targets, lengths, blank)
     emitted = _emissions(logp, labels)
@@ -162,16 +166,21 @@ def _check(x: Spec, targets: Spec, frames: np.ndarray, lengths: np.ndarray, blan
         raise RuntimeError("blank must be in label range")
     where_ = "(while checking arguments for ctc_loss_allocate_outputs)"
     if frames.size and frames.max() > x.shape[0]:
-        raise RuntimeError(f"Expected input_lengths to have value at most {x.shape[0]}, but got value {frames.max()} {where_}")
+        raise RuntimeError(
+            f"Expected input_lengths to have value at most {x.shape[0]}, but got value {frames.max()} {where_}"
+        )
     if frames.size and frames.min() < 0:
         raise RuntimeError(f"Expected input_lengths to have value at least 0, but got value {frames.min()} {where_}")
     if lengths.size and lengths.min() < 0:
         raise RuntimeError(f"Expected target_lengths to have value at least 0, but got value {lengths.min()} {where_}")
     room = targets.shape[1] if targets.ndim == 2 else targets.numel
     needed = (int(lengths.max()) if lengths.size else 0) if targets.ndim == 2 else int(lengths.sum())
-    if (targets.ndim == 2 and (needed > room or targets.shape[0] != x.shape[1])) or (targets.ndim == 1 and needed != room):
+    if (targets.ndim == 2 and (needed > room or targets.shape[0] != x.shape[1])) or (
+        targets.ndim == 1 and needed != room
+    ):
         raise RuntimeError(
-            f"Expected tensor to have size {needed} for argument #2 'targets', but got targets of size {list(targets.shape)} "
+            f"Expected tensor to have size {needed} for argument #2 'targets', but got targets of size "
+            f"{list(targets.shape)} "
             f"{where_}"
         )
 
@@ -182,8 +191,9 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_leng
     """The negative log-likelihood of label sequences
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.ctc_loss.html).
 
-    Shapes: log_probs (T, N, C) or (T, C), from `log_softmax`; targets (N, S) or all labels in one row; the lengths (N).  "mean"
-    divides each loss by its target's length first.  With `zero_infinity`, impossible alignments cost 0 instead of infinity.
+    Shapes: log_probs (T, N, C) or (T, C), from `log_softmax`; targets (N, S) or all labels in one row; the lengths
+    (N).  "mean" divides each loss by its target's length first.  With `zero_infinity`, impossible alignments cost 0
+    instead of infinity.
     """
     mode = ("none", "mean", "sum")[reduction] if isinstance(reduction, int) else reduction
     if mode not in MODES:

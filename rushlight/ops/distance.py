@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core.strided import broadcast_shapes
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -27,11 +28,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> F.cosine_similarity(torch.tensor([[1., 0.]]), torch.tensor([[1., 1.]]))
     tensor([0.7071])
     """
-    kind = promoted(settle(x1).spec, settle(x2).spec)
+    a, b = settle(x1).spec, settle(x2).spec
+    kind = promoted(a, b)
     if not (kind.is_floating_point or kind.is_complex):
-        raise RuntimeError(
-            f"expected common dtype to be floating point, yet common dtype is {kind.scalar_name}"
-        )
+        raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {kind.scalar_name}")
+    if a.shape != b.shape:
+        whole = broadcast_shapes(a.shape, b.shape)
+        x1, x2 = x1.expand(whole), x2.expand(whole)
     x1, x2 = x1.to(kind), x2.to(kind)
     units = [x / x.norm(2, dim, keepdim=True).clamp_min(eps) for x in (x1, x2)]
     return (units[0] * units[1]).sum(dim)
@@ -45,6 +48,16 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     tensor([5.0000])
     """
     return (x1 - x2 + eps).norm(p, -1, keepdim)
+
+
+@public()
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of all of `input - other`.
+
+    >>> torch.dist(torch.zeros(2), torch.tensor([3., 4.]))
+    tensor(5.)
+    """
+    return (input - other).norm(p)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -111,7 +124,9 @@ CDIST.gradient(_cdist_rule)
 
 
 @public(method=False)
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+def cdist(
+    x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary"
+) -> Tensor:
     """The p-norm distances between all pairs of rows: (*, P, M) and (*, R, M) to (*, P, R).
 
     >>> torch.cdist(torch.zeros(1, 2), torch.tensor([[3., 4.], [0., 1.]]))
@@ -130,8 +145,6 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = "us
     many = a.shape[-2] > 25 or b.shape[-2] > 25
     by_product = {"use_mm_for_euclid_dist": True, "donot_use_mm_for_euclid_dist": False}.get(compute_mode or "", many)
     if a.shape[:-2] != b.shape[:-2]:
-        from rushlight.core.strided import broadcast_shapes
-
         lead = broadcast_shapes(a.shape[:-2], b.shape[:-2])
         x1, x2 = x1.expand(*lead, *a.shape[-2:]), x2.expand(*lead, *b.shape[-2:])
     return apply(CDIST, (x1, x2), (float(p), by_product))

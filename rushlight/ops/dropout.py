@@ -1,7 +1,7 @@
 """Dropout: numbers, or whole channels, set to zero at random.
 
-The mask is drawn at once, from PyTorch's stream and in the order of the input's memory, and enters the program as an operand of an ordinary
-multiplication.
+The mask is drawn at once, from PyTorch's stream and in the order of the input's memory, and enters the program as an
+operand of an ordinary multiplication.
 """
 
 from __future__ import annotations
@@ -71,8 +71,11 @@ def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, by_chann
 
 
 @public(method=False, inplace=False, functional=True)
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, train: bool | None = None) -> Tensor:
-    """While training, sets each number to zero with probability `p` and divides the others by 1 - p (Hinton et al. 2012).
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *, train: bool | None = None
+) -> Tensor:
+    """While training, sets each number to zero with probability `p` and divides the others by 1 - p (Hinton et al.
+    2012).
 
     Raises ValueError unless 0 <= p <= 1.
 
@@ -110,7 +113,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if ndim not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {ndim}D input. Note that dropout1d exists to provide "
-            "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch dimension "
+            "channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
+            "dimension "
             "(i.e. 2D or 3D inputs)."
         )
     return _channels(input, p, training, inplace, ndim == 3)
@@ -125,7 +129,8 @@ def _channels(input: Tensor, p: float, training: bool, inplace: bool, batched: b
 
 def _warn_dimensions(name: str, ndim: int, spatial: int) -> None:
     warnings.warn(
-        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a future release. To "
+        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a future "
+        f"release. To "
         f"retain the behavior and silence this warning, please use dropout instead. Note that {name} exists to provide "
         f"channel-wise dropout on inputs with {spatial} spatial dimensions, a channel dimension, and an optional batch "
         f"dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
@@ -142,9 +147,12 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         _warn_dimensions("dropout2d", ndim, 2)
     if ndim == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input "
-            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future release to "
-            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
+            "desired - input "
+            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future "
+            "release to "
+            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
+            "channel-wise "
             "dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
@@ -165,7 +173,9 @@ def _masked(x: Any, mask: Any, scale: Any) -> Any:
     return x * mask * scale
 
 
-NATIVE_DROPOUT = operation("native_dropout", lambda x, mask, scale: fresh(x), _masked, compute=lambda x, mask, scale: x.dtype)
+NATIVE_DROPOUT = operation(
+    "native_dropout", lambda x, mask, scale: fresh(x), _masked, compute=lambda x, mask, scale: x.dtype
+)
 NATIVE_DROPOUT.gradient(x=lambda g, mask, scale: g * mask * scale)
 
 

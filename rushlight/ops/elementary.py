@@ -129,7 +129,7 @@ atanh = unary("atanh", np.arctanh, lambda g, x: g / conj(1 - x * x), "The invers
 def _rounding(x: Spec) -> Spec:
     """Rounding leaves integers alone."""
     if x.dtype.is_complex:
-        raise RuntimeError(f"rounding is not supported for complex inputs (got {x.dtype})")
+        raise NotImplementedError("rounding is not supported for complex inputs")
     return broadcast((x,), x.dtype)
 
 
@@ -173,10 +173,18 @@ def _absolute_gradient(g: Tensor, x: Tensor) -> Tensor:
     return g * sgn(x)
 
 
+def _signed(x: Spec) -> Spec:
+    if x.dtype.is_complex:
+        raise NotImplementedError(
+            "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+        )
+    return pointwise(x)
+
+
 absolute = unary("abs", lambda x: np.abs(x), _absolute_gradient, "The absolute value.", infer=_magnitude,
                  names=("absolute",))  # fmt: skip
 sign = unary("sign", lambda x: x if np.asarray(x).dtype.kind == "b" else np.sign(x), _no_slope,
-             "-1, 0 or 1: the sign.", infer=pointwise)  # fmt: skip
+             "-1, 0 or 1: the sign.", infer=_signed)  # fmt: skip
 
 
 def _sgn(x: Any) -> Any:
@@ -202,7 +210,7 @@ sgn = unary("sgn", _sgn, _sgn_gradient, "x / |x|; for real numbers, the sign.", 
 @computing(promoted)
 def _real_predicate(x: Spec) -> Spec:
     if x.dtype.is_complex:
-        raise RuntimeError("signbit is not implemented for complex tensors.")
+        raise NotImplementedError("signbit is not implemented for complex tensors.")
     return broadcast((x,), dtypes.bool_)
 
 

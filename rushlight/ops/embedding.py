@@ -1,6 +1,7 @@
 """Embeddings: rows of a table picked by integers, and sums, means or maxima of bags of rows.
 
-The derivative of picking rows adds each gradient to its row: the gradients are sorted by row and every run is added up at once.
+The derivative of picking rows adds each gradient to its row: the gradients are sorted by row and every run is added up
+at once.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ EMBEDDING = operation(
     lambda weight, indices, *, padding_idx, by_freq: _rows(weight, indices),
 )  # fmt: skip
 ADD_ROWS = operation(
-    "embedding_backward", lambda d, indices, *, rows, padding_idx, by_freq: spec_of((rows, d.shape[-1]), d.dtype), _add_rows,
-    node="EmbeddingDenseBackwardBackward0",
+    "embedding_backward", lambda d, indices, *, rows, padding_idx, by_freq: spec_of((rows, d.shape[-1]), d.dtype),
+    _add_rows, node="EmbeddingDenseBackwardBackward0",
 )  # fmt: skip
 WEIGHED_ROWS = operation(
     "embedding_weighed", lambda x, indices, *, padding_idx, by_freq: _picked_spec(x, indices), _weighed_rows,
@@ -111,9 +112,7 @@ EMBEDDING.gradient(
         g, indices, weight_spec.shape[0], padding_idx, by_freq
     )
 )
-ADD_ROWS.gradient(
-    d=lambda g, indices, padding_idx, by_freq: apply(WEIGHED_ROWS, (g, indices), (padding_idx, by_freq))
-)
+ADD_ROWS.gradient(d=lambda g, indices, padding_idx, by_freq: apply(WEIGHED_ROWS, (g, indices), (padding_idx, by_freq)))
 WEIGHED_ROWS.gradient(
     x=lambda g, indices, x_spec, padding_idx, by_freq: _add_rows_of(g, indices, x_spec.shape[0], padding_idx, by_freq)
 )
@@ -153,10 +152,12 @@ def _limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: fl
 @public(function=False, method=False, functional=True)
 def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
               norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:  # fmt: skip
-    """The rows of `weight` that `input` names (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html).
+    """The rows of `weight` that `input` names
+    (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html).
 
-    Shapes: input (*) of int64 or int32, weight (V, D); result (*, D).  Row `padding_idx` gets no gradient.  With `max_norm`, the rows
-    used are first scaled down in place.  Raises IndexError for a row that does not exist.  Gradients are dense, also with `sparse`.
+    Shapes: input (*) of int64 or int32, weight (V, D); result (*, D).  Row `padding_idx` gets no gradient.  With
+    `max_norm`, the rows used are first scaled down in place.  Raises IndexError for a row that does not exist.
+    Gradients are dense, also with `sparse`.
 
     >>> F.embedding(torch.tensor([1, 0]), torch.tensor([[1., 2.], [3., 4.]]))
     tensor([[3., 4.],
@@ -193,7 +194,8 @@ def _bags(indices: np.ndarray, offsets: np.ndarray, include_last: bool) -> tuple
 def _check_offsets(offsets: np.ndarray, count: int) -> None:
     if offsets.size and offsets[0] != 0:
         raise RuntimeError(
-            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got "
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+            "However, got "
             f"{offsets[0]}"
         )
     if offsets.size and offsets[-1] > count:
@@ -202,7 +204,9 @@ def _check_offsets(offsets: np.ndarray, count: int) -> None:
         )
 
 
-def _bag_of_rows(indices: np.ndarray, offsets: np.ndarray, include_last: bool, padding_idx: int) -> tuple[Any, Any, int]:
+def _bag_of_rows(
+    indices: np.ndarray, offsets: np.ndarray, include_last: bool, padding_idx: int
+) -> tuple[Any, Any, int]:
     """The bag of each row (in order), which rows count, and how many bags there are."""
     _, lengths = _bags(indices, offsets, include_last)
     bag = np.repeat(np.arange(len(lengths)), lengths)
@@ -285,7 +289,9 @@ MAX_BAGS = operation(
     "embedding_bag_max", lambda rows, indices, offsets, *, padding_idx, include_last: _largest_spec(
         rows, indices, offsets, include_last=include_last), _largest_of_bags, node="EmbeddingBagBackward0",
 )  # fmt: skip
-TO_LARGEST = operation("embedding_bag_max_backward", lambda d, at, *, rows: spec_of((rows, d.shape[1]), d.dtype), _to_largest)
+TO_LARGEST = operation(
+    "embedding_bag_max_backward", lambda d, at, *, rows: spec_of((rows, d.shape[1]), d.dtype), _to_largest
+)
 FROM_LARGEST = operation("embedding_bag_max_take", lambda x, at: spec_of(at.shape, x.dtype), _from_largest)
 MAX_BAGS.gradient(
     lambda g, results, rows_spec: (apply(TO_LARGEST, (g[0], results[1]), (rows_spec.shape[0],)), None, None)
@@ -297,7 +303,7 @@ FROM_LARGEST.gradient(x=lambda g, at, x_spec: apply(TO_LARGEST, (g, at), (x_spec
 def _look_through(pairs: list[Any]) -> list[Any]:
     """PyTorch picks and adds up in one step: show what the picked rows come from."""
     function = pairs[0][0]
-    return pairs if function is None else list(function.next_functions)
+    return pairs if function is None else [*function.next_functions, (None, 0)][:2]
 
 
 REDUCE_BAGS.shown = MAX_BAGS.shown = _look_through
@@ -311,19 +317,21 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     """Sums, means or maxima of bags of rows of `weight`
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding_bag.html).
 
-    Shapes: input (B, N), every row a bag; or (N) with `offsets` (B), where each bag begins.  Result (B, D).  `per_sample_weights`
-    scales the rows of a sum.
+    Shapes: input (B, N), every row a bag; or (N) with `offsets` (B), where each bag begins.  Result (B, D).
+    `per_sample_weights` scales the rows of a sum.
     """
     if settle(weight).spec.dtype in INDICES and settle(input).spec.dtype.is_floating_point:
         warnings.warn(
-            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is deprecated, "
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
+            "deprecated, "
             "and should now be `embedding_bag(input, weight, ...)`.",
             stacklevel=2,
         )
         input, weight = weight, input
     if per_sample_weights is not None and settle(per_sample_weights).spec.shape != settle(input).spec.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have the same "
+            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have "
+            f"the same "
             f"shape as the input ({list(input.shape)})"
         )
     input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
@@ -331,7 +339,8 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         raise ValueError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got mode="
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' (got "
+            "mode="
             f"'{mode}'). Please open a feature request on GitHub."
         )
     if mode == "max" and scale_grad_by_freq:
@@ -347,7 +356,8 @@ def _flat_bags(input: Tensor, offsets: Tensor | None, weights: Tensor | None) ->
     if len(shape) == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences. "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "sequences. "
                 f"However, found offsets of type {type(offsets)}"
             )
         starts = np.arange(0, shape[0] * shape[1], shape[1]) if shape[1] else np.zeros(shape[0], np.int64)
@@ -363,8 +373,18 @@ def _flat_bags(input: Tensor, offsets: Tensor | None, weights: Tensor | None) ->
     return input, offsets, weights
 
 
-def _embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor, max_norm: Any, norm_type: float, by_freq: bool, mode: str,
-                   per_sample_weights: Any, include_last: bool, padding_idx: int | None) -> Tensor:  # fmt: skip
+def _embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor,
+    max_norm: Any,
+    norm_type: float,
+    by_freq: bool,
+    mode: str,
+    per_sample_weights: Any,
+    include_last: bool,
+    padding_idx: int | None,
+) -> Tensor:
     table = settle(weight).spec
     row = _padding_row(padding_idx, table.shape[0])
     _check_indices(input, table.shape[0], "embedding_bag")

@@ -30,7 +30,9 @@ def _col2im(x: np.ndarray, *, space: Ints, kernel: Ints, geometry: Geometry) -> 
     channels = x.shape[-2] // math.prod(kernel)
     wide = tuple(n + 2 * p for n, p in zip(space, geometry.padding, strict=True))
     total = np.zeros((*x.shape[:-2], channels, *wide), x.dtype)
-    add_windows(total, x.reshape(*x.shape[:-2], channels, *kernel, *out), kernel, out, geometry.stride, geometry.dilation)
+    add_windows(
+        total, x.reshape(*x.shape[:-2], channels, *kernel, *out), kernel, out, geometry.stride, geometry.dilation
+    )
     inner: Any = (..., *(slice(p, p + n) for p, n in zip(geometry.padding, space, strict=True)))
     return total[inner]
 
@@ -65,9 +67,11 @@ def _sliding(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tupl
     kernel = _two(kernel_size, "kernel_size")
     made = Geometry(_two(stride, "stride"), _two(padding, "padding"), _two(dilation, "dilation"))
     for name, short, sizes, least in (
-        ("kernel size", "kernel", kernel, 1), ("stride", "stride", made.stride, 1), ("dilation", "dilation", made.dilation, 1),
+        ("kernel size", "kernel", kernel, 1),
+        ("stride", "stride", made.stride, 1),
+        ("dilation", "dilation", made.dilation, 1),
         ("padding", "pad", made.padding, 0),
-    ):  # fmt: skip
+    ):
         if any(n < least for n in sizes):
             demand = "greater than zero" if least else "non-negative"
             raise RuntimeError(
@@ -90,28 +94,33 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     kernel, geometry = _sliding(kernel_size, dilation, padding, stride)
     if len(shape) not in (3, 4) or any(n == 0 for n in shape[-3:]):
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but got: "
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            "input, but got: "
             f"{list(shape)}"
         )
     out = geometry.output(shape[-2:], kernel)
     if any(n < 1 for n in out):
         raise RuntimeError(
             f"Given input with spatial size {shape[-2:]}, kernel_size={kernel}, dilation={geometry.dilation}, "
-            f"padding={geometry.padding}, calculated shape of the array of sliding blocks as {out}, but its components must be "
+            f"padding={geometry.padding}, calculated shape of the array of sliding blocks as {out}, but its "
+            f"components must be "
             "at least one."
         )
     return apply(IM2COL, (input,), (kernel, geometry))
 
 
 @public(function=False, method=False, functional=True)
-def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
+def fold(
+    input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Tensor:
     """The adjoint of `unfold`: columns added up to images, (N, C * kernel, windows) to (N, C, *output_size)."""
     shape = settle(input).spec.shape
     kernel, geometry = _sliding(kernel_size, dilation, padding, stride)
     space = _two(output_size, "output_size")
     if len(shape) not in (2, 3) or any(n == 0 for n in shape[-2:]):
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but "
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            "input, but "
             f"got: {list(shape)}"
         )
     if shape[-2] % math.prod(kernel):
@@ -122,8 +131,10 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
     out = geometry.output(space, kernel)
     if shape[-1] != math.prod(out) or any(n < 1 for n in out):
         raise RuntimeError(
-            f"Given output_size={space}, kernel_size={kernel}, dilation={geometry.dilation}, padding={geometry.padding}, "
-            f"stride={geometry.stride}, expected size of input's dimension 2 to match the calculated number of sliding blocks "
+            f"Given output_size={space}, kernel_size={kernel}, dilation={geometry.dilation}, "
+            f"padding={geometry.padding}, "
+            f"stride={geometry.stride}, expected size of input's dimension 2 to match the calculated number of "
+            f"sliding blocks "
             f"{out[0]} * {out[1]} = {math.prod(out)}, but got input.size(2)={shape[-1]}."
         )
     return apply(COL2IM, (input,), (space, kernel, geometry))
@@ -158,19 +169,20 @@ def _shape_after(shape: Ints, r: int, grow: bool) -> Ints:
 
 
 PIXEL_SHUFFLE = operation(
-    "pixel_shuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, True), x.dtype), lambda x, *, r: _shuffled(x, r), exact=True,
-    aliases=False,
+    "pixel_shuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, True), x.dtype), lambda x, *, r: _shuffled(x, r),
+    exact=True, aliases=False,
 )  # fmt: skip
 PIXEL_UNSHUFFLE = operation(
-    "pixel_unshuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, False), x.dtype), lambda x, *, r: _unshuffled(x, r),
-    exact=True, aliases=False,
+    "pixel_unshuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, False), x.dtype), lambda x, *, r:
+    _unshuffled(x, r), exact=True, aliases=False,
 )  # fmt: skip
 PIXEL_SHUFFLE.gradient(x=lambda g, r: apply(PIXEL_UNSHUFFLE, (g,), (r,)))
 PIXEL_UNSHUFFLE.gradient(x=lambda g, r: apply(PIXEL_SHUFFLE, (g,), (r,)))
 
 
 def _channel_shuffle(name: str, node: str) -> Operation:
-    op = operation(name, lambda x, *, groups: spec_of(x.shape, x.dtype), lambda x, *, groups: _mixed(x, groups), node=node,
+    op = operation(name, lambda x, *, groups: spec_of(x.shape, x.dtype), lambda x, *, groups: _mixed(x, groups),
+    node=node,
                    exact=True, aliases=False)  # fmt: skip
     return op.gradient(x=lambda g, x_spec, groups: apply(op, (g,), (x_spec.shape[1] // groups,)))
 
@@ -185,7 +197,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     _check_image("pixel_shuffle", shape, upscale_factor, "upscale_factor")
     if shape[-3] % (upscale_factor * upscale_factor):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            "but "
             f"input.size(-3)={shape[-3]} is not divisible by {upscale_factor * upscale_factor}"
         )
     return apply(PIXEL_SHUFFLE, (input,), (upscale_factor,))
@@ -199,7 +212,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     for name, d in (("height", -2), ("width", -1)):
         if shape[d] % downscale_factor:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({d})={shape[d]} is not "
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({d})={shape[d]} "
+                f"is not "
                 f"divisible by {downscale_factor}"
             )
     return apply(PIXEL_UNSHUFFLE, (input,), (downscale_factor,))
@@ -220,7 +234,9 @@ def _checked_groups(shape: Ints, groups: int) -> None:
     if groups <= 0:
         raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
     if shape[1] % groups:
-        raise RuntimeError(f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups.")
+        raise RuntimeError(
+            f"Number of channels must be divisible by groups. Got {shape[1]} channels and {groups} groups."
+        )
 
 
 @public(method=False, functional=True, names=("native_channel_shuffle",))

@@ -1,7 +1,8 @@
 """Spatial transformers (Jaderberg et al. 2015): a grid of places from an affine map, and an image sampled at a grid.
 
-`grid_sample` is composed of tensor operations, so every derivative, by the image and by the grid, follows from theirs: the places become
-positions and weights (taps) for each dimension, and the result is the weighted sum over all combinations of taps.
+`grid_sample` is composed of tensor operations, so every derivative, by the image and by the grid, follows from theirs:
+the places become positions and weights (taps) for each dimension, and the result is the weighted sum over all
+combinations of taps.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def _affine_adjoint(d: np.ndarray, *, space: Ints, aligned: bool) -> np.ndarray:
 
 
 AFFINE_GRID = operation(
-    "affine_grid_generator", lambda theta, *, space, aligned: spec_of((theta.shape[0], *space, len(space)), theta.dtype), _affine
+    "affine_grid_generator",
+    lambda theta, *, space, aligned: spec_of((theta.shape[0], *space, len(space)), theta.dtype),
+    _affine,
 )
 AFFINE_ADJOINT = operation(
     "affine_grid_generator_backward",
@@ -75,7 +78,8 @@ AFFINE_ADJOINT.gradient(d=lambda g, space, aligned: apply(AFFINE_GRID, (g,), (sp
 def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> Tensor:
     """The places in [-1, 1] that an affine map sends an image's pixels to, for `grid_sample`.
 
-    Shapes: theta (N, 2, 3) with size (N, C, H, W), or (N, 3, 4) with (N, C, D, H, W); result (N, H, W, 2) or (N, D, H, W, 3).
+    Shapes: theta (N, 2, 3) with size (N, C, H, W), or (N, 3, 4) with (N, C, D, H, W); result (N, H, W, 2) or (N, D, H,
+    W, 3).
     """
     if align_corners is None:
         warnings.warn(_CHANGED, stacklevel=2)
@@ -92,7 +96,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         )
     if spec.ndim != 3 or spec.shape[1:] != (dims, dims + 1):
         raise ValueError(
-            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {whole}. Got {theta.shape}."
+            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {whole}. Got "
+            f"{theta.shape}."
         )
     if min(whole) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {whole}")
@@ -192,13 +197,15 @@ def _check(x: Spec, g: Spec, mode: str, padding: str) -> None:
         raise RuntimeError(f"grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, {sizes}")
     if g.shape[-1] != x.ndim - 2:
         raise RuntimeError(
-            f"grid_sampler(): expected grid to have size {x.ndim - 2} in last dimension, but got grid with sizes {list(g.shape)}"
+            f"grid_sampler(): expected grid to have size {x.ndim - 2} in last dimension, but got grid with sizes "
+            f"{list(g.shape)}"
         )
     if mode == "bicubic" and x.ndim == 5:
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if x.dtype is not g.dtype:
         raise RuntimeError(
-            f"grid_sampler(): expected input and grid to have same dtype, but input has {x.dtype.scalar_name} and grid has "
+            f"grid_sampler(): expected input and grid to have same dtype, but input has {x.dtype.scalar_name} and "
+            f"grid has "
             f"{g.dtype.scalar_name}"
         )
     if any(n == 0 for n in x.shape[2:]):
@@ -213,8 +220,8 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     """The image's values at the places of a grid, interpolated
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html).
 
-    Shapes: input (N, C, H, W), grid (N, H', W', 2) with (x, y) in [-1, 1], result (N, C, H', W'); or (N, C, D, H, W) and
-    (N, D', H', W', 3).
+    Shapes: input (N, C, H, W), grid (N, H', W', 2) with (x, y) in [-1, 1], result (N, C, H', W'); or (N, C, D, H, W)
+    and (N, D', H', W', 3).
     """
     _check(settle(input).spec, settle(grid).spec, mode, padding_mode)
     if align_corners is None:

@@ -1,9 +1,10 @@
 """Convolution in NumPy: windows of the input as columns of a matrix, then one product (Chellapilla et al. 2006).
 
-Three kernels make up the trilinear form <conv(x, w), g>: `correlate` gives the part of g, `scatter` that of x (the transposed
-convolution), `weight_product` that of w.  Arrays are (N, C, *space), weights (O, C / groups, *kernel).  The work is done in pieces, some
-images or some rows of one, whose columns fit the cache; one buffer holds them all in turn.  Two layouts of the columns: image by image
-where an image has many positions, all images side by side where it has few, so that the product is always a large one.
+Three kernels make up the trilinear form <conv(x, w), g>: `correlate` gives the part of g, `scatter` that of x (the
+transposed convolution), `weight_product` that of w.  Arrays are (N, C, *space), weights (O, C / groups, *kernel).  The
+work is done in pieces, some images or some rows of one, whose columns fit the cache; one buffer holds them all in
+turn.  Two layouts of the columns: image by image where an image has many positions, all images side by side where it
+has few, so that the product is always a large one.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def windows(x: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints
     steps = x.strides[lead:]
     along_kernel = tuple(s * d for s, d in zip(steps, dilation, strict=True))
     along_out = tuple(s * t for s, t in zip(steps, stride, strict=True))
-    return as_strided(x, (*x.shape[:lead], *kernel, *out), (*x.strides[:lead], *along_kernel, *along_out), writeable=False)
+    return as_strided(
+        x, (*x.shape[:lead], *kernel, *out), (*x.strides[:lead], *along_kernel, *along_out), writeable=False
+    )
 
 
 def add_windows(total: np.ndarray, columns: np.ndarray, kernel: Ints, out: Ints, stride: Ints, dilation: Ints) -> None:
@@ -193,7 +196,8 @@ def _scatter_by_image(g: np.ndarray, matrix: np.ndarray, kernel: Ints, shape: In
         columns = buffer[:size].reshape(len(part), groups, matrix.shape[1], part.shape[3])
         np.matmul(matrix, part, out=columns)
         piece_out = (rows.stop - rows.start, *out[1:])
-        add_windows(total[images, :, rows.start * geometry.stride[0] :], columns.reshape(len(part), channels, *kernel, *piece_out),
+        add_windows(total[images, :, rows.start * geometry.stride[0] :], columns.reshape(len(part), channels, *kernel,
+        *piece_out),
                     kernel, piece_out, geometry.stride, geometry.dilation)  # fmt: skip
     return total[inside(shape, geometry.padding)]
 
@@ -214,7 +218,8 @@ def _scatter_side_by_side(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: G
 
 
 def _scatter_by_position(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: Geometry) -> np.ndarray:
-    """Where every channel is a group (depthwise): columns would only be multiplied by a number each, so none are made."""
+    """Where every channel is a group (depthwise): columns would only be multiplied by a number each, so none are
+    made."""
     n, channels = shape[:2]
     out, space = g.shape[2:], len(shape) - 2
     total = np.zeros(padded_shape(shape, geometry.padding), np.result_type(g, w))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.strided import broadcast_shapes, contiguous_strides
+from rushlight.core.strided import broadcast_shapes, contiguous_strides, elementwise_strides
 from rushlight.record.memory import laid_out, memory_of
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -58,6 +58,8 @@ def out_of_range(shape: tuple[int, ...], indices: tuple[np.ndarray, ...], places
         if here:
             index = next(taken)
             wrong = index[(index < -shape[dim]) | (index >= shape[dim])]
+            if wrong.size and not shape[dim]:
+                return IndexError("index is out of bounds for dimension with size 0")
             if wrong.size:
                 return IndexError(f"index {wrong.flat[0]} is out of bounds for dimension {dim} with size {shape[dim]}")
     return IndexError("index out of range")
@@ -79,7 +81,18 @@ def _index_shape(x: Spec, indices: tuple[Spec, ...], places: Places) -> tuple[in
 
 
 def _index_spec(x: Spec, *indices: Spec, places: Places) -> Spec:
-    return spec_of(_index_shape(x, indices, places), x.dtype)
+    """Laid out in memory as a pointwise operation on the picked elements and the positions would be."""
+    shape = _index_shape(x, indices, places)
+    if x.is_contiguous:
+        return spec_of(shape, x.dtype)
+    dims = [d for d, here in enumerate(places) if here]
+    kept = [s for s, here in zip(x.strides, places, strict=True) if not here]
+    lead = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
+    n = len(shape) - len(kept)
+    picked = (*kept[:lead], *(0,) * n, *kept[lead:])
+    common = contiguous_strides(shape[lead : lead + n])
+    positions = (*(0,) * lead, *common, *(0,) * (len(kept) - lead))
+    return spec_of(shape, x.dtype, elementwise_strides([(shape, picked), (shape, positions)], shape))
 
 
 INDEX = operation("index", _index_spec, _at, exact=True, aliases=False)

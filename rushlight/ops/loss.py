@@ -1,8 +1,8 @@
 """Losses that compare numbers with numbers, element by element, and reduce the result to a mean or a sum.
 
-`elementwise_loss` makes an operation and its derivative from four formulas: the loss of an element and its slope in NumPy, and, for the
-target's gradient and the second order, the slope by the target and the curvatures in tensor code.  Classification is in
-`cross_entropy.py`, losses with margins in `margin_loss.py`.
+`elementwise_loss` makes an operation and its derivative from four formulas: the loss of an element and its slope in
+NumPy, and, for the target's gradient and the second order, the slope by the target and the curvatures in tensor code.
+Classification is in `cross_entropy.py`, losses with margins in `margin_loss.py`.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def elementwise_loss(
 ) -> Operation:
     """Declares a loss of (x, y, a, b): `a` and `b` are weights, parameters or None.
 
-    `value` and `slope` (by x) are NumPy formulas; `curvature` (twice by x), `by_target` (once by y) and `mixed` (by x and y) work on
-    tensors.  `check(x, y, a, b)` raises the user's error.
+    `value` and `slope` (by x) are NumPy formulas; `curvature` (twice by x), `by_target` (once by y) and `mixed` (by x
+    and y) work on tensors.  `check(x, y, a, b)` raises the user's error.
     """
     camel = "".join(part.capitalize() for part in name.split("_"))
 
@@ -54,9 +54,18 @@ def elementwise_loss(
         found = slope(x, y, a, b)
         return found * (d / d.dtype.type(found.size) if reduction == "mean" else d)
 
-    op = operation(name, infer, kernel, compute=lambda x, y, a, b, *, reduction: promoted(x, y), node=f"{camel}Backward0")
-    back = operation(f"{name}_backward", back_infer, back_kernel,
-                     compute=lambda d, x, y, a, b, *, reduction: promoted(x, y), node=f"{camel}BackwardBackward0")  # fmt: skip
+    op = operation(
+        name, infer, kernel, compute=lambda x, y, a, b, *, reduction: promoted(x, y), node=f"{camel}Backward0"
+    )
+    back = operation(
+        f"{name}_backward",
+        back_infer,
+        back_kernel,
+        compute=lambda d, x, y, a, b, *, reduction: promoted(x, y),
+        node=f"{camel}BackwardBackward0",
+    )
+
+    op.shown = lambda pairs: pairs[:2]  # input and target
 
     def scaled(g: Tensor, x: Spec, y: Spec, a: Any, b: Any, reduction: str) -> Tensor:
         if reduction != "mean":
@@ -106,7 +115,8 @@ def warn_different_sizes(input: Tensor, target: Tensor) -> None:
     x, y = settle(input).spec, settle(target).spec
     if x.shape != y.shape:
         warnings.warn(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will likely "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). This will "
+            f"likely "
             "lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             UserWarning,
             stacklevel=3,
@@ -149,14 +159,15 @@ MSE = _difference_loss("mse_loss", "mse_cpu", lambda z, a: z * z, lambda z, a: z
 @public(function=False, method=False, functional=True)
 def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
              weight: Tensor | None = None) -> Tensor:  # fmt: skip
-    """The mean (or sum, or each) of (input - target)**2 (https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html).
+    """The mean (or sum, or each) of (input - target)**2
+    (https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html).
 
     >>> F.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(2.)
     """
     if size_average is not None or reduce is not None or reduction not in MODES:
         reduction = reduction_of(reduction, size_average, reduce)
-    if settle(input).spec.shape != settle(target).spec.shape:
+    if input._value.spec.shape != target._value.spec.shape:
         warn_different_sizes(input, target)
     if weight is not None:
         return _weighted((input - target) ** 2, input, weight, reduction)
@@ -309,7 +320,8 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     mode = _mode(reduction, size_average, reduce)
     if settle(target).spec.shape != settle(input).spec.shape:
         raise ValueError(
-            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is deprecated. "
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}) is "
+            f"deprecated. "
             "Please ensure they have the same size."
         )
     if weight is not None:
@@ -370,15 +382,28 @@ def _logits_mixed(x: Tensor, y: Tensor, weight: Any, pos_weight: Any) -> Tensor:
 
 
 BCE_WITH_LOGITS = elementwise_loss(
-    "binary_cross_entropy_with_logits", _logits_check, _logits, _logits_slope, _logits_curvature, _logits_by_target, _logits_mixed
+    "binary_cross_entropy_with_logits",
+    _logits_check,
+    _logits,
+    _logits_slope,
+    _logits_curvature,
+    _logits_by_target,
+    _logits_mixed,
 )
 
 
 @public(method=False, functional=True)
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
-                                     reduce: Any = None, reduction: str = "mean",
-                                     pos_weight: Tensor | None = None) -> Tensor:  # fmt: skip
-    """`binary_cross_entropy` of sigmoid(input), safe from overflow; `pos_weight` multiplies the part of the positive class.
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), safe from overflow; `pos_weight` multiplies the part of the positive
+    class.
 
     Shapes: input and target the same; weight and pos_weight broadcast to them.
 
@@ -404,7 +429,8 @@ def kl_div(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any 
     """
     if reduction == "mean" and size_average is None and reduce is None:
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by "
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides "
+            "only by "
             "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
             "'batchmean' in the next major release.",
             UserWarning,
@@ -455,6 +481,7 @@ SOFT_MARGIN = elementwise_loss(
     lambda x, y, a, b: -x * sigmoid(-x * y),
     _soft_margin_mixed,
 )
+SOFT_MARGIN.shown = lambda pairs: pairs[:1]
 
 
 @public(function=False, method=False, functional=True)
@@ -465,8 +492,16 @@ def soft_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, re
 
 
 @public(method=False, functional=True)
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Any = None,
-                     eps: float = 1e-8, reduce: Any = None, reduction: str = "mean") -> Tensor:  # fmt: skip
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: Any = None,
+    eps: float = 1e-8,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """The negative log-likelihood of counts `target` under Poisson distributions with rate exp(input), or input where
     `log_input` is False; `full` adds Stirling's approximation of log(target!)."""
     mode = _mode(reduction, size_average, reduce)
@@ -483,8 +518,8 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
 @public(function=False, method=False, functional=True)
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6,
                       reduction: str = "mean") -> Tensor:  # fmt: skip
-    """The negative log-likelihood of `target` under normal distributions with mean `input` and variance `var`, which is at
-    least `eps` (Nix and Weigend 1994); `full` adds the constant. Raises ValueError for a negative variance."""
+    """The negative log-likelihood of `target` under normal distributions with mean `input` and variance `var`, which
+    is at least `eps` (Nix and Weigend 1994); `full` adds the constant. Raises ValueError for a negative variance."""
     if isinstance(var, (int, float)):
         if var < 0:
             raise ValueError("var has negative entry/entries")

@@ -15,6 +15,7 @@ from rushlight.record.value import Tensor
 
 from .activation import logsigmoid
 from .creation import wrap
+from .matmul import first_shown
 from .public import public
 from .reduction_mode import MODES, reduced_array, reduced_tensor, reduction_of
 from .selection import where
@@ -27,8 +28,14 @@ def _mode(reduction: str, size_average: Any, reduce: Any) -> str:
 
 
 @public(method=False, functional=True)
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Any = None, reduce: Any = None,
-                         reduction: str = "mean") -> Tensor:  # fmt: skip
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """x where the target is 1, max(0, margin - x) where it is -1.
 
     >>> F.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1., -1.]), reduction="none")
@@ -42,11 +49,13 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
 @public(method=False, functional=True)
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Any = None,
                         reduce: Any = None, reduction: str = "mean") -> Tensor:  # fmt: skip
-    """max(0, -target * (input1 - input2) + margin): the first should be larger where the target is 1, smaller where it is -1."""
+    """max(0, -target * (input1 - input2) + margin): the first should be larger where the target is 1, smaller where it
+    is -1."""
     shapes = [list(settle(t).spec.shape) for t in (input1, input2, target)]
     if len({len(s) for s in shapes}) != 1:
         raise RuntimeError(
-            f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {shapes[0]}, input2: "
+            f"margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: {shapes[0]}, "
+            f"input2: "
             f"{shapes[1]}, target: {shapes[2]} "
         )
     losses = (-target * (input1 - input2) + margin).clamp_min(0)
@@ -65,7 +74,8 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
     if a.ndim != t.ndim + 1 or b.ndim != t.ndim + 1:
         raise RuntimeError(
-            f"{t.ndim}D target tensor expects {t.ndim + 1}D input tensors, but found inputs with sizes {list(a.shape)} and "
+            f"{t.ndim}D target tensor expects {t.ndim + 1}D input tensors, but found inputs with sizes "
+            f"{list(a.shape)} and "
             f"{list(b.shape)}."
         )
     dim = t.ndim
@@ -85,7 +95,8 @@ def _check_triplet(margin: float, *tensors: Tensor) -> None:
     dims = [settle(t).spec.ndim for t in tensors]
     if len(set(dims)) != 1:
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor "
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            "anchor "
             f"{dims[0]}D, positive {dims[1]}D, and negative {dims[2]}D inputs"
         )
 
@@ -94,8 +105,8 @@ def _check_triplet(margin: float, *tensors: Tensor) -> None:
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
                         eps: float = 1e-6, swap: bool = False, size_average: Any = None, reduce: Any = None,
                         reduction: str = "mean") -> Tensor:  # fmt: skip
-    """max(0, margin + |anchor - positive| - |anchor - negative|); with `swap`, the negative may be nearer to the positive
-    (Balntas et al. 2016)."""
+    """max(0, margin + |anchor - positive| - |anchor - negative|); with `swap`, the negative may be nearer to the
+    positive (Balntas et al. 2016)."""
     from .distance import pairwise_distance
 
     _check_triplet(margin, anchor, positive, negative)
@@ -169,6 +180,7 @@ MULTI_MARGIN_BACKWARD = operation(
     "multi_margin_loss_backward", lambda d, x, target, weight, margin, *, p, reduction: spec_of(x.shape, x.dtype),
     _multi_margin_backward, node="NotImplemented",
 )  # fmt: skip
+MULTI_MARGIN.shown = first_shown
 MULTI_MARGIN.gradient(
     x=lambda g, x, target, weight, margin, p, reduction: apply(
         MULTI_MARGIN_BACKWARD, (g, x, target, weight, margin), (p, reduction)
@@ -193,7 +205,9 @@ def _multi_margin_curvature(g: Tensor, d: Tensor, x: Tensor, target: Tensor, wei
     return where(own, -pull.sum(1, keepdim=True), pull).reshape(x.shape)
 
 
-def _multi_margin_by_gradient(g: Tensor, x: Tensor, target: Tensor, weight: Any, margin: Any, p: int, reduction: str) -> Tensor:
+def _multi_margin_by_gradient(
+    g: Tensor, x: Tensor, target: Tensor, weight: Any, margin: Any, p: int, reduction: str
+) -> Tensor:
     one = wrap(np.ones((), x._value.spec.numpy))
     slope = apply(MULTI_MARGIN_BACKWARD, (one, x, target, weight, margin), (p, "sum"))
     return reduced_tensor((g * slope).sum(-1), reduction)
@@ -204,8 +218,11 @@ MULTI_MARGIN_BACKWARD.gradient(d=_multi_margin_by_gradient, x=_multi_margin_curv
 
 def _check_rows(input: Tensor, target: Tensor, classes_in_target: bool) -> None:
     x, t = settle(input).spec, settle(target).spec
-    fits = x.shape == t.shape if classes_in_target else t.shape in (x.shape[:-1], (1,) if x.ndim == 1 else x.shape[:-1])
-    if x.ndim not in (1, 2) or not x.shape[-1]:
+    if classes_in_target:
+        fits = x.shape == t.shape
+    else:
+        fits = t.shape in (x.shape[:-1], (1,) if x.ndim <= 1 else x.shape[:-1])
+    if x.ndim > 2 or (x.ndim and not x.shape[-1]):
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(x.shape)}"
         )
@@ -226,8 +243,10 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     if weight is not None and settle(weight).spec.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     _check_rows(input, target, False)
-    if input._value.spec.ndim == 1 and target._value.spec.ndim == 1:
+    if input._value.spec.ndim <= 1 and target._value.spec.ndim == 1:
         target = target.squeeze(0)
+    if not input._value.spec.ndim:
+        input = input.unsqueeze(0)
     return apply(MULTI_MARGIN, (input, target, weight, float(margin)), (int(p), mode))
 
 
@@ -268,9 +287,10 @@ def _multilabel_slope(x: Any, target: Any) -> Any:
 
 
 MULTILABEL_MARGIN = operation(
-    "multilabel_margin_loss", lambda x, target, *, reduction: spec_of(x.shape[:-1] if reduction == "none" else (), x.dtype),
+    "multilabel_margin_loss",
+    lambda x, target, *, reduction: spec_of(x.shape[:-1] if reduction == "none" else (), x.dtype),
     _multilabel,
-)  # fmt: skip
+)
 MULTILABEL_SLOPE = operation("multilabel_margin_slope", lambda x, target: spec_of(x.shape, x.dtype), _multilabel_slope)
 
 
@@ -287,7 +307,8 @@ MULTILABEL_MARGIN.gradient(x=_multilabel_gradient)
 @public(function=False, method=False, functional=True)
 def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None,
                            reduction: str = "mean") -> Tensor:  # fmt: skip
-    """Sums max(0, 1 - x[label] + x[other]) over an example's labels and the other classes, divided by the number of classes.
+    """Sums max(0, 1 - x[label] + x[other]) over an example's labels and the other classes, divided by the number of
+    classes.
 
     Shapes: input and target (N, C) or (C); a row of the target lists labels, ended by -1.
     """
@@ -295,13 +316,16 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Any = No
     _check_rows(input, target, True)
     if target._value.spec.dtype is not dtypes.int64:
         raise RuntimeError(f"expected scalar type Long but found {target._value.spec.dtype.scalar_name}")
+    if not input._value.spec.ndim:
+        input, target = input.unsqueeze(0), target.unsqueeze(0)
     return apply(MULTILABEL_MARGIN, (input, target), (mode,))
 
 
 @public(function=False, method=False, functional=True)
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Any = None,
                                 reduce: Any = None, reduction: str = "mean") -> Tensor:  # fmt: skip
-    """The mean over the classes of the binary cross entropy of sigmoid(input). Shapes: input and target (N, C) or (C)."""
+    """The mean over the classes of the binary cross entropy of sigmoid(input). Shapes: input and target (N, C) or
+    (C)."""
     mode = _mode(reduction, size_average, reduce)
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     if weight is not None:

@@ -13,15 +13,13 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
-from .public import public
+from .public import public, write_back
 from .reduction import SUM_DIM
 
 
 def _same_dtype(x: Spec, y: Spec, *_: Any, **__: Any) -> None:
     if x.dtype is not y.dtype:
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {_c_name(x)} != {_c_name(y)}"
-        )
+        raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {_c_name(x)} != {_c_name(y)}")
 
 
 def _c_name(x: Spec) -> str:
@@ -51,7 +49,7 @@ def _mm_spec(x: Spec, y: Spec) -> Spec:
 
 
 MM = operation("mm", _mm_spec, _matrix_product)
-MM.gradient(x=lambda g, y: mm(g, conj(y).t()), y=lambda g, x: mm(conj(x).t(), g))
+MM.gradient(x=lambda g, y: apply(MM, (g, conj(y).t())), y=lambda g, x: apply(MM, (conj(x).t(), g)))
 
 
 @public(out=True)
@@ -79,8 +77,8 @@ def _bmm_spec(x: Spec, y: Spec) -> Spec:
 
 BMM = operation("bmm", _bmm_spec, _matrix_product)
 BMM.gradient(
-    x=lambda g, y: bmm(g, conj(y).transpose(1, 2)),
-    y=lambda g, x: bmm(conj(x).transpose(1, 2), g),
+    x=lambda g, y: apply(BMM, (g, conj(y).transpose(1, 2))),
+    y=lambda g, x: apply(BMM, (conj(x).transpose(1, 2), g)),
 )
 
 
@@ -94,13 +92,15 @@ def _mv_spec(x: Spec, y: Spec) -> Spec:
     if x.ndim != 2 or y.ndim != 1:
         raise RuntimeError(f"vector + matrix @ vector expected, got {x.ndim}, {x.ndim}, {y.ndim}")
     if x.shape[1] != y.shape[0]:
-        raise RuntimeError(f"size mismatch, got input ({x.shape[0]}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})")
+        raise RuntimeError(
+            f"size mismatch, got input ({x.shape[0]}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})"
+        )
     _same_dtype(x, y)
     return spec_of((x.shape[0],), x.dtype)
 
 
 MV = operation("mv", _mv_spec, _matrix_product)
-MV.gradient(x=lambda g, y: outer(g, conj(y)), y=lambda g, x: mv(conj(x).t(), g))
+MV.gradient(x=lambda g, y: g.unsqueeze(1) * conj(y), y=lambda g, x: apply(MV, (conj(x).t(), g)))
 
 
 @public(out=True)
@@ -114,7 +114,8 @@ def _dot_spec(x: Spec, y: Spec) -> Spec:
         raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
     if x.shape != y.shape:
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src [{y.shape[0]}] to have the same number of "
+            f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src [{y.shape[0]}] to have the same number "
+            f"of "
             f"elements, but got {x.shape[0]} and {y.shape[0]} elements respectively"
         )
     if x.dtype is not y.dtype:
@@ -187,7 +188,8 @@ def _folded(input: Tensor, other: Tensor) -> Tensor:
         for n in shape[:-1]:
             rows *= n
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {inner[0]}x{inner[-1] if len(inner) > 1 else 1})"
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and "
+            f"{inner[0]}x{inner[-1] if len(inner) > 1 else 1})"
         )
     flat = input.reshape(-1, shape[-1]) if shape[-1] else input.reshape(_count(shape[:-1]), 0)
     product = mv(flat, other) if len(inner) == 1 else mm(flat, other)
@@ -249,10 +251,22 @@ ADDMM.gradient(
 )
 
 
-@public(inplace=True, out=True)
+@public(out=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat1 @ mat2)`."""
     return apply(ADDMM, (input, mat1, mat2, beta, alpha))
+
+
+@public(function=False)
+def addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """`addmm` in place; `self` must have the shape of the product already."""
+    held, found = settle(self).spec, _mm_spec(settle(mat1).spec, settle(mat2).spec)
+    if held.shape != found.shape:
+        raise RuntimeError(
+            f"Bad in-place call: input tensor size {list(held.shape)} and output tensor size {list(found.shape)} "
+            "should match"
+        )
+    return write_back(self, addmm(self, mat1, mat2, beta=beta, alpha=alpha))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -307,7 +321,8 @@ def _linear_gradient_b(g: Tensor, b_spec: Spec) -> Tensor:
 
 
 class ShownNode:
-    """A step that PyTorch takes and Rushlight does not: something for `next_functions` to show between two real nodes."""
+    """A step that PyTorch takes and Rushlight does not: something for `next_functions` to show between two real
+    nodes."""
 
     def __init__(self, *next_functions: tuple[Any, int]) -> None:
         self.next_functions = next_functions
@@ -340,6 +355,16 @@ def shown_step(name: str, *pairs: Pair) -> Pair:
     return _shown_classes[name](*pairs), 0
 
 
+def three_shown(pairs: list[Pair]) -> list[Pair]:
+    """Input, weight and bias, also where a layer has no weight or no bias."""
+    return [*pairs, (None, 0), (None, 0)][:3]
+
+
+def first_shown(pairs: list[Pair]) -> list[Pair]:
+    """The input alone."""
+    return pairs[:1]
+
+
 def _as_addmm(pairs: list[Pair]) -> list[Pair]:
     x, w, b = pairs
     return [b, x, shown_step("TBackward0", w)]
@@ -361,7 +386,8 @@ def _as_view_of_mm(pairs: list[Pair]) -> list[Pair]:
 
 
 def _linear_operation(name: str, node: str, bias: bool, shown: Any) -> Operation:
-    """`linear` under the name that its last step has in PyTorch; there it is a product of matrices, with or without views."""
+    """`linear` under the name that its last step has in PyTorch; there it is a product of matrices, with or without
+    views."""
     if bias:
         op = operation(name, _linear_spec, _linear, node=node)
         op.gradient(b=_linear_gradient_b)
@@ -387,8 +413,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> F.linear(torch.tensor([[1., 2.]]), torch.tensor([[1., 1.]]))
     tensor([[3.]])
     """
-    flat = settle(input).spec.ndim == 2
-    if settle(weight).spec.ndim == 1:
+    flat = input._value.spec.ndim == 2
+    if weight._value.spec.ndim == 1:
         product = matmul(input, weight)
         return product if bias is None else product + bias
     if bias is None:

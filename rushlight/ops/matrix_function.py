@@ -249,7 +249,8 @@ def _powers_of(x: Tensor, N: int) -> Tensor:
 def vander(x: Tensor, N: int | None = None) -> Tensor:
     """The Vandermonde matrices of vectors (..., n): rows 1, x, x**2, ... up to x**(N - 1)."""
     spec = settle(x).spec
-    count = (spec.shape[-1] if spec.ndim else 1) if N is None else N
+    x = x if spec.ndim else x.reshape(1)
+    count = x._value.spec.shape[-1] if N is None else N
     if N is not None and N <= 1:
         raise RuntimeError("N must be greater than 1.")
     t = x.to(dtypes.int64) if not (spec.dtype.is_floating_point or spec.dtype.is_complex) else x
@@ -330,6 +331,8 @@ def _reflected(v: Tensor, tau: Tensor, k: int, x: Tensor, adjoint: bool = False)
 
 def _householder_gradient(g: Tensor, needs: Any, v: Tensor, tau: Tensor) -> tuple[Tensor | None, ...]:
     """Back through the reflections one by one; each state is made again from the one after it."""
+    if not v._value.spec.numel or not tau._value.spec.numel:
+        return None, None
     m, n = v._value.spec.shape[-2:]
     identity = eye(m, n, dtype=v._value.spec.dtype)
     states = [identity.expand(*v._value.spec.shape[:-2], m, n)]
@@ -344,8 +347,6 @@ def _householder_gradient(g: Tensor, needs: Any, v: Tensor, tau: Tensor) -> tupl
         factors.append(gt)
         g = _reflected(v, tau, k, g, adjoint=True)
     rest = full_like_spec(spec_of((*v._value.spec.shape[:-1], n - count), v._value.spec.dtype), 0)
-    if not count:
-        return rest, tau * 0
     return cat([stack(columns, -1), rest], -1), stack(factors, -1)
 
 

@@ -1,7 +1,8 @@
 """Normalisation layers: batch, layer, group, instance, local response and RMS normalisation, and `normalize`.
 
-The first four are one arithmetic (`standardize.py`) over different dimensions.  Running statistics are updated in place, outside the
-tape; with them instead of the batch's own (evaluation), a layer is a scale and a shift for each channel.
+The first four are one arithmetic (`standardize.py`) over different dimensions.  Running statistics are updated in
+place, outside the tape; with them instead of the batch's own (evaluation), a layer is a scale and a shift for each
+channel.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
-from .matmul import shown_step
+from .matmul import shown_step, three_shown
 from .public import FUNCTIONS, public, write_out
 from .reduction import SUM_DIM
 from .standardize import Form, standardize_operation
@@ -72,7 +73,10 @@ def _fixed_rule(g: Tensor, needs: Any, x: Any, w: Any, mean: Any, variance: Any,
 
 
 FIXED_NORM = operation(
-    "batch_norm_fixed", lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node="NativeBatchNormBackward0"
+    "batch_norm_fixed",
+    lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype),
+    _fixed,
+    node="NativeBatchNormBackward0",
 ).gradient(_fixed_rule)
 
 
@@ -100,6 +104,8 @@ def _update(running: Tensor | None, found: Tensor, momentum: float, axes: tuple[
         me.tracking = tracking
 
 
+BATCH_NORM.shown = LAYER_NORM.shown = GROUP_NORM.shown = FIXED_NORM.shown = three_shown
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Checks
 
@@ -114,8 +120,10 @@ def _check_kind(x: Spec, kernel_name: str, *tensors: Tensor | None) -> None:
     if not x.dtype.is_floating_point:
         raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{x.dtype.scalar_name}'")
     for t in tensors:
-        if t is not None and settle(t).spec.dtype is not x.dtype and (
-            x.dtype.itemsize != 2 or t._value.spec.dtype.name != "float32"
+        if (
+            t is not None
+            and settle(t).spec.dtype is not x.dtype
+            and (x.dtype.itemsize != 2 or t._value.spec.dtype.name != "float32")
         ):
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
@@ -124,7 +132,8 @@ def _check_off_tape(function: str, **tensors: Tensor | None) -> None:
     for name, t in tensors.items():
         if t is not None and t._node is not None and recorder().tracking:
             raise RuntimeError(
-                f"The function '{function}' is not differentiable with respect to argument '{name}'. This input cannot have "
+                f"The function '{function}' is not differentiable with respect to argument '{name}'. This input "
+                f"cannot have "
                 "requires_grad True."
             )
 
@@ -142,12 +151,21 @@ def _batch_form(shape: tuple[int, ...]) -> Form:
 
 
 @public(function=False, method=False, functional=True)
-def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
-               bias: Tensor | None = None, training: bool = False, momentum: float = 0.1, eps: float = 1e-5) -> Tensor:  # fmt: skip
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    # fmt: skip
     """Each channel with mean 0 and variance 1 over the batch, then times `weight` plus `bias` (Ioffe and Szegedy 2015).
 
-    Shapes: input (N, C) or (N, C, *); the other tensors (C).  While training, the running statistics move by `momentum` towards the
-    batch's; else they are used in its place.
+    Shapes: input (N, C) or (N, C, *); the other tensors (C).  While training, the running statistics move by
+    `momentum` towards the batch's; else they are used in its place.
 
     >>> F.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True)
     tensor([[-1.0000],
@@ -159,7 +177,9 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-def _batch_norm(input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float) -> Tensor:
+def _batch_norm(
+    input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
+) -> Tensor:
     spec = settle(input).spec
     if not training:
         for name, t in (("running_mean", mean), ("running_var", var)):
@@ -177,7 +197,7 @@ def _batch_norm(input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, trai
         raise TypeError(f"batch_norm(): argument 'momentum' (position 7) must be float, not {type(momentum).__name__}")
     form = _batch_form(spec.shape)
     result, found_mean, found_var = apply(BATCH_NORM, (input, weight, bias, float(eps)), (form,))
-    n = form.count
+    n = form.size
     _update(mean, found_mean, float(momentum), (), 1.0)
     _update(var, found_var, float(momentum), (), n / (n - 1) if n > 1 else math.nan)
     return result
@@ -208,7 +228,8 @@ def _trailing(input: Tensor, normalized_shape: Any, function: str, separator: st
     shape = settle(input).spec.shape
     if shape[-len(dims) :] != dims:
         raise RuntimeError(
-            f"Given normalized_shape={list(dims)}, expected input with shape [*{separator}{', '.join(map(str, dims))}], but got "
+            f"Given normalized_shape={list(dims)}, expected input with shape "
+            f"[*{separator}{', '.join(map(str, dims))}], but got "
             f"input of size{list(shape)}"
         )
     return dims
@@ -217,7 +238,8 @@ def _trailing(input: Tensor, normalized_shape: Any, function: str, separator: st
 def _check_shape(t: Tensor | None, name: str, dims: tuple[int, ...]) -> None:
     if t is not None and settle(t).spec.shape != dims:
         raise RuntimeError(
-            f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t._value.spec.shape)} and "
+            f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+            f"{list(t._value.spec.shape)} and "
             f"normalized_shape = {list(dims)}"
         )
 
@@ -247,7 +269,8 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
 @public(function=False, method=False, functional=True)
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
                eps: float = 1e-5) -> Tensor:  # fmt: skip
-    """Mean 0 and variance 1 over each example's groups of channels, then for each channel a scale and a shift (Wu and He 2018).
+    """Mean 0 and variance 1 over each example's groups of channels, then for each channel a scale and a shift (Wu and
+    He 2018).
 
     Shapes: input (N, C, *), weight and bias (C); num_groups must divide C.
     """
@@ -276,7 +299,8 @@ def _group_norm(input: Tensor, num_groups: int, weight: Any = None, bias: Any = 
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and settle(t).spec.shape != (c,):
             raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape "
                 f"{list(t._value.spec.shape)} and input of shape {list(spec.shape)}"
             )
     _check_kind(spec, "GroupNormKernelImpl", weight, bias)
@@ -355,13 +379,16 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
 
 @public(function=False, method=False, functional=True)
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """The input divided by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (Krizhevsky et al. 2012)."""
+    """The input divided by (k + alpha * mean of squares over `size` neighbouring channels) ** beta (Krizhevsky et al.
+    2012)."""
     from .padding import pad
     from .pooling import avg_pool2d, avg_pool3d
 
     shape = settle(input).spec.shape
     if len(shape) < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)")
+        raise ValueError(
+            f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)"
+        )
     if not input._value.spec.numel:
         return input
     around = (size // 2, (size - 1) // 2)
@@ -384,5 +411,3 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, o
     norm = input.norm(p, dim, keepdim=True).clamp_min(eps)
     result = input / norm.expand_as(input)
     return result if out is None else write_out(out, result, "normalize")
-
-

@@ -1,7 +1,8 @@
 """Padding: numbers put around the last dimensions, constants or numbers of the tensor itself.
 
-`pad` sizes go from the last dimension backwards, as in PyTorch, and may be negative, which cuts off.  Reflection, replication and wrapping
-around are one operation each: every dimension takes its numbers from positions worked out once.
+`pad` sizes go from the last dimension backwards, as in PyTorch, and may be negative, which cuts off.  Reflection,
+replication and wrapping around are one operation each: every dimension takes its numbers from positions worked out
+once.
 """
 
 from __future__ import annotations
@@ -49,16 +50,15 @@ def _constant_spec(x: Spec, value: Spec, *, pads: Pads) -> Spec:
     shape = _padded_shape(x.shape, pads)
     if any(n < 0 for n in shape):
         raise RuntimeError(
-            f"The input size {list(x.shape)}, plus negative padding {[p for pair in reversed(pads) for p in pair]} resulted in a "
+            f"The input size {list(x.shape)}, plus negative padding {[p for pair in reversed(pads) for p in pair]} "
+            f"resulted in a "
             f"negative output size: {list(shape)}"
         )
     return spec_of(shape, x.dtype)
 
 
 CONSTANT_PAD = operation("constant_pad_nd", _constant_spec, _constant)
-CONSTANT_PAD.gradient(
-    x=lambda g, pads: apply(CONSTANT_PAD, (g, 0), (tuple((-a, -b) for a, b in pads),))
-)
+CONSTANT_PAD.gradient(x=lambda g, pads: apply(CONSTANT_PAD, (g, 0), (tuple((-a, -b) for a, b in pads),)))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # From the tensor itself
@@ -131,7 +131,8 @@ def _check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:
             raise RuntimeError("Padding value causes wrapping around more than once.")
         if n + before + behind <= 0:
             raise RuntimeError(
-                f"Padding {before, behind} leaves nothing of dimension {axis} of input {list(shape)}: output size is too small"
+                f"Padding {before, behind} leaves nothing of dimension {axis} of input {list(shape)}: output size is "
+                f"too small"
             )
 
 

@@ -1,8 +1,9 @@
 """Pooling over windows: the largest number or the average of each.
 
-A kernel goes over the positions in a window, not over the windows: each position is one strided slice of the padded input, and the
-slices are combined by whole-array operations.  Max pooling notes for each window which position won, as a small integer (`code`); the
-backward pass and the indices for the user are made from the codes.  Pooling by irregular windows is in `adaptive_pooling.py`.
+A kernel goes over the positions in a window, not over the windows: each position is one strided slice of the padded
+input, and the slices are combined by whole-array operations.  Max pooling notes for each window which position won, as
+a small integer (`code`); the backward pass and the indices for the user are made from the codes.  Pooling by irregular
+windows is in `adaptive_pooling.py`.
 """
 
 from __future__ import annotations
@@ -37,8 +38,7 @@ class Windows(NamedTuple):
     def ends(self, space: Ints) -> Ints:
         """How much padding the windows reach over behind each dimension."""
         return tuple(
-            max((o - 1) * s + d * (k - 1) + 1 - n - p, 0)
-            for n, k, s, p, d, o in zip(space, *self, strict=True)
+            max((o - 1) * s + d * (k - 1) + 1 - n - p, 0) for n, k, s, p, d, o in zip(space, *self, strict=True)
         )
 
     def places(self) -> Iterator[tuple[int, Any]]:
@@ -203,7 +203,9 @@ def _max_rule(g: Any, results: Any, x_spec: Spec, windows: Windows) -> tuple[Ten
 
 
 def _max_operation(dims: int) -> Operation:
-    return operation(f"max_pool{dims}d", _max_spec, _max_pool, node=f"MaxPool{dims}DWithIndicesBackward0").gradient(_max_rule)
+    return operation(f"max_pool{dims}d", _max_spec, _max_pool, node=f"MaxPool{dims}DWithIndicesBackward0").gradient(
+        _max_rule
+    )
 
 
 MAX_POOL = {2: _max_operation(2), 3: _max_operation(3)}
@@ -304,7 +306,8 @@ def _each(value: Any, dims: int, function: str, name: str) -> Ints:
 
 
 def _count(n: int, k: int, s: int, before: int, d: int, ceil_mode: bool) -> int:
-    """How many windows fit; with `ceil_mode` the last may reach over the end, but must start before the padding there."""
+    """How many windows fit; with `ceil_mode` the last may reach over the end, but must start before the padding
+    there."""
     room = n + 2 * before - d * (k - 1) - 1
     count = (room + s - 1 if ceil_mode else room) // s + 1
     if ceil_mode and (count - 1) * s >= n + before:
@@ -331,7 +334,8 @@ def windows_of(function: str, dims: int, shape: Ints, kernel: Any, stride: Any, 
             raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
         if p > (d * (k - 1) + 1) // 2:
             raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation={d}"
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
             )
     out = tuple(
         _count(n, k, s, p, d, ceil_mode)
@@ -356,7 +360,9 @@ def check_shape(spec: Spec, dims: int) -> None:
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"non-empty {names} tensor expected for input")
     if any(n == 0 for n in spec.shape[-dims - 1 :]):
-        raise RuntimeError(f"Expected {names} tensor with optional 0 dim batch size for input, but got:{list(spec.shape)}")
+        raise RuntimeError(
+            f"Expected {names} tensor with optional 0 dim batch size for input, but got:{list(spec.shape)}"
+        )
 
 
 def _max(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
@@ -378,9 +384,11 @@ def _max(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilat
 @public(method=False, functional=True)
 def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
-    """The largest number in each window (https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html).
+    """The largest number in each window
+    (https://pytorch.org/docs/stable/generated/torch.nn.functional.max_pool2d.html).
 
-    Shapes: (N, C, H, W) or (C, H, W) to (N, C, H', W').  With `return_indices`, also its position in the flattened plane.
+    Shapes: (N, C, H, W) or (C, H, W) to (N, C, H', W').  With `return_indices`, also its position in the flattened
+    plane.
 
     >>> F.max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 2)
     tensor([[[4.]]])
@@ -422,8 +430,15 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
 
 
 def _with_indices(dims: int, pool: Any) -> Any:
-    def f(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-          return_indices: bool = False) -> tuple[Tensor, Tensor]:  # fmt: skip
+    def f(
+        input: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        ceil_mode: bool = False,
+        return_indices: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         return pool(input, kernel_size, stride, padding, dilation, ceil_mode, True)
 
     f.__name__ = f.__qualname__ = f"max_pool{dims}d_with_indices"
@@ -443,8 +458,9 @@ def _averaged(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, 
     if override == 0:
         raise RuntimeError("divisor must be not zero")
     check_shape(spec, dims)
-    windows = windows_of(f"avg_pool{dims}d", dims, spec.shape, _hashable(kernel), _hashable(stride), _hashable(padding), 1,
-                         ceil_mode)  # fmt: skip
+    windows = windows_of(
+        f"avg_pool{dims}d", dims, spec.shape, _hashable(kernel), _hashable(stride), _hashable(padding), 1, ceil_mode
+    )
     return apply(AVERAGE_POOL[dims], (input,), (windows, include_pad, override))
 
 
@@ -473,7 +489,8 @@ def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     ndim = settle(input).spec.ndim
     if ndim not in (2, 3):
         raise RuntimeError(
-            f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' (while checking arguments "
+            f"Expected 2 to 3 dimensions, but got {ndim}-dimensional tensor for argument #1 'self' (while checking "
+            f"arguments "
             "for avg_pool1d)"
         )
     (k,) = _each(kernel_size, 1, "avg_pool1d", "kernel_size")

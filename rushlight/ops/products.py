@@ -1,4 +1,5 @@
-"""Products with more to them: a scaled product added to something, contractions by index (`einsum`, `tensordot`), Kronecker products.
+"""Products with more to them: a scaled product added to something, contractions by index (`einsum`, `tensordot`),
+Kronecker products.
 
 The contractions are composed of permutations, reshapes and batched matrix products, so their derivatives are too.
 """
@@ -70,10 +71,14 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
     kinds = [settle(t).spec.dtype for t in (tensor1, tensor2)]
     if not any(k.is_floating_point or k.is_complex for k in kinds):
         raise RuntimeError(
-            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a true division "
-            "of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * torch.trunc(tensor1 / "
-            "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float inputs. The "
-            "future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all dtypes."
+            "Integer division with addcdiv is no longer supported, and in a future  release addcdiv will perform a "
+            "true division "
+            "of tensor1 and tensor2. The historic addcdiv behavior can be implemented as (input + value * "
+            "torch.trunc(tensor1 / "
+            "tensor2)).to(input.dtype) for integer inputs and as (input + value * tensor1 / tensor2) for float "
+            "inputs. The "
+            "future addcdiv behavior is just the latter implementation: (input + value * tensor1 / tensor2), for all "
+            "dtypes."
         )
     return apply(ADDCDIV, (input, tensor1, tensor2, value))
 
@@ -108,7 +113,8 @@ def _added(name: str, product: Callable[[Any, Any], Any], result: Callable[[Spec
             )
         if broadcast_shapes(c.shape, shape) != shape:
             raise RuntimeError(
-                f"The expanded size of the tensor must match: {name} adds {list(c.shape)} to a product of shape {list(shape)}"
+                f"The expanded size of the tensor must match: {name} adds {list(c.shape)} to a product of shape "
+                f"{list(shape)}"
             )
         return spec_of(shape, x.dtype)
 
@@ -156,7 +162,9 @@ ADDBMM = _added(
     "addbmm", lambda x, y: np.matmul(x, y).sum(0, dtype=x.dtype), lambda x, y: _batched_shape(x, y)[1:],
     lambda g, y: matmul(g, conj(y).transpose(1, 2)), lambda g, x: matmul(conj(x).transpose(1, 2), g),
 )  # fmt: skip
-ADDMV = _added("addmv", np.matmul, _matrix_vector_shape, lambda g, y: outer(g, conj(y)), lambda g, x: mv(conj(x).t(), g))
+ADDMV = _added(
+    "addmv", np.matmul, _matrix_vector_shape, lambda g, y: outer(g, conj(y)), lambda g, x: mv(conj(x).t(), g)
+)
 ADDR = _added("addr", np.multiply.outer, _outer_shape, lambda g, y: mv(g, conj(y)), lambda g, x: mv(g.t(), conj(x)))
 
 
@@ -207,7 +215,8 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
         return input * other
     if a.shape[-1] != b.shape[-1]:
         raise RuntimeError(
-            f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and {list(b.shape)}"
+            f"inner() the last dimension must match on both input tensors but got shapes {list(a.shape)} and "
+            f"{list(b.shape)}"
         )
     return tensordot(input, other, ([-1], [-1]))
 
@@ -227,7 +236,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     for i, j in zip(left, right, strict=True):
         n, m = x.shape[i], y.shape[j]
         if n != m and 1 not in (n, m):
-            raise RuntimeError(f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size {m} in dim {j}")
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {n} in dim {i} and second has size {m} in "
+                f"dim {j}"
+            )
         if n != m:
             a, b = (a, b.sum(j, keepdim=True)) if n == 1 else (a.sum(i, keepdim=True), b)
             x, y = settle(a).spec, settle(b).spec
@@ -270,7 +282,8 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 @public(method=False)
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
-    """The product of several matrices, in the order that costs least (Cormen et al., Introduction to Algorithms, 15.2)."""
+    """The product of several matrices, in the order that costs least (Cormen et al., Introduction to Algorithms,
+    15.2)."""
     from .public import write_out
 
     for m in matrices:
@@ -311,13 +324,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """
     a, b, w = settle(input1).spec.shape, settle(input2).spec.shape, settle(weight).spec.shape
     if len(a) != len(b):
-        raise RuntimeError(
-            f"bilinear(): input dimensions do not match: got {len(a)} and {len(b)}"
-        )
+        raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(a)} and {len(b)}")
     for dim, (n, m) in enumerate(zip(a[:-1], b[:-1], strict=True)):
         if n != m:
             raise RuntimeError(f"bilinear(): input batch dimensions do not match at dim {dim}: got {n} and {m}")
-    for name, n, m, dim in (("input1", a[-1], w[1], 1), ("input2", b[-1], w[2], 2)):
+    for name, n, m in (("input1", a[-1], w[1]), ("input2", b[-1], w[2])):
         if n != m:
             raise RuntimeError(f"bilinear(): {name} size does not match weight size: got {n} but expected {m}")
     rows = math.prod(a[:-1])
@@ -349,19 +360,21 @@ def einsum(*args: Any) -> Tensor:
         terms.append(_without_repeats(t, _dimensions(labels, settle(t).spec.ndim, position)))
     _check_sizes(terms)
     result_labels = _output_labels(terms, inputs, output)
-    t, labels = terms[0]
+    whole, kept = terms[0]
     for i, (u, other) in enumerate(terms[1:], 1):
         later = set(result_labels).union(*(m for _, m in terms[i + 1 :]))
-        t, labels = _contract(t, labels, u, other, later)
-    t, labels = _sum_out(t, labels, set(result_labels))
-    return t.permute([labels.index(m) for m in result_labels]) if labels != result_labels else t
+        whole, kept = _contract(whole, kept, u, other, later)
+    whole, kept = _sum_out(whole, kept, set(result_labels))
+    return whole.permute([kept.index(m) for m in result_labels]) if kept != result_labels else whole
 
 
 def _parse(args: tuple[Any, ...]) -> tuple[list[Tensor], list[list[Any]], list[Any] | None]:
     """Operands, their labels (with Ellipsis where there is one) and the output's labels, if given."""
     if not args:
-        raise ValueError("einsum(): must specify the equation string and at least one operand, or at least one operand and its "
-                         "subscripts list")  # fmt: skip
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
     if isinstance(args[0], Tensor):
         pairs = len(args) // 2
         output = list(args[-1]) if len(args) % 2 else None
@@ -389,8 +402,10 @@ def _letters(text: str) -> list[Any]:
             found.append(rest[0])
             rest = rest[1:]
         else:
-            raise RuntimeError(f"einsum(): invalid subscript given at index {len(text) - len(rest)} in the equation string, "
-                               "subscripts must be in [a-zA-Z]")  # fmt: skip
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {len(text) - len(rest)} in the equation string, "
+                "subscripts must be in [a-zA-Z]"
+            )
     return found
 
 
@@ -400,13 +415,15 @@ def _dimensions(labels: list[Any], ndim: int, position: int) -> Labels:
     if Ellipsis not in labels:
         if named != ndim:
             raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions ({ndim}) "
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of "
+                f"dimensions ({ndim}) "
                 f"for operand {position} and no ellipsis was given"
             )
         return tuple(labels)
     if named > ndim:
         raise RuntimeError(
-            f"einsum(): the number of subscripts in the equation ({named}) is more than the number of dimensions ({ndim}) for "
+            f"einsum(): the number of subscripts in the equation ({named}) is more than the number of dimensions "
+            f"({ndim}) for "
             f"operand {position}"
         )
     at = labels.index(Ellipsis)
@@ -437,7 +454,8 @@ def _check_sizes(terms: list[tuple[Tensor, Labels]]) -> None:
             known = sizes.get(label, 1)
             if known != 1 and n not in (1, known):
                 raise RuntimeError(
-                    f"einsum(): subscript {label} has size {n} for operand {position} which does not broadcast with previously "
+                    f"einsum(): subscript {label} has size {n} for operand {position} which does not broadcast with "
+                    f"previously "
                     f"seen size {known}"
                 )
             sizes[label] = max(known, n) if n else n
@@ -456,9 +474,7 @@ def _output_labels(terms: list[tuple[Tensor, Labels]], inputs: list[list[Any]], 
         if found.count(m) > 1:
             raise RuntimeError(f"einsum(): output subscript {m} appears more than once in the output")
         if m not in present:
-            raise RuntimeError(
-                f"einsum(): output subscript {m} does not appear in the equation for any input operand"
-            )
+            raise RuntimeError(f"einsum(): output subscript {m} does not appear in the equation for any input operand")
     return tuple(found)
 
 
@@ -496,4 +512,3 @@ def _contract(a: Tensor, left: Labels, b: Tensor, right: Labels, later: set[Any]
     y = y.reshape(*q[:n], count, math.prod(columns))
     product = (x * y) if count == 1 else matmul(x, y)
     return product.reshape(*lead, *rows, *columns), (*batch, *only_left, *only_right)
-

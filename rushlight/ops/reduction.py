@@ -28,7 +28,7 @@ def dims_of(dim: Any, ndim: int) -> Dims:
     """A `dim` argument (None, int, sequence of ints) as normalised dimensions."""
     if dim is None:
         return None
-    if isinstance(dim, Tensor):
+    if hasattr(dim, "__index__"):  # a NumPy number or a tensor
         dim = int(dim)
     found = normalize_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim)
     return found if found and ndim else None

@@ -17,8 +17,8 @@ from rushlight.record.value import Tensor
 
 from .creation import cast, wrap
 from .elementary import exp
-from .public import METHODS, SPACES, public
-from .rules import fresh, pointwise, promoted
+from .public import public
+from .rules import fresh
 
 
 def _row_spec(kernel_name: str) -> Any:
@@ -150,7 +150,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 @public(function=False, method=False, functional=True)
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """A sample from the Gumbel-Softmax distribution (Jang et al. 2016); `hard` makes it one-hot, with the soft gradient."""
+    """A sample from the Gumbel-Softmax distribution (Jang et al. 2016); `hard` makes it one-hot, with the soft
+    gradient."""
     from rushlight.core.sampling import exponential
 
     from .creation import zeros_like

@@ -1,8 +1,8 @@
 """The arithmetic of normalisation layers: mean 0 and variance 1 over some dimensions, then a scale and a shift.
 
-Batch, layer, group and instance normalisation differ only in which dimensions share a mean and which share a weight; a `Form` says both, for the
-input seen in a canonical shape.  `standardize_operation` makes the operation for one layer's name, with its derivative and that
-derivative's own.
+Batch, layer, group and instance normalisation differ only in which dimensions share a mean and which share a weight; a
+`Form` says both, for the input seen in a canonical shape.  `standardize_operation` makes the operation for one layer's
+name, with its derivative and that derivative's own.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Form(NamedTuple):
     weight: Ints
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many numbers share a mean."""
         return math.prod(self.shape[a] for a in self.axes)
 
@@ -51,7 +51,7 @@ class Form(NamedTuple):
 
 def _mean(x: np.ndarray, form: Form) -> np.ndarray:
     total = np.add.reduce(x, axis=form.axes, keepdims=True)
-    return total / total.dtype.type(form.count)
+    return total / total.dtype.type(form.size)
 
 
 def _standardize(x: Any, w: Any, b: Any, eps: Any, *, form: Form) -> tuple[Any, Any, Any]:
@@ -81,7 +81,7 @@ def _backward(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, *, for
     of_w = np.add.reduce(product, axis=form.weight_axes, keepdims=True)
     of_b = np.add.reduce(d, axis=form.weight_axes, keepdims=True)
     if form.axes == form.weight_axes:
-        n = x.dtype.type(form.count)
+        n = x.dtype.type(form.size)
         mean_d, mean_product = of_b / n, of_w / n
         if w is not None:
             scale = scale * w.reshape(form.weight)
@@ -102,18 +102,20 @@ def _backward(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, *, for
 
 
 def _average(t: Tensor, form: Form) -> Tensor:
-    return _total(t, form.axes) / form.count
+    return _total(t, form.axes) / form.size
 
 
 def _total(t: Tensor, axes: Ints) -> Tensor:
     return apply(SUM_DIM, (t,), (axes, True))
 
 
-def _second_order(g: Any, needs: Any, d: Tensor, x: Tensor, w: Any, mean: Any, variance: Any, eps: Any, form: Form) -> Any:
+def _second_order(
+    g: Any, needs: Any, d: Tensor, x: Tensor, w: Any, mean: Any, variance: Any, eps: Any, form: Form
+) -> Any:
     """The derivative of `_backward`, with mean and variance as functions of x.
 
-    With P(z) = z - mean(z) - y mean(z y), which is its own adjoint, the results are dx = s P(w d), dw = sum(d y) and db = sum(d);
-    their products with the arriving u, v, t are differentiated by d, w, y and s, and y and s by x.
+    With P(z) = z - mean(z) - y mean(z y), which is its own adjoint, the results are dx = s P(w d), dw = sum(d y) and
+    db = sum(d); their products with the arriving u, v, t are differentiated by d, w, y and s, and y and s by x.
     """
     u, v, t = (*g, None, None)[:3]
     shape = x._value.spec.shape
@@ -148,7 +150,7 @@ def _second_order(g: Any, needs: Any, d: Tensor, x: Tensor, w: Any, mean: Any, v
     if of_y is not None:
         of_x = s * project(of_y)
         if of_s is not None:
-            of_x = of_x - s * s * y * of_s / form.count
+            of_x = of_x - s * s * y * of_s / form.size
         of_x = of_x.reshape(shape)
     if of_d.__class__ is int:
         of_d = None

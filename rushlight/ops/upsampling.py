@@ -1,7 +1,8 @@
 """Interpolation: images, signals and volumes in another size.
 
-Every mode but "area" is the same linear map for each dimension on its own: a result takes a few numbers (taps) of the input with
-weights.  Taps and weights are worked out once for (mode, sizes, scale); the adjoint multiplies by their matrix.
+Every mode but "area" is the same linear map for each dimension on its own: a result takes a few numbers (taps) of the
+input with weights.  Taps and weights are worked out once for (mode, sizes, scale); the adjoint multiplies by their
+matrix.
 """
 
 from __future__ import annotations
@@ -145,7 +146,9 @@ def _resized(x: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
             x = _multiplied(x, _matrix(axis), dim)
         else:
             across = [-1, *[1] * (x.ndim - dim - 1)]
-            parts = [np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)]
+            parts = [
+                np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)
+            ]
             x = functools.reduce(np.add, parts)
     return np.clip(np.rint(x), 0, 255).astype(kind) if x.dtype != kind else x
 
@@ -167,8 +170,8 @@ def _resizing(node: str) -> Operation:
         name, lambda x, *, axes: spec_of((*x.shape[: -len(axes)], *(a.out for a in axes)), x.dtype), _resized, node=node
     )
     back = operation(
-        f"{name}Backward", lambda d, *, axes: spec_of((*d.shape[: -len(axes)], *(a.size for a in axes)), d.dtype), _spread,
-        node=f"{name}BackwardBackward0",
+        f"{name}Backward", lambda d, *, axes: spec_of((*d.shape[: -len(axes)], *(a.size for a in axes)), d.dtype),
+        _spread, node=f"{name}BackwardBackward0",
     )  # fmt: skip
     op.gradient(x=lambda g, axes: apply(back, (g,), (axes,)))
     back.gradient(d=lambda g, axes: apply(op, (g,), (axes,)))
@@ -193,7 +196,9 @@ _MODES = "nearest | linear | bilinear | bicubic | trilinear | lanczos | area | n
 # Arguments
 
 
-def _output_size(shape: Ints, size: Any, scale_factor: Any, recompute: bool | None) -> tuple[Ints, tuple[float, ...] | None]:
+def _output_size(
+    shape: Ints, size: Any, scale_factor: Any, recompute: bool | None
+) -> tuple[Ints, tuple[float, ...] | None]:
     """The result's size, and the factors to compute positions with (None: the quotient of the sizes)."""
     dims = len(shape) - 2
     if size is not None and scale_factor is not None:
@@ -215,8 +220,10 @@ def _per_dimension(value: Any, dims: int, shape: Ints, name: str, form: str, of:
     if len(value) != dims:
         what = "output" if name == "output size" else name
         raise ValueError(
-            f"Input and {what} must have the same number of spatial dimensions, but got input with spatial dimensions of "
-            f"{list(shape[2:])} and {name}{of} {tuple(value)}. Please provide input tensor in (N, C, d1, d2, ...,dK) format and "
+            f"Input and {what} must have the same number of spatial dimensions, but got input with spatial dimensions "
+            f"of "
+            f"{list(shape[2:])} and {name}{of} {tuple(value)}. Please provide input tensor in (N, C, d1, d2, ...,dK) "
+            f"format and "
             f"{form} format."
         )
     return tuple(value)
@@ -226,7 +233,8 @@ def _check_mode(mode: str, ndim: int, align_corners: bool | None, antialias: boo
     if mode in ("nearest", "area", "nearest-exact"):
         if align_corners is not None:
             raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | "
+                "trilinear"
             )
     if antialias and not (mode in _FILTERS and ndim == 4):
         raise ValueError(
@@ -237,7 +245,8 @@ def _check_mode(mode: str, ndim: int, align_corners: bool | None, antialias: boo
     known = mode in ("nearest", "nearest-exact", "area", *_NEEDS) or (mode in ("bicubic", "lanczos") and ndim == 4)
     if ndim not in (3, 4, 5) or not known:
         raise NotImplementedError(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the modes: {_MODES} (got {mode})"
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {ndim}D) for the modes: {_MODES} (got "
+            f"{mode})"
         )
 
 
@@ -246,9 +255,7 @@ def _check_sizes(space: Ints, out: Ints) -> None:
         return
     names = ("D", "H", "W")[-len(space) :]
     given, wanted = (", ".join(f"{a}: {n}" for a, n in zip(names, sizes, strict=True)) for sizes in (space, out))
-    raise RuntimeError(
-        f"Input and output sizes should be greater than 0, but got input ({given}) output ({wanted})"
-    )
+    raise RuntimeError(f"Input and output sizes should be greater than 0, but got input ({given}) output ({wanted})")
 
 
 @public(function=False, method=False, functional=True)
@@ -258,8 +265,8 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     """The input in another size, given by `size` or `scale_factor`
     (https://pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html).
 
-    Shapes: (N, C, L), (N, C, H, W) or (N, C, D, H, W).  Modes: nearest, nearest-exact, linear, bilinear, bicubic, trilinear, lanczos
-    (with `antialias`), area.  `align_corners` lets the corner points stay where they are.
+    Shapes: (N, C, L), (N, C, H, W) or (N, C, D, H, W).  Modes: nearest, nearest-exact, linear, bilinear, bicubic,
+    trilinear, lanczos (with `antialias`), area.  `align_corners` lets the corner points stay where they are.
 
     >>> F.interpolate(torch.tensor([[[1., 2.]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])

@@ -240,9 +240,16 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 
 def _reshaped(input: Tensor, spec: Spec, to: tuple[int, ...]) -> Tensor:
-    if strided.view_strides(spec.shape, spec.strides, to) is not None:
-        return look_at(input, VIEW if spec.is_contiguous else RESHAPE_ALIAS, (to,))
-    return look_at(contiguous(input), UNSAFE_VIEW, (to,))
+    op = _reshapings.get((spec, to))
+    if op is None:
+        viewable = strided.view_strides(spec.shape, spec.strides, to) is not None
+        op = (VIEW if spec.is_contiguous else RESHAPE_ALIAS) if viewable else UNSAFE_VIEW
+        _reshapings[spec, to] = op
+    return look_at(contiguous(input) if op is UNSAFE_VIEW else input, op, (to,))
+
+
+_reshapings: dict[tuple[Spec, tuple[int, ...]], Operation] = {}  # which view, by Spec and new shape
+_flattened: dict[tuple[Spec, int, int], tuple[int, ...]] = {}
 
 
 @public()
@@ -264,9 +271,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> torch.zeros(2, 3, 4).flatten(1).shape
     torch.Size([2, 12])
     """
-    spec = settle(input).spec
-    to = strided.flatten_shape(spec.shape, start_dim, end_dim)
-    return input if to == spec.shape else _reshaped(input, spec, tuple(to))
+    spec = input._value.spec
+    key = (spec, start_dim, end_dim)
+    to = _flattened.get(key)
+    if to is None:
+        to = _flattened[key] = tuple(strided.flatten_shape(spec.shape, start_dim, end_dim))
+    return input if to == spec.shape else _reshaped(input, spec, to)
 
 
 @public()

@@ -24,7 +24,18 @@ import numpy as np
 from .operation import Operation
 from .program import Program, build
 from .spec import NUMBERS, Spec
-from .value import Leaf, Node, Tensor, Value, new_tensor, new_value, tensor_of, value_holding
+from .value import (
+    Leaf,
+    Node,
+    Tensor,
+    Value,
+    new_node,
+    new_tensor,
+    new_value,
+    next_sequence_number,
+    tensor_of,
+    value_holding,
+)
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
 LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
@@ -39,9 +50,9 @@ class Step:
     """One recorded operation as the State knows it: all of it but the numbers."""
 
     __slots__ = (
-        "attributes", "compute", "input_specs", "inputs", "nbytes", "op", "outputs", "saves", "single", "specs",
-        "tracks",
-    )  # fmt: skip
+        "attributes", "compute", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op", "outputs", "saves",
+        "single", "specs", "tracks",
+    )  # fmt: skip  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
         self.op = op
@@ -56,6 +67,9 @@ class Step:
         self.outputs: tuple[int, ...] = ()
         self.tracks: tuple[bool, ...] = ()
         self.saves: tuple[int, ...] = ()  # operand positions; ~k for output k
+        self.kept: tuple[int | None, ...] = ()  # their slots
+        self.leaves: tuple[int, ...] = ()  # operands that are leaves of the tape
+        self.numbers: tuple[int, ...] = ()  # which of `saves` are Python numbers
 
     def track(self, parents: list[Any]) -> None:
         """Works out which outputs belong to the tape and what their derivative will need."""
@@ -75,6 +89,13 @@ class Step:
         if "results" in needed:
             saves.extend(~k for k in range(len(self.specs)))
         self.saves = tuple(i for i in saves if i < 0 or self.inputs[i] is not None)
+        self.leaves = tuple(i for i, p in enumerate(parents) if p.__class__ is Leaf)
+        self.numbers = tuple(k for k, i in enumerate(self.saves) if i >= 0 and self.input_specs[i].wrapped)
+
+    def place(self, first: int) -> None:
+        """Gives the results their slots, from `first` on."""
+        self.outputs = tuple(range(first, first + len(self.specs)))
+        self.kept = tuple(self.inputs[i] if i >= 0 else self.outputs[~i] for i in self.saves)
 
 
 class State:
@@ -223,6 +244,10 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                 if state is None:
                     try:
                         state = _extend(trace.state, edge, width, parents)
+                    except NotANumber:
+                        _rollback(trace, width, depth)
+                        operands = _plain_numbers(op, operands)
+                        continue
                     except BaseException:
                         _rollback(trace, width, depth)
                         raise
@@ -252,7 +277,12 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                 settle(t)
 
 
+inference_seen = False  # whether any tensor was ever made in inference mode
+
+
 def _mark_inference(result: Any) -> None:
+    global inference_seen
+    inference_seen = True
     for t in result if isinstance(result, tuple) else (result,):
         t._inference = t._value.inference = True
 
@@ -337,31 +367,46 @@ def _bind_node(n: Any, trace: Trace) -> str:
 
 
 def _new_node(step: Any, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> Node:
-    nodes = trace.nodes
-    node = Node(step, parents, outs, trace, len(nodes))
-    nodes.append(node)
+    node = new_node(Node)
+    node.step = step
+    node.parents = parents
+    node.outs = outs
+    node.trace = trace
+    node.slot = len(trace.nodes)
+    node.seq = next_sequence_number()
+    trace.nodes.append(node)
+    values = trace.values
+    node.saved = [values[slot] for slot in step.kept]
+    if step.leaves:
+        node.keeps = [parents[i]._tensor() for i in step.leaves]
+    if step.numbers:
+        _save_numbers(node, trace)
+    if inference_seen:
+        _refuse_inference(node)
     if new_node_hook is not None:
         new_node_hook(node)
-    values = trace.values
-    saved = []
-    for i in step.saves:
-        v = values[step.inputs[i] if i >= 0 else step.outputs[~i]]
-        if v.__class__ is not Value:
-            number = v
+    return node
+
+
+def _save_numbers(node: Node, trace: Trace) -> None:
+    """Saved Python numbers become Values of their slots, so that derivatives name the slot and not the number."""
+    assert node.saved is not None
+    for k in node.step.numbers:
+        number = node.saved[k]
+        if number.__class__ is not Value:
             v = value_holding(number, NUMBERS[number.__class__])
             v.trace = trace
-            v.slot = step.inputs[i]
-        if v.inference:
-            raise RuntimeError(
-                "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode "
-                "in "
-                "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor "
-                "and use it "
-                "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-            )
-        saved.append(v)
-    node.saved = saved
-    return node
+            v.slot = node.step.kept[k]
+            node.saved[k] = v
+
+
+def _refuse_inference(node: Node) -> None:
+    if any(v.inference for v in node.saved or ()):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
+            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
 
 
 def _several(step: Any, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> tuple[Tensor, ...]:
@@ -399,19 +444,37 @@ def _operands_of(edge: tuple[Any, ...], width: int) -> tuple[list[int | None], l
     return slots, bound
 
 
+class NotANumber(TypeError):
+    """An operand is neither a Tensor nor one of Python's own numbers."""
+
+
+def _plain_numbers(op: Operation, operands: Sequence[Any]) -> list[Any]:
+    """NumPy's scalars and subclasses of Python's numbers as Python's numbers."""
+    return [x if x is None or isinstance(x, Tensor) or x.__class__ in NUMBERS else _plain(op, x) for x in operands]
+
+
+def _plain(op: Operation, x: Any) -> Any:
+    if isinstance(x, np.generic) and x.dtype.kind in "biufc":
+        return x.item()
+    for kind in (int, float, complex):
+        if isinstance(x, kind):
+            return kind(x)
+    raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")
+
+
 def _extend(state: State, edge: tuple[Any, ...], width: int, parents: list[Any]) -> State:
     """Works out an edge taken for the first time; raises the user's error if the operands do not fit."""
     values = _thread.recorder.trace.values
     for entry in edge[2:]:
         if isinstance(entry, type) and entry not in NUMBERS:
-            raise TypeError(f"{edge[0].name}(): expected a Tensor or a number, not {entry.__name__}")
+            raise NotANumber
     slots, bound = _operands_of(edge, width)
     specs = [None if s is None else _spec_at(values, s) for s in slots]
     step = Step(edge[0], edge[1], slots, specs)
     first = width + len(bound)
-    step.outputs = tuple(range(first, first + len(step.specs)))
     if len(parents) == len(slots):
         step.track(parents)
+    step.place(first)
     made = state.edges[edge] = State(state, step, bound, first + len(step.specs))
     return made
 

@@ -197,36 +197,25 @@ class Node:
     """One recorded differentiable operation: what `grad_fn` shows.
 
     `parents[i]` is the node of operand i, `outs[i]` which of its outputs it was; `saved` holds Values by the
-    positions in
-    `step.saves`, and is None once a backward pass has freed them.
+    positions in `step.saves`, and is None once a backward pass has freed them.  The recorder fills it (`_new_node`).
     """
 
-    __slots__ = (
-        "__weakref__", "cloned", "face", "forward_stack", "hooks", "keeps", "metadata", "outs", "parents",
-        "post_hooks", "pre_hooks", "retained", "saved", "seq", "slot", "step", "trace",
-    )  # fmt: skip
+    step: Any = None
+    parents: list[Any]
+    outs: dict[int, int] | None = None
+    trace: Trace | None
+    slot = -1
+    seq = 0
+    saved: list[Any] | None
+    keeps: list[Any] | None = None  # the leaf tensors among the operands, which live as long as the graph does
+    cloned = False  # operand 0 was overwritten by this very operation
+    hooks: Any = None  # of the tensors it made, by output
+    pre_hooks: Any = None
+    post_hooks: Any = None
+    retained: Any = None  # weak references to the tensors that keep their gradient, by output
+    metadata: Any = None
+    forward_stack: Any = None  # where it was recorded, while anomalies are looked for
+    face: Any = None  # weak reference to what `grad_fn` shows of it
 
-    saved: Any
-    hooks: Any
-    pre_hooks: Any
-    post_hooks: Any
-    retained: Any
-    metadata: Any
-    forward_stack: Any
-    face: Any
 
-    def __init__(self, step: Step, parents: list[Any], outs: dict[int, int] | None, trace: Trace, slot: int) -> None:
-        self.step = step
-        self.parents = parents
-        self.outs = outs
-        self.trace = trace
-        self.slot = slot
-        self.seq = next_sequence_number()
-        self.hooks = self.pre_hooks = self.post_hooks = self.retained = self.metadata = self.forward_stack = (
-            self.face
-        ) = None
-        self.cloned = False  # operand 0 was overwritten by this very operation
-        self.keeps: Any = None  # the leaves among the operands: their tensors live as long as the graph does
-        for p in parents:
-            if p.__class__ is Leaf:
-                self.keeps = p._tensor() if self.keeps is None else (self.keeps, p._tensor())
+new_node: Callable[[type[Node]], Node] = object.__new__

@@ -1,8 +1,8 @@
 """`x[...]` and `x[...] = v`: PyTorch's indexing.
 
 An index is worked through once: integers, slices and None become one view of the tensor; what tensors, lists and masks
-remain become one `index` (or `index_put`) operation on that view.  Indices without tensors have short cuts: rows, spans,
-tuples that were met before, and, off the tape, writing straight into the root's memory.
+remain become one `index` (or `index_put`) operation on that view.  Indices without tensors have short cuts: rows,
+spans, tuples that were met before, and, off the tape, writing straight into the root's memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.strided import has_internal_overlap
-from rushlight.ops.creation import FILL, ZERO, cast, copied, wrap
+from rushlight.ops.creation import FILL, FILL_TENSOR, FILLED, FILLED_TENSOR, ZERO, cast, copied, wrap
 from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
 from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, number_in
@@ -117,7 +117,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         return
     mask = _mask_of(self, index) if place is None else None
     if mask is not None and (not isinstance(value, Tensor) or settle(value).spec.numel == 1):
-        _fill_where(self, mask, value)
+        _fill_where(*mask, value)
         return
     view, tensors, places = _resolve(self, index)
     if not tensors:
@@ -138,6 +138,8 @@ def _assignable(value: Any, kind: Any) -> Any:
         cls = type(value)
         shown = f"numpy.{cls.__name__}" if cls.__module__ == "numpy" else cls.__name__
         raise TypeError(f"can't assign a {shown} to a torch.{kind.scalar_name}Tensor")
+    if isinstance(value, np.generic):
+        value = value.item()
     return number_in(value, kind)
 
 
@@ -212,27 +214,33 @@ def _is_itself(source: Tensor, view: Tensor) -> bool:
     return same and placement(source) == placement(view)
 
 
-def _mask_of(t: Tensor, index: Any) -> Tensor | None:
-    """The mask of `x[mask]` or `x[:, mask, ...]`, shaped to broadcast with x; None for any other index."""
+def _mask_of(t: Tensor, index: Any) -> tuple[Tensor, Tensor] | None:
+    """For an index with one mask and no other tensor: the view without the mask, and the mask shaped to broadcast with
+    it; None for any other index.  So `x[mask] = number` need not know how many elements the mask picks.
+    """
     parts = index if index.__class__ is tuple else (index,)
-    shape, found, before, after = settle(t).spec.shape, None, 0, 0
-    for p in parts:
-        if isinstance(p, Tensor) and found is None and settle(p).spec.dtype is dtypes.bool_ and p._value.spec.ndim:
-            found = p
-        elif p is Ellipsis and found is None and not after:
-            after = 1
-        elif p.__class__ is slice and p == slice(None) and found is None and not after:
-            before += 1
-        else:
-            return None
-    if found is None:
+    if len(parts) == 1 and isinstance(parts[0], Tensor):
+        return _mask_at(t, parts[0], 0)
+    masks = [i for i, p in enumerate(parts) if isinstance(p, Tensor) and settle(p).spec.ndim]
+    if len(masks) != 1 or settle(parts[masks[0]]).spec.dtype is not dtypes.bool_:
         return None
-    size = found._value.spec.shape
-    if after:
-        before = len(shape) - len(size)
-    if size != shape[before : before + len(size)] or before < 0:
+    if not all(i in masks or p.__class__ in (int, slice) or p is None or p is Ellipsis for i, p in enumerate(parts)):
         return None
-    return found.reshape(size + (1,) * (len(shape) - before - len(size)))
+    k, mask = masks[0], parts[masks[0]]
+    rest = list(parts[:k]) + [slice(None)] * mask._value.spec.ndim + list(parts[k + 1 :])
+    used = sum(p is not None and p is not Ellipsis for p in rest)
+    if used > t._value.spec.ndim or sum(p is Ellipsis for p in rest) > 1:
+        return None
+    before = sum(t._value.spec.ndim - used if p is Ellipsis else p.__class__ is not int for p in parts[:k])
+    return _mask_at(_getitem(t, tuple(rest)), mask, before)
+
+
+def _mask_at(view: Tensor, mask: Tensor, before: int) -> tuple[Tensor, Tensor] | None:
+    kind, shape = settle(mask).spec, settle(view).spec.shape
+    if kind.dtype is not dtypes.bool_ or not kind.ndim or kind.shape != shape[before : before + kind.ndim]:
+        return None
+    after = len(shape) - before - kind.ndim
+    return view, mask.reshape(kind.shape + (1,) * after) if after else mask
 
 
 def _fill_where(t: Tensor, mask: Tensor, value: Any) -> None:
@@ -307,8 +315,8 @@ def _as_tuple(index: Any) -> tuple[Any, ...]:
         return index
     if isinstance(index, list) and len(index) < 32 and any(_is_part(p) for p in index):
         warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; "
-            "use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch "
+            "2.9; use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
             "x[torch.tensor(seq)], which will result either in an error or a different result",
             UserWarning,
             stacklevel=4,
@@ -439,7 +447,7 @@ def _find_ellipsis(parts: list[Any]) -> int:
 
 
 def _of_number(parts: list[Any]) -> IndexError:
-    if parts[0].__class__ is slice:
+    if parts[0].__class__ is slice and len(parts) == 1:
         return IndexError("slice() cannot be applied to a 0-dim tensor.")
     if parts[0].__class__ is int and len(parts) == 1:
         return IndexError(
@@ -502,13 +510,23 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Fills the tensor with one number."""
     check_writable(self, overlap=False)
-    if isinstance(value, Tensor) and value.dim() != 0:
+    return assign(self, _filled(self, value, FILL, FILL_TENSOR))
+
+
+@public(method=False)
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor like `input` full of one number."""
+    return _filled(input, value, FILLED, FILLED_TENSOR)
+
+
+def _filled(t: Tensor, value: Any, of_number: Any, of_tensor: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        return copied(t, number_in(value, settle(t).spec.dtype), of_number)
+    if value.dim() != 0:
         raise RuntimeError(
             f"fill_ only supports 0-dimension value tensor but got tensor with {value.dim()} dimensions."
         )
-    if not isinstance(value, Tensor):
-        value = number_in(value, settle(self).spec.dtype)
-    return assign(self, copied(self, value, FILL))
+    return copied(t, value, of_tensor)
 
 
 @method

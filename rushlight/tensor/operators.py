@@ -22,8 +22,8 @@ def _operand(other: Any) -> bool:
 
 
 def _value(other: Any) -> Any:
-    """A NumPy number as a Python one."""
-    return other if isinstance(other, Tensor) or other.__class__ in (int, float, bool, complex) else other.item()
+    """A NumPy array without dimensions as a Python number; `apply` takes the other kinds of numbers."""
+    return other.item() if not isinstance(other, Tensor) and hasattr(other, "__array__") else other
 
 
 def _binary(name: str, f: Callable[..., Any], swapped: bool = False) -> None:

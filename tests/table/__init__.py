@@ -48,6 +48,7 @@ class Case:
     dtypes: Mapping[str, str | None] = field(default_factory=dict)
     inplace: Any = False
     out: Any = False
+    pytorch: bool = True  # False: PyTorch itself answers otherwise, and the row says why
     rtol: float = 1e-5
     atol: float = 1e-5
 
@@ -55,6 +56,11 @@ class Case:
     def function(self) -> str:
         """The function's dotted name below `torch`."""
         return self.name.split(" ")[0].split("[")[0]
+
+    @property
+    def has_floats(self) -> bool:
+        """Whether an operand can have a gradient."""
+        return any(isinstance(o, tuple) or np.asarray(o).dtype.kind in "fc" for o in self.operands)
 
     def run(self, torch: Any, *tensors: Any) -> Any:
         """Calls the operation."""

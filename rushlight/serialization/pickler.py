@@ -1,0 +1,225 @@
+"""Writes a pickle that PyTorch reads: our classes and functions appear in it under PyTorch's names.
+
+Tensors become calls of `torch._utils._rebuild_tensor_v2` on a storage; the storages themselves are collected in
+`Pickler.storages`, for the caller to write beside the pickle.  Tensors that share memory here share a storage there.
+Everything else is written as Python's own pickle does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import pickle
+import types
+import warnings
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from rushlight.core.dtype import dtype
+from rushlight.core.generator import Generator
+from rushlight.core.layout import layout
+from rushlight.core.missing import pytorch_path
+from rushlight.core.strided import is_non_overlapping_and_dense
+from rushlight.nn.module import Module
+from rushlight.nn.parameter import Buffer, Parameter, UninitializedTensorMixin, _rebuild_parameter
+from rushlight.nn.parameter import _rebuild_parameter_with_state as rebuild_parameter_with_state
+from rushlight.ops.results import Named
+from rushlight.record.memory import memory_of, placement, storage_of
+from rushlight.record.trace import realize, settle
+from rushlight.record.value import Tensor, tensor_of
+from rushlight.tensor.storage import TypedStorage, UntypedStorage
+
+from .storages import STORAGE_NAMES
+
+WHOLE_MODULE = (
+    "This file will hold a whole module ({name}), that is, code by name. PyTorch may load it with weights_only=False; "
+    "Rushlight reads only data. Save module.state_dict() instead: load it with model.load_state_dict(torch.load(...))."
+)
+
+
+class TorchGlobal:
+    """A name of PyTorch's, written as a global."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    def __call__(self) -> None:
+        raise AssertionError("a name to be written, not a function")
+
+
+REBUILD_V2 = TorchGlobal("torch._utils", "_rebuild_tensor_v2")
+REBUILD_V3 = TorchGlobal("torch._utils", "_rebuild_tensor_v3")
+FROM_TYPE = TorchGlobal("torch._tensor", "_rebuild_from_type_v2")
+GET_LAYOUT = TorchGlobal("torch.serialization", "_get_layout")
+GENERATOR = TorchGlobal("torch._C", "Generator")
+UNTYPED = TorchGlobal("torch.storage", "UntypedStorage")
+STORAGES = {d: TorchGlobal("torch", name) for d, name in STORAGE_NAMES.items()}
+
+#: Objects of ours whose name in PyTorch does not follow from where they lie.
+NAMES: dict[Any, tuple[str, str]] = {
+    Tensor: ("torch", "Tensor"),
+    _rebuild_parameter: ("torch._utils", "_rebuild_parameter"),
+    rebuild_parameter_with_state: ("torch._utils", "_rebuild_parameter_with_state"),
+}
+
+#: Where else PyTorch shows what we keep in files of our own, the likeliest first.
+SHOWN_IN = ("rushlight", "rushlight.nn", "rushlight.nn.functional", "rushlight.optim", "rushlight.optim.lr_scheduler")
+
+
+class Memory:
+    """The storage that tensors share, as it is written: its bytes, and how its elements are counted."""
+
+    def __init__(self, key: str, flat: np.ndarray, kind: dtype, keep: Any) -> None:
+        self.key = key
+        self.flat = flat.view(np.uint8)
+        self.kind = kind
+        self.keep = keep
+
+    def description(self, typed: bool) -> tuple[Any, ...]:
+        """The persistent id."""
+        if not typed:
+            return "storage", UNTYPED, self.key, "cpu", self.flat.size
+        return "storage", STORAGES[self.kind], self.key, "cpu", self.flat.size // self.kind.itemsize
+
+
+class StorageReference:
+    """Stands for a storage in what the pickler is given."""
+
+    def __init__(self, memory: Memory, typed: bool) -> None:
+        self.memory = memory
+        self.typed = typed
+
+
+class Pickler(pickle._Pickler):
+    """Pickles one object; `storages` are the memories that it refers to, in the order of their keys."""
+
+    dispatch = dict(pickle._Pickler.dispatch)
+
+    def __init__(self, file: io.BytesIO, protocol: int = 2, legacy: bool = False) -> None:
+        super().__init__(file, protocol)
+        self.storages: list[Memory] = []
+        self.legacy = legacy  # PyTorch's older format describes storages by one field more
+        self._by_cell: dict[int, Memory] = {}
+        self._warned = False
+
+    def persistent_id(self, obj: Any) -> Any:
+        if isinstance(obj, UntypedStorage):
+            typed = isinstance(obj, TypedStorage) and obj._cell.value.spec.dtype in STORAGES
+            obj = StorageReference(self._shared(obj._cell, obj._cell.value.spec.dtype), typed)
+        if not isinstance(obj, StorageReference):
+            return None
+        description = obj.memory.description(obj.typed)
+        return (*description, None) if self.legacy else description
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, Tensor):
+            return self._reduced(obj)
+        if isinstance(obj, layout):
+            return GET_LAYOUT, (repr(obj),)
+        if isinstance(obj, Generator):
+            return GENERATOR, (obj.device,), (obj.initial_seed(), None, obj.get_state())
+        if isinstance(obj, Named):
+            return type(obj), (tuple(obj), {})
+        if isinstance(obj, Module) and not self._warned:
+            self._warned = True
+            warnings.warn(WHOLE_MODULE.format(name=type(obj).__name__), UserWarning, stacklevel=2)
+        return NotImplemented
+
+    # -- tensors
+
+    def _reduced(self, t: Tensor) -> Any:
+        if isinstance(t, UninitializedTensorMixin):
+            return t.__reduce_ex__(self.proto)
+        if type(t) is Parameter:
+            return t.__reduce_ex__(self.proto)
+        build, args = self._plain(t)
+        state = _own_attributes(t)
+        if isinstance(t, Buffer):
+            state = {"persistent": t.persistent, "_is_buffer": True, **state}
+        if type(t) is Tensor and not state:
+            return build, args
+        return FROM_TYPE, (build, Tensor if isinstance(t, Buffer) else type(t), args, state)
+
+    def _plain(self, t: Tensor) -> tuple[TorchGlobal, tuple[Any, ...]]:
+        memory, (shape, strides, offset, kind) = self._memory(t)
+        typed = kind in STORAGES
+        hooks: OrderedDict[Any, Any] = OrderedDict()
+        args = StorageReference(memory, typed), offset, shape, strides, bool(t.requires_grad), hooks
+        return (REBUILD_V2, args) if typed else (REBUILD_V3, (*args, kind))
+
+    def _memory(self, t: Tensor) -> tuple[Memory, Any]:
+        """The storage of a tensor and where the tensor lies in it."""
+        value = settle(t)
+        if t._storage is not None:
+            view = placement(t)
+            return self._shared(t._storage, view[3]), view
+        array = np.asarray(realize(t), value.spec.numpy)
+        spec = value.spec
+        if is_non_overlapping_and_dense(spec.shape, spec.strides):
+            return self._new(memory_of(array, spec.strides), spec.dtype, t), (spec.shape, spec.strides, 0, spec.dtype)
+        array = np.ascontiguousarray(array).reshape(spec.shape)
+        strides = tuple(s // array.itemsize for s in array.strides)
+        return self._new(array.reshape(-1), spec.dtype, t), (spec.shape, strides, 0, spec.dtype)
+
+    def _shared(self, cell: Any, kind: dtype) -> Memory:
+        found = self._by_cell.get(id(cell))
+        if found is None:
+            root = np.asarray(realize(tensor_of(cell.value)), cell.value.spec.numpy)
+            found = self._by_cell[id(cell)] = self._new(memory_of(root, cell.value.spec.strides), kind, cell)
+        if found.kind is not kind:
+            raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types")
+        return found
+
+    def _new(self, flat: np.ndarray, kind: dtype, keep: Any) -> Memory:
+        made = Memory(str(len(self.storages)), flat, kind, keep)
+        self.storages.append(made)
+        return made
+
+    # -- names
+
+    def save_global(self, obj: Any, name: str | None = None) -> None:
+        found = _torch_name(obj)
+        if found is None:
+            super().save_global(obj, name)
+            return
+        self.write(pickle.GLOBAL + "\n".join(found).encode() + b"\n")  # type: ignore[attr-defined]
+        self.memoize(obj)  # type: ignore[attr-defined]
+
+    dispatch[types.FunctionType] = save_global
+    dispatch[TorchGlobal] = save_global
+    dispatch[dtype] = save_global
+
+
+def _own_attributes(t: Tensor) -> dict[str, Any]:
+    """What the program has set on a tensor."""
+    inner = Tensor.__annotations__
+    return {name: v for name, v in vars(t).items() if name not in inner and not (name == "persistent" and isinstance(t, Buffer))}
+
+
+def _torch_name(obj: Any) -> tuple[str, str] | None:
+    """The module and name that PyTorch has for an object of ours; None for objects of others."""
+    if isinstance(obj, TorchGlobal):
+        return obj.module, obj.name
+    if isinstance(obj, dtype):
+        return "torch", obj.name
+    module = getattr(obj, "__module__", None)
+    if not isinstance(module, str) or module.partition(".")[0] != "rushlight":
+        return None
+    if obj in NAMES:
+        return NAMES[obj]
+    name = obj.__qualname__
+    if isinstance(obj, type) and issubclass(obj, Named):
+        return "torch.return_types", name
+    for place in (*_packages(module), *SHOWN_IN):
+        if getattr(importlib.import_module(place), name, None) is obj:
+            return pytorch_path(place), name
+    raise pickle.PicklingError(f"Can't pickle {obj!r}: PyTorch has no name for {module}.{name}")
+
+
+def _packages(module: str) -> list[str]:
+    """The module, and the packages around it from the inside out, without the root."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts), 1, -1)]
