@@ -47,6 +47,9 @@ class Hooks(OrderedDict[int, Any]):
     """Hooks in the order of their registration (a class of its own, so that handles can refer to it weakly)."""
 
 
+_NATIVE = frozenset(("AccumulateGrad", "CopySlices", "CopyBackwards", "NotImplemented"))
+
+
 class Function:
     """A node as Python sees it; `type(x.grad_fn).__name__` and `repr` are PyTorch's."""
 
@@ -68,7 +71,7 @@ class Function:
     def name(self) -> str:
         """The node's name; PyTorch's own C++ nodes carry their namespace."""
         name = type(self).__name__
-        return f"torch::autograd::{name}" if name in ("AccumulateGrad", "CopySlices", "CopyBackwards") else name
+        return f"torch::autograd::{name}" if name in _NATIVE else name
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

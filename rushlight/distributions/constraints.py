@@ -76,7 +76,11 @@ class dependent_property(property, _Dependent):
     """A property of a distribution's class whose value is a set that depends on the instance."""
 
     def __init__(
-        self, fn: Callable[[Any], Any] | None = None, *, is_discrete: Any = NotImplemented, event_dim: Any = NotImplemented
+        self,
+        fn: Callable[[Any], Any] | None = None,
+        *,
+        is_discrete: Any = NotImplemented,
+        event_dim: Any = NotImplemented,
     ) -> None:
         property.__init__(self, fn)
         self._is_discrete, self._event_dim = is_discrete, event_dim
@@ -145,7 +149,9 @@ class _Bounded(Constraint):
     _bounds: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"{self.__class__.__name__.removeprefix('_')}({', '.join(f'{b}={getattr(self, b)}' for b in self._bounds)})"
+        return (
+            f"{self.__class__.__name__.removeprefix('_')}({', '.join(f'{b}={getattr(self, b)}' for b in self._bounds)})"
+        )
 
 
 class _Lower(_Bounded):

@@ -137,7 +137,7 @@ HARDTANH.gradient(x=lambda g, x, low, high: apply(HARDTANH_BACKWARD, (g, x, low,
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """x moved into [min_val, max_val]; the slope is 0 at and outside the bounds.
 
-    >>> F.hardtanh(torch.tensor([-2., 0.5]))
+    >>> torch.nn.functional.hardtanh(torch.tensor([-2., 0.5]))
     tensor([-1.0000,  0.5000])
     """
     if min_val > max_val:
@@ -160,7 +160,7 @@ LEAKY_RELU.gradient(x=lambda g, x, slope: apply(LEAKY_RELU_BACKWARD, (g, x, slop
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x where x > 0, else negative_slope * x.
 
-    >>> F.leaky_relu(torch.tensor([-1., 2.]), 0.1)
+    >>> torch.nn.functional.leaky_relu(torch.tensor([-1., 2.]), 0.1)
     tensor([-0.1000,  2.0000])
     """
     return _finish(input, apply(LEAKY_RELU, (input, negative_slope)), inplace)
@@ -271,7 +271,7 @@ SELU_SCALE = 1.0507009873554804934193349852946
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015).
 
-    >>> F.elu(torch.tensor([-1., 2.]))
+    >>> torch.nn.functional.elu(torch.tensor([-1., 2.]))
     tensor([-0.6321,  2.0000])
     """
     return _finish(input, apply(ELU, (input, alpha, 1.0, 1.0)), inplace)
@@ -329,7 +329,7 @@ SOFTPLUS.gradient(x=lambda g, x, beta, bound: apply(SOFTPLUS_BACKWARD, (g, x, be
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta; the identity where beta * x > threshold.
 
-    >>> F.softplus(torch.tensor([0.]))
+    >>> torch.nn.functional.softplus(torch.tensor([0.]))
     tensor([0.6931])
     """
     return apply(SOFTPLUS, (input, beta, threshold))
@@ -353,7 +353,7 @@ LOG_SIGMOID.gradient(x=lambda g, x: apply(LOG_SIGMOID_BACKWARD, (g, x)))
 def logsigmoid(input: Tensor) -> Tensor:
     """log(1 / (1 + exp(-x))).
 
-    >>> F.logsigmoid(torch.tensor([0.]))
+    >>> torch.nn.functional.logsigmoid(torch.tensor([0.]))
     tensor([-0.6931])
     """
     return apply(LOG_SIGMOID, (input,))
@@ -381,7 +381,7 @@ SILU.gradient(x=lambda g, x: apply(SILU_BACKWARD, (g, x)))
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x), also called swish (Hendrycks and Gimpel 2016).
 
-    >>> F.silu(torch.tensor([1.]))
+    >>> torch.nn.functional.silu(torch.tensor([1.]))
     tensor([0.7311])
     """
     return _finish(input, apply(SILU, (input,)), inplace)
@@ -465,7 +465,7 @@ GELU.gradient(x=lambda g, x, tanh: apply(GELU_BACKWARD, (g, x), (tanh,)))
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x times the probability that a standard normal number is below x; `approximate="tanh"` for the quick formula.
 
-    >>> F.gelu(torch.tensor([1.]))
+    >>> torch.nn.functional.gelu(torch.tensor([1.]))
     tensor([0.8413])
     """
     if approximate == "none":
@@ -534,7 +534,7 @@ GLU.gradient(x=lambda g, x, dim: apply(GLU_BACKWARD, (g, x), (dim,)))
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of `dim` times the sigmoid of the second half (Dauphin et al. 2016).
 
-    >>> F.glu(torch.tensor([2., 0.]))
+    >>> torch.nn.functional.glu(torch.tensor([2., 0.]))
     tensor([1.])
     """
     shape = settle(input).spec.shape

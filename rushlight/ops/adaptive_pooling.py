@@ -1,12 +1,11 @@
 """Pooling by irregular windows: adaptive and fractional pooling, their inverse `max_unpool`, and power averages.
 
 Windows that are picked by position work on flat indices: `pool_take` reads the number at each index, `pool_put` is its
-adjoint. Adaptive averages are products with one averaging matrix for each dimension.
+adjoint. Adaptive averages are taken one dimension after the other.
 """
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +22,7 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .im2col import Ints
-from .pooling import avg_pool1d, avg_pool2d, avg_pool3d
+from .pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .public import public
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -31,7 +30,7 @@ from .public import public
 
 
 def _flat(x: np.ndarray, dims: int) -> np.ndarray:
-    return x.reshape(*x.shape[:-dims], -1)
+    return x.reshape(*x.shape[:-dims], math.prod(x.shape[-dims:]))
 
 
 def _take(x: np.ndarray, indices: np.ndarray, *, dims: int) -> np.ndarray:
@@ -66,31 +65,38 @@ def _bounds(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
     return i * n // out, -((i + 1) * -n // out)
 
 
-@functools.lru_cache(maxsize=256)
-def _averaging(n: int, out: int) -> np.ndarray:
-    """The matrix (out, n) of averages over the windows."""
-    starts, ends = _bounds(n, out)
-    at = np.arange(n)
-    inside = (at >= starts[:, None]) & (at < ends[:, None])
-    return inside / np.maximum(ends - starts, 1)[:, None]
+def _average_along(x: np.ndarray, axis: int, out: int) -> np.ndarray:
+    """The average of each of `out` windows along a dimension."""
+    n = x.shape[axis]
+    if out and n % out == 0:
+        return x.reshape(*x.shape[:axis], out, n // out, *x.shape[axis + 1 :]).mean(axis + 1)
+    result = np.empty((*x.shape[:axis], out, *x.shape[axis + 1 :]), x.dtype)
+    lead: Any = (slice(None),) * axis
+    for i, (start, end) in enumerate(zip(*_bounds(n, out), strict=True)):
+        x[(*lead, slice(start, end))].mean(axis, out=result[(*lead, i)])
+    return result
 
 
-def _along(x: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
-    product = np.matmul(np.moveaxis(x, axis, -1), matrix.T.astype(x.dtype))
-    return np.moveaxis(product, -1, axis)
+def _spread_along(d: np.ndarray, axis: int, n: int) -> np.ndarray:
+    """The adjoint of `_average_along`: every window's number, divided up among the window's places."""
+    total = np.zeros((*d.shape[:axis], n, *d.shape[axis + 1 :]), d.dtype)
+    lead: Any = (slice(None),) * axis
+    for i, (start, end) in enumerate(zip(*_bounds(n, d.shape[axis]), strict=True)):
+        total[(*lead, slice(start, end))] += d[(*lead, slice(i, i + 1))] / d.dtype.type(end - start)
+    return total
 
 
 def _adaptive_average(x: np.ndarray, *, out: Ints) -> np.ndarray:
     for axis, o in enumerate(out, x.ndim - len(out)):
         if o != x.shape[axis]:
-            x = _along(x, _averaging(x.shape[axis], o), axis)
+            x = _average_along(x, axis, o)
     return np.array(x)
 
 
 def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
     for axis, n in enumerate(space, d.ndim - len(space)):
         if n != d.shape[axis]:
-            d = _along(d, _averaging(n, d.shape[axis]).T, axis)
+            d = _spread_along(d, axis, n)
     return np.array(d)
 
 
@@ -133,11 +139,17 @@ def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
             f"{{{', '.join(map(str, out))}}}"
         )
     if not spec.dtype.is_floating_point:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
-    if all(o == 1 for o in out) and spec.ndim >= dims:
-        return input.mean(tuple(range(-dims, 0)), keepdim=True)
+        kernel_name = f"{name}_cpu" if dims == 3 else name
+        raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{spec.dtype.scalar_name}'")
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(spec.shape)}")
+    if 0 in spec.shape[-dims:]:
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+            f"{list(spec.shape)} with dimension {spec.shape.index(0, 1)} being empty"
+        )
+    if all(o == 1 for o in out):
+        return input.mean(tuple(range(-dims, 0)), keepdim=True)
     return apply(ADAPTIVE_AVERAGE[dims], (input,), (out,))
 
 
@@ -156,6 +168,11 @@ def _one(output_size: Any, function: str) -> int:
         return output_size
     if len(output_size) != 1:
         raise RuntimeError(f"{function}() argument 'output_size' should contain one int (got {len(output_size)})")
+    if output_size[0] is None:
+        raise TypeError(
+            f"{function}(): argument 'output_size' (position 2) must be tuple of ints, but found element of type "
+            "NoneType at pos 0"
+        )
     return int(output_size[0])
 
 
@@ -171,7 +188,7 @@ def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
     """Averages over as many windows as `output_size` says (None: as many as there are numbers). Shapes: (N, C, H, W)
     or (C, H, W).
 
-    >>> F.adaptive_avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
+    >>> torch.nn.functional.adaptive_avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
     tensor([[[2.5000]]])
     """
     return _adaptive_avg(2, input, output_size)
@@ -193,7 +210,7 @@ def _largest_in(x: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
     dims = len(slices)
     place: Any = (..., *slices)
     box = x[place]
-    flat = box.reshape(*x.shape[: x.ndim - dims], -1)
+    flat = box.reshape(*x.shape[: x.ndim - dims], math.prod(box.shape[x.ndim - dims :]))
     at = np.argmax(flat, axis=-1)
     if flat.dtype.kind == "f":
         bad = np.isnan(flat)
@@ -250,7 +267,8 @@ def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices
             f"with dimension {spec.shape.index(0)} being empty"
         )
     if not spec.dtype.is_floating_point:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
+        kernel_name = f"{name}_cpu" if dims == 3 else name
+        raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{spec.dtype.scalar_name}'")
     values, indices = apply(ADAPTIVE_MAX[dims], (input,), (out,))
     return (values, indices) if return_indices else values
 
@@ -268,7 +286,7 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over as many windows as `output_size` says. Shapes: (N, C, H, W) or (C, H, W).
 
-    >>> F.adaptive_max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
+    >>> torch.nn.functional.adaptive_max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 1)
     tensor([[[4.]]])
     """
     return _adaptive_maximum(2, input, output_size, return_indices)
@@ -449,7 +467,7 @@ def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, outpu
         )
     for d, (n, w, s) in enumerate(zip(natural, wanted, stride, strict=True)):
         if not n - s < w < n + s:
-            raise ValueError(f'invalid output_size "{list(wanted)}" (dim {d} must be between {n - s} and {n + s})')
+            raise ValueError(f'invalid output_size "{wanted}" (dim {d} must be between {n - s} and {n + s})')
     return wanted
 
 
@@ -504,24 +522,34 @@ def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any =
 # Power averages
 
 
-def _power_pool(pool: Any, input: Tensor, norm_type: float, kernel: Ints, stride: Any, ceil_mode: bool) -> Tensor:
-    mean = pool(input.pow(norm_type), kernel, stride, 0, ceil_mode)
-    return (mean.sign() * mean.abs().relu() * math.prod(kernel)).pow(1.0 / norm_type)
+_POOLS = {1: (avg_pool1d, max_pool1d), 2: (avg_pool2d, max_pool2d), 3: (avg_pool3d, max_pool3d)}
+
+
+def _power_pool(dims: int, input: Tensor, norm_type: float, kernel: Any, stride: Any, ceil_mode: bool) -> Tensor:
+    average, largest = _POOLS[dims]
+    if norm_type == math.inf:
+        return largest(input.abs(), kernel, stride, ceil_mode=ceil_mode)
+    mean = average(input.pow(norm_type), kernel, stride, 0, ceil_mode)
+    return (mean.sign() * mean.abs().relu() * math.prod(_each(kernel, dims))).pow(1.0 / norm_type)
 
 
 @public(function=False, method=False, functional=True)
-def lp_pool1d(input: Tensor, norm_type: float, kernel_size: int, stride: Any = None, ceil_mode: bool = False) -> Tensor:
-    """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, L) or (C, L)."""
-    return _power_pool(avg_pool1d, input, norm_type, _each(kernel_size, 1), stride, ceil_mode)
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
+    """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, L) or (C, L).
+
+    >>> F.lp_pool1d(torch.tensor([[3., 4.]]), 2, 2)
+    tensor([[5.]])
+    """
+    return _power_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 @public(function=False, method=False, functional=True)
 def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, H, W) or (C, H, W)."""
-    return _power_pool(avg_pool2d, input, norm_type, _each(kernel_size, 2), stride, ceil_mode)
+    return _power_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 @public(function=False, method=False, functional=True)
 def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
     """The p-th root of the sum of p-th powers in each window. Shapes: (N, C, D, H, W) or (C, D, H, W)."""
-    return _power_pool(avg_pool3d, input, norm_type, _each(kernel_size, 3), stride, ceil_mode)
+    return _power_pool(3, input, norm_type, kernel_size, stride, ceil_mode)

@@ -34,8 +34,8 @@ CONJ.gradient(x=lambda g: conj(g))
 # + - * /
 
 
-def _add_dtype(x: Spec, y: Spec, **kw: Any) -> Any:
-    return pointwise.compute(x, y)  # type: ignore[attr-defined]
+def _add_dtype(*specs: Spec) -> Any:
+    return pointwise.compute(*specs)  # type: ignore[attr-defined]
 
 
 def _subtract_spec(x: Spec, y: Spec) -> Spec:
@@ -58,6 +58,16 @@ ADD.gradient(x=lambda g: g, y=lambda g: g)
 
 SUBTRACT = operation("sub", _subtract_spec, lambda x, y: np.subtract(x, y), compute=_add_dtype)
 SUBTRACT.gradient(x=lambda g: g, y=lambda g: -g)
+
+SUBTRACT_FROM = operation(
+    "rsub", lambda x, number: _subtract_spec(x, number), lambda x, number: np.subtract(number, x), compute=_add_dtype,
+    node="RsubBackward1",
+)  # fmt: skip
+SUBTRACT_FROM.gradient(x=lambda g: -g)
+SUBTRACT_FROM_TENSOR = operation(
+    "rsub_tensor", _subtract_spec, lambda x, y: np.subtract(y, x), compute=_add_dtype, node="RsubBackward0"
+)
+SUBTRACT_FROM_TENSOR.gradient(x=lambda g: -g, y=lambda g: g)
 
 MULTIPLY = operation("mul", pointwise, lambda x, y: np.multiply(x, y))
 MULTIPLY.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
@@ -128,7 +138,7 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
     if rounding_mode is None:
         return apply(DIVIDE, (input, other))
     if rounding_mode == "floor":
-        return apply(FLOOR_DIVIDE, (input, other))
+        return apply(ROUND_DOWN_DIVIDE, (input, other))
     if rounding_mode == "trunc":
         return apply(TRUNCATE_DIVIDE, (input, other))
     raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'")
@@ -156,10 +166,18 @@ def neg(input: Tensor) -> Tensor:
     return apply(NEGATE, (input,))
 
 
-@public(inplace=False, out=False)
+@public(method=False)
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """`other - alpha * input`."""
-    return apply(SUBTRACT, (other, input if alpha == 1 else input * alpha))
+    if alpha.__class__ is not int or alpha != 1:
+        _check_alpha(input, other, alpha)
+        input = input * alpha
+    return apply(SUBTRACT_FROM_TENSOR if isinstance(other, Tensor) else SUBTRACT_FROM, (input, other))
+
+
+def reversed_div(input: Tensor, other: Any) -> Tensor:
+    """`other / input`, rounded as PyTorch rounds it."""
+    return input.reciprocal() * other
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -182,17 +200,29 @@ def _trunc_divide(x: Any, y: Any) -> Any:
     return np.trunc(np.true_divide(x, y))
 
 
-FLOOR_DIVIDE = operation(
-    "floor_divide", pointwise, _integer_division(lambda x, y: np.floor_divide(x, y)), node="DivBackward1"
-)
-FLOOR_DIVIDE.operands = ("x", "y")
-FLOOR_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
-TRUNCATE_DIVIDE = operation("trunc_divide", pointwise, _integer_division(_trunc_divide), node="DivBackward1")
+def _no_derivative(name: str) -> Callable[[Tensor], Tensor]:
+    def refuse(g: Tensor) -> Tensor:
+        raise RuntimeError(f"derivative for aten::{name} is not implemented")
+
+    return refuse
+
+
+_floor_divide = _integer_division(lambda x, y: np.floor_divide(x, y))
+FLOOR_DIVIDE = operation("floor_divide", pointwise, _floor_divide, node="NotImplemented")
+FLOOR_DIVIDE.gradient(x=_no_derivative("floor_divide"), y=_no_derivative("floor_divide"))
+ROUND_DOWN_DIVIDE = operation("div_floor", pointwise, _floor_divide, node="DivBackward2")
+ROUND_DOWN_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+TRUNCATE_DIVIDE = operation("div_trunc", pointwise, _integer_division(_trunc_divide), node="DivBackward2")
 TRUNCATE_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
-REMAINDER = operation("remainder", pointwise, _integer_division(lambda x, y: np.remainder(x, y)))
-REMAINDER.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(FLOOR_DIVIDE, (x, y)))
-FMOD = operation("fmod", pointwise, _integer_division(lambda x, y: np.fmod(x, y)))
-FMOD.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
+
+_remainder = _integer_division(lambda x, y: np.remainder(x, y))
+_fmod = _integer_division(lambda x, y: np.fmod(x, y))
+REMAINDER = operation("remainder", pointwise, lambda x, number: _remainder(x, number)).gradient(x=lambda g: g)
+REMAINDER_TENSOR = operation("remainder_tensor", pointwise, _remainder, node="RemainderBackward1")
+REMAINDER_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(ROUND_DOWN_DIVIDE, (x, y)))
+FMOD = operation("fmod", pointwise, lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
+FMOD_TENSOR = operation("fmod_tensor", pointwise, _fmod, node="FmodBackward1")
+FMOD_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
 
 
 @public(inplace=True, out=True)
@@ -208,13 +238,13 @@ def floor_divide(input: Tensor, other: Any) -> Tensor:
 @public(inplace=True, out=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """The remainder of division with the sign of the divisor, as Python's `%`."""
-    return apply(REMAINDER, (input, other))
+    return apply(REMAINDER_TENSOR if isinstance(other, Tensor) else REMAINDER, (input, other))
 
 
 @public(inplace=True, out=True)
 def fmod(input: Tensor, other: Any) -> Tensor:
     """The remainder of division with the sign of the dividend, as C's `fmod`."""
-    return apply(FMOD, (input, other))
+    return apply(FMOD_TENSOR if isinstance(other, Tensor) else FMOD, (input, other))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -287,6 +317,8 @@ def _powers_gradient_y(g: Tensor, x: Tensor, y: Tensor, result: Tensor) -> Tenso
 
 POWER = operation("pow", pointwise, _power, node="PowBackward1")
 POWER.gradient(x=_powers_gradient_x, y=_powers_gradient_y)
+POWER_OF_BASE = operation("pow_of_base", pointwise, lambda base, y: _power(base, y), node="PowBackward2")
+POWER_OF_BASE.gradient(y=lambda g, base, y, result: _powers_gradient_y(g, base, y, result))
 
 FIXED_EXPONENTS = frozenset((-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0))
 
@@ -301,7 +333,7 @@ def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001 - PyTorch's name
     if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         if exponent.__class__ is int or exponent in FIXED_EXPONENTS:
             return apply(POWER_OF_NUMBER, (input,), (exponent,))
-    return apply(POWER, (input, exponent))
+    return apply(POWER if isinstance(input, Tensor) else POWER_OF_BASE, (input, exponent))
 
 
 @public(inplace=True, out=True)

@@ -305,7 +305,7 @@ def conv1d(
     Shapes: input (N, C, L) or (C, L), weight (O, C / groups, K), bias (O); result (N, O, L').  `padding` may be
     "valid" or "same".
 
-    >>> F.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
+    >>> torch.nn.functional.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
     tensor([[[2., 2.]]])
     """
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
@@ -326,7 +326,7 @@ def conv2d(
 
     Shapes: input (N, C, H, W) or (C, H, W), weight (O, C / groups, Kh, Kw), bias (O); result (N, O, H', W').
 
-    >>> F.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    >>> torch.nn.functional.conv2d(torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     tensor([[[[4.]]]])
     """
     return _convolve(2, input, weight, bias, stride, padding, dilation, groups)
@@ -417,7 +417,7 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
 
     Shapes: input (N, C, H, W) or (C, H, W), weight (C, O / groups, Kh, Kw), bias (O); result (N, O, H', W').
 
-    >>> F.conv_transpose2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2))
+    >>> torch.nn.functional.conv_transpose2d(torch.ones(1, 1, 1, 1), torch.ones(1, 1, 2, 2))
     tensor([[[[1., 1.],
               [1., 1.]]]])
     """

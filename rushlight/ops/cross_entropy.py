@@ -173,7 +173,7 @@ def nll_loss(
     Shapes: input (C), (N, C) or (N, C, d1, ...), log-probabilities; target (), (N) or (N, d1, ...), integers in [0, C)
     or `ignore_index`. Raises IndexError for a class that does not exist.
 
-    >>> F.nll_loss(torch.tensor([[-0.1, -2.4]]), torch.tensor([1]))
+    >>> torch.nn.functional.nll_loss(torch.tensor([[-0.1, -2.4]]), torch.tensor([1]))
     tensor(2.4000)
     """
     if size_average is not None or reduce is not None or reduction not in ("mean", "sum", "none"):
@@ -204,7 +204,7 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     Shapes: input (C), (N, C) or (N, C, d1, ...); target class indices (), (N) or (N, d1, ...), or probabilities in the
     shape of `input`.  `label_smoothing` mixes the targets with the uniform distribution.
 
-    >>> F.cross_entropy(torch.zeros(1, 2), torch.tensor([0]))
+    >>> torch.nn.functional.cross_entropy(torch.zeros(1, 2), torch.tensor([0]))
     tensor(0.6931)
     """
     if size_average is not None or reduce is not None or reduction not in ("mean", "sum", "none"):

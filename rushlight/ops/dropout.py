@@ -79,7 +79,7 @@ def dropout(
 
     Raises ValueError unless 0 <= p <= 1.
 
-    >>> F.dropout(torch.ones(2), 0.5, training=False)
+    >>> torch.nn.functional.dropout(torch.ones(2), 0.5, training=False)
     tensor([1., 1.])
     """
     return _drop(input, p, training if train is None else train, inplace)

@@ -18,6 +18,7 @@ from rushlight.record.trace import apply
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
+from .creation import full_like_spec
 from .public import public, require_tensor
 from .results import result_type
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
@@ -51,7 +52,7 @@ def unary(
 
 
 def _no_slope(g: Tensor) -> Tensor:
-    return g * 0
+    return full_like_spec(g._value.spec, 0)  # not g * 0: that would be NaN where g is infinite
 
 
 # ---------------------------------------------------------------------------------------------------------------------

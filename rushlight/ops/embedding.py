@@ -159,7 +159,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     `max_norm`, the rows used are first scaled down in place.  Raises IndexError for a row that does not exist.
     Gradients are dense, also with `sparse`.
 
-    >>> F.embedding(torch.tensor([1, 0]), torch.tensor([[1., 2.], [3., 4.]]))
+    >>> torch.nn.functional.embedding(torch.tensor([1, 0]), torch.tensor([[1., 2.], [3., 4.]]))
     tensor([[3., 4.],
             [1., 2.]])
     """
@@ -423,7 +423,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
 
     As many classes as the largest index needs, by default: this looks at the numbers.
 
-    >>> F.one_hot(torch.tensor([1, 0]), 3)
+    >>> torch.nn.functional.one_hot(torch.tensor([1, 0]), 3)
     tensor([[0, 1, 0],
             [1, 0, 0]])
     """

@@ -84,7 +84,7 @@ def _sliding(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> tupl
 def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """The windows of a batch of images as columns: (N, C, H, W) to (N, C * kernel, windows).
 
-    >>> F.unfold(torch.arange(4.).view(1, 1, 2, 2), 2)
+    >>> torch.nn.functional.unfold(torch.arange(4.).view(1, 1, 2, 2), 2)
     tensor([[[0.],
              [1.],
              [2.],

@@ -11,9 +11,10 @@ from typing import Any
 
 from rushlight.core import strided
 from rushlight.record.memory import STRIDED, derive, placement, share, storage_of
+from rushlight.record.operation import Operation
 from rushlight.record.spec import spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Leaf, Storage, Tensor, tensor_of
+from rushlight.record.value import Leaf, Node, Storage, Tensor, tensor_of
 
 from . import view as views
 from .creation import constant, size_of
@@ -45,10 +46,14 @@ def move_to(t: Tensor, view: Tensor) -> Tensor:
     return t
 
 
-def _in_place(name: str, f: Callable[..., Tensor], shown: str | None = None) -> None:
+def _in_place(name: str, f: Callable[..., Tensor], rename: dict[Operation, Operation]) -> None:
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         _check_not_leaf(self)
-        return move_to(self, f(self, *args, **kwargs))
+        view = f(self, *args, **kwargs)
+        node = view._node
+        if isinstance(node, Node) and node.step is not None and node.step.op in rename:
+            view = views.look_at(self, rename[node.step.op], tuple(node.step.attributes.values()))
+        return move_to(self, view)
 
     changed.__name__ = f"{name}_"
     changed.__qualname__ = f"Tensor.{name}_"
@@ -56,12 +61,25 @@ def _in_place(name: str, f: Callable[..., Tensor], shown: str | None = None) -> 
     METHODS[f"{name}_"] = changed
 
 
-_in_place("squeeze", views.squeeze)
-_in_place("unsqueeze", views.unsqueeze)
-_in_place("t", views.t)
-for _name in ("transpose", "swapaxes", "swapdims"):
-    _in_place(_name, views.transpose)
-_in_place("as_strided", views.as_strided)
+def _renamed(op: Operation, node: str) -> dict[Operation, Operation]:
+    """The operation under the node name that PyTorch gives its in-place form."""
+    return {op: views.view_like(op, f"{op.name}_in_place", node)}
+
+
+_TRANSPOSE = _renamed(views.TRANSPOSE, "TransposeBackward1")
+_in_place("unsqueeze", views.unsqueeze, _renamed(views.UNSQUEEZE, "UnsqueezeBackward1"))
+_in_place("t", views.t, _renamed(views.T_OF_MATRIX, "TBackward1"))
+_in_place("transpose", views.transpose, _TRANSPOSE)
+_in_place("swapaxes", views.transpose, _TRANSPOSE)
+_in_place("swapdims", views.transpose, _TRANSPOSE)
+_in_place("as_strided", views.as_strided, {})
+_in_place(
+    "squeeze",
+    views.squeeze,
+    _renamed(views.SQUEEZE, "SqueezeBackward3")
+    | _renamed(views.SQUEEZE_DIM, "SqueezeBackward4")
+    | _renamed(views.SQUEEZE_DIMS, "SqueezeBackward5"),
+)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # resize_

@@ -168,10 +168,14 @@ INDEX_PUT.gradient(_put_gradient)
 # `x[i] = value` off the tape
 
 
+def _lies_as(x: np.ndarray, layout: tuple[int, ...]) -> bool:
+    """Whether the array has these element strides, in dimensions where they matter."""
+    size = x.itemsize
+    return x.size == 0 or all(n == 1 or a == b * size for n, a, b in zip(x.shape, x.strides, layout, strict=True))
+
+
 def _set_part(x: np.ndarray, value: Any, offset: int, *, shape: Any, strides: Any, layout: Any) -> np.ndarray:
-    if not x.flags.writeable or (
-        not x.flags.c_contiguous and tuple(s * x.itemsize for s in layout) != x.strides
-    ):
+    if not x.flags.writeable or not _lies_as(x, layout):
         x = laid_out(x, layout)
     flat = memory_of(x, layout)
     if value.__class__ is np.ndarray and value.dtype.kind == "c" and x.dtype.kind != "c":

@@ -162,7 +162,7 @@ def mse_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: An
     """The mean (or sum, or each) of (input - target)**2
     (https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html).
 
-    >>> F.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    >>> torch.nn.functional.mse_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(2.)
     """
     if size_average is not None or reduce is not None or reduction not in MODES:
@@ -189,7 +189,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any
             weight: Tensor | None = None) -> Tensor:  # fmt: skip
     """The mean (or sum, or each) of |input - target|.
 
-    >>> F.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    >>> torch.nn.functional.l1_loss(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
     tensor(1.)
     """
     mode = _mode(reduction, size_average, reduce)
@@ -217,7 +217,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = None, redu
                    beta: float = 1.0) -> Tensor:  # fmt: skip
     """0.5 * z**2 / beta where |z| < beta, else |z| - 0.5 * beta, for z = input - target (Girshick 2015).
 
-    >>> F.smooth_l1_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
+    >>> torch.nn.functional.smooth_l1_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
     tensor([0.1250, 2.5000])
     """
     mode = _mode(reduction, size_average, reduce)
@@ -248,7 +248,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
                weight: Tensor | None = None) -> Tensor:  # fmt: skip
     """0.5 * z**2 where |z| <= delta, else delta * (|z| - 0.5 * delta), for z = input - target (Huber 1964).
 
-    >>> F.huber_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
+    >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
     tensor([0.1250, 2.5000])
     """
     mode = _mode(reduction, None, None)
@@ -314,7 +314,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 
     Shapes: input and target the same, with numbers in [0, 1] (RuntimeError otherwise); weight broadcasts to them.
 
-    >>> F.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))
+    >>> torch.nn.functional.binary_cross_entropy(torch.tensor([0.5]), torch.tensor([1.]))
     tensor(0.6931)
     """
     mode = _mode(reduction, size_average, reduce)
@@ -407,7 +407,7 @@ def binary_cross_entropy_with_logits(
 
     Shapes: input and target the same; weight and pos_weight broadcast to them.
 
-    >>> F.binary_cross_entropy_with_logits(torch.tensor([0.]), torch.tensor([1.]))
+    >>> torch.nn.functional.binary_cross_entropy_with_logits(torch.tensor([0.]), torch.tensor([1.]))
     tensor(0.6931)
     """
     mode = _mode(reduction, size_average, reduce)

@@ -38,7 +38,7 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """x where the target is 1, max(0, margin - x) where it is -1.
 
-    >>> F.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1., -1.]), reduction="none")
+    >>> torch.nn.functional.hinge_embedding_loss(torch.tensor([0.5, 0.5]), torch.tensor([1., -1.]), reduction="none")
     tensor([0.5000, 0.5000])
     """
     apart = where(target.ne(1), (margin - input).clamp_min(0), 0.0)

@@ -410,7 +410,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
     Shapes: input (*, in), weight (out, in) or (in), bias (out); result (*, out).
 
-    >>> F.linear(torch.tensor([[1., 2.]]), torch.tensor([[1., 1.]]))
+    >>> torch.nn.functional.linear(torch.tensor([[1., 2.]]), torch.tensor([[1., 1.]]))
     tensor([[3.]])
     """
     flat = input._value.spec.ndim == 2

@@ -167,7 +167,7 @@ def batch_norm(
     Shapes: input (N, C) or (N, C, *); the other tensors (C).  While training, the running statistics move by
     `momentum` towards the batch's; else they are used in its place.
 
-    >>> F.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True)
+    >>> torch.nn.functional.batch_norm(torch.tensor([[1.], [3.]]), None, None, training=True)
     tensor([[-1.0000],
             [ 1.0000]])
     """
@@ -251,7 +251,7 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
 
     Shapes: input (*, *normalized_shape), weight and bias normalized_shape.
 
-    >>> F.layer_norm(torch.tensor([1., 3.]), (2,))
+    >>> torch.nn.functional.layer_norm(torch.tensor([1., 3.]), (2,))
     tensor([-1.0000,  1.0000])
     """
     dims = _trailing(input, normalized_shape, "layer_norm", ", ")
@@ -360,8 +360,8 @@ FUNCTIONS["instance_norm"] = _instance_norm
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """The input divided by its root mean square over the last dimensions, times `weight` (Zhang and Sennrich 2019).
 
-    >>> F.rms_norm(torch.tensor([1., -1.]), (2,))
-    tensor([ 1.0000, -1.0000])
+    >>> torch.nn.functional.rms_norm(torch.tensor([1., -1.]), (2,))
+    tensor([ 1., -1.])
     """
     dims = _trailing(input, normalized_shape, "rms_norm", "")
     if weight is not None:
@@ -405,7 +405,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """The input divided by its p-norm over `dim`, which counts as at least `eps`.
 
-    >>> F.normalize(torch.tensor([[3., 4.]]))
+    >>> torch.nn.functional.normalize(torch.tensor([[3., 4.]]))
     tensor([[0.6000, 0.8000]])
     """
     norm = input.norm(p, dim, keepdim=True).clamp_min(eps)

@@ -144,7 +144,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     `pad` lists (before, behind) for the last dimension, then for the one before it, and so on; negative sizes cut off.
     Modes: "constant" (with `value`, 0 by default), "reflect", "replicate" and "circular".
 
-    >>> F.pad(torch.tensor([1, 2]), (1, 2))
+    >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))
     tensor([0, 1, 2, 0, 0])
     """
     sizes = tuple(int(p) for p in pad)

@@ -12,6 +12,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -288,19 +289,20 @@ _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 
 def _each(value: Any, dims: int, function: str, name: str) -> Ints:
-    if isinstance(value, int):
-        return (value,) * dims
-    found = tuple(int(v) for v in value)
+    found = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),)
     if len(found) == 1:
         return found * dims
     if len(found) != dims:
+        if dims == 1 and function == "avg_pool1d":
+            raise RuntimeError(f"{function}() argument '{name}' should contain one int (got {len(found)})")
         if dims == 1:
-            raise RuntimeError(
-                f"{function}() {name} must be an int, list of ints or tuple of ints of size 1 but got size {len(found)}"
-            )
+            kinds = "None, an int, list of ints, or" if name == "stride" else "an int, list of ints or"
+            raise RuntimeError(f"{function}() {name} must be {kinds} tuple of ints of size 1 but got size {len(found)}")
         either = "be either" if name == "dilation" else "either be"
         omitted = "be omitted, " if name == "stride" else ""
         many = f"either {omitted}" if omitted else f"{either} "
+        if function == "avg_pool3d":  # whose messages say it in another way
+            many = omitted
         raise RuntimeError(f"{function}: {name} must {many}a single int, or a tuple of {_WORDS[dims]}")
     return found
 
@@ -315,6 +317,30 @@ def _count(n: int, k: int, s: int, before: int, d: int, ceil_mode: bool) -> int:
     return count
 
 
+def _named(sizes: Ints, stem: str) -> str:
+    """The sizes with PyTorch's letters for their dimensions: `kH: 2 kW: 3`."""
+    return " ".join(f"{stem}{axis}: {n}" for axis, n in zip("THW"[-len(sizes) :], sizes, strict=True))
+
+
+def _check_windows(kernels: Ints, strides: Ints, paddings: Ints, dilations: Ints) -> None:
+    if 0 in strides:
+        raise RuntimeError("stride should not be zero")
+    for k, p, d in zip(kernels, paddings, dilations, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > max((d * (k - 1) + 1) // 2, 0):
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
+                f"dilation={d}"
+            )
+    if any(k <= 0 for k in kernels):
+        raise RuntimeError(f"kernel size should be greater than zero, but got {_named(kernels, 'k')}")
+    if any(s <= 0 for s in strides):
+        raise RuntimeError(f"stride should be greater than zero, but got {_named(strides, 'd')}")
+    if any(d <= 0 for d in dilations):
+        raise RuntimeError(f"dilation should be greater than zero, but got {_named(dilations, 'dilation')}")
+
+
 @functools.lru_cache(maxsize=4096)
 def windows_of(function: str, dims: int, shape: Ints, kernel: Any, stride: Any, padding: Any, dilation: Any,
                ceil_mode: bool) -> Windows:  # fmt: skip
@@ -323,29 +349,19 @@ def windows_of(function: str, dims: int, shape: Ints, kernel: Any, stride: Any, 
     strides = kernels if stride is None or stride == () else _each(stride, dims, function, "stride")
     paddings = _each(padding, dims, function, "padding")
     dilations = _each(dilation, dims, function, "dilation")
-    if any(s <= 0 for s in strides):
-        raise RuntimeError("stride should not be zero")
-    if any(k <= 0 for k in kernels):
-        raise RuntimeError(f"kernel size should be greater than zero, but got kernel_size: {list(kernels)}")
-    if any(d <= 0 for d in dilations):
-        raise RuntimeError(f"dilation should be greater than zero, but got dilation: {list(dilations)}")
-    for k, p, d in zip(kernels, paddings, dilations, strict=True):
-        if p < 0:
-            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
-        if p > (d * (k - 1) + 1) // 2:
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and "
-                f"dilation={d}"
-            )
+    _check_windows(kernels, strides, paddings, dilations)
     out = tuple(
         _count(n, k, s, p, d, ceil_mode)
         for n, k, s, p, d in zip(shape[-dims:], kernels, strides, paddings, dilations, strict=True)
     )
+    if function == "avg_pool3d" and any(n + 2 * p < k for n, p, k in zip(shape[-3:], paddings, kernels, strict=True)):
+        image = " ".join(f"{axis}: {n}" for axis, n in zip("THW", shape[-3:], strict=True))
+        raise RuntimeError(f"input image ({image}) smaller than kernel size ({_named(kernels, 'k')})")
     if any(o < 1 for o in out):
         planes = shape[-dims - 1]
         raise RuntimeError(
             f"Given input size: ({'x'.join(map(str, (planes, *shape[-dims:])))}). Calculated output size: "
-            f"({'x'.join(str(max(o, 0)) for o in (planes, *out))}). Output size is too small"
+            f"({'x'.join(map(str, (planes, *out)))}). Output size is too small"
         )
     return Windows(kernels, strides, paddings, dilations, out)
 
@@ -390,7 +406,7 @@ def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     Shapes: (N, C, H, W) or (C, H, W) to (N, C, H', W').  With `return_indices`, also its position in the flattened
     plane.
 
-    >>> F.max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 2)
+    >>> torch.nn.functional.max_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 2)
     tensor([[[4.]]])
     """
     return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
@@ -403,12 +419,30 @@ def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+def _check_signal(x: Spec, k: int, s: int, p: int, d: int, ceil_mode: bool) -> None:
+    """PyTorch has checks of its own for signals."""
+    for name, n in (("kernel_size", k), ("stride", s), ("dilation", d)):
+        if n <= 0:
+            raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {n}")
+    if p < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {p}")
+    if p > k // 2:
+        raise RuntimeError(
+            f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
+        )
+    count = _count(x.shape[-1], k, s, p, d, ceil_mode)
+    if count <= 0:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {count}")
+    if not x.dtype.is_floating_point:
+        raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{x.dtype.scalar_name}'")
+
+
 @public(method=False, functional=True)
 def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False, return_indices: bool = False) -> Any:  # fmt: skip
     """`max_pool2d` for signals: (N, C, L) or (C, L)."""
     shape = settle(input).spec.shape
-    if len(shape) not in (2, 3):
+    if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
             "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:"
             f"{list(shape)}"
@@ -417,14 +451,8 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
     (s,) = (k,) if stride is None or stride == [] or stride == () else _each(stride, 1, "max_pool1d", "stride")
     (p,) = _each(padding, 1, "max_pool1d", "padding")
     (d,) = _each(dilation, 1, "max_pool1d", "dilation")
-    if p > k // 2:
-        raise RuntimeError(
-            f"max_pool1d() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}"
-        )
-    if s > 0 and d > 0 and k > 0 and _count(shape[-1], k, s, p, d, ceil_mode) < 1:
-        raise RuntimeError(
-            f"max_pool1d() Invalid computed output size: {max(_count(shape[-1], k, s, p, d, ceil_mode), 0)}"
-        )
+    if not return_indices:
+        _check_signal(settle(input).spec, k, s, p, d, ceil_mode)
     found = _max(2, input.unsqueeze(-2), (1, k), (1, s), (0, p), (1, d), ceil_mode, return_indices)
     return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
 
@@ -453,8 +481,9 @@ for _dims, _pool in ((1, max_pool1d), (2, max_pool2d), (3, max_pool3d)):
 def _averaged(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include_pad: bool,
               override: int | None) -> Tensor:  # fmt: skip
     spec = settle(input).spec
-    if spec.dtype is dtypes.bool_ or spec.dtype.is_complex:
-        raise NotImplementedError(f"\"avg_pool{dims}d\" not implemented for '{spec.dtype.scalar_name}'")
+    if not spec.dtype.is_floating_point and spec.dtype is not dtypes.int64:
+        kernel_name = "avg_pool3d_out_frame" if dims == 3 else "avg_pool2d"
+        raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{spec.dtype.scalar_name}'")
     if override == 0:
         raise RuntimeError("divisor must be not zero")
     check_shape(spec, dims)
@@ -469,7 +498,7 @@ def avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
                count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:  # fmt: skip
     """The average of each window. Shapes: (N, C, H, W) or (C, H, W) to (N, C, H', W').
 
-    >>> F.avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 2)
+    >>> torch.nn.functional.avg_pool2d(torch.tensor([[[1., 2.], [3., 4.]]]), 2)
     tensor([[[2.5000]]])
     """
     return _averaged(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)

@@ -73,8 +73,8 @@ METHODS["where"] = _where_method
 def _fill_spec(x: Spec, mask: Spec, value: Spec) -> Spec:
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {_c_name(mask.dtype)}")
-    found = broadcast((x, mask), x.dtype)
-    return spec_of(found.shape, x.dtype, found.strides)
+    shape = broadcast((mask, x), x.dtype).shape  # in this order for the error's sake
+    return spec_of(shape, x.dtype, broadcast((x, mask), x.dtype).strides)
 
 
 def _filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:

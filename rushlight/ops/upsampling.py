@@ -268,7 +268,7 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     Shapes: (N, C, L), (N, C, H, W) or (N, C, D, H, W).  Modes: nearest, nearest-exact, linear, bilinear, bicubic,
     trilinear, lanczos (with `antialias`), area.  `align_corners` lets the corner points stay where they are.
 
-    >>> F.interpolate(torch.tensor([[[1., 2.]]]), scale_factor=2)
+    >>> torch.nn.functional.interpolate(torch.tensor([[[1., 2.]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
     spec = settle(input).spec

@@ -53,6 +53,11 @@ def view_operation(
 _layout_of: dict[Operation, Callable[..., Layout]] = {}
 
 
+def view_like(op: Operation, name: str, node: str) -> Operation:
+    """The same view under another name."""
+    return view_operation(name, node, _layout_of[op], op.kernel, op.rules[op.operands[0]])
+
+
 def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
     """The view as a function of the array alone, as cheap to call as can be."""
     if op is SELECT or op is SLICE:
@@ -128,6 +133,8 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
         view._no_grad_view = True
     if t._inference:
         view._inference = True
+    elif me.inference:  # a view of a normal tensor is a normal tensor
+        view._inference = value.inference = False
     if t._value.inference:
         value.inference = True
     return view
@@ -202,15 +209,15 @@ def _sizes(args: tuple[Any, ...]) -> tuple[int, ...]:
 
 
 @public(function=False)
-def view(input: Tensor, *size: Any) -> Tensor:
+def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Dtype | None = None) -> Tensor:
     """The same memory in another shape, which must fit the strides; or, given a dtype, read as that dtype.
 
     >>> torch.arange(6).view(2, -1).shape
     torch.Size([2, 3])
     """
-    if len(size) == 1 and isinstance(size[0], Dtype):
-        return view_as_dtype(input, size[0])
-    to = _sizes(size)
+    if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype)):
+        return view_as_dtype(input, sizes[0] if dtype is None else dtype)
+    to = _sizes(sizes if size is None else (size,))
     spec = settle(input).spec
     if -1 in to or _product(to) != spec.numel:
         to = tuple(strided.infer_size(to, spec.numel))
@@ -225,14 +232,14 @@ def _product(shape: Sequence[int]) -> int:
 
 
 @public()
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """The same numbers in another shape: a view where the strides allow it, else a copy.
 
     >>> torch.arange(4).reshape(2, 2)
     tensor([[0, 1],
             [2, 3]])
     """
-    to = _sizes(shape)
+    to = _sizes(sizes if shape is None else (shape,))
     spec = settle(input).spec
     if -1 in to or _product(to) != spec.numel:
         to = tuple(strided.infer_size(to, spec.numel))
@@ -292,13 +299,14 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 
 @public(inplace=False)
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
     """Without the dimensions of size 1, or without those among `dim`.
 
     >>> torch.zeros(1, 2, 1).squeeze().shape
     torch.Size([2])
     """
     spec = settle(input).spec
+    dim = axis if dim is None else dim
     wanted = range(spec.ndim) if dim is None else dims_in(dim, spec.ndim)
     gone = tuple(d for d in wanted if spec.ndim and spec.shape[d] == 1)
     kind = SQUEEZE if dim is None else SQUEEZE_DIM if isinstance(dim, int) else SQUEEZE_DIMS
@@ -344,13 +352,13 @@ T_OF_MATRIX = _permuting("t", "TBackward0")
 
 
 @public(inplace=False)
-def permute(input: Tensor, *dims: Any) -> Tensor:
+def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     """The dimensions in another order.
 
     >>> torch.zeros(2, 3, 4).permute(2, 0, 1).shape
     torch.Size([4, 2, 3])
     """
-    order = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
+    order = _sizes(order if dims is None else (dims,))
     spec = settle(input).spec
     strided.permute(spec.shape, spec.strides, 0, order)
     return look_at(input, PERMUTE, (tuple(d % spec.ndim if spec.ndim else 0 for d in order),))
@@ -406,14 +414,14 @@ EXPAND = view_operation("expand", "ExpandBackward0", _expand_layout, _broadcast,
 
 
 @public(function=False)
-def expand(input: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+def expand(input: Tensor, *sizes: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """Dimensions of size 1 repeated to `size` without a copy; -1 keeps a dimension.
 
     >>> torch.tensor([[1], [2]]).expand(2, 2)
     tensor([[1, 1],
             [2, 2]])
     """
-    return look_at(input, EXPAND, (_sizes(size),))
+    return look_at(input, EXPAND, (_sizes(sizes if size is None else (size,)),))
 
 
 @public(function=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pickle import UnpicklingError
@@ -97,16 +98,24 @@ def resolve(module: str, name: str) -> Any:
         return names[full]
     if module == "torch.return_types" and name in RESULT_TYPES:
         return RESULT_TYPES[name]
-    found = _of_ours(module, name) if module.partition(".")[0] in ("torch", "torchvision") else _named_tuple(module, name)
-    if found is not None and (is_named_tuple(found) or any(found is o for o in objects)):
+    found = _of_ours(module, name) if objects else None
+    if found is not None and any(found is o for o in objects):
         return found
-    raise not_allowed(module, name)
+    found = _named_tuple(module, name)
+    if found is None:
+        raise not_allowed(module, name)
+    return found
+
+
+#: Where classes of ours lie that a program may declare safe, under PyTorch's names.
+_OURS = re.compile(r"torch\.(nn|optim|utils\.data)(\.[a-z][a-z0-9_]*)*|torchvision(\.[a-z][a-z0-9_]*)*")
 
 
 def _of_ours(module: str, name: str) -> Any:
-    """A name of PyTorch's that is one of ours too; only modules of Rushlight itself are imported for it."""
-    with contextlib.suppress(ImportError, AttributeError):
-        return getattr(importlib.import_module(rushlight_path(module)), name)
+    """A name of PyTorch's that is one of ours too; only these modules of Rushlight itself are imported for it."""
+    if _OURS.fullmatch(module) and name.isidentifier():
+        with contextlib.suppress(ImportError, AttributeError):
+            return getattr(importlib.import_module(rushlight_path(module)), name)
     return None
 
 

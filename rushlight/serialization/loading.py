@@ -104,11 +104,19 @@ def load(
     encoding = pickle_load_args.get("encoding", "utf-8")
     mapping = Mapping(map_location)
     mapped = _Defaults.mmap if mmap is None else mmap
-    if isinstance(f, (str, os.PathLike)):
-        with open(f, "rb") as file:
-            return _load(file, mapping, encoding, mapped)
-    if mapped:
-        raise ValueError("f must be a file path in order to use the mmap argument")
+    try:
+        if isinstance(f, (str, os.PathLike)):
+            with open(f, "rb") as file:
+                return _load(file, mapping, encoding, mapped)
+        if mapped:
+            raise ValueError("f must be a file path in order to use the mmap argument")
+        return _load_at_position(f, mapping, encoding)
+    except UnpicklingError as error:
+        raise UnpicklingError(f"Weights only load failed. {error}") from error
+
+
+def _load_at_position(f: Any, mapping: Mapping, encoding: str) -> Any:
+    """Loads from an open file, whose position stays as it was if that fails."""
     _check_seekable(f)
     start = f.tell()
     try:
@@ -304,7 +312,7 @@ class LegacyReader:
             magic = self._unpickle()
         except (UnpicklingError, EOFError) as error:
             raise UnpicklingError(
-                f"Weights only load failed: this is not a file that torch.save wrote, or it is damaged ({error})"
+                f"this is not a file that torch.save wrote, or it is damaged ({error})"
             ) from error
         if type(magic) is not int or magic != MAGIC_NUMBER:
             raise RuntimeError("Invalid magic number; corrupt file? (It is a pickle, but torch.save did not write it.)")

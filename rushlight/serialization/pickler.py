@@ -11,20 +11,29 @@ import importlib
 import io
 import pickle
 import types
-import warnings
 from collections import OrderedDict
 from typing import Any
 
 import numpy as np
 
+from rushlight.core.device import device
 from rushlight.core.dtype import dtype
 from rushlight.core.generator import Generator
 from rushlight.core.layout import layout
 from rushlight.core.missing import pytorch_path
+from rushlight.core.size import Size
 from rushlight.core.strided import is_non_overlapping_and_dense
 from rushlight.nn.module import Module
-from rushlight.nn.parameter import Buffer, Parameter, UninitializedTensorMixin, _rebuild_parameter
-from rushlight.nn.parameter import _rebuild_parameter_with_state as rebuild_parameter_with_state
+from rushlight.nn.parameter import (
+    Buffer,
+    Parameter,
+    UninitializedBuffer,
+    UninitializedParameter,
+    UninitializedTensorMixin,
+    _is_internal,
+    _rebuild_parameter,
+    _rebuild_parameter_with_state,
+)
 from rushlight.ops.results import Named
 from rushlight.record.memory import memory_of, placement, storage_of
 from rushlight.record.trace import realize, settle
@@ -32,12 +41,6 @@ from rushlight.record.value import Tensor, tensor_of
 from rushlight.tensor.storage import TypedStorage, UntypedStorage
 
 from .storages import STORAGE_NAMES
-
-WHOLE_MODULE = (
-    "This file will hold a whole module ({name}), that is, code by name. PyTorch may load it with weights_only=False; "
-    "Rushlight reads only data. Save module.state_dict() instead: load it with model.load_state_dict(torch.load(...))."
-)
-
 
 class TorchGlobal:
     """A name of PyTorch's, written as a global."""
@@ -61,12 +64,17 @@ STORAGES = {d: TorchGlobal("torch", name) for d, name in STORAGE_NAMES.items()}
 #: Objects of ours whose name in PyTorch does not follow from where they lie.
 NAMES: dict[Any, tuple[str, str]] = {
     Tensor: ("torch", "Tensor"),
+    Size: ("torch", "Size"),
+    device: ("torch", "device"),
+    Parameter: ("torch.nn.parameter", "Parameter"),
+    UninitializedParameter: ("torch.nn.parameter", "UninitializedParameter"),
+    UninitializedBuffer: ("torch.nn.parameter", "UninitializedBuffer"),
     _rebuild_parameter: ("torch._utils", "_rebuild_parameter"),
-    rebuild_parameter_with_state: ("torch._utils", "_rebuild_parameter_with_state"),
+    _rebuild_parameter_with_state: ("torch._utils", "_rebuild_parameter_with_state"),
 }
 
-#: Where else PyTorch shows what we keep in files of our own, the likeliest first.
-SHOWN_IN = ("rushlight", "rushlight.nn", "rushlight.nn.functional", "rushlight.optim", "rushlight.optim.lr_scheduler")
+#: Where PyTorch shows what we keep in files of our own, the likeliest first.
+SHOWN_IN = ("rushlight.nn", "rushlight.nn.functional", "rushlight.optim", "rushlight.optim.lr_scheduler", "rushlight")
 
 
 class Memory:
@@ -103,7 +111,7 @@ class Pickler(pickle._Pickler):
         self.storages: list[Memory] = []
         self.legacy = legacy  # PyTorch's older format describes storages by one field more
         self._by_cell: dict[int, Memory] = {}
-        self._warned = False
+        self.whole_module: str | None = None  # the first module that is written as such
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, UntypedStorage):
@@ -123,9 +131,8 @@ class Pickler(pickle._Pickler):
             return GENERATOR, (obj.device,), (obj.initial_seed(), None, obj.get_state())
         if isinstance(obj, Named):
             return type(obj), (tuple(obj), {})
-        if isinstance(obj, Module) and not self._warned:
-            self._warned = True
-            warnings.warn(WHOLE_MODULE.format(name=type(obj).__name__), UserWarning, stacklevel=2)
+        if isinstance(obj, Module) and self.whole_module is None:
+            self.whole_module = type(obj).__name__
         return NotImplemented
 
     # -- tensors
@@ -146,6 +153,8 @@ class Pickler(pickle._Pickler):
     def _plain(self, t: Tensor) -> tuple[TorchGlobal, tuple[Any, ...]]:
         memory, (shape, strides, offset, kind) = self._memory(t)
         typed = kind in STORAGES
+        if self.legacy and not typed:
+            raise NotImplementedError(f"PyTorch's older file format (_use_new_zipfile_serialization=False) has no {kind}")
         hooks: OrderedDict[Any, Any] = OrderedDict()
         args = StorageReference(memory, typed), offset, shape, strides, bool(t.requires_grad), hooks
         return (REBUILD_V2, args) if typed else (REBUILD_V3, (*args, kind))
@@ -195,8 +204,10 @@ class Pickler(pickle._Pickler):
 
 def _own_attributes(t: Tensor) -> dict[str, Any]:
     """What the program has set on a tensor."""
-    inner = Tensor.__annotations__
-    return {name: v for name, v in vars(t).items() if name not in inner and not (name == "persistent" and isinstance(t, Buffer))}
+    own = {name: value for name, value in vars(t).items() if not _is_internal(name)}
+    if isinstance(t, Buffer):
+        own.pop("persistent", None)
+    return own
 
 
 def _torch_name(obj: Any) -> tuple[str, str] | None:
@@ -213,13 +224,13 @@ def _torch_name(obj: Any) -> tuple[str, str] | None:
     name = obj.__qualname__
     if isinstance(obj, type) and issubclass(obj, Named):
         return "torch.return_types", name
-    for place in (*_packages(module), *SHOWN_IN):
+    for place in (*SHOWN_IN, *_packages(module)):
         if getattr(importlib.import_module(place), name, None) is obj:
             return pytorch_path(place), name
     raise pickle.PicklingError(f"Can't pickle {obj!r}: PyTorch has no name for {module}.{name}")
 
 
 def _packages(module: str) -> list[str]:
-    """The module, and the packages around it from the inside out, without the root."""
+    """The packages around a module from the outside in, without the root, and the module."""
     parts = module.split(".")
-    return [".".join(parts[:n]) for n in range(len(parts), 1, -1)]
+    return [".".join(parts[:n]) for n in range(2, len(parts) + 1)]

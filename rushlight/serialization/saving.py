@@ -13,6 +13,7 @@ import pickle
 import secrets
 import struct
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -24,6 +25,11 @@ from .pickler import Pickler
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
 DEFAULT_PROTOCOL = 2
+
+WHOLE_MODULE = (
+    "This file will hold a whole module ({name}), that is, code by name. PyTorch may load it with weights_only=False; "
+    "Rushlight reads only data. Save module.state_dict() instead: load it with model.load_state_dict(torch.load(...))."
+)
 
 
 def save(
@@ -63,7 +69,7 @@ def save(
         byteorder = not _disable_byteorder_record
         _write(f, lambda file, name: write_archive(file, name, pickled, arrays, byteorder))
     else:
-        parts = list(_legacy_parts(obj, pickle_protocol))
+        parts = _legacy_parts(obj, pickle_protocol)
         _write(f, lambda file, name: file.writelines(parts))
 
 
@@ -79,9 +85,11 @@ def _dump(pickler: Pickler, obj: object) -> None:
         pickler.dump(obj)
     except RecursionError:
         raise pickle.PicklingError("the object nests too deeply to be saved") from None
+    if pickler.whole_module is not None:
+        warnings.warn(WHOLE_MODULE.format(name=pickler.whole_module), UserWarning, stacklevel=4)
 
 
-def _legacy_parts(obj: object, protocol: int) -> Iterator[Any]:
+def _legacy_parts(obj: object, protocol: int) -> list[Any]:
     """The older format: four pickles, the keys, and each storage after its length."""
     file = io.BytesIO()
     sizes = {"short": 2, "int": 4, "long": 4}
@@ -91,10 +99,10 @@ def _legacy_parts(obj: object, protocol: int) -> Iterator[Any]:
     pickler = Pickler(file, protocol, legacy=True)
     _dump(pickler, obj)
     pickle.dump([memory.key for memory in pickler.storages], file, protocol)
-    yield file.getvalue()
+    parts: list[Any] = [file.getvalue()]
     for memory in pickler.storages:
-        yield struct.pack("<q", memory.flat.size // memory.kind.itemsize)
-        yield memory.flat.data
+        parts += [struct.pack("<q", memory.flat.size // memory.kind.itemsize), memory.flat.data]
+    return parts
 
 
 def _write(f: Any, write: Callable[[IO[bytes], str], None]) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.core.strided import extent, is_non_overlapping_and_dense
+from rushlight.core.strided import contiguous_strides, extent, is_non_overlapping_and_dense
 from rushlight.ops.creation import make_leaf, wrap
 from rushlight.record.memory import look, share, storage_of
 from rushlight.record.spec import spec_of
@@ -116,8 +116,12 @@ def rebuilt(storage: Any, offset: Any, size: Any, stride: Any, kind: Dtype | Non
 
 
 def _value(flat: np.ndarray, view: Any) -> Any:
-    shape, strides, _, kind = view
-    return value_holding(look(flat, view), spec_of(shape, kind, strides))
+    shape, strides, offset, kind = view
+    if strides == contiguous_strides(shape) and flat.dtype == kind.numpy:
+        array = flat[offset : offset + math.prod(shape)].reshape(shape)
+    else:
+        array = look(flat, view)
+    return value_holding(array, spec_of(shape, kind, strides))
 
 
 def _covers(storage: LoadedStorage, view: Any) -> bool:

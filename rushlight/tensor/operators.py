@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.ops.arithmetic import add, div, floor_divide, mul, pow, remainder, sub
+from rushlight.ops.arithmetic import add, div, floor_divide, mul, pow, remainder, reversed_div, rsub, sub
 from rushlight.ops.matmul import matmul
 from rushlight.ops.public import METHODS, attach
 from rushlight.record.trace import realize, settle
@@ -58,6 +58,8 @@ for _name, _method in (("and", "bitwise_and"), ("or", "bitwise_or"), ("xor", "bi
                        ("lshift", "bitwise_left_shift"), ("rshift", "bitwise_right_shift")):  # fmt: skip
     _binary(f"__{_name}__", METHODS[_method])
     _binary(f"__r{_name}__", METHODS[_method], swapped=True)
+_binary("__rsub__", lambda other, self: rsub(self, other), swapped=True)
+_binary("__rtruediv__", lambda other, self: reversed_div(self, other), swapped=True)
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     _binary(f"__{_name}__", METHODS[_name])
 

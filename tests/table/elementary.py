@@ -47,7 +47,7 @@ CASES = [
     *[Case(name, None, [np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.5])], getattr(np, name), gradient=False)
       for name in ("signbit", "isnan", "isinf", "isfinite", "isposinf", "isneginf", "isreal")],
     Case("positive", None, [(3,)], np.positive, dtypes={"int64": "int64", "bool": None}),
-    _function("deg2rad"), _function("rad2deg"),
+    *[_function(name, dtypes={"int64": "float32", "complex64": None}) for name in ("deg2rad", "rad2deg")],
     Case("atan2", None, [(2, 3), (3,)], np.arctan2, inplace=True, out=True),
     Case("hypot", None, [(2, 3), (3,)], np.hypot, inplace=True, out=True),
     Case("copysign", None, [(6,), (6,)], np.copysign, second=False, inplace=True, out=True),

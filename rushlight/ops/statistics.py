@@ -1,0 +1,217 @@
+"""Statistics of samples and distances of vectors: covariance, correlation, `dist`, `cdist`, `renorm`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import get_default_dtype
+from rushlight.core.strided import broadcast_shapes, normalize_dim
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.trace import apply, realize, settle
+from rushlight.record.value import Tensor
+
+from .arithmetic import conj
+from .elementary import sgn
+from .matmul import matmul
+from .norm import p_norm
+from .public import public
+from .selection import where
+
+
+def _floating(x: Tensor) -> Tensor:
+    kind = x._value.spec.dtype
+    return x if kind.is_floating_point or kind.is_complex else x.to(get_default_dtype())
+
+
+def _weights(w: Tensor | None, name: str, count: int) -> Tensor | None:
+    """fweights or aweights of `cov`, checked."""
+    if w is None:
+        return None
+    spec = settle(w).spec
+    whole = not (spec.dtype.is_floating_point or spec.dtype.is_complex)
+    if spec.ndim > 1:
+        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {spec.ndim} dimensions")
+    if whole != (name == "fweights"):
+        kinds = "integral" if name == "fweights" else "floating point"
+        raise RuntimeError(f"cov(): expected {name} to have {kinds} dtype but got {name} with {spec.dtype.scalar_name} dtype")
+    if spec.numel != count:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got {spec.numel} != {count}"
+        )
+    if spec.numel and bool((realize(w) < 0).any()):
+        raise RuntimeError(f"cov(): {name} cannot be negative")
+    return w
+
+
+@public()
+def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    """The covariance matrix of variables (rows) over observations (columns); the variance of a vector.
+
+    https://pytorch.org/docs/stable/generated/torch.cov.html
+
+    >>> torch.cov(torch.tensor([[0., 2.], [2., 0.]]))
+    tensor([[ 2., -2.],
+            [-2.,  2.]])
+    """
+    spec = settle(input).spec
+    if spec.ndim > 2:
+        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {spec.ndim} dimensions")
+    if spec.dtype is dtypes.bool_:
+        raise RuntimeError("cov(): bool dtype is not supported for input")
+    x = _floating(input)
+    x = x if spec.ndim == 2 else x.reshape(1, -1)
+    count = x._value.spec.shape[1]
+    w = _joint_weights(_weights(fweights, "fweights", count), _weights(aweights, "aweights", count))
+    degrees = _degrees(count, w, fweights, aweights, correction)
+    average = x.sum(1, keepdim=True) / count if w is None else (x * w).sum(1, keepdim=True) / w.sum()
+    off = x - average
+    weighted = off if w is None else off * w
+    found = matmul(weighted, conj(off).t()) / degrees
+    return found if spec.ndim == 2 else found.reshape(())
+
+
+def _joint_weights(f: Tensor | None, a: Tensor | None) -> Tensor | None:
+    if f is None or a is None:
+        return f if a is None else a
+    return f * a
+
+
+def _degrees(count: int, w: Tensor | None, f: Tensor | None, a: Tensor | None, correction: int) -> Any:
+    """What the squares are divided by."""
+    if w is None:
+        return max(count - correction, 0)
+    total = w.sum()
+    if a is None:
+        return (total - correction).clamp(min=0)
+    if correction == 0:
+        return total
+    return (total - (w * a).sum() / total * correction).clamp(min=0)
+
+
+@public()
+def corrcoef(input: Tensor) -> Tensor:
+    """The correlation coefficients of variables (rows) over observations (columns), within [-1, 1].
+
+    >>> torch.corrcoef(torch.tensor([[0., 1., 2.], [2., 1., 0.]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
+    """
+    spec = settle(input).spec
+    if spec.ndim > 2:
+        raise RuntimeError(
+            f"corrcoef(): expected input to have two or fewer dimensions but got an input with {spec.ndim} dimensions"
+        )
+    c = cov(input)
+    if c.dim() == 0:
+        return c / c
+    deviation = c.diagonal()
+    deviation = (deviation.real if deviation.is_complex() else deviation).sqrt()
+    found = c / deviation.unsqueeze(1) / deviation.unsqueeze(0)
+    if not found.is_complex():
+        return found.clamp(-1, 1)
+    from .complex import complex as join
+
+    return join(found.real.clamp(-1, 1), found.imag.clamp(-1, 1))
+
+
+@public()
+def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
+    """The p-norm of `input - other`.
+
+    >>> torch.dist(torch.tensor([3., 0.]), torch.tensor([0., 4.]))
+    tensor(5.)
+    """
+    return p_norm(input - other, p, None, False)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# All distances between two sets of vectors
+
+
+def _cdist_spec(x: Spec, y: Spec, *, p: float) -> Spec:
+    batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    return spec_of((*batch, x.shape[-2], y.shape[-2]), x.dtype)
+
+
+def _cdist(x: np.ndarray, y: np.ndarray, *, p: float) -> np.ndarray:
+    apart = np.abs(x[..., :, None, :] - y[..., None, :, :])
+    if p == 2:
+        return np.sqrt(np.sum(apart * apart, axis=-1))
+    if p == 0:
+        return np.sum(apart != 0, axis=-1).astype(x.dtype)
+    if math.isinf(p):
+        return np.max(apart, axis=-1, initial=0)
+    number = x.dtype.type
+    return np.power(np.sum(np.power(apart, number(p)), axis=-1), number(1 / p)) if p != 1 else np.sum(apart, axis=-1)
+
+
+def _cdist_gradient(g: Tensor, needs: Any, x: Tensor, y: Tensor, result: Tensor, p: float) -> tuple[Tensor | None, ...]:
+    """Of |x_i - y_j|_p in x_i, summed over j (and the other way round)."""
+    apart = x.unsqueeze(-2) - y.unsqueeze(-3)
+    slope = _slope(apart, result.unsqueeze(-1), p) * g.unsqueeze(-1)
+    return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None
+
+
+def _slope(apart: Tensor, size: Tensor, p: float) -> Tensor:
+    if p == 0:
+        return apart * 0
+    if p == 1:
+        return sgn(apart)
+    if p == 2:
+        return where(size == 0, 0, apart / size)
+    if math.isinf(p):
+        return sgn(apart) * (apart.abs() == size)
+    steep = where(apart == 0, 0, sgn(apart) * apart.abs() ** (p - 1))
+    return where(size == 0, 0, steep / size ** (p - 1))
+
+
+CDIST = operation("cdist", _cdist_spec, _cdist)
+CDIST.gradient(_cdist_gradient)
+
+
+@public(method=False)
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
+    """The p-norm distances between all rows of x1 (..., P, M) and x2 (..., R, M): (..., P, R).
+
+    https://pytorch.org/docs/stable/generated/torch.cdist.html
+    """
+    a, b = settle(x1).spec, settle(x2).spec
+    for spec, name in ((a, "X1"), (b, "X2")):
+        if not spec.dtype.is_floating_point:
+            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {spec.dtype.scalar_name}")
+    if a.ndim < 2 or b.ndim < 2:
+        raise RuntimeError(f"cdist only supports at least 2D tensors, X{1 if a.ndim < 2 else 2} got: {min(a.ndim, b.ndim)}D")
+    if a.shape[-1] != b.shape[-1]:
+        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}")
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    return apply(CDIST, (x1, x2), (p,))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bounded norms
+
+
+@public(inplace=True, out=True)
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """Slices along `dim` scaled down so that no p-norm exceeds `maxnorm`.
+
+    >>> torch.renorm(torch.tensor([[3., 4.], [0.3, 0.4]]), 2, 0, 1.)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    spec = settle(input).spec
+    if p <= 0:
+        raise RuntimeError("renorm: non-positive-norm not supported")
+    if spec.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {spec.ndim} dimensions")
+    if maxnorm < 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    at = normalize_dim(dim, spec.ndim)
+    norms = p_norm(input, p, [d for d in range(spec.ndim) if d != at], True)
+    return input * where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
