@@ -3,7 +3,8 @@
 A sample x of a distribution with cumulative function F(x; a) moves with its parameter so that F stays the same:
 dx/da = -(dF/da) / (dF/dx) (M. Figurnov et al., "Implicit reparameterization gradients", NeurIPS 2018). F and dF/da are
 computed here in double precision from series and continued fractions whose terms are differentiated one by one
-(R. J. Moore, Algorithm AS 187, Applied Statistics 31, 1982), so they agree with PyTorch's polynomials to their accuracy.
+(R. J. Moore, Algorithm AS 187, Applied Statistics 31, 1982), so they agree with PyTorch's polynomials to the
+latters' accuracy.
 `standard_gamma` and `sample_dirichlet` are `torch._standard_gamma` and `torch._sample_dirichlet`: PyTorch's numbers.
 """
 

@@ -249,7 +249,8 @@ def _uniform(p: Uniform, q: Uniform) -> Tensor:
 def _one_exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
     if type(p) is not type(q):
         raise NotImplementedError(
-            "The cross KL-divergence between different exponential families cannot be computed using Bregman divergences"
+            "The cross KL-divergence between different exponential families cannot be "
+            "computed using Bregman divergences"
         )
     mine = [t.detach().requires_grad_() for t in p._natural_params]
     theirs = q._natural_params

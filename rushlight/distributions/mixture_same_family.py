@@ -15,7 +15,8 @@ __all__ = ["MixtureSameFamily"]
 
 
 class MixtureSameFamily(Distribution):
-    """The components stand along the last batch dimension of `component_distribution`; `mixture_distribution` chooses."""
+    """The components stand along the last batch dimension of `component_distribution`; `mixture_distribution`
+    chooses."""
 
     arg_constraints: dict[str, Any] = {}  # type: ignore[assignment]
 

@@ -1,22 +1,16 @@
-"""Statistics of samples and distances of vectors: covariance, correlation, `dist`, `cdist`, `renorm`."""
+"""Statistics of samples, and bounds on norms: covariance, correlation, `dist`, `renorm`."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
-
-import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
-from rushlight.core.strided import broadcast_shapes, normalize_dim
-from rushlight.record.operation import operation
-from rushlight.record.spec import Spec, spec_of
-from rushlight.record.trace import apply, realize, settle
+from rushlight.core.strided import normalize_dim
+from rushlight.record.trace import realize, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
-from .elementary import sgn
 from .matmul import matmul
 from .norm import p_norm
 from .public import public
@@ -72,7 +66,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     off = x - average
     weighted = off if w is None else off * w
     found = matmul(weighted, conj(off).t()) / degrees
-    return found if spec.ndim == 2 else found.reshape(())
+    return found.reshape(()) if found._value.spec.numel == 1 else found
 
 
 def _joint_weights(f: Tensor | None, a: Tensor | None) -> Tensor | None:
@@ -127,70 +121,6 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     tensor(5.)
     """
     return p_norm(input - other, p, None, False)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# All distances between two sets of vectors
-
-
-def _cdist_spec(x: Spec, y: Spec, *, p: float) -> Spec:
-    batch = broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    return spec_of((*batch, x.shape[-2], y.shape[-2]), x.dtype)
-
-
-def _cdist(x: np.ndarray, y: np.ndarray, *, p: float) -> np.ndarray:
-    apart = np.abs(x[..., :, None, :] - y[..., None, :, :])
-    if p == 2:
-        return np.sqrt(np.sum(apart * apart, axis=-1))
-    if p == 0:
-        return np.sum(apart != 0, axis=-1).astype(x.dtype)
-    if math.isinf(p):
-        return np.max(apart, axis=-1, initial=0)
-    number = x.dtype.type
-    return np.power(np.sum(np.power(apart, number(p)), axis=-1), number(1 / p)) if p != 1 else np.sum(apart, axis=-1)
-
-
-def _cdist_gradient(g: Tensor, needs: Any, x: Tensor, y: Tensor, result: Tensor, p: float) -> tuple[Tensor | None, ...]:
-    """Of |x_i - y_j|_p in x_i, summed over j (and the other way round)."""
-    apart = x.unsqueeze(-2) - y.unsqueeze(-3)
-    slope = _slope(apart, result.unsqueeze(-1), p) * g.unsqueeze(-1)
-    return slope.sum(-2) if needs[0] else None, -slope.sum(-3) if needs[1] else None
-
-
-def _slope(apart: Tensor, size: Tensor, p: float) -> Tensor:
-    if p == 0:
-        return apart * 0
-    if p == 1:
-        return sgn(apart)
-    if p == 2:
-        return where(size == 0, 0, apart / size)
-    if math.isinf(p):
-        return sgn(apart) * (apart.abs() == size)
-    steep = where(apart == 0, 0, sgn(apart) * apart.abs() ** (p - 1))
-    return where(size == 0, 0, steep / size ** (p - 1))
-
-
-CDIST = operation("cdist", _cdist_spec, _cdist)
-CDIST.gradient(_cdist_gradient)
-
-
-@public(method=False)
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = "use_mm_for_euclid_dist_if_necessary") -> Tensor:
-    """The p-norm distances between all rows of x1 (..., P, M) and x2 (..., R, M): (..., P, R).
-
-    https://pytorch.org/docs/stable/generated/torch.cdist.html
-    """
-    a, b = settle(x1).spec, settle(x2).spec
-    for spec, name in ((a, "X1"), (b, "X2")):
-        if not spec.dtype.is_floating_point:
-            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {spec.dtype.scalar_name}")
-    if a.ndim < 2 or b.ndim < 2:
-        raise RuntimeError(f"cdist only supports at least 2D tensors, X{1 if a.ndim < 2 else 2} got: {min(a.ndim, b.ndim)}D")
-    if a.shape[-1] != b.shape[-1]:
-        raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]}")
-    if p < 0:
-        raise RuntimeError("cdist only supports non-negative p values")
-    return apply(CDIST, (x1, x2), (p,))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def _offer(f: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
                requires_grad: bool = False, **parameters: Any) -> Tensor:  # fmt: skip
         if M < 0:
             raise ValueError(f"{name} requires non-negative window length, got M={M}")
-        found = f(M, not sym, *args, **parameters) if M else np.zeros(0)
+        found = f(M, not sym, *args, **parameters) if M > 1 else np.ones(M)
         return _made(found, dtype, device, requires_grad, name)
 
     window.__name__ = window.__qualname__ = name
