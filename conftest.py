@@ -14,6 +14,9 @@ import pytest
 
 import rushlight
 
+# Programs that need PyTorch: they write the fixtures, and are no tests.
+collect_ignore_glob = ["tests/expected/checkpoints/*.py"]
+
 
 @pytest.fixture(autouse=True)
 def seeded(doctest_namespace: dict[str, Any]) -> None:

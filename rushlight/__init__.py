@@ -48,6 +48,8 @@ _LAZY = {
     **{name: f"rushlight.{name}" for name in _NAMESPACES},
     **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
+    "is_anomaly_enabled": "rushlight.autograd.anomaly:is_anomaly_enabled",
+    "is_anomaly_check_nan_enabled": "rushlight.autograd.anomaly:is_anomaly_check_nan_enabled",
     "save": "rushlight.serialization:save",
     "load": "rushlight.serialization:load",
     "install": "rushlight.cli.alias:install",

@@ -52,6 +52,16 @@ class set_detect_anomaly:
         tracing.new_node_hook, gradient.anomaly_check = self.before
 
 
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return gradient.anomaly_check is not None
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether NaN in a gradient is an error while anomaly detection is on."""
+    return gradient.anomaly_check is not _no_check
+
+
 def _no_check(node: Node, found: Sequence[Any]) -> None:
     """The pass is walked node by node, but NaN is allowed."""
 

@@ -32,7 +32,7 @@ class TransformedDistribution(Distribution):
         shape = whole.forward_shape(base_shape)
         expanded = whole.inverse_shape(shape)
         if base_shape != expanded:
-            lead = len(base_shape) - len(base_distribution.event_shape)
+            lead = len(expanded) - len(base_distribution.event_shape)
             base_distribution = base_distribution.expand(expanded[:lead])
         extra = whole.domain.event_dim - len(base_distribution.event_shape)
         self.base_dist = Independent(base_distribution, extra) if extra > 0 else base_distribution

@@ -16,6 +16,7 @@ from . import (  # noqa: E402
     construct,  # noqa: F401
     conversion,  # noqa: F401
     display,  # noqa: F401
+    exchange,  # noqa: F401
     indexing,  # noqa: F401
     legacy,  # noqa: F401
     numpy_bridge,  # noqa: F401

@@ -194,12 +194,6 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
 
 
 @method
-def is_shared(self: Tensor) -> bool:
-    """Whether the memory is shared between processes."""
-    return False
-
-
-@method
 def is_inference(self: Tensor) -> bool:
     """Whether the tensor was made in inference mode."""
     return self._inference

@@ -2,4 +2,4 @@
 
 from rushlight.core.missing import missing
 
-__getattr__ = missing(__name__, {"data": "rushlight.utils.data"})
+__getattr__ = missing(__name__, {"data": "rushlight.utils.data", "dlpack": "rushlight.utils.dlpack"})
