@@ -24,4 +24,4 @@ def seeded(doctest_namespace: dict[str, Any]) -> None:
     random.seed(0)
     np.random.seed(0)
     rushlight.manual_seed(0)
-    doctest_namespace.update(rushlight=rushlight, torch=rushlight)
+    doctest_namespace.update(rushlight=rushlight, torch=rushlight, F=rushlight.nn.functional)

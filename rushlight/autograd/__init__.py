@@ -146,5 +146,5 @@ __getattr__ = missing(
         for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")
     }
     | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
-    | {name: f"rushlight.autograd.gradcheck:{name}" for name in ("gradcheck", "gradgradcheck")},
+    | {name: f"rushlight.autograd.finite_differences:{name}" for name in ("gradcheck", "gradgradcheck")},
 )

@@ -13,8 +13,8 @@ __all__ = ["ConstraintRegistry", "biject_to", "transform_to"]
 class ConstraintRegistry:
     """A table from classes of constraints to functions that make a transform from a constraint.
 
-    >>> transform_to(constraints.positive)
-    ExpTransform()
+    >>> transform_to(constraints.simplex)
+    SoftmaxTransform()
     """
 
     def __init__(self) -> None:
@@ -75,20 +75,16 @@ def _independently(registry: ConstraintRegistry) -> Callable[[Any], Any]:
 
 
 _everywhere(constraints.real, lambda _: transforms.identity_transform)
-_everywhere(constraints.positive, lambda c: transforms.ExpTransform() if _is_zero(c.lower_bound) else _to_lower(c))
-_everywhere(constraints.nonnegative, lambda c: transforms.ExpTransform() if _is_zero(c.lower_bound) else _to_lower(c))
+_everywhere(constraints.positive, _to_lower)
+_everywhere(constraints.nonnegative, _to_lower)
 _everywhere(constraints.less_than, _to_upper)
 _everywhere(constraints.interval, _to_interval)
 _everywhere(constraints.half_open_interval, _to_interval)
-_everywhere(constraints.lower_cholesky, lambda _: transforms.LowerCholeskyTransform())
+transform_to.register(constraints.lower_cholesky, lambda _: transforms.LowerCholeskyTransform())
 _everywhere(constraints.corr_cholesky, lambda _: transforms.CorrCholeskyTransform())
-_everywhere(constraints.positive_definite, lambda _: transforms.PositiveDefiniteTransform())
-_everywhere(constraints.positive_semidefinite, lambda _: transforms.PositiveDefiniteTransform())
+transform_to.register(constraints.positive_definite, lambda _: transforms.PositiveDefiniteTransform())
+transform_to.register(constraints.positive_semidefinite, lambda _: transforms.PositiveDefiniteTransform())
 biject_to.register(constraints.independent, _independently(biject_to))
 transform_to.register(constraints.independent, _independently(transform_to))
 biject_to.register(constraints.simplex, lambda _: transforms.StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda _: transforms.SoftmaxTransform())
-
-
-def _is_zero(bound: Any) -> bool:
-    return isinstance(bound, int | float) and bound == 0

@@ -377,7 +377,8 @@ class _Cat(_Several):
 
     def check(self, value: Tensor) -> Tensor:
         assert -value.dim() <= self.dim < value.dim()
-        parts = value.split(self.lengths, self.dim)
+        starts = [sum(self.lengths[:i]) for i in range(len(self.lengths))]
+        parts = [value.narrow(self.dim, start, length) for start, length in zip(starts, self.lengths)]
         return torch.cat([c.check(part) for c, part in zip(self.cseq, parts)], self.dim)
 
 

@@ -47,7 +47,7 @@ class Gamma(ExponentialFamily):
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
         value = standard_gamma(self.concentration.expand(shape)) / self.rate.expand(shape)
-        value.detach().clamp_(min=torch.finfo(value.dtype).tiny)  # so that the logarithm exists; no gradient through it
+        value.data.clamp_(min=torch.finfo(value.dtype).tiny)  # so that the logarithm exists; no gradient through it
         return value
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -70,7 +70,7 @@ def _slope_fraction(a: Array, x: Array) -> Array:
     """
     p_old, r_old, p, r = np.zeros_like(x), np.ones_like(x), np.ones_like(x), x + 1 - a
     dp_old, dr_old, dp, dr = np.zeros_like(x), np.zeros_like(x), np.zeros_like(x), -np.ones_like(x)
-    f = df = np.full_like(x, np.nan)
+    f = df = np.full_like(x, np.inf)
     for k in range(1, _TERMS):
         c, b = -k * (k - a), x + (2 * k + 1) - a
         p_old, p, dp_old, dp = p, b * p + c * p_old, dp, b * dp - p + c * dp_old + k * p_old

@@ -27,6 +27,7 @@ from rushlight.distributions.gumbel import Gumbel
 from rushlight.distributions.half_normal import HalfNormal
 from rushlight.distributions.independent import Independent
 from rushlight.distributions.laplace import Laplace
+from rushlight.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
 from rushlight.distributions.multivariate_normal import MultivariateNormal, mahalanobis
 from rushlight.distributions.normal import Normal
 from rushlight.distributions.one_hot_categorical import OneHotCategorical
@@ -107,14 +108,6 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         )
     _FOUND[pair] = formula
     return formula(p, q)
-
-
-def _infinite_like(tensor: Tensor) -> Tensor:
-    return torch.full_like(tensor, math.inf)
-
-
-def _x_log_x(tensor: Tensor) -> Tensor:
-    return torch.special.xlogy(tensor, tensor)
 
 
 # ---- one family
@@ -216,18 +209,6 @@ def _laplace(p: Laplace, q: Laplace) -> Tensor:
     return -ratio.log() + away / q.scale + ratio * torch.exp(-away / p.scale) - 1
 
 
-@register_kl(MultivariateNormal, MultivariateNormal)
-def _multivariate_normal(p: MultivariateNormal, q: MultivariateNormal) -> Tensor:
-    if p.event_shape != q.event_shape:
-        raise ValueError(
-            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
-        )
-    mine, theirs = p._unbroadcasted_scale_tril, q._unbroadcasted_scale_tril
-    logs = [lower.diagonal(dim1=-2, dim2=-1).log().sum(-1) for lower in (theirs, mine)]
-    trace = torch.linalg.solve_triangular(theirs, mine, upper=False).pow(2).sum((-2, -1))
-    return logs[0] - logs[1] + 0.5 * (trace + mahalanobis(theirs, q.loc - p.loc) - p.event_shape[0])
-
-
 @register_kl(Normal, Normal)
 def _normal(p: Normal, q: Normal) -> Tensor:
     ratio = (p.scale / q.scale).pow(2)
@@ -276,84 +257,120 @@ def _independent(p: Independent, q: Independent) -> Tensor:
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
-# ---- two families
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _multivariate_normals(p: Any, q: Any) -> Tensor:
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            "KL-divergence between two (Low Rank) Multivariate Normals with different event shapes cannot be computed"
+        )
+    mine, theirs = p.scale_tril, q.scale_tril
+    logs = [lower.diagonal(dim1=-2, dim2=-1).log().sum(-1) for lower in (theirs, mine)]
+    trace = torch.linalg.solve_triangular(theirs, mine, upper=False).pow(2).sum((-2, -1))
+    return logs[0] - logs[1] + 0.5 * (trace + mahalanobis(theirs, q.loc - p.loc) - p.event_shape[0])
 
 
-@register_kl(Uniform, Normal)
-def _uniform_normal(p: Uniform, q: Normal) -> Tensor:
-    width = p.high - p.low
-    first = (math.sqrt(math.pi * 2) * q.scale / width).log()
-    return first + ((width.pow(2) / 12) + ((p.high + p.low - 2 * q.loc) / 2).pow(2)) / (2 * q.scale.pow(2))
+# ---- two families: minus the entropy of p, minus the mean of log q
 
 
+@register_kl(Beta, Normal)
+@register_kl(Exponential, Normal)
+@register_kl(Gamma, Normal)
+@register_kl(Gumbel, Normal)
 @register_kl(Laplace, Normal)
-def _laplace_normal(p: Laplace, q: Normal) -> Tensor:
+@register_kl(Uniform, Normal)
+def _to_normal(p: Any, q: Normal) -> Tensor:
     variance = q.scale.pow(2)
-    spread = 0.5 * torch.log(2 * variance / (math.pi * p.scale.pow(2)))
-    return spread + p.scale.pow(2) / variance + 0.5 * (p.loc - q.loc).pow(2) / variance - 1
+    squares = (p.variance + (p.mean - q.loc).pow(2)) / variance
+    return -p.entropy() + 0.5 * (torch.log(2 * math.pi * variance) + squares)
 
 
 @register_kl(Normal, Laplace)
 def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
-    away, ratio = p.loc - q.loc, p.scale / q.scale
+    away = p.loc - q.loc
     z = away / p.scale
-    mean_distance = math.sqrt(2 / math.pi) * p.scale * torch.exp(-0.5 * z.pow(2)) + away * torch.erf(math.sqrt(0.5) * z)
-    return -ratio.log() + mean_distance / q.scale - (0.5 + 0.5 * math.log(math.pi * 0.5))
+    distance = math.sqrt(2 / math.pi) * p.scale * torch.exp(-0.5 * z.pow(2)) + away * torch.erf(math.sqrt(0.5) * z)
+    return -p.entropy() + torch.log(2 * q.scale) + distance / q.scale
+
+
+@register_kl(Beta, Exponential)
+@register_kl(Gamma, Exponential)
+def _to_exponential(p: Any, q: Exponential) -> Tensor:
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
+
+
+@register_kl(Uniform, Exponential)
+def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
+    return torch.where(p.low < 0, math.inf, _to_exponential(p, q))
+
+
+def _to_gamma(p: Any, q: Gamma, mean_log: Tensor) -> Tensor:
+    a = q.concentration
+    return -p.entropy() - a * q.rate.log() + a.lgamma() - (a - 1) * mean_log + q.rate * p.mean
+
+
+@register_kl(Beta, Gamma)
+def _beta_gamma(p: Beta, q: Gamma) -> Tensor:
+    total = p.concentration1 + p.concentration0
+    return _to_gamma(p, q, p.concentration1.digamma() - total.digamma())
 
 
 @register_kl(Exponential, Gamma)
 def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
-    ratio = q.rate / p.rate
-    rest = ratio + q.concentration.lgamma() + q.concentration * euler_constant - (1 + euler_constant)
-    return -q.concentration * torch.log(ratio) + rest
+    return _to_gamma(p, q, -euler_constant - p.rate.log())
+
+
+def _mean_log(low: Tensor, high: Tensor) -> Tensor:
+    """The mean of log x, x uniform on [low, high)."""
+    width = high - low
+    return (torch.special.xlogy(high, high) - torch.special.xlogy(low, low) - width) / width
+
+
+@register_kl(Uniform, Gamma)
+def _uniform_gamma(p: Uniform, q: Gamma) -> Tensor:
+    return torch.where(p.low < 0, math.inf, _to_gamma(p, q, _mean_log(p.low, p.high)))
 
 
 @register_kl(Uniform, Beta)
 def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
-    width = p.high - p.low
+    a, b = q.concentration1, q.concentration0
+    density = (a - 1) * _mean_log(p.low, p.high) + (b - 1) * _mean_log(1 - p.high, 1 - p.low)
+    found = a.lgamma() + b.lgamma() - (a + b).lgamma() - density - p.entropy()
+    return torch.where((p.high > 1) | (p.low < 0), math.inf, found)
 
-    def side(low: Tensor, high: Tensor) -> Tensor:
-        return (_x_log_x(high) - _x_log_x(low) - width) / width
 
-    density = (q.concentration1 - 1) * side(p.low, p.high) + (q.concentration0 - 1) * side(1 - p.high, 1 - p.low)
-    normalizer = q.concentration1.lgamma() + q.concentration0.lgamma() - (q.concentration1 + q.concentration0).lgamma()
-    return torch.where((p.high > 1) | (p.low < 0), math.inf, normalizer - density - width.log())
+def _to_gumbel(p: Any, q: Gumbel, mean_exp: Tensor) -> Tensor:
+    """`mean_exp` is the mean of exp((loc - x) / scale)."""
+    return -p.entropy() + q.scale.log() - (q.loc - p.mean) / q.scale + mean_exp
+
+
+@register_kl(Normal, Gumbel)
+def _normal_gumbel(p: Normal, q: Gumbel) -> Tensor:
+    return _to_gumbel(p, q, torch.exp((q.loc - p.loc) / q.scale + 0.5 * (p.scale / q.scale).pow(2)))
+
+
+@register_kl(Uniform, Gumbel)
+def _uniform_gumbel(p: Uniform, q: Gumbel) -> Tensor:
+    ends = torch.exp((q.loc - p.low) / q.scale) - torch.exp((q.loc - p.high) / q.scale)
+    return _to_gumbel(p, q, q.scale / (p.high - p.low) * ends)
+
+
+@register_kl(Gamma, Gumbel)
+def _gamma_gumbel(p: Gamma, q: Gumbel) -> Tensor:
+    shrunk = (1 + 1 / (p.rate * q.scale)).pow(-p.concentration)
+    return _to_gumbel(p, q, torch.exp(q.loc / q.scale) * shrunk)
+
+
+@register_kl(Exponential, Gumbel)
+def _exponential_gumbel(p: Exponential, q: Gumbel) -> Tensor:
+    return _to_gumbel(p, q, torch.exp(q.loc / q.scale) / (1 + 1 / (p.rate * q.scale)))
 
 
 @register_kl(Bernoulli, Poisson)
 def _bernoulli_poisson(p: Bernoulli, q: Poisson) -> Tensor:
     return -p.entropy() - (p.probs * q.rate.log() - q.rate)
-
-
-@register_kl(Poisson, Bernoulli)
-@register_kl(Poisson, Binomial)
-def _poisson_bounded(p: Poisson, q: Any) -> Tensor:
-    return _infinite_like(p.rate)
-
-
-@register_kl(Normal, Beta)
-@register_kl(Normal, Exponential)
-@register_kl(Normal, Gamma)
-@register_kl(Normal, Uniform)
-@register_kl(Laplace, Beta)
-@register_kl(Laplace, Exponential)
-@register_kl(Laplace, Gamma)
-@register_kl(Laplace, Uniform)
-@register_kl(Cauchy, Beta)
-def _beyond_support(p: Any, q: Any) -> Tensor:
-    return _infinite_like(p.loc)
-
-
-@register_kl(Exponential, Beta)
-@register_kl(Exponential, Uniform)
-def _exponential_beyond(p: Exponential, q: Any) -> Tensor:
-    return _infinite_like(p.rate)
-
-
-@register_kl(Gamma, Beta)
-@register_kl(Gamma, Uniform)
-def _gamma_beyond(p: Gamma, q: Any) -> Tensor:
-    return _infinite_like(p.concentration)
 
 
 @register_kl(Beta, Uniform)
@@ -362,20 +379,19 @@ def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
     return torch.where((q.low > p.support.lower_bound) | (q.high < p.support.upper_bound), math.inf, found)
 
 
-@register_kl(Exponential, Normal)
-def _exponential_normal(p: Exponential, q: Normal) -> Tensor:
-    variance, squared = q.scale.pow(2), p.rate.pow(2)
-    spread = 0.5 * torch.log(squared * variance * 2 * math.pi)
-    return spread - 1 + (1 / squared - q.loc / p.rate + 0.5 * q.loc.pow(2)) / variance
+def _beyond_support(p: Any, q: Any) -> Tensor:
+    """p reaches where q has no density."""
+    return torch.full_like(p.mean, math.inf)
 
 
-@register_kl(Gamma, Exponential)
-def _gamma_exponential(p: Gamma, q: Exponential) -> Tensor:
-    return -p.entropy() - q.rate.log() + q.rate * p.concentration / p.rate
-
-
-@register_kl(Gamma, Normal)
-def _gamma_normal(p: Gamma, q: Normal) -> Tensor:
-    variance, a = q.scale.pow(2), p.concentration
-    spread = 0.5 * torch.log(p.rate.pow(2) * variance * 2 * math.pi) - a - a.lgamma() - (1 - a) * a.digamma()
-    return spread + (0.5 * (a.pow(2) + a) / p.rate.pow(2) - q.loc * a / p.rate + 0.5 * q.loc.pow(2)) / variance
+_BEYOND: tuple[tuple[type, tuple[type, ...]], ...] = (
+    (Normal, (Beta, Exponential, Gamma, Uniform)),
+    (Laplace, (Beta, Exponential, Gamma, Uniform)),
+    (Gumbel, (Beta, Exponential, Gamma, Uniform)),
+    (Exponential, (Beta, Uniform)),
+    (Gamma, (Beta, Uniform)),
+    (Poisson, (Bernoulli, Binomial)),
+)
+for _p, _targets in _BEYOND:
+    for _q in _targets:
+        register_kl(_p, _q)(_beyond_support)

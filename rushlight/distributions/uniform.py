@@ -25,15 +25,10 @@ class Uniform(Distribution):
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)
         super().__init__(batch_shape_of(self.low, low, high), validate_args=validate_args)
-        if self._validate_args and not torch.lt(self.low, self.high).all():
-            raise ValueError("Uniform is not defined when low>= high")
 
     @property
     def arg_constraints(self) -> dict[str, Any]:
-        return {
-            "low": constraints.dependent(is_discrete=False, event_dim=0),
-            "high": constraints.dependent(is_discrete=False, event_dim=0),
-        }
+        return {"low": constraints.less_than(self.high), "high": constraints.greater_than(self.low)}
 
     @property
     def mean(self) -> Tensor:

@@ -9,7 +9,7 @@ FAMILIES = """
     creation arithmetic reduction view matmul elementary selection activation softmax index joining
     scatter slices sorting scan repetition triangle reinterpret handle
     masking distinct histogram quantile convolution pooling adaptive_pooling normalization dropout
-    cross_entropy loss margin_loss ctc_loss embedding random norm linalg decomposition matrix_function spectral special window statistics complex padding products
+    cross_entropy loss margin_loss ctc_loss embedding random norm linalg decomposition indefinite matrix_function spectral special window statistics complex padding products
     attention recurrent distance upsampling folding grid
 """.split()
 

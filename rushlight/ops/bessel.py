@@ -1,7 +1,7 @@
 """Modified Bessel functions of the first kind on NumPy arrays, orders 0 and 1, in double precision.
 
-The power series up to 30, where all its terms are positive, and the asymptotic one beyond: NIST Digital Library of Mathematical Functions,
-10.25.2 and 10.40.1 (https://dlmf.nist.gov).
+The power series up to 30, where all its terms are positive, and the asymptotic one beyond: NIST Digital Library of
+Mathematical Functions, 10.25.2 and 10.40.1 (https://dlmf.nist.gov).
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def scaled_i(order: int, x: Any) -> np.ndarray:
 def modified_i(order: int, x: Any) -> np.ndarray:
     """I_order(x) for order 0 or 1."""
     x = np.asarray(x, np.float64)
-    found = scaled_i(order, x) * np.exp(np.abs(x) / 2) * np.exp(np.abs(x) / 2)  # in two steps: exp alone overflows earlier
+    found = (
+        scaled_i(order, x) * np.exp(np.abs(x) / 2) * np.exp(np.abs(x) / 2)
+    )  # in two steps: exp alone overflows earlier
     return np.where(np.isinf(x), np.copysign(np.inf, x) if order else np.inf, found)
 
 

@@ -1,7 +1,8 @@
 """Complex numbers: making them of two real tensors, conjugates and angles.
 
-A conjugate is computed, never a mark on a view, so `resolve_conj` has nothing to do.  Derivatives follow PyTorch's convention: the
-gradient of a real loss is d/da + i d/db (https://pytorch.org/docs/stable/notes/autograd.html#autograd-for-complex-numbers).
+A conjugate is computed, never a mark on a view, so `resolve_conj` has nothing to do. Derivatives follow PyTorch's
+convention: the gradient of a real loss is d/da + i d/db
+(https://pytorch.org/docs/stable/notes/autograd.html#autograd-for-complex-numbers).
 """
 
 from __future__ import annotations
@@ -64,7 +65,6 @@ def adjoint(input: Tensor) -> Tensor:
             f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.dim()}-D tensor."
         )
     return conj(input.transpose(-2, -1))
-
 
 
 # ---------------------------------------------------------------------------------------------------------------------

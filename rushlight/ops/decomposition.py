@@ -1,7 +1,8 @@
-"""Decompositions of matrices: LU, QR, singular values, eigenvalues, and what is made of them (pseudo-inverse, least squares, rank).
+"""Decompositions of matrices: LU, QR, singular values, eigenvalues, and what is made of them (pseudo-inverse, least
+squares, rank).
 
-Kernels are NumPy's LAPACK, batched.  Derivatives that divide by differences of eigenvalues are zero where nothing is asked of the
-degenerate pair, as in https://pytorch.org/docs/stable/generated/torch.linalg.svd.html.
+Kernels are NumPy's LAPACK, batched. Derivatives that divide by differences of eigenvalues are zero where nothing is
+asked of the degenerate pair, as in https://pytorch.org/docs/stable/generated/torch.linalg.svd.html.
 """
 
 from __future__ import annotations
@@ -164,7 +165,8 @@ def _check_factored(info: Tensor, name: str) -> None:
     failed = first_failure(info)
     if failed:
         raise RuntimeError(
-            f"{name}: {failed[0]}U[{failed[1]},{failed[1]}] is zero and using it on lu_solve would result in a division by "
+            f"{name}: {failed[0]}U[{failed[1]},{failed[1]}] is zero and using it on lu_solve would result in a "
+            "division by "
             "zero. If you still want to perform the factorization, consider calling linalg.lu(A, pivot) or "
             "linalg.lu_factor_ex(A, pivot)"
         )
@@ -249,7 +251,8 @@ def _qr_gradient(g: tuple[Tensor, Tensor], x: Tensor, results: Any, mode: str) -
     m, n = x._value.spec.shape[-2:]
     if mode == "r":
         raise RuntimeError(
-            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use linalg.qr(A, mode='reduced') "
+            "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
+            "linalg.qr(A, mode='reduced') "
             "if you are going to require gradients through it."
         )
     if mode == "complete" and m > n:
@@ -305,7 +308,9 @@ def _geqrf(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.swapaxes(h, -1, -2), tau
 
 
-GEQRF = operation("geqrf", lambda x: (spec_of(x.shape, x.dtype), spec_of((*x.shape[:-2], min(x.shape[-2:])), x.dtype)), _geqrf)
+GEQRF = operation(
+    "geqrf", lambda x: (spec_of(x.shape, x.dtype), spec_of((*x.shape[:-2], min(x.shape[-2:])), x.dtype)), _geqrf
+)
 Geqrf = result_type("geqrf", ("a", "tau"))
 
 
@@ -359,7 +364,10 @@ def _skew(x: Tensor) -> Tensor:
 
 
 def _svd_gradient(g: Any, results: Any) -> tuple[Tensor]:
-    """J. Townsend, "Differentiating the singular value decomposition" (2016), with the phases of complex vectors fixed."""
+    """J.
+
+    Townsend, "Differentiating the singular value decomposition" (2016), with the phases of complex vectors fixed.
+    """
     (gu, gs, gvh), (u, s, vh) = g, results
     k = s._value.spec.shape[-1]
     gu, u, gvh, vh = gu[..., :k], u[..., :k], gvh[..., :k, :], vh[..., :k, :]
@@ -422,7 +430,9 @@ _of_linalg(_linalg_svd)
 
 def _check_driver(driver: str | None) -> None:
     if driver is not None:
-        raise RuntimeError("torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend.")
+        raise RuntimeError(
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+        )
 
 
 @_of_linalg
@@ -553,7 +563,9 @@ def _eigvals_gradient(g: Tensor, x: Tensor) -> Tensor:
     return matmul(inv_unchecked(v), g.unsqueeze(-1) * v)
 
 
-EIGVALS = operation("eigvals", lambda x: spec_of(x.shape[:-1], _complex_of(x)), _eigvals_kernel, node="LinalgEigBackward0")
+EIGVALS = operation(
+    "eigvals", lambda x: spec_of(x.shape[:-1], _complex_of(x)), _eigvals_kernel, node="LinalgEigBackward0"
+)
 EIGVALS.gradient(x=_eigvals_gradient)
 LinalgEig = result_type("linalg_eig", ("eigenvalues", "eigenvectors"))
 
@@ -614,7 +626,11 @@ def _pinv_kernel(x: np.ndarray, limit: np.ndarray, *, hermitian: bool) -> np.nda
 
 
 def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
-    """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973), 4.12."""
+    """G.
+
+    Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973),
+    4.12.
+    """
     p, ph, gh = result, mH(result), mH(g)
     m, n = x._value.spec.shape[-2:]
     if m <= n:

@@ -50,16 +50,6 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     return (x1 - x2 + eps).norm(p, -1, keepdim)
 
 
-@public()
-def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
-    """The p-norm of all of `input - other`.
-
-    >>> torch.dist(torch.zeros(2), torch.tensor([3., 4.]))
-    tensor(5.)
-    """
-    return (input - other).norm(p)
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # All pairs
 

@@ -117,7 +117,7 @@ tanh = unary("tanh", np.tanh, lambda g, result: g * conj(1 - result * result), "
              functional=True)  # fmt: skip
 asinh = unary("asinh", np.arcsinh, lambda g, x: g * conj((x * x + 1).rsqrt()), "The inverse hyperbolic sine.",
               names=("arcsinh",))  # fmt: skip
-acosh = unary("acosh", np.arccosh, lambda g, x: g * conj(((x - 1).rsqrt() * (x + 1).rsqrt())),
+acosh = unary("acosh", np.arccosh, lambda g, x: g * conj((x - 1).rsqrt() * (x + 1).rsqrt()),
               "The inverse hyperbolic cosine.", names=("arccosh",))  # fmt: skip
 atanh = unary("atanh", np.arctanh, lambda g, x: g / conj(1 - x * x), "The inverse hyperbolic tangent.",
               names=("arctanh",))  # fmt: skip
@@ -341,5 +341,3 @@ def frexp(input: Tensor) -> Any:
     tensor([4], dtype=torch.int32)
     """
     return Frexp(apply(FREXP, (input,)))
-
-

@@ -1,7 +1,8 @@
 """The error function of NumPy arrays, which NumPy does not have: what the exact GELU and `torch.erf` are made of.
 
-Rational approximations fitted for this file (relative error 2e-8 in single and 2e-18 in double precision before rounding): erf(x) / x as a
-function of x**2 near 0, and erfc(x) exp(x**2) further out.  Polynomials are evaluated in the array's own precision.
+Rational approximations fitted for this file (relative error 2e-8 in single and 2e-18 in double precision before
+rounding): erf(x) / x as a function of x**2 near 0, and erfc(x) exp(x**2) further out. Polynomials are evaluated in
+the array's own precision.
 """
 
 from __future__ import annotations

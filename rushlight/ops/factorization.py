@@ -1,7 +1,7 @@
 """Factorizations of batches of matrices in NumPy that `numpy.linalg` does not offer, or that must not fail there.
 
-Everything takes and gives arrays (..., rows, columns).  Where a factorization can break down it says so in `info`, as LAPACK does: 0, or the
-1-based place where it broke down.
+Everything takes and gives arrays (..., rows, columns). Where a factorization can break down it says so in `info`, as
+LAPACK does: 0, or the 1-based place where it broke down.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The gamma function's relatives on NumPy arrays, in double precision: log gamma, digamma, the Hurwitz zeta function, polygamma.
+"""The gamma function's relatives on NumPy arrays, in double precision: log gamma, digamma, the Hurwitz zeta function,
+polygamma.
 
-Each brings its argument to a place where a short series is exact and follows a recurrence or a reflection back.  Formulas: NIST Digital
-Library of Mathematical Functions, chapters 5 and 25 (https://dlmf.nist.gov).
+Each brings its argument to a place where a short series is exact and follows a recurrence or a reflection back.
+Formulas: NIST Digital Library of Mathematical Functions, chapters 5 and 25 (https://dlmf.nist.gov).
 """
 
 from __future__ import annotations
@@ -12,7 +13,18 @@ from typing import Any
 import numpy as np
 
 _EULER = 0.57721566490153286060651209008240243
-_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798, -174611 / 330)  # B_2, B_4, ...
+_BERNOULLI = (
+    1 / 6,
+    -1 / 30,
+    1 / 42,
+    -1 / 30,
+    5 / 66,
+    -691 / 2730,
+    7 / 6,
+    -3617 / 510,
+    43867 / 798,
+    -174611 / 330,
+)  # B_2, B_4, ...
 
 
 def _zeta_minus_one(s: int) -> float:

@@ -1,8 +1,8 @@
 """Linear algebra of square systems: determinants, inverses, solving, Cholesky and LU factorizations.
 
-No kernel fails: each gives `info` beside its result, and the public functions without `_ex` look at it, so that a singular matrix raises on
-the user's line.  Derivatives: M. Giles, "An extended collection of matrix derivative results" (2008), and
-https://pytorch.org/docs/stable/linalg.html.
+No kernel fails: each gives `info` beside its result, and the public functions without `_ex` look at it, so that a
+singular matrix raises on the user's line. Derivatives: M. Giles, "An extended collection of matrix derivative
+results" (2008), and https://pytorch.org/docs/stable/linalg.html.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def check_square(spec: Spec, name: str, operand: str = "A") -> None:
     check_matrix(spec, name, operand)
     if spec.shape[-1] != spec.shape[-2]:
         raise RuntimeError(
-            f"{name}: {operand} must be batches of square matrices, but they are {spec.shape[-2]} by {spec.shape[-1]} matrices"
+            f"{name}: {operand} must be batches of square matrices, but they are {spec.shape[-2]} by "
+            f"{spec.shape[-1]} matrices"
         )
 
 
@@ -200,7 +201,8 @@ def _check_invertible(info: Tensor, name: str) -> None:
     failed = first_failure(info)
     if failed:
         raise LinAlgError(
-            f"{name}: {failed[0]}The diagonal element {failed[1]} is zero, the inversion could not be completed because the "
+            f"{name}: {failed[0]}The diagonal element {failed[1]} is zero, the inversion could not be completed "
+            "because the "
             "input matrix is singular."
         )
 
@@ -358,7 +360,9 @@ TriangularSolve = result_type("triangular_solve", ("solution", "cloned_coefficie
 
 
 @public(out=True)
-def triangular_solve(b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False) -> Any:
+def triangular_solve(
+    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> Any:
     """See `torch.linalg.solve_triangular`, which takes its arguments the other way round."""
     coefficient = mT(A) if transpose else A
     solution = solve_triangular(coefficient, b, upper=upper != transpose, unitriangular=unitriangular)
@@ -392,7 +396,8 @@ def _check_positive(info: Tensor, name: str) -> None:
     failed = first_failure(info)
     if failed:
         raise LinAlgError(
-            f"{name}: {failed[0]}The factorization could not be completed because the input is not positive-definite (the "
+            f"{name}: {failed[0]}The factorization could not be completed because the input is not "
+            "positive-definite (the "
             f"leading minor of order {failed[1]} is not positive-definite)."
         )
 
@@ -450,7 +455,9 @@ def _cholesky_solve_gradient(g: Tensor, needs: Any, factor: Tensor, result: Tens
     return right, -matmul(factor, outer) if upper else -matmul(outer, factor)
 
 
-CHOLESKY_SOLVE = operation("cholesky_solve", lambda b, factor, *, upper: _solve_spec(factor, b)[0], _cholesky_product_solve)
+CHOLESKY_SOLVE = operation(
+    "cholesky_solve", lambda b, factor, *, upper: _solve_spec(factor, b)[0], _cholesky_product_solve
+)
 CHOLESKY_SOLVE.gradient(_cholesky_solve_gradient)
 
 
@@ -464,7 +471,8 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     check_square(factor, "cholesky_solve")
     if b.shape[-2] != factor.shape[-1]:
         raise RuntimeError(
-            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {factor.shape[-1]} by {factor.shape[-1]} but each "
+            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {factor.shape[-1]} by "
+            f"{factor.shape[-1]} but each "
             f"b matrix is {b.shape[-2]} by {b.shape[-1]}"
         )
     return apply(CHOLESKY_SOLVE, (B, L), (upper,))
@@ -480,7 +488,9 @@ def _cholesky_inverse_gradient(g: Tensor, factor: Tensor, result: Tensor, upper:
     return -matmul(factor, both) if upper else -matmul(both, factor)
 
 
-CHOLESKY_INVERSE = operation("cholesky_inverse", lambda factor, *, upper: spec_of(factor.shape, factor.dtype), _cholesky_inverse)
+CHOLESKY_INVERSE = operation(
+    "cholesky_inverse", lambda factor, *, upper: spec_of(factor.shape, factor.dtype), _cholesky_inverse
+)
 CHOLESKY_INVERSE.gradient(factor=_cholesky_inverse_gradient)
 
 

@@ -19,7 +19,7 @@ from .creation import eye, full_like_spec
 from .joining import cat, stack
 from .linalg import check_floating, check_square, inv, mH, solve
 from .matmul import matmul
-from .public import METHODS, SPACES, public
+from .public import SPACES, public
 from .rules import pointwise
 from .view import diagonal
 
@@ -67,7 +67,10 @@ def matrix_power(A: Tensor, n: int) -> Tensor:
 
 
 def _exp_gradient(g: Tensor, x: Tensor) -> Tensor:
-    """The upper right block of exp([[x^H, g], [0, x^H]]): I. Najfeld and T. Havel, "Derivatives of the matrix exponential" (1995)."""
+    """The upper right block of exp([[x^H, g], [0, x^H]]): I.
+
+    Najfeld and T. Havel, "Derivatives of the matrix exponential" (1995).
+    """
     n = x._value.spec.shape[-1]
     adjoint = mH(x)
     zero = full_like_spec(spec_of(x._value.spec.shape, x._value.spec.dtype), 0)
@@ -127,7 +130,8 @@ def _check_chain(factors: list[Tensor], row: bool, column: bool) -> None:
             )
         if i and factors[i - 1].shape[1] != t.shape[0]:
             raise RuntimeError(
-                f"multi_dot(): tensors {i - 1} and {i} with shapes {list(factors[i - 1].shape)} and {list(t.shape)} cannot be "
+                f"multi_dot(): tensors {i - 1} and {i} with shapes {list(factors[i - 1].shape)} and "
+                f"{list(t.shape)} cannot be "
                 "multiplied"
             )
 
@@ -309,7 +313,8 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Any = None) -> Tensor:
     shape = tuple(settle(A).spec.shape[n:])
     if math.prod(shape) != math.prod(settle(A).spec.shape[:n]):
         raise RuntimeError(
-            f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), but "
+            f"Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            "prod(self.shape[:other.ndim]), but "
             f"got {math.prod(shape)} != {math.prod(A._value.spec.shape[:n])}"
         )
     size = math.prod(shape)
@@ -379,9 +384,13 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     if a.ndim < 2:
         raise RuntimeError("torch.linalg.householder_product: input must have at least 2 dimensions.")
     if a.shape[-2] < a.shape[-1]:
-        raise RuntimeError("torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]")
+        raise RuntimeError(
+            "torch.linalg.householder_product: input.shape[-2] must be greater than or equal to input.shape[-1]"
+        )
     if a.shape[-1] < t.shape[-1]:
-        raise RuntimeError("torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+        raise RuntimeError(
+            "torch.linalg.householder_product: input.shape[-1] must be greater than or equal to tau.shape[-1]"
+        )
     return apply(HOUSEHOLDER, (A, tau))
 
 

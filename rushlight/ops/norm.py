@@ -1,6 +1,7 @@
 """Norms of vectors and matrices.
 
-One operation, the p-norm over some dimensions; the matrix norms are composed from it, from sums and from singular values.
+One operation, the p-norm over some dimensions; the matrix norms are composed from it, from sums and from singular
+values.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from .selection import amax, amin, where
 # The p-norm
 
 
-def _norm_spec(x: Spec, *, ord: float, dim: Dims, keepdim: bool) -> Spec:
+def norm_spec(x: Spec, *, ord: float, dim: Dims, keepdim: bool) -> Spec:
     return spec_of(reduced(x.shape, dim, keepdim), x.dtype.to_real())
 
 
-def _norm(x: np.ndarray, *, ord: float, dim: Dims, keepdim: bool) -> Any:
+def norm_of(x: np.ndarray, *, ord: float, dim: Dims, keepdim: bool) -> Any:
     if ord == 2 and x.dtype.kind == "f":
         return _euclidean(x, dim, keepdim)
     size = np.abs(x)
@@ -56,7 +57,7 @@ def _euclidean(x: np.ndarray, dim: Dims, keepdim: bool) -> Any:
     return np.sqrt(np.sum(x * x, axis=dim, keepdims=keepdim))
 
 
-def _norm_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, ord: float, dim: Dims,
+def norm_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, ord: float, dim: Dims,
                    keepdim: bool) -> Tensor | None:  # fmt: skip
     if ord == 0:
         return None
@@ -75,8 +76,8 @@ def _norm_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, ord: floa
     return x * x.abs() ** (ord - 2) * where(norm == 0, 0, g / norm ** (ord - 1))
 
 
-VECTOR_NORM = operation("vector_norm", _norm_spec, _norm, node="LinalgVectorNormBackward0")
-VECTOR_NORM.gradient(x=_norm_gradient)
+VECTOR_NORM = operation("vector_norm", norm_spec, norm_of, node="LinalgVectorNormBackward0")
+VECTOR_NORM.gradient(x=norm_gradient)
 
 
 def _check_kind(spec: Spec, name: str = "linalg.vector_norm") -> None:
@@ -86,7 +87,7 @@ def _check_kind(spec: Spec, name: str = "linalg.vector_norm") -> None:
         )
 
 
-def _check_not_empty(spec: Spec, ord: float, dim: Dims) -> None:
+def check_not_empty(spec: Spec, ord: float, dim: Dims) -> None:
     if spec.numel == 0 and (ord < 0 or ord == math.inf):
         empty = dim is None or any(spec.shape[d] == 0 for d in dim)
         if empty:
@@ -118,7 +119,7 @@ def p_norm(x: Tensor, ord: float, dim: Any, keepdim: bool) -> Tensor:
     """The p-norm over `dim`, arguments unchecked but for emptiness."""
     spec = settle(x).spec
     dims = dims_of(dim, spec.ndim)
-    _check_not_empty(spec, ord, dims)
+    check_not_empty(spec, ord, dims)
     return apply(VECTOR_NORM, (x,), (ord, dims, keepdim))
 
 
@@ -153,7 +154,9 @@ def _matrix_dims(spec: Spec, dim: Any) -> tuple[int, int]:
 
 
 @public(function=False, method=False, out=True, space="linalg")
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """The norm of the matrices in dimensions `dim`: "fro", "nuc", 1, -1, 2, -2, inf or -inf.
 
     https://pytorch.org/docs/stable/generated/torch.linalg.matrix_norm.html

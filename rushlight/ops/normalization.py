@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import finfo
 from rushlight.record.memory import assign
 from rushlight.record.operation import operation
@@ -72,14 +73,10 @@ def _fixed_rule(g: Tensor, needs: Any, x: Any, w: Any, mean: Any, variance: Any,
     return of_x, of_w, of_b, None, None, None
 
 
-FIXED_NORM = operation(
-    "batch_norm_fixed",
-    lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype),
-    _fixed,
-    node="NativeBatchNormBackward0",
-).gradient(_fixed_rule)
-
-
+FIXED_NORM, INSTANCE_FIXED_NORM = (
+    operation(name, lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node=node).gradient(_fixed_rule)
+    for name, node in (("batch_norm_fixed", "NativeBatchNormBackward0"), ("instance_norm_fixed", "ViewBackward0"))
+)
 def _running_average(running: Any, found: Any, momentum: Any, *, axes: tuple[int, ...], factor: float) -> Any:
     """Moves the running statistic towards the one found, averaged over `axes`."""
     new = np.mean(found, axis=axes).reshape(running.shape) if axes else found.reshape(running.shape)
@@ -110,6 +107,13 @@ BATCH_NORM.shown = LAYER_NORM.shown = GROUP_NORM.shown = FIXED_NORM.shown = thre
 # Checks
 
 
+def _check_has_channels(x: Spec) -> None:
+    if x.ndim < 2:
+        span = f"[{-max(x.ndim, 1)}, {max(x.ndim, 1) - 1}]"
+        raise IndexError(f"Dimension out of range (expected to be in range of {span}, but got 1); the input needs channels in "
+                         f"dimension 1, but has shape {list(x.shape)}")  # fmt: skip
+
+
 def _check_channels(count: int, **tensors: Tensor | None) -> None:
     for name, t in tensors.items():
         if t is not None and settle(t).spec.numel != count:
@@ -120,11 +124,11 @@ def _check_kind(x: Spec, kernel_name: str, *tensors: Tensor | None) -> None:
     if not x.dtype.is_floating_point:
         raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{x.dtype.scalar_name}'")
     for t in tensors:
-        if (
-            t is not None
-            and settle(t).spec.dtype is not x.dtype
-            and (x.dtype.itemsize != 2 or t._value.spec.dtype.name != "float32")
-        ):
+        if t is None or settle(t).spec.dtype is x.dtype:
+            continue
+        if t._value.spec.dtype is not dtypes.float32:
+            raise RuntimeError("mixed dtype (CPU): expect parameter to have scalar type of Float")
+        if x.dtype.itemsize != 2:
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
@@ -181,6 +185,7 @@ def _batch_norm(
     input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
 ) -> Tensor:
     spec = settle(input).spec
+    _check_has_channels(spec)
     if not training:
         for name, t in (("running_mean", mean), ("running_var", var)):
             if t is None:
@@ -333,15 +338,16 @@ def _instance_norm(input: Tensor, weight: Any, bias: Any, running_mean: Any, run
                    momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:  # fmt: skip
     """`torch.nn.functional.instance_norm` with its arguments in another order."""
     spec = settle(input).spec
-    n, c = spec.shape[:2]
     if not use_input_stats and (running_mean is None or running_var is None):
         raise RuntimeError("Expected running_mean and running_var to be defined when use_input_stats is false")
+    _check_has_channels(spec)
+    n, c = spec.shape[:2]
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
         if t is not None and settle(t).spec.numel != c:
             raise RuntimeError(f"{name} should contain {n * c} elements not {n * t._value.spec.numel}")
     _check_kind(spec, "batch_norm", running_mean, running_var, weight, bias)
     if not use_input_stats:
-        return apply(FIXED_NORM, (input, weight, bias, running_mean, running_var, float(eps)))
+        return apply(INSTANCE_FIXED_NORM, (input, weight, bias, running_mean, running_var, float(eps)))
     length = math.prod(spec.shape[2:])
     form = Form((n, c, length), (2,), (1, c, 1))
     result, mean, var = apply(INSTANCE_NORM, (input, weight, bias, float(eps)), (form,))

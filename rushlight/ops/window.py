@@ -1,7 +1,7 @@
 """Windows for signals: `torch.hann_window` and its relatives, and `torch.signal.windows`.
 
-Every window is computed in double precision from its formula and rounded once.  The older functions are periodic by default (made for `stft`),
-those of `torch.signal.windows` symmetric.
+Every window is computed in double precision from its formula and rounded once. The older functions are periodic by
+default (made for `stft`), those of `torch.signal.windows` symmetric.
 """
 
 from __future__ import annotations

@@ -283,7 +283,11 @@ def _order_of(archive: Archive) -> str:
 
 
 class LegacyReader:
-    """Loads the object in a file of the older format: pickles one after another, then the storages."""
+    """Loads the object in a file of the older format: pickles one after another, then the storages.
+
+    The object's pickle is run twice: first only to learn the types of the storages, which are then read, and again on
+    the storages with their numbers, which some objects need as they are built.
+    """
 
     def __init__(self, file: Any, mapping: Mapping, encoding: str) -> None:
         self.file = file
@@ -293,18 +297,23 @@ class LegacyReader:
         self.mapping = mapping
         self.encoding = encoding
         self.storages: dict[str, LoadedStorage] = {}
-        self.parts: dict[tuple[str, str], LoadedStorage] = {}
         self.claimed = 0
 
     def load(self) -> Any:
         """The object; the file is left where its data end, so that another may follow."""
         self._header()
-        made = self._unpickle()
+        start, left = self.file.tell(), self.source.left
+        self._unpickle(dry=True)
         keys = self._unpickle()
         if not isinstance(keys, list) or set(map(str, keys)) != self.storages.keys() or len(keys) != len(self.storages):
             raise RuntimeError("the file's list of storages does not match those its object uses: corrupt file?")
         for key in keys:
             self._fill(self.storages[str(key)])
+        end = self.file.tell()
+        self.file.seek(start)
+        self.source.left = left
+        made = self._unpickle()
+        self.file.seek(end)
         return made
 
     def _header(self) -> None:
@@ -322,8 +331,8 @@ class LegacyReader:
         if not isinstance(self._unpickle(), dict):
             raise RuntimeError("the file's description of its system is missing: corrupt file?")
 
-    def _unpickle(self) -> Any:
-        return Unpickler(self.source, self._storage, self.encoding).load()
+    def _unpickle(self, dry: bool = False) -> Any:
+        return Unpickler(self.source, self._storage, self.encoding, dry).load()
 
     def _storage(self, description: tuple[Any, ...]) -> LoadedStorage:
         kind, key, location, count = _described(description, 6)
@@ -332,7 +341,12 @@ class LegacyReader:
             found = self.storages[key] = self.mapping.place(self._reserved(kind, count), location)
         if found.kind is not kind.dtype and kind.dtype is not None:
             raise UnpicklingError(f"storage {key[:40]} is described with two types")
-        return found if description[5] is None else self._part(found, key, description[5])
+        if description[5] is not None:
+            raise NotImplementedError(
+                "the file has parts of storages as storages, as PyTorch before 0.4 wrote them: load it with PyTorch and "
+                "save it again"
+            )
+        return found
 
     def _reserved(self, kind: StorageType, count: int) -> LoadedStorage:
         """A storage whose numbers come later in the file."""
@@ -341,19 +355,6 @@ class LegacyReader:
             raise UnpicklingError("the storages are larger than what is left of the file: it is cut off, or misleads")
         numpy_type = np.dtype(np.uint8) if kind.dtype is None else kind.dtype.numpy
         return LoadedStorage(np.zeros(count, numpy_type), kind.dtype)
-
-    def _part(self, whole: LoadedStorage, key: str, view: Any) -> LoadedStorage:
-        """Part of a storage, as very old files have them."""
-        name, offset, count = view if isinstance(view, tuple) and len(view) == 3 else (None, None, None)
-        if type(offset) is not int or type(count) is not int or not 0 <= offset <= offset + count <= whole.flat.size:
-            raise UnpicklingError("part of a storage lies outside of it")
-        found = self.parts.get((key, str(name)))
-        if found is None:
-            raise NotImplementedError(
-                "the file has parts of storages as storages, as PyTorch before 0.4 wrote them: load it with PyTorch and "
-                "save it again"
-            )
-        return found
 
     def _fill(self, storage: LoadedStorage) -> None:
         (count,) = struct.unpack("<q", self.source.read(8))

@@ -72,16 +72,26 @@ def does(opcode: bytes) -> Callable[[Callable[[Unpickler], None]], Callable[[Unp
 
 
 class _Stop(Exception):
-    pass
+    """The end of the pickle."""
+
+
+class _OfTheStorage(Exception):
+    """Carries an error of the storage's reader, or of the program's `map_location`, out unchanged."""
 
 
 class Unpickler:
-    """One run of the machine."""
+    """One run of the machine.
 
-    def __init__(self, source: Source, storage: Callable[[tuple[Any, ...]], Any], encoding: str = "utf-8") -> None:
+    With `dry`, nothing is built: the run only finds out which storages the pickle uses.
+    """
+
+    def __init__(
+        self, source: Source, storage: Callable[[tuple[Any, ...]], Any], encoding: str = "utf-8", dry: bool = False
+    ) -> None:
         self.source = source
         self.storage = storage
         self.encoding = encoding
+        self.dry = dry
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
@@ -102,6 +112,8 @@ class Unpickler:
                 step(self)
         except _Stop:
             pass
+        except _OfTheStorage as carried:
+            raise carried.args[0] from None
         except (UnpicklingError, NotImplementedError, ImportError):
             raise
         except MemoryError:
@@ -277,8 +289,8 @@ for _n, _code in enumerate((pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pi
 def _makes(opcode: bytes, cost: int, make: Callable[[list[Any]], Any], marked: bool) -> None:
     def step(vm: Unpickler) -> None:
         vm.count(cost)
-        made = make(vm.pop_mark() if marked else [])
-        vm.stack.append(made)
+        items = vm.pop_mark() if marked else []
+        vm.stack.append(UNBUILT if vm.dry and make is not tuple else make(items))
 
     does(opcode)(step)
 
@@ -293,6 +305,13 @@ def _frozenset_of(items: list[Any]) -> frozenset[Any]:
     for item in items:
         check_key(item)
     return frozenset(items)
+
+
+class Unbuilt:
+    """Stands for whatever a dry run does not build."""
+
+
+UNBUILT = Unbuilt()
 
 
 _makes(pickle.TUPLE, 1, tuple, True)
@@ -321,32 +340,38 @@ def _fill_dict(target: Any, items: list[Any]) -> None:
 @does(pickle.APPEND)
 def _append(vm: Unpickler) -> None:
     item = vm.stack.pop()
-    _fill_list(vm.stack[-1], [item])
+    if not vm.dry:
+        _fill_list(vm.stack[-1], [item])
 
 
 @does(pickle.APPENDS)
 def _appends(vm: Unpickler) -> None:
     items = vm.pop_mark()
-    _fill_list(vm.stack[-1], items)
+    if not vm.dry:
+        _fill_list(vm.stack[-1], items)
 
 
 @does(pickle.SETITEM)
 def _set_item(vm: Unpickler) -> None:
     value = vm.stack.pop()
     key = vm.stack.pop()
-    _fill_dict(vm.stack[-1], [key, value])
+    if not vm.dry:
+        _fill_dict(vm.stack[-1], [key, value])
 
 
 @does(pickle.SETITEMS)
 def _set_items(vm: Unpickler) -> None:
     items = vm.pop_mark()
-    _fill_dict(vm.stack[-1], items)
+    if not vm.dry:
+        _fill_dict(vm.stack[-1], items)
 
 
 @does(pickle.ADDITEMS)
 def _add_items(vm: Unpickler) -> None:
     items = vm.pop_mark()
     target = vm.stack[-1]
+    if vm.dry:
+        return
     if not isinstance(target, set):
         raise UnpicklingError(f"Can only add to sets, but got {type(target)}")
     for item in items:
@@ -384,7 +409,9 @@ def _reduce(vm: Unpickler) -> None:
     if type(args) is not tuple:
         raise UnpicklingError("the arguments of a call must be a tuple")
     build = _entry(CALLS, target)
-    if build is not None:
+    if vm.dry:
+        vm.stack.append(UNBUILT)
+    elif build is not None:
         vm.stack.append(build(vm, args))
     elif vm.is_trusted(target):
         vm.stack.append(target(*args))
@@ -401,7 +428,9 @@ def _new_object(vm: Unpickler) -> None:
     if type(args) is not tuple:
         raise UnpicklingError("the arguments of a call must be a tuple")
     build = _entry(NEWS, target)
-    if build is not None:
+    if vm.dry:
+        vm.stack.append(UNBUILT)
+    elif build is not None:
         vm.stack.append(build(vm, args))
     elif isinstance(target, type) and vm.is_trusted(target):
         vm.stack.append(target.__new__(target, *args))
@@ -426,6 +455,8 @@ def _build(vm: Unpickler) -> None:
     state = vm.stack.pop()
     made = vm.stack[-1]
     set_state = STATES.get(type(made))
+    if vm.dry:
+        return
     if set_state is not None:
         set_state(vm, made, state)
     elif vm.is_trusted(type(made)):
@@ -459,7 +490,10 @@ def _storage(vm: Unpickler) -> None:
         raise UnpicklingError(f"persistent_load id must be tuple or int, but got {type(description)}")
     if description[0] != "storage":
         raise UnpicklingError(f"Only persistent_load of storage is allowed, but got {str(description[0])[:80]}")
-    vm.stack.append(vm.storage(description))
+    try:
+        vm.stack.append(vm.storage(description))
+    except Exception as error:
+        raise _OfTheStorage(error) from error
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.dtype import bfloat16, dtype
-from rushlight.core.strided import extent
 from rushlight.record.memory import laid_out, storage_of
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
@@ -212,12 +211,13 @@ def share_memory_(self: Tensor) -> Tensor:
     storage = storage_of(self)
     root = storage.value
     old = realize(tensor_of(root))
-    flat = np.frombuffer(mmap.mmap(-1, max(old.nbytes, 1)), root.spec.numpy, extent(root.spec.shape, root.spec.strides))
+    pages = mmap.mmap(-1, max(old.nbytes, 1))
+    flat = np.frombuffer(pages, np.uint8, old.nbytes).view(root.spec.numpy)
     size = old.itemsize
     shared = np.lib.stride_tricks.as_strided(flat, old.shape, [s * size for s in root.spec.strides])
     shared[...] = laid_out(old, root.spec.strides)
     storage.value = value_holding(shared, root.spec)
-    storage.value.exposure = Exposure(flat.base)
+    storage.value.exposure = Exposure(pages)
     storage.version += 1
     settle(self)
     return self

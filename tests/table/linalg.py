@@ -13,6 +13,7 @@ from . import Case
 
 HERMITIAN = np.array([[4, 1 - 1j, 0.5], [1 + 1j, 5, 2j], [0.5, -2j, 6]])
 COMPLEX = np.array([[2 + 1j, 0.5, -1j], [0.3, -1.5 + 2j, 1], [1j, 0.2 - 1j, 3]])
+INDEFINITE = np.array([[0, 1, 0.5, 3], [2, 0, -1, 0], [0.5, 1, 0.1, 1], [1, 1, -2, 0.2]])
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
 
 
@@ -67,6 +68,11 @@ CASES = [
     *[_case(f"linalg.lu [{m}x{n}]", lambda t, x: t.linalg.lu(x)[1:], [(m, n)]) for m, n in ((3, 3), (4, 2), (2, 4))],
     *[_case(f"linalg.lu [product, {m}x{n}]", lambda t, x: (lambda p, l, u: p @ l @ u)(*t.linalg.lu(x)), [(m, n)],
             lambda x: x, second=False) for m, n in ((3, 3), (4, 3), (70, 60))],
+    _case("linalg.ldl_factor", lambda t, x: t.linalg.ldl_factor(x + x.mT).LD, [(5, 5)], gradient=False),
+    *[_case(f"linalg.ldl_solve [{name}]", lambda t, x, b, h=h: t.linalg.ldl_solve(*t.linalg.ldl_factor(x + (x.mH if h else x.mT), hermitian=h),
+                                                                             b, hermitian=h), [matrix, matrix[:, :2]],
+            lambda x, b, h=h: np.linalg.solve(x + (x.conj() if h else x).T, b), gradient=False) for name, matrix, h in
+      (("real", INDEFINITE, False), ("complex", COMPLEX, False), ("hermitian", COMPLEX, True))],
     _case("linalg.lu_factor", lambda t, x: t.linalg.lu_factor(x).LU, [(2, 3, 3)]),
     _case("linalg.lu_solve", lambda t, a, b: t.linalg.lu_solve(*t.linalg.lu_factor(a), b), [(3, 3), (3, 2)], np.linalg.solve),
     _case("linalg.lu_solve [adjoint]", lambda t, a, b: t.linalg.lu_solve(*t.linalg.lu_factor(a), b, adjoint=True), [(3, 3), (3, 2)],

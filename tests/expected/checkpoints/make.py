@@ -111,7 +111,8 @@ def main():
     for name, content in files.items():
         torch.save(content, HERE / f"{name}.pt")
         content = kinds(old=True) if name == "kinds" else content
-        torch.save(content, HERE / f"{name}_old.pt", _use_new_zipfile_serialization=False)
+        if name != "module":  # the older format would hold the path of this file
+            torch.save(content, HERE / f"{name}_old.pt", _use_new_zipfile_serialization=False)
     torch.save(torch.arange(4.0), HERE / "protocol4.pt", pickle_protocol=4)
     torch.serialization.set_crc32_options(False)
     torch.save(torch.arange(4.0), HERE / "unsummed.pt")
