@@ -7,6 +7,4 @@ from rushlight.tensor import SPACES
 
 globals().update(SPACES["fft"])
 
-__all__ = sorted(SPACES["fft"])
-
 __getattr__ = missing(__name__)

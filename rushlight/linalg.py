@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from rushlight.core.missing import missing
-from rushlight.ops.linalg import LinAlgError
+from rushlight.ops.linalg import LinAlgError as LinAlgError
 from rushlight.tensor import SPACES
 
 globals().update(SPACES["linalg"])
-
-__all__ = ["LinAlgError", *sorted(SPACES["linalg"])]
 
 __getattr__ = missing(__name__)

@@ -7,6 +7,4 @@ from rushlight.tensor import SPACES
 
 globals().update(SPACES["special"])
 
-__all__ = sorted(SPACES["special"])
-
 __getattr__ = missing(__name__)

@@ -151,7 +151,7 @@ LuUnpack = result_type("lu_unpack", ("P", "L", "U"))
 
 @_of_linalg
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
-    """`lu_factor` and `info`, which is not zero where a diagonal element of U is zero; raises only with `check_errors`."""
+    """`lu_factor` and `info`, not zero where a diagonal element of U is zero; raises only with `check_errors`."""
     _matrices(A, "torch.linalg.lu_factor_ex")
     found = LuFactorEx(apply(LU_FACTOR, (A,), (pivot,)))
     if check_errors:
@@ -316,7 +316,7 @@ Geqrf = result_type("geqrf", ("a", "tau"))
 
 @public(out=True)
 def geqrf(input: Tensor) -> Any:
-    """The QR decomposition as LAPACK stores it: R above, the reflections' vectors below the diagonal, and their factors."""
+    """The QR decomposition as LAPACK stores it: R above, reflections below the diagonal, and their factors."""
     _matrices(input, "torch.geqrf")
     return Geqrf(apply(GEQRF, (input,)))
 
@@ -416,7 +416,8 @@ Svd = result_type("svd", ("U", "S", "V"))
 def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> Any:
     """U, S, Vh with A = U diag(S) Vh, singular values in descending order.
 
-    Shapes: A (..., m, n); U (..., m, m), S (..., min(m, n)), Vh (..., n, n), or cut to min(m, n) without `full_matrices`.
+    Shapes: A (..., m, n); U (..., m, m), S (..., min(m, n)), Vh (..., n, n), or cut to min(m, n) unless
+    `full_matrices`.
     https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
     """
     _matrices(A, "linalg.svd")
@@ -484,8 +485,12 @@ def _eigh_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) -> 
     return (matmul(v, matmul(inner, mH(v))),)
 
 
-EIGH = operation("eigh", lambda x, *, uplo: (spec_of(x.shape[:-1], x.dtype.to_real()), spec_of(x.shape, x.dtype)), _eigh_kernel,
-                 node="LinalgEighBackward0")  # fmt: skip
+EIGH = operation(
+    "eigh",
+    lambda x, *, uplo: (spec_of(x.shape[:-1], x.dtype.to_real()), spec_of(x.shape, x.dtype)),
+    _eigh_kernel,
+    node="LinalgEighBackward0",
+)
 EIGH.gradient(_eigh_gradient)
 
 
@@ -502,7 +507,7 @@ LinalgEigh = result_type("linalg_eigh", ("eigenvalues", "eigenvectors"))
 
 @_of_linalg
 def eigh(A: Tensor, UPLO: str = "L") -> Any:
-    """Eigenvalues in ascending order and eigenvectors of symmetric or Hermitian matrices; only the triangle `UPLO` is read.
+    """Ascending eigenvalues and eigenvectors of symmetric or Hermitian matrices; only the triangle `UPLO` is read.
 
     https://pytorch.org/docs/stable/generated/torch.linalg.eigh.html
     """
@@ -642,8 +647,12 @@ def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
     return -mH(matmul(k, p)) + matmul(matmul(gh - matmul(x, k), p), ph) + pk - matmul(matmul(pk, p), x)
 
 
-PINV = operation("pinv", lambda x, limit, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype), _pinv_kernel,
-                 node="LinalgPinvBackward0")  # fmt: skip
+PINV = operation(
+    "pinv",
+    lambda x, limit, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
+    _pinv_kernel,
+    node="LinalgPinvBackward0",
+)
 PINV.gradient(x=_pinv_gradient)
 
 

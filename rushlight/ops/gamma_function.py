@@ -117,7 +117,7 @@ def digamma(x: Any) -> np.ndarray:
 
 
 def zeta(s: Any, q: Any) -> np.ndarray:
-    """The Hurwitz zeta function, the sum of (q + k) ** -s over k >= 0, by Euler and Maclaurin's formula (DLMF 25.11.7)."""
+    """The Hurwitz zeta function, the sum of (q + k) ** -s over k >= 0, by Euler and Maclaurin (DLMF 25.11.7)."""
     s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))
     valid = (s > 1) & ((q > 0) | ((s == np.floor(s)) & (q != np.floor(q))))
     x, a = np.where(valid, s, 2.0), np.where(valid, q, 1.0)

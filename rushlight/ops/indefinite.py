@@ -142,9 +142,12 @@ def _factor_spec(x: Spec, *, hermitian: bool) -> tuple[Spec, Spec, Spec]:
 
 LDL_FACTOR = operation("ldl_factor", _factor_spec, _factor)
 LDL_SOLVE = operation(
-    "ldl_solve", lambda ld, pivots, b, *, hermitian: spec_of((*np.broadcast_shapes(ld.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype),
+    "ldl_solve",
+    lambda ld, pivots, b, *, hermitian: spec_of(
+        (*np.broadcast_shapes(ld.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype
+    ),
     _solve,
-)  # fmt: skip
+)
 LDL_SOLVE.gradient(
     b=lambda g, ld, pivots, hermitian: apply(LDL_SOLVE, (_turned(ld, hermitian), pivots, g), (hermitian,))
 )
@@ -183,7 +186,9 @@ def _check_factored(info: Tensor, name: str) -> None:
 
 @public(function=False, method=False, out=True, space="linalg")
 def ldl_factor(A: Tensor, *, hermitian: bool = False) -> Any:
-    """L below and D on the diagonal of A = P L D L^T P^T (L^H if `hermitian`), and the exchanges; the lower triangle of A is read.
+    """L below and D on the diagonal of A = P L D L^T P^T (L^H if `hermitian`), and the exchanges.
+
+    Only the lower triangle of A is read.
 
     https://pytorch.org/docs/stable/generated/torch.linalg.ldl_factor.html
     """

@@ -272,8 +272,10 @@ def _solved(A: Tensor, B: Tensor, left: bool, name: str) -> tuple[Tensor, Tensor
     same_dtype(a, b, name)
     vector = _is_vector(a, b)
     if vector and not left:
-        raise RuntimeError(f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
-                           "linalg.solve is equivalent to B / A.squeeze(-1)")  # fmt: skip
+        raise RuntimeError(
+            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
+            "linalg.solve is equivalent to B / A.squeeze(-1)"
+        )
     if not vector and b.shape[-2 if left else -1] != a.shape[-1]:
         equation = "AX = B" if left else "XA = B"
         raise RuntimeError(
@@ -330,8 +332,12 @@ def _triangular_gradient(g: Tensor, needs: Any, a: Tensor, result: Tensor, upper
     return triu(left, int(unit)) if upper else tril(left, -int(unit)), right
 
 
-SOLVE_TRIANGULAR = operation("solve_triangular", _triangular_spec, lambda a, b, *, upper, unit: factorization.solve_triangular(
-    a, b, upper, unit), node="LinalgSolveTriangularBackward0")  # fmt: skip
+SOLVE_TRIANGULAR = operation(
+    "solve_triangular",
+    _triangular_spec,
+    lambda a, b, *, upper, unit: factorization.solve_triangular(a, b, upper, unit),
+    node="LinalgSolveTriangularBackward0",
+)
 SOLVE_TRIANGULAR.gradient(_triangular_gradient)
 
 
@@ -404,7 +410,7 @@ def _check_positive(info: Tensor, name: str) -> None:
 
 @public(function=False, method=False, out=True, space="linalg")
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
-    """`cholesky` and `info`, which is not zero where a matrix is not positive definite; raises only with `check_errors`."""
+    """`cholesky` and `info`, not zero where a matrix is not positive definite; raises only with `check_errors`."""
     square(A, "linalg.cholesky_ex")
     found = CholeskyEx(apply(CHOLESKY, (A,), (upper,)))
     if check_errors:

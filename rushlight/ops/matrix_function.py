@@ -196,8 +196,13 @@ def _cross_kernel(x: Any, y: Any, *, dim: int) -> Any:
     return np.cross(x, y, axis=dim)
 
 
-CROSS = operation("cross", _cross_spec, _cross_kernel, compute=lambda x, y, *, dim: pointwise.compute(x, y),  # type: ignore[attr-defined]
-                  node="LinalgCrossBackward0")  # fmt: skip
+CROSS = operation(
+    "cross",
+    _cross_spec,
+    _cross_kernel,
+    compute=lambda x, y, *, dim: pointwise.compute(x, y),  # type: ignore[attr-defined]
+    node="LinalgCrossBackward0",
+)
 CROSS.gradient(
     x=lambda g, y, dim: apply(CROSS, (conj(y), g), (dim,)),
     y=lambda g, x, dim: apply(CROSS, (g, conj(x)), (dim,)),
@@ -369,14 +374,20 @@ def _one_reflection(g: Tensor, v: Tensor, tau: Tensor, k: int, x: Tensor) -> tup
     return cat([zero, gw[..., 1:, 0]], -1), gt
 
 
-HOUSEHOLDER = operation("householder_product", lambda v, tau: spec_of(v.shape, v.dtype),
-                        lambda v, tau: factorization.reflections(v, tau), node="LinalgHouseholderProductBackward0")  # fmt: skip
+HOUSEHOLDER = operation(
+    "householder_product",
+    lambda v, tau: spec_of(v.shape, v.dtype),
+    lambda v, tau: factorization.reflections(v, tau),
+    node="LinalgHouseholderProductBackward0",
+)
 HOUSEHOLDER.gradient(_householder_gradient)
 
 
 @public(function=False, method=False, out=True, space="linalg")
 def householder_product(A: Tensor, tau: Tensor) -> Tensor:
-    """The first n columns of the product of the reflections whose vectors are A's columns (..., m, n) and factors `tau` (..., k).
+    """The first n columns of the product of reflections: their vectors are A's columns, their factors `tau`.
+
+    Shapes: A (..., m, n), tau (..., k); result (..., m, n).
 
     https://pytorch.org/docs/stable/generated/torch.linalg.householder_product.html
     """

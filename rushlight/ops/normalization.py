@@ -77,6 +77,8 @@ FIXED_NORM, INSTANCE_FIXED_NORM = (
     operation(name, lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node=node).gradient(_fixed_rule)
     for name, node in (("batch_norm_fixed", "NativeBatchNormBackward0"), ("instance_norm_fixed", "ViewBackward0"))
 )
+
+
 def _running_average(running: Any, found: Any, momentum: Any, *, axes: tuple[int, ...], factor: float) -> Any:
     """Moves the running statistic towards the one found, averaged over `axes`."""
     new = np.mean(found, axis=axes).reshape(running.shape) if axes else found.reshape(running.shape)
@@ -185,12 +187,12 @@ def _batch_norm(
     input: Tensor, mean: Any, var: Any, weight: Any, bias: Any, training: bool, momentum: float, eps: float
 ) -> Tensor:
     spec = settle(input).spec
-    _check_has_channels(spec)
     if not training:
         for name, t in (("running_mean", mean), ("running_var", var)):
             if t is None:
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
     _check_channels(spec.shape[1] if spec.ndim > 1 else 0, running_mean=mean, running_var=var, weight=weight, bias=bias)
+    _check_has_channels(spec)
     _check_kind(spec, "batch_norm", mean, var, weight, bias)
     _check_off_tape("native_batch_norm", running_mean=mean, running_var=var)
     if not spec.numel:

@@ -167,7 +167,7 @@ def _prod(x: np.ndarray, *, dim: int | None, keepdim: bool) -> Any:
 
 
 def _others(x: np.ndarray, *, dim: int | None) -> np.ndarray:
-    """For each element the product of all others: what stands before it times what stands behind it, so that zeros are right."""
+    """For each element the product of all others: what is before it times what is behind it, so zeros are right."""
     line = x.reshape(-1, 1) if dim is None or not x.ndim else np.moveaxis(x, dim, 0)
     before, behind = np.ones_like(line), np.ones_like(line)
     np.cumprod(line[:-1], axis=0, out=before[1:])

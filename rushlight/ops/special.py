@@ -40,7 +40,7 @@ def real_float(name: str) -> Callable[..., Spec]:
 
 def special(name: str, kernel: Any, rule: Any, doc: str, *, node: str | None = None, everywhere: bool = False,
             names: tuple[str, ...] = (), **options: Any) -> Callable[[Tensor], Tensor]:  # fmt: skip
-    """Declares a special function of one tensor: in `torch.special`, and where it is known `everywhere` also in `torch`."""
+    """Declares a special function of one tensor: in `torch.special`, and if known `everywhere` also in `torch`."""
     camel = "".join(part.capitalize() for part in name.split("_"))
     op = operation(name, real_float(name), kernel, node=node or ("" if everywhere else "Special") + camel + "Backward0")
     if rule is not None:
@@ -111,8 +111,14 @@ lgamma = special("lgamma", lambda x: gamma_function.lgamma(x), lambda g, x: g * 
     >>> torch.lgamma(torch.tensor([1., 5.]))
     tensor([0.0000, 3.1781])
     """, everywhere=True, names=("gammaln",))  # fmt: skip
-digamma = special("digamma", lambda x: gamma_function.digamma(x), lambda g, x: g * polygamma(1, x),
-                  "The derivative of the logarithm of the gamma function.", everywhere=True, names=("psi",))  # fmt: skip
+digamma = special(
+    "digamma",
+    lambda x: gamma_function.digamma(x),
+    lambda g, x: g * polygamma(1, x),
+    "The derivative of the logarithm of the gamma function.",
+    everywhere=True,
+    names=("psi",),
+)
 
 
 POLYGAMMA = operation("polygamma", real_float("polygamma"), lambda x, *, n: gamma_function.polygamma(n, x))

@@ -160,8 +160,10 @@ def _several(x: Tensor, s: Any, dim: Any, back: bool = False) -> tuple[Dims, lis
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")
     if s is not None and len(s) != len(dims):
-        raise RuntimeError(f"When given, dim and shape arguments must have the same length, but got dim with {len(dims)} and "
-                           f"shape with {len(s)} values.")  # fmt: skip
+        raise RuntimeError(
+            f"When given, dim and shape arguments must have the same length, but got dim with {len(dims)} and "
+            f"shape with {len(s)} values."
+        )
     sizes = [spec.shape[d] for d in dims]
     if back and dims:
         sizes[-1] = 2 * (sizes[-1] - 1)
@@ -371,9 +373,19 @@ def _windowed(window: Tensor | None, n_fft: int, win_length: int, name: str) -> 
 
 
 @public()
-def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: int | None = None,
-         window: Tensor | None = None, center: bool = True, pad_mode: str = "reflect", normalized: bool = False,
-         onesided: bool | None = None, return_complex: bool | None = None, align_to_window: bool | None = None) -> Tensor:  # fmt: skip
+def stft(
+    input: Tensor,
+    n_fft: int,
+    hop_length: int | None = None,
+    win_length: int | None = None,
+    window: Tensor | None = None,
+    center: bool = True,
+    pad_mode: str = "reflect",
+    normalized: bool = False,
+    onesided: bool | None = None,
+    return_complex: bool | None = None,
+    align_to_window: bool | None = None,
+) -> Tensor:
     """Fourier transforms of the windows of a signal (time) or (batch, time): (batch, frequency, frame).
 
     https://pytorch.org/docs/stable/generated/torch.stft.html
@@ -384,8 +396,10 @@ def stft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: i
     one_sided = not spec.dtype.is_complex if onesided is None else onesided
     if return_complex is None:
         if not spec.dtype.is_complex:
-            raise RuntimeError("stft requires the return_complex parameter be given for real inputs, and will further require "
-                               "that return_complex=True in a future PyTorch release.")  # fmt: skip
+            raise RuntimeError(
+                "stft requires the return_complex parameter be given for real inputs, and will further require "
+                "that return_complex=True in a future PyTorch release."
+            )
         return_complex = True
     hop, length = n_fft // 4 if hop_length is None else hop_length, n_fft if win_length is None else win_length
     x = input if spec.ndim == 2 else input.unsqueeze(0)
@@ -441,8 +455,10 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
     bins = x._value.spec.shape[1]
     one_sided = bins != n_fft if onesided is None else onesided
     if bins != (n_fft // 2 + 1 if one_sided else n_fft):
-        raise RuntimeError(f"{name} expected the frequency dimension (3rd to the last) of the input tensor to match n_fft"
-                           f"{' / 2 + 1' if one_sided else ''}, but got {bins}")  # fmt: skip
+        raise RuntimeError(
+            f"{name} expected the frequency dimension (3rd to the last) of the input tensor to match n_fft"
+            f"{' / 2 + 1' if one_sided else ''}, but got {bins}"
+        )
     if not 0 < hop <= size:
         raise RuntimeError(f"{name} expected 0 < hop_length <= win_length")
     shape = _windowed(window, n_fft, size, name)

@@ -129,8 +129,7 @@ def _dist_spec(x: Spec, y: Spec, *, p: float) -> Spec:
     found = pointwise(x, y)
     if not (found.dtype.is_floating_point or found.dtype.is_complex):
         raise RuntimeError(
-            "norm(): input dtype should be either floating point or complex. "
-            f"Got {found.dtype.scalar_name} instead."
+            f"norm(): input dtype should be either floating point or complex. Got {found.dtype.scalar_name} instead."
         )
     check_not_empty(found, p, None)
     return norm_spec(found, ord=p, dim=None, keepdim=False)

@@ -76,32 +76,67 @@ def hann_window(window_length: int, periodic: bool = True, *, dtype: Any = None,
 
 
 @public(method=False)
-def hamming_window(window_length: int, periodic: bool = True, alpha: float = 0.54, beta: float = 0.46, *, dtype: Any = None,
-                   layout: Any = None, device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def hamming_window(
+    window_length: int,
+    periodic: bool = True,
+    alpha: float = 0.54,
+    beta: float = 0.46,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """alpha - beta cos(2 pi n / N)."""
     n = _check_length(window_length, "hamming_window")
     return _made(_cosines(n, periodic, (alpha, beta)), dtype, device, requires_grad, "hamming_window")
 
 
 @public(method=False)
-def blackman_window(window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None,
-                    pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def blackman_window(
+    window_length: int,
+    periodic: bool = True,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)."""
     n = _check_length(window_length, "blackman_window")
     return _made(np.abs(_cosines(n, periodic, (0.42, 0.5, 0.08))), dtype, device, requires_grad, "blackman_window")
 
 
 @public(method=False)
-def bartlett_window(window_length: int, periodic: bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None,
-                    pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def bartlett_window(
+    window_length: int,
+    periodic: bool = True,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """A triangle from 0 to 1 and back."""
     n = _check_length(window_length, "bartlett_window")
     return _made(_triangle(n, periodic), dtype, device, requires_grad, "bartlett_window")
 
 
 @public(method=False)
-def kaiser_window(window_length: int, periodic: bool = True, beta: float = 12.0, *, dtype: Any = None, layout: Any = None,
-                  device: Any = None, pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
+def kaiser_window(
+    window_length: int,
+    periodic: bool = True,
+    beta: float = 12.0,
+    *,
+    dtype: Any = None,
+    layout: Any = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+) -> Tensor:
     """I0(beta sqrt(1 - x**2)) / I0(beta) for x from -1 to 1, I0 the modified Bessel function."""
     n = _check_length(window_length, "kaiser_window")
     return _made(_kaiser(n, periodic, beta), dtype, device, requires_grad, "kaiser_window")

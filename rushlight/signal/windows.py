@@ -7,6 +7,4 @@ from rushlight.ops.window import WINDOWS
 
 globals().update(WINDOWS)
 
-__all__ = sorted(WINDOWS)
-
 __getattr__ = missing(__name__)
