@@ -72,26 +72,30 @@ def _outputs(func: Callable[..., Any], args: Sequence[Any]) -> list[Tensor]:
 
 
 def _check_input(func: Any, args: Sequence[Any], i: int, eps: float, atol: float, rtol: float) -> None:
-    numeric = _numeric(func, args, i, eps)
-    for k, analytic in enumerate(_analytic(func, args, i)):
-        if not np.allclose(analytic, numeric[k], rtol=rtol, atol=atol, equal_nan=True):
-            raise GradcheckError(
-                f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{wrap(numeric[k])}\n"
-                f"analytical:{wrap(analytic)}\n"
-            )
+    for k, (numeric, analytic) in enumerate(zip(_numeric(func, args, i, eps), _analytic(func, args, i), strict=True)):
+        for found, wanted in zip(analytic, numeric, strict=True):
+            if not np.allclose(found, wanted, rtol=rtol, atol=atol, equal_nan=True):
+                raise GradcheckError(
+                    f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{wrap(wanted)}\n"
+                    f"analytical:{wrap(found)}\n"
+                )
 
 
-def _numeric(func: Any, args: Sequence[Any], i: int, eps: float) -> list[np.ndarray]:
-    """Central differences: for each output a Jacobian of shape (input elements, output elements)."""
+# A Jacobian has the shape (input elements, output elements). A complex output has two: the gradients that arrive with
+# 1 and with 1j at the output, which are the derivatives of its real and of its imaginary part.
+
+
+def _numeric(func: Any, args: Sequence[Any], i: int, eps: float) -> list[list[np.ndarray]]:
+    """Central differences: the Jacobians of each output."""
     x = np.array(realize(args[i]), order="C")
-    rows: list[list[np.ndarray]] = []
-    for at in range(x.size):
-        rows.append(_difference(func, args, i, x, at, eps))
-    count = len(rows[0]) if rows else len(_outputs(func, args))
-    return [np.stack([r[k] for r in rows]) if rows else np.zeros((0, 0)) for k in range(count)]
+    rows = [_difference(func, args, i, x, at, eps) for at in range(x.size)]
+    if not rows:
+        return [[np.zeros((0, t.numel()))] * (1 + t.is_complex()) for t in _outputs(func, args)]
+    return [[np.stack(parts) for parts in zip(*of_output, strict=True)] for of_output in zip(*rows, strict=True)]
 
 
-def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, eps: float) -> list[np.ndarray]:
+def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, eps: float) -> list[list[np.ndarray]]:
+    """A row of each Jacobian of each output."""
     def moved(step: complex) -> list[np.ndarray]:
         y = x.copy()
         y.reshape(-1)[at] += step
@@ -99,31 +103,44 @@ def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, 
         changed = [other if a is args[i] else a for a in args]
         return [np.array(realize(t)).reshape(-1) for t in _outputs(func, changed)]
 
-    real = [(p - m) / (2 * eps) for p, m in zip(moved(eps), moved(-eps), strict=True)]
-    if not np.iscomplexobj(x):
-        return real
-    imaginary = [(p - m) / (2 * eps) for p, m in zip(moved(eps * 1j), moved(-eps * 1j), strict=True)]
-    return [a + 1j * b if not np.iscomplexobj(a) else 0.5 * (a.conj() + 1j * b.conj()) for a, b in
-            zip(real, imaginary, strict=True)]  # fmt: skip
+    def slopes(step: complex) -> list[np.ndarray]:
+        return [(p - m) / (2 * eps) for p, m in zip(moved(step), moved(-step), strict=True)]
+
+    real = slopes(eps)
+    imaginary = slopes(eps * 1j) if np.iscomplexobj(x) else [np.zeros_like(a) for a in real]
+    return [
+        [a.real + 1j * b.real, a.imag + 1j * b.imag] if np.iscomplexobj(a) else [a + 1j * b]
+        for a, b in zip(real, imaginary, strict=True)
+    ]
 
 
-def _analytic(func: Any, args: Sequence[Any], i: int) -> list[np.ndarray]:
+def _analytic(func: Any, args: Sequence[Any], i: int) -> list[list[np.ndarray]]:
+    """The Jacobians of each output from backward passes."""
+    return [
+        [_passed_back(t, args[i], arriving) for arriving in ((1, 1j) if t.is_complex() else (1,))]
+        for t in _outputs(func, args)
+    ]
+
+
+def _passed_back(t: Tensor, x: Tensor, arriving: complex) -> np.ndarray:
     from rushlight.autograd import grad
 
-    jacobians = []
-    for t in _outputs(func, args):
-        columns = []
-        shape, kind = tuple(t.shape), realize(t).dtype
-        for at in range(t.numel()):
-            basis = np.zeros(t.numel(), kind)
-            basis[at] = 1
-            g = None
-            if t.requires_grad:
-                (g,) = grad(t, [args[i]], wrap(basis.reshape(shape)), retain_graph=True, allow_unused=True)
-            zero = np.zeros(args[i].numel(), realize(args[i]).dtype)
-            columns.append(zero if g is None else np.array(realize(g)).reshape(-1))
-        jacobians.append(np.stack(columns, 1) if columns else np.zeros((args[i].numel(), 0)))
-    return jacobians
+    columns = []
+    for at in range(t.numel()):
+        basis = np.zeros(t.numel(), realize(t).dtype)
+        basis[at] = arriving
+        g = None
+        if t.requires_grad:
+            (g,) = grad(t, [x], wrap(basis.reshape(tuple(t.shape))), retain_graph=True, allow_unused=True)
+        columns.append(np.zeros(x.numel()) if g is None else np.array(realize(g)).reshape(-1))
+    return np.stack(columns, 1) if columns else np.zeros((x.numel(), 0))
+
+
+def _noise_like(t: Tensor, noise: np.random.Generator) -> Tensor:
+    drawn = noise.standard_normal(tuple(t.shape))
+    if t.is_complex():
+        return wrap((drawn + 1j * noise.standard_normal(tuple(t.shape))).astype(realize(t).dtype))
+    return wrap(drawn.astype(realize(t).dtype))
 
 
 def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, **options: Any) -> bool:
@@ -135,7 +152,7 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     outputs = _outputs(func, args)
     if grad_outputs is None:
         noise = np.random.default_rng(0)
-        given = [wrap(noise.standard_normal(tuple(t.shape)).astype(realize(t).dtype)).requires_grad_() for t in outputs]
+        given = [_noise_like(t, noise).requires_grad_() for t in outputs]
     else:
         given = list(_tensors(grad_outputs))
     n = len(args)

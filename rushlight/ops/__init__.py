@@ -6,7 +6,7 @@ from importlib import import_module
 
 #: The families, in the order in which they are loaded.
 FAMILIES = """
-    creation arithmetic reduction view matmul elementary selection activation softmax index joining
+    creation arithmetic reduction view matmul elementary selection activation softmax index joining splitting
     scatter slices sorting scan repetition triangle reinterpret handle
     masking distinct histogram quantile convolution pooling adaptive_pooling normalization dropout
     cross_entropy loss margin_loss ctc_loss embedding random norm linalg decomposition indefinite matrix_function spectral special window statistics complex padding products

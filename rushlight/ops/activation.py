@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import finfo
 from rushlight.core.generator import engine_of
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import Operation, operation
@@ -191,8 +192,11 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 @public(function=False, method=False, functional=True)
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x moved towards 0 by lambd, and 0 where |x| <= lambd."""
-    if lambd < 0:
-        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd:g}.")
+    kind = settle(input).spec.dtype
+    if lambd < 0 and kind.is_floating_point:
+        raise RuntimeError(
+            f"lambda must be in range [0, {finfo(kind).max:g}] for input dtype {kind.scalar_name}, but found {lambd:g}"
+        )
     return apply(SOFTSHRINK, (input, lambd))
 
 

@@ -18,7 +18,7 @@ from rushlight.record.spec import NUMBERS, Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .public import METHODS, check_cast, public
+from .public import METHODS, check_cast, public, write_back
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
 
 
@@ -74,6 +74,12 @@ MULTIPLY.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
 
 DIVIDE = operation("div", pointwise_float, lambda x, y: np.true_divide(x, y))
 DIVIDE.gradient(x=lambda g, y: g / conj(y), y=lambda g, y, result: -g * conj(result / y))
+
+#: Division inside PyTorch's own functions, by a number that never was a tensor.
+DIVIDE_BY_NUMBER = operation(
+    "div_by_number", pointwise_float, lambda x, number: np.true_divide(x, number), node="DivBackward1"
+)
+DIVIDE_BY_NUMBER.gradient(x=lambda g, number: g / number)
 
 NEGATE = operation("neg", pointwise, lambda x: np.negative(x))
 NEGATE.gradient(x=lambda g: -g)
@@ -336,11 +342,25 @@ def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001 - PyTorch's name
     return apply(POWER if isinstance(input, Tensor) else POWER_OF_BASE, (input, exponent))
 
 
-@public(inplace=True, out=True)
+@public(out=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`input ** exponent` in double precision."""
     wide = [_double(t) for t in (input, exponent)]
     return pow(*wide)
+
+
+def _float_power_in_place(self: Tensor, exponent: Any) -> Tensor:
+    """`float_power` into `self`, which must have the result's dtype already."""
+    kind, wide = settle(self).spec.dtype, float_power(self, exponent)
+    if wide._value.spec.dtype is not kind:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {kind.scalar_name} but the operation's result requires dtype "
+            f"{wide._value.spec.dtype.scalar_name}"
+        )
+    return write_back(self, wide)
+
+
+METHODS["float_power_"] = _float_power_in_place
 
 
 def _double(t: Any) -> Any:

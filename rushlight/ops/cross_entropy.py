@@ -17,6 +17,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
+from .arithmetic import DIVIDE_BY_NUMBER
 from .matmul import first_shown
 from .public import public
 from .reduction_mode import reduction_of
@@ -252,7 +253,7 @@ def _of_probabilities(
     if reduction == "none":
         return -terms.sum(dim)
     total = -terms.sum()
-    return total if reduction == "sum" else total / (x.numel / classes)
+    return total if reduction == "sum" else apply(DIVIDE_BY_NUMBER, (total, x.numel / classes))
 
 
 def _along(weight: Tensor, ndim: int) -> Tensor:

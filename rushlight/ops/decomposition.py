@@ -47,6 +47,11 @@ def _matrices(A: Tensor, name: str) -> Spec:
     return spec
 
 
+def finite(A: Tensor) -> bool:
+    """Whether all elements are, looked at now: an algorithm that cannot converge must raise on the user's line."""
+    return bool(np.isfinite(realize(A)).all())
+
+
 def _of_linalg(f: Any) -> Any:
     return public(function=False, method=False, out=True, space="linalg")(f)
 
@@ -240,9 +245,9 @@ def _qr_spec(x: Spec, *, mode: str) -> tuple[Spec, Spec]:
     return spec_of(q, x.dtype), spec_of((*batch, k, n), x.dtype)
 
 
-def _qr_kernel(x: np.ndarray, *, mode: str) -> tuple[np.ndarray, np.ndarray]:
+def _qr_kernel(x: np.ndarray, *, mode: Any) -> tuple[Any, Any]:
     if mode == "r":
-        return np.zeros(0, x.dtype), np.linalg.qr(x, "r")
+        return np.zeros(0, x.dtype), np.linalg.qr(x, mode)
     found = np.linalg.qr(x, mode)
     return found[0], found[1]
 
@@ -333,19 +338,15 @@ def _svd_spec(x: Spec, *, full: bool) -> tuple[Spec, Spec, Spec]:
 
 
 def _svd_kernel(x: np.ndarray, *, full: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    try:
-        u, s, vh = np.linalg.svd(x, full_matrices=full)
-    except np.linalg.LinAlgError as failure:
-        raise _not_converged("svd", x) from failure
+    u, s, vh = np.linalg.svd(x, full_matrices=full)
     return u, s, vh
 
 
-def _not_converged(name: str, x: np.ndarray) -> LinAlgError:
-    if not np.isfinite(x).all():
-        return LinAlgError(
-            f"linalg.{name}: The algorithm failed to converge because the input matrix contained non-finite values."
+def _check_converges(A: Tensor) -> None:
+    if not finite(A):
+        raise LinAlgError(
+            "linalg.svd: The algorithm failed to converge because the input matrix contained non-finite values."
         )
-    return LinAlgError(f"linalg.{name}: The algorithm failed to converge because the input matrix is ill-conditioned.")
 
 
 def _quotient(x: Tensor, y: Tensor) -> Tensor:
@@ -396,10 +397,7 @@ SVD.gradient(_svd_gradient)
 
 
 def _svdvals(x: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.svd(x, compute_uv=False)
-    except np.linalg.LinAlgError as failure:
-        raise _not_converged("svd", x) from failure
+    return np.linalg.svd(x, compute_uv=False)
 
 
 def _svdvals_gradient(g: Tensor, x: Tensor) -> Tensor:
@@ -422,6 +420,7 @@ def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = N
     """
     _matrices(A, "linalg.svd")
     _check_driver(driver)
+    _check_converges(A)
     return LinalgSvd(apply(SVD, (A,), (full_matrices,)))
 
 
@@ -445,6 +444,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     """
     _matrices(A, "linalg.svd")
     _check_driver(driver)
+    _check_converges(A)
     return apply(SVDVALS, (A,))
 
 
@@ -452,6 +452,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """U, S, V with input = U diag(S) V^H (`torch.linalg.svd` gives V^H); zeros for U and V without `compute_uv`."""
     spec = _matrices(input, "linalg.svd")
+    _check_converges(input)
     if compute_uv:
         u, s, vh = apply(SVD, (input,), (not some,))
         return Svd(u, s, mH(vh))
@@ -469,12 +470,17 @@ def _check_uplo(UPLO: str, name: str) -> str:
     return UPLO.upper()
 
 
-def _eigh_kernel(x: np.ndarray, *, uplo: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        values, vectors = np.linalg.eigh(x, uplo)
-    except np.linalg.LinAlgError as failure:
-        raise _not_converged("eigh", x) from failure
+def _eigh_kernel(x: np.ndarray, *, uplo: Any) -> tuple[np.ndarray, np.ndarray]:
+    values, vectors = np.linalg.eigh(x, uplo)
     return values, vectors
+
+
+def _check_symmetric(A: Tensor) -> None:
+    if not finite(A):
+        raise LinAlgError(
+            "linalg.eigh: The algorithm failed to converge because the input matrix is ill-conditioned or has too many "
+            "repeated eigenvalues (error code: 1): it contains infs or NaNs."
+        )
 
 
 def _eigh_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor]) -> tuple[Tensor]:
@@ -512,6 +518,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Any:
     https://pytorch.org/docs/stable/generated/torch.linalg.eigh.html
     """
     square(A, "linalg.eigh")
+    _check_symmetric(A)
     return LinalgEigh(apply(EIGH, (A,), (_check_uplo(UPLO, "linalg.eigh"),)))
 
 
@@ -523,23 +530,18 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
     tensor([1., 2.])
     """
     square(A, "linalg.eigvalsh")
+    _check_symmetric(A)
     return apply(EIGVALSH, (A,), (_check_uplo(UPLO, "linalg.eigvalsh"),))
 
 
-def _check_finite(x: np.ndarray) -> None:
-    if not np.isfinite(x).all():
-        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
-
-
 def _eig_kernel(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    _check_finite(x)
     values, vectors = np.linalg.eig(x)
     return values, vectors
 
 
-def _eigvals_kernel(x: np.ndarray) -> np.ndarray:
-    _check_finite(x)
-    return np.linalg.eigvals(x)
+def _check_finite(A: Tensor) -> None:
+    if not finite(A):
+        raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
 
 
 def _complex_of(x: Spec) -> Any:
@@ -569,7 +571,10 @@ def _eigvals_gradient(g: Tensor, x: Tensor) -> Tensor:
 
 
 EIGVALS = operation(
-    "eigvals", lambda x: spec_of(x.shape[:-1], _complex_of(x)), _eigvals_kernel, node="LinalgEigBackward0"
+    "eigvals",
+    lambda x: spec_of(x.shape[:-1], _complex_of(x)),
+    lambda x: np.linalg.eigvals(x),
+    node="LinalgEigBackward0",
 )
 EIGVALS.gradient(x=_eigvals_gradient)
 LinalgEig = result_type("linalg_eig", ("eigenvalues", "eigenvectors"))
@@ -582,6 +587,7 @@ def eig(A: Tensor) -> Any:
     https://pytorch.org/docs/stable/generated/torch.linalg.eig.html
     """
     square(A, "linalg.eig")
+    _check_finite(A)
     return LinalgEig(apply(EIG, (A,)))
 
 
@@ -589,6 +595,7 @@ def eig(A: Tensor) -> Any:
 def eigvals(A: Tensor) -> Tensor:
     """The eigenvalues of square matrices, complex and in no particular order."""
     square(A, "linalg.eigvals")
+    _check_finite(A)
     return apply(EIGVALS, (A,))
 
 
@@ -744,7 +751,7 @@ def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> t
 
 
 def _lstsq_gradient(g: Any, needs: Any, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-    p = pinv(a)
+    p = apply(PINV, (a, _tolerance(apply(SVDVALS, (a,)), a._value.spec, None, None)), (False,))
     gp = matmul(g[0], mH(b))
     return (_pinv_gradient(gp, a, p) if needs[0] else None), matmul(mH(p), g[0]), None
 

@@ -27,9 +27,7 @@ def _chosen(found: list[np.ndarray], wanted: tuple[bool, bool]) -> Any:
 
 def _check_no_empty_slices(shape: tuple[int, ...], dim: int) -> None:
     if 0 in shape and shape[dim] != 0:
-        raise RuntimeError(
-            "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
-        )
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
 
 
 @public()
@@ -79,7 +77,9 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
         inverse = inverse.reshape(x.shape)
     else:
         values = np.moveaxis(values, 0, dim) if x.ndim else values
-    return _chosen([values, inverse.astype("int64"), counts.astype("int64")], (bool(return_inverse), bool(return_counts)))
+    return _chosen(
+        [values, inverse.astype("int64"), counts.astype("int64")], (bool(return_inverse), bool(return_counts))
+    )
 
 
 @public()

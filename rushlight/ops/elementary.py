@@ -21,7 +21,7 @@ from .arithmetic import conj
 from .creation import full_like_spec
 from .public import public, require_tensor
 from .results import result_type
-from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, only, pointwise, pointwise_float, promoted
 
 
 def unary(
@@ -99,20 +99,31 @@ sigmoid = unary("sigmoid", _sigmoid, _sigmoid_gradient, """1 / (1 + exp(-x)).
 sqrt = unary("sqrt", np.sqrt, lambda g, result: g / (conj(result) * 2), "The square root.")
 rsqrt = unary("rsqrt", lambda x: 1 / np.sqrt(x), lambda g, result: g * conj(result**3) * -0.5, "1 / sqrt(x).")
 reciprocal = unary("reciprocal", lambda x: 1 / x, lambda g, result: -g * conj(result * result), "1 / x.")
-square = unary("square", lambda x: np.multiply(x, x), lambda g, x: g * conj(x * 2), "x * x.", infer=pointwise,
+
+
+def _squared_dtype(x: Spec) -> Any:
+    return dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
+
+
+@computing(_squared_dtype)
+def _squared(x: Spec) -> Spec:
+    return broadcast((x,), _squared_dtype(x))
+
+
+square = unary("square", lambda x: np.multiply(x, x), lambda g, x: g * conj(x * 2), "x * x.", infer=_squared,
                node="PowBackward0")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Trigonometry and hyperbolic functions
 
 sin = unary("sin", np.sin, lambda g, x: g * conj(cos(x)), "The sine.")
-cos = unary("cos", np.cos, lambda g, x: g * conj(-sin(x)), "The cosine.")
+cos: Callable[[Tensor], Tensor] = unary("cos", np.cos, lambda g, x: g * conj(-sin(x)), "The cosine.")
 tan = unary("tan", np.tan, lambda g, result: g * conj(result * result + 1), "The tangent.")
 asin = unary("asin", np.arcsin, lambda g, x: g * conj((1 - x * x).rsqrt()), "The inverse sine.", names=("arcsin",))
 acos = unary("acos", np.arccos, lambda g, x: g * conj(-(1 - x * x).rsqrt()), "The inverse cosine.", names=("arccos",))
 atan = unary("atan", np.arctan, lambda g, x: g / conj(x * x + 1), "The inverse tangent.", names=("arctan",))
 sinh = unary("sinh", np.sinh, lambda g, x: g * conj(cosh(x)), "The hyperbolic sine.")
-cosh = unary("cosh", np.cosh, lambda g, x: g * conj(sinh(x)), "The hyperbolic cosine.")
+cosh: Callable[[Tensor], Tensor] = unary("cosh", np.cosh, lambda g, x: g * conj(sinh(x)), "The hyperbolic cosine.")
 tanh = unary("tanh", np.tanh, lambda g, result: g * conj(1 - result * result), "The hyperbolic tangent.",
              functional=True)  # fmt: skip
 asinh = unary("asinh", np.arcsinh, lambda g, x: g * conj((x * x + 1).rsqrt()), "The inverse hyperbolic sine.",
@@ -126,23 +137,27 @@ atanh = unary("atanh", np.arctanh, lambda g, x: g / conj(1 - x * x), "The invers
 # Rounding and signs
 
 
-@computing(promoted)
-def _rounding(x: Spec) -> Spec:
-    """Rounding leaves integers alone."""
-    if x.dtype.is_complex:
-        raise NotImplementedError("rounding is not supported for complex inputs")
-    return broadcast((x,), x.dtype)
+def _rounding(name: str) -> Callable[..., Spec]:
+    """The rule of a function that leaves whole numbers alone."""
+
+    @computing(promoted)
+    def infer(x: Spec, **_: Any) -> Spec:
+        if x.dtype.is_complex and name != "round":
+            raise NotImplementedError(f"{name} is not supported for complex inputs")
+        return broadcast((x,), x.dtype)
+
+    return only("if" if name == "round" else "ifc", f"{name}_vml_cpu", infer)
 
 
 def _rounds(ufunc: Any) -> Callable[[Any], Any]:
     return lambda x: x if np.asarray(x).dtype.kind in "iub" else ufunc(x)
 
 
-floor = unary("floor", _rounds(np.floor), _no_slope, "Rounded down.", infer=_rounding)
-ceil = unary("ceil", _rounds(np.ceil), _no_slope, "Rounded up.", infer=_rounding)
-trunc = unary("trunc", _rounds(np.trunc), _no_slope, "Rounded towards zero.", infer=_rounding, names=("fix",))
+floor = unary("floor", _rounds(np.floor), _no_slope, "Rounded down.", infer=_rounding("floor"))
+ceil = unary("ceil", _rounds(np.ceil), _no_slope, "Rounded up.", infer=_rounding("ceil"))
+trunc = unary("trunc", _rounds(np.trunc), _no_slope, "Rounded towards zero.", infer=_rounding("trunc"), names=("fix",))
 frac = unary("frac", lambda x: x - np.trunc(x), lambda g: g, "The part after the point, with the sign of x.",
-             infer=_rounding)  # fmt: skip
+             infer=only("f", "frac_cpu", pointwise))  # fmt: skip
 
 
 def _round(x: Any, *, decimals: int) -> Any:
@@ -154,7 +169,15 @@ def _round(x: Any, *, decimals: int) -> Any:
     return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
 
 
-ROUND = operation("round", lambda x, *, decimals: _rounding(x), _round, compute=lambda x, *, decimals: x.dtype)
+_rounded = _rounding("round")
+_rounded_to_decimals = only("f", "round_cpu", pointwise)
+
+
+def _round_spec(x: Spec, *, decimals: int) -> Spec:
+    return (_rounded_to_decimals if decimals else _rounded)(x)
+
+
+ROUND = operation("round", _round_spec, _round, compute=lambda x, *, decimals: x.dtype)
 ROUND.gradient(x=_no_slope)
 
 
@@ -182,8 +205,14 @@ def _signed(x: Spec) -> Spec:
     return pointwise(x)
 
 
-absolute = unary("abs", lambda x: np.abs(x), _absolute_gradient, "The absolute value.", infer=_magnitude,
-                 names=("absolute",))  # fmt: skip
+absolute = unary(
+    "abs",
+    lambda x: np.abs(x),
+    _absolute_gradient,
+    "The absolute value.",
+    infer=only("ifc", "abs_cpu", _magnitude),
+    names=("absolute",),
+)
 sign = unary("sign", lambda x: x if np.asarray(x).dtype.kind == "b" else np.sign(x), _no_slope,
              "-1, 0 or 1: the sign.", infer=_signed)  # fmt: skip
 
@@ -222,10 +251,34 @@ isinf = unary("isinf", lambda x: np.isinf(x), None, "True where the element is i
               inplace=False)  # fmt: skip
 isfinite = unary("isfinite", lambda x: np.isfinite(x), None, "True where the element is neither infinite nor NaN.",
                  infer=comparison, inplace=False)  # fmt: skip
-isposinf = unary("isposinf", lambda x: np.isposinf(x), None, "True where the element is +inf.", infer=comparison,
-                 inplace=False)  # fmt: skip
-isneginf = unary("isneginf", lambda x: np.isneginf(x), None, "True where the element is -inf.", infer=comparison,
-                 inplace=False)  # fmt: skip
+
+
+def _real_question(name: str) -> Callable[..., Spec]:
+    @computing(promoted)
+    def infer(x: Spec) -> Spec:
+        if x.dtype.is_complex:
+            raise RuntimeError(f"{name} does not support complex inputs.")
+        return comparison(x)
+
+    return infer
+
+
+isposinf = unary(
+    "isposinf",
+    lambda x: np.isposinf(x),
+    None,
+    "True where the element is +inf.",
+    infer=_real_question("isposinf"),
+    inplace=False,
+)
+isneginf = unary(
+    "isneginf",
+    lambda x: np.isneginf(x),
+    None,
+    "True where the element is -inf.",
+    infer=_real_question("isneginf"),
+    inplace=False,
+)
 isreal = unary("isreal", lambda x: np.isreal(x), None, "True where the imaginary part is 0.", infer=comparison,
                inplace=False)  # fmt: skip
 deg2rad = unary("deg2rad", np.deg2rad, lambda g: g * (math.pi / 180), "Degrees as radians.", node="Deg2RadBackward0")
@@ -260,7 +313,9 @@ def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inpl
     return op
 
 
-ATAN2 = _binary("atan2", np.arctan2, "The angle of the point (other, input), in radians.")
+ATAN2 = _binary(
+    "atan2", np.arctan2, "The angle of the point (other, input), in radians.", only("bif", "atan2_cpu", pointwise_float)
+)
 
 
 def _atan2_slope(g: Tensor, toward: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -269,21 +324,43 @@ def _atan2_slope(g: Tensor, toward: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 ATAN2.gradient(x=lambda g, x, y: _atan2_slope(g, y, x, y), y=lambda g, x, y: _atan2_slope(g, -x, x, y))
-HYPOT = _binary("hypot", np.hypot, "sqrt(input**2 + other**2).", pointwise)
+HYPOT = _binary("hypot", np.hypot, "sqrt(input**2 + other**2).", only("f", "hypot_cpu", pointwise))
 HYPOT.gradient(x=lambda g, x, result: g * x / result, y=lambda g, y, result: g * y / result)
-COPYSIGN = _binary("copysign", np.copysign, "The size of `input` with the sign of `other`.")
+COPYSIGN = _binary(
+    "copysign",
+    np.copysign,
+    "The size of `input` with the sign of `other`.",
+    only("bif", "copysign_cpu", pointwise_float),
+)
 COPYSIGN.gradient(
     x=lambda g, x, result: g * (sign(x) * sign(result)),
     y=_no_slope,
 )
-LOGADDEXP = _binary("logaddexp", np.logaddexp, "log(exp(input) + exp(other)).", pointwise, inplace=False)
-LOGADDEXP.gradient(x=lambda g, x, result: g * exp(x - result), y=lambda g, y, result: g * exp(y - result))
-LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).", pointwise, inplace=False)
+
+
+def _logaddexp(x: Any, y: Any) -> Any:
+    if not np.iscomplexobj(x):
+        return np.logaddexp(x, y)
+    top = np.maximum(np.real(x), np.real(y))
+    top = np.where(np.isfinite(top), top, 0)
+    return np.log(np.exp(x - top) + np.exp(y - top)) + top
+
+
+LOGADDEXP = _binary("logaddexp", _logaddexp, "log(exp(input) + exp(other)).",
+                    only("fc", "logaddexp_cpu", pointwise), inplace=False)  # fmt: skip
+LOGADDEXP.gradient(
+    x=lambda g, x, result: g * conj(exp(x - result)),
+    y=lambda g, y, result: g * conj(exp(y - result)),
+)
+LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).",
+                     only("f", "logaddexp2_cpu", pointwise), inplace=False)  # fmt: skip
 LOGADDEXP2.gradient(x=lambda g, x, result: g * exp2(x - result), y=lambda g, y, result: g * exp2(y - result))
-NEXTAFTER = _binary("nextafter", np.nextafter, "The next number after `input` towards `other`.")
+NEXTAFTER = _binary(
+    "nextafter", np.nextafter, "The next number after `input` towards `other`.", only("f", "nextafter_cpu", pointwise)
+)
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
-_binary("gcd", np.gcd, "The greatest common divisor.", pointwise)
-_binary("lcm", np.lcm, "The least common multiple.", pointwise)
+_binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
+_binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))
 _binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise)
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ def zeta(s: Any, q: Any) -> np.ndarray:
         a = np.where(low, a + 1.0, a)
     found = total + _zeta_tail(x, a)
     pole = (s == 1) | ((s > 1) & (q <= 0) & (q == np.floor(q)))
+    found = np.where(np.isposinf(q), 0.0, found)
     return np.where(valid, found, np.where(pole, np.inf, np.nan))
 
 

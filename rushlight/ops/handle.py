@@ -1,4 +1,4 @@
-"""In-place operations that change only what a tensor sees of its memory: `squeeze_`, `t_`, `as_strided_`, `resize_`, `set_`.
+"""In-place operations that change only what a tensor sees of its memory: `squeeze_`, `t_`, `resize_`, `set_`, ...
 
 Each makes the view that the plain function makes, on the same Storage, and moves the handle to it.
 """
@@ -180,7 +180,9 @@ def set_(self: Tensor, source: Any = None, storage_offset: int = 0, size: Any = 
         source = constant((0,), 0, kind)
     if isinstance(source, Tensor):
         if source.dtype is not kind:
-            raise RuntimeError(f"Could not set tensor of type {_c_type(source.dtype)} to a tensor of type {_c_type(kind)}")
+            raise RuntimeError(
+                f"Could not set tensor of type {_c_type(source.dtype)} to a tensor of type {_c_type(kind)}"
+            )
         _see(self, source)
         if size is not None:
             _look(self, storage_offset, size_of((size,)), stride)

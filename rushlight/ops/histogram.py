@@ -41,11 +41,13 @@ def _in_row(row: np.ndarray, values: np.ndarray, right: bool) -> np.ndarray:
 def _search_spec(x: Spec, values: Spec, *, right: bool, kind: Any) -> Spec:
     if x.ndim != 1 and (x.ndim != values.ndim or x.shape[:-1] != values.shape[:-1]):
         if x.ndim == 0:
-            raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+            raise RuntimeError(
+                "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension"
+            )
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor "
-            f"and input value tensor must match, but we got boundaries tensor {list(x.shape)} and input value tensor "
-            f"{list(values.shape)}"
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
+            f"tensor and input value tensor must match, but we got boundaries tensor {list(x.shape)} and input value "
+            f"tensor {list(values.shape)}"
         )
     return spec_of(values.shape, kind)
 
@@ -56,7 +58,7 @@ SEARCHSORTED = operation("searchsorted", _search_spec, _searched)
 @public(method=False, out=True)
 def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
                  side: str | None = None, sorter: Any = None) -> Tensor:  # fmt: skip
-    """Where each value would go in the sorted last dimension of `sorted_sequence`: before equal elements, or (right) after.
+    """Where each value would go in the sorted last dimension of `sorted_sequence`, before (right: after) equal ones.
 
     >>> torch.searchsorted(torch.tensor([1, 3, 5]), torch.tensor([3, 6]))
     tensor([1, 3])
@@ -203,11 +205,13 @@ def _weights(weight: Any, shape: tuple[int, ...], kind: Any, name: str) -> np.nd
         return None
     w = realize(weight)
     if settle(weight).spec.dtype is not kind:
-        raise RuntimeError(f"{name}: if weight tensor is provided, input tensor and weight tensor should have the same dtype")
+        raise RuntimeError(
+            f"{name}: if weight tensor is provided, input tensor and weight tensor should have the same dtype"
+        )
     if w.shape != shape:
         raise RuntimeError(
-            f"{name}: if weight tensor is provided it should have the same shape as the input tensor excluding its innermost "
-            f"dimension, but got input with shape {list(shape)} and weight with shape {list(w.shape)}"
+            f"{name}: if weight tensor is provided it should have the same shape as the input tensor excluding its "
+            f"innermost dimension, but got input with shape {list(shape)} and weight with shape {list(w.shape)}"
         )
     return w.reshape(-1)
 
@@ -232,10 +236,11 @@ def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None
 
 
 @public()
-def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:  # noqa: A002
+def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """The histogram of points (the last dimension holds their coordinates) over a grid, and its edges.
 
-    `bins` is a number, one number for each coordinate, or the edges for each; `range` the outer edges, two numbers each.
+    `bins` is a number, one number for each coordinate, or the edges for each; `range` the outer edges, two numbers
+    each.
     """
     spec = settle(input).spec
     _check_floating(spec.dtype, "histogramdd")
@@ -245,9 +250,7 @@ def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = No
     points = realize(input).reshape(-1, n)
     each = [bins] * n if isinstance(bins, int) else list(bins)
     if len(each) != n:
-        raise RuntimeError(
-            "torch.histogramdd: The size of bins must be equal to the innermost dimension of the input."
-        )
+        raise RuntimeError("torch.histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     limits = [None] * n if range is None else [tuple(range[2 * d : 2 * d + 2]) for d in np.arange(n)]
     edges = [_edges(points[:, d], b, limit, d) for d, (b, limit) in enumerate(zip(each, limits, strict=True))]
     w = _weights(weight, spec.shape[:-1], spec.dtype, "torch.histogramdd")

@@ -82,7 +82,8 @@ def add_windows(total: np.ndarray, columns: np.ndarray, kernel: Ints, out: Ints,
     """The adjoint of `windows`: adds columns (*lead, *kernel, *out) to the places of a padded array they came from."""
     whole = (slice(None),) * len(out)
     for at, place in Geometry(stride, (), dilation).places(kernel, out):
-        total[place] += columns[(..., *at, *whole)]
+        here: Any = (..., *at, *whole)
+        total[place] += columns[here]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -228,7 +229,8 @@ def _scatter_by_position(g: np.ndarray, w: np.ndarray, shape: Ints, geometry: Ge
     for images, _ in _pieces(n, 1, each[0].nbytes):
         part, target = each[images], total[images]
         for at, place in geometry.places(w.shape[2:], out):
-            product = part * factors[(slice(None), slice(None), *at)]
+            here: Any = (slice(None), slice(None), *at)
+            product = part * factors[here]
             target[place] += product[:, :, 0] if product.shape[2] == 1 else np.add.reduce(product, 2)
     return total[inside(shape, geometry.padding)]
 

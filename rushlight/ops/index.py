@@ -193,7 +193,12 @@ def _set_part(x: np.ndarray, value: Any, offset: int, *, shape: Any, strides: An
 #: The root's numbers with others in a strided part of its memory; the place is a run-time number, so that a loop over
 #: positions is one program.
 SET_PART = operation(
-    "set_part", lambda x, value, offset, *, shape, strides, layout: x, _set_part, overwrites=True, exact=True, aliases=False
+    "set_part",
+    lambda x, value, offset, *, shape, strides, layout: x,
+    _set_part,
+    overwrites=True,
+    exact=True,
+    aliases=False,
 )
 
 

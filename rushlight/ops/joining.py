@@ -1,7 +1,7 @@
-"""Tensors put together (`cat`, `stack` and their relatives) and taken apart (`tensor_split`, `hsplit`, ...).
+"""Tensors put together: `cat`, `stack` and their relatives.
 
 Joining is one of two operations with any number of operands, `cat` and `stack`; the others reshape their operands and
-call these.  Taking apart makes views.
+call these.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
-from rushlight.core.strided import channels_last_strides, chunk_sizes, has_channels_last_strides, normalize_dim, split_sizes
+from rushlight.core.strided import (
+    channels_last_strides,
+    has_channels_last_strides,
+    normalize_dim,
+)
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -136,8 +139,8 @@ def _stack_spec(*tensors: Spec, dim: int) -> Spec:
     for i, s in enumerate(tensors):
         if s.shape != first.shape:
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and {list(s.shape)} at "
-                f"entry {i}"
+                f"stack expects each tensor to be equal size, but got {list(first.shape)} at entry 0 and "
+                f"{list(s.shape)} at entry {i}"
             )
     dim = normalize_dim(dim, first.ndim + 1)
     return spec_of((*first.shape[:dim], len(tensors), *first.shape[dim:]), promoted(*tensors))
@@ -332,138 +335,3 @@ def block_diag(*tensors: Tensor) -> Tensor:
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
     return apply(BLOCK_DIAG, tensors)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Taking apart
-
-
-def _cut(input: Tensor, shape: tuple[int, ...], dim: int, bounds: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
-    n = shape[dim]
-    return tuple(look_at(input, SLICE, (along(shape, dim, (*_clipped(a, b, n), 1)),)) for a, b in bounds)
-
-
-def _clipped(start: int, stop: int, n: int) -> tuple[int, int]:
-    first, last, _ = slice(start, stop).indices(n)
-    return first, max(first, last)
-
-
-def _even_bounds(n: int, sections: int) -> list[tuple[int, int]]:
-    """`sections` parts of a dimension, the first `n % sections` of them one longer."""
-    size, longer = divmod(n, sections)
-    ends = [size * i + min(i, longer) for i in range(sections + 1)]
-    return list(zip(ends[:-1], ends[1:], strict=True))
-
-
-def _bounds_at(n: int, indices: Sequence[int]) -> list[tuple[int, int]]:
-    cuts = [0, *(int(i) for i in indices), n]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
-
-
-@public()
-def tensor_split(input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
-                 sections: Any = None, tensor_indices_or_sections: Any = None) -> tuple[Tensor, ...]:  # fmt: skip
-    """Views of `input` along `dim`: so many nearly equal parts, or cut before the given indices.
-
-    >>> [p.tolist() for p in torch.arange(5).tensor_split(2)]
-    [[0, 1, 2], [3, 4]]
-    """
-    given = (indices_or_sections, indices, sections, tensor_indices_or_sections)
-    where = next((w for w in given if w is not None), None)
-    shape = settle(input).spec.shape
-    if not shape:
-        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
-    dim = normalize_dim(dim, len(shape))
-    if isinstance(where, Tensor):
-        where = _split_tensor(where)
-    if isinstance(where, (tuple, list)):
-        return _cut(input, shape, dim, _bounds_at(shape[dim], where))
-    if where <= 0:
-        raise RuntimeError(f"number of sections must be larger than 0, got {where}")
-    return _cut(input, shape, dim, _even_bounds(shape[dim], where))
-
-
-def _split_tensor(where: Tensor) -> Any:
-    if settle(where).spec.dtype is not dtypes.int64:
-        raise RuntimeError(
-            "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
-            f"{where.dtype.scalar_name}"
-        )
-    if where.dim() > 1:
-        raise RuntimeError(
-            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
-            f"tensor with {where.dim()} dims"
-        )
-    return where.tolist()
-
-
-def _split_by(name: str, least: int, input: Tensor, where: Any, dim: int) -> tuple[Tensor, ...]:
-    shape = settle(input).spec.shape
-    if len(shape) < least:
-        raise RuntimeError(
-            f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {len(shape)} dimensions!"
-        )
-    if isinstance(where, int) and (where == 0 or shape[dim] % where):
-        raise RuntimeError(
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not "
-            f"divisible by the split_size {where}!"
-        )
-    return tensor_split(input, where, dim)
-
-
-def _sections(given: tuple[Any, ...]) -> Any:
-    return given[0] if len(given) == 1 else tuple(given)
-
-
-@public()
-def hsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """`tensor_split` along dimension 1, of a vector along dimension 0; the parts must be equal."""
-    dim = 0 if settle(input).spec.ndim == 1 else 1
-    return _split_by("hsplit", 1, input, _sections(indices_or_sections), dim)
-
-
-@public()
-def vsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """`tensor_split` along dimension 0 of a matrix; the parts must be equal."""
-    return _split_by("vsplit", 2, input, _sections(indices_or_sections), 0)
-
-
-@public()
-def dsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
-    """`tensor_split` along dimension 2; the parts must be equal."""
-    return _split_by("dsplit", 3, input, _sections(indices_or_sections), 2)
-
-
-def _unsafe_split_spec(x: Spec, *, sizes: tuple[int, ...], dim: int) -> tuple[Spec, ...]:
-    return tuple(spec_of((*x.shape[:dim], n, *x.shape[dim + 1 :]), x.dtype) for n in sizes)
-
-
-def _unsafe_split(x: np.ndarray, *, sizes: tuple[int, ...], dim: int) -> tuple[np.ndarray, ...]:
-    cuts = np.cumsum(sizes)[:-1]
-    return tuple(part.copy() for part in np.split(x, cuts, dim))
-
-
-UNSAFE_SPLIT = operation("unsafe_split", _unsafe_split_spec, _unsafe_split, exact=True, aliases=False)
-UNSAFE_SPLIT.gradient(lambda g, dim: (cat(g, dim),))
-
-
-@public()
-def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`split`, whose parts are no views."""
-    shape = settle(input).spec.shape
-    sizes = split_sizes(shape, split_size, dim)
-    return apply(UNSAFE_SPLIT, (input,), (tuple(sizes), normalize_dim(dim, len(shape))))
-
-
-@public()
-def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`split_with_sizes`, whose parts are no views."""
-    return unsafe_split(input, list(split_sizes), dim)  # type: ignore[arg-type]
-
-
-@public()
-def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """`chunk`, whose parts are no views."""
-    shape = settle(input).spec.shape
-    sizes = chunk_sizes(shape, chunks, dim)
-    return apply(UNSAFE_SPLIT, (input,), (tuple(sizes), normalize_dim(dim, len(shape))))

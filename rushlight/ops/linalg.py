@@ -244,7 +244,7 @@ def _solve_spec(a: Spec, b: Spec) -> tuple[Spec, Spec]:
     return spec_of((*batch, *b.shape[-2:]), b.dtype), info_spec(a)
 
 
-def _solve_gradient(g: tuple[Tensor, Tensor], a: Tensor, results: Any, needs: Any) -> tuple[Tensor | None, Tensor]:
+def _solve_gradient(g: Any, a: Tensor, results: Any, needs: Any) -> tuple[Tensor | None, Tensor]:
     right = apply(SOLVE, (mH(a), g[0]))[0]
     return -matmul(right, mH(results[0])) if needs[0] else None, right
 
@@ -252,6 +252,27 @@ def _solve_gradient(g: tuple[Tensor, Tensor], a: Tensor, results: Any, needs: An
 SOLVE = operation("solve_ex", _solve_spec, lambda a, b: factorization.solve(a, b), node="LinalgSolveExBackward0")
 SOLVE.gradient(_solve_gradient)
 SolveEx = result_type("linalg_solve_ex", ("result", "info"))
+
+
+def _solve_vector_spec(a: Spec, b: Spec) -> tuple[Spec, Spec]:
+    return spec_of((*broadcast_shapes(a.shape[:-2], b.shape[:-1]), b.shape[-1]), b.dtype), info_spec(a)
+
+
+def _solve_vector(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, info = factorization.solve(a, b[..., None])
+    return x[..., 0], info
+
+
+def _solve_vector_gradient(
+    g: tuple[Tensor, Tensor], a: Tensor, results: Any, needs: Any
+) -> tuple[Tensor | None, Tensor]:
+    right = apply(SOLVE_VECTOR, (mH(a), g[0]))[0]
+    outer = right.unsqueeze(-1) * conj(results[0]).unsqueeze(-2) if needs[0] else None
+    return None if outer is None else -outer, right
+
+
+SOLVE_VECTOR = operation("solve_ex_vector", _solve_vector_spec, _solve_vector, node="LinalgSolveExBackward0")
+SOLVE_VECTOR.gradient(_solve_vector_gradient)
 
 
 def same_dtype(A: Spec, B: Spec, name: str) -> None:
@@ -283,8 +304,7 @@ def _solved(A: Tensor, B: Tensor, left: bool, name: str) -> tuple[Tensor, Tensor
             f"{b.shape[-2]}x{b.shape[-1]})"
         )
     if vector:
-        x, info = apply(SOLVE, (A, B.unsqueeze(-1)))
-        return x.squeeze(-1), info
+        return apply(SOLVE_VECTOR, (A, B))
     if left:
         return apply(SOLVE, (A, B))
     x, info = apply(SOLVE, (mT(A), mT(B)))

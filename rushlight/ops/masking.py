@@ -1,7 +1,7 @@
 """Masks and membership: `masked_select`, `masked_scatter`, `nonzero` and its relatives, `isin`, `nan_to_num`, `lerp`.
 
-Where the number of results depends on the numbers (`masked_select`, `nonzero`), the mask is computed at once; the elements it
-selects are then an ordinary recorded operation.
+Where the number of results depends on the numbers (`masked_select`, `nonzero`), the mask is computed at once; the
+elements it selects are then an ordinary recorded operation.
 """
 
 from __future__ import annotations
@@ -208,7 +208,9 @@ NAN_TO_NUM.gradient(x=_finite_part)
 
 
 @public(inplace=True, out=True)
-def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(
+    input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """NaN replaced by `nan` (0), infinities by `posinf` and `neginf` (the largest and smallest finite numbers).
 
     >>> torch.tensor([float("nan"), 1.]).nan_to_num()

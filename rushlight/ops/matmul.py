@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.strided import broadcast_shapes
+from rushlight.core import dtype as dtypes
+from rushlight.core.strided import broadcast_shapes, expand
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -15,6 +16,7 @@ from rushlight.record.value import Tensor
 from .arithmetic import conj
 from .public import public, write_back
 from .reduction import SUM_DIM
+from .view import SQUEEZE_DIM, unsafe_view, view_like
 
 
 def _same_dtype(x: Spec, y: Spec, *_: Any, **__: Any) -> None:
@@ -35,6 +37,16 @@ def _matrix_product(x: Any, y: Any) -> Any:
     return np.matmul(x, y)
 
 
+def _check_numbers(x: Spec) -> None:
+    if x.dtype is dtypes.bool_:
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
+
+
+def check_expands(c: Spec, shape: tuple[int, ...]) -> None:
+    """Raises PyTorch's error unless what is added to a product can be expanded to its shape."""
+    expand(c.shape, c.strides, 0, shape)
+
+
 def _mm_spec(x: Spec, y: Spec) -> Spec:
     if x.ndim != 2:
         raise RuntimeError("self must be a matrix")
@@ -45,6 +57,7 @@ def _mm_spec(x: Spec, y: Spec) -> Spec:
             f"mat1 and mat2 shapes cannot be multiplied ({x.shape[0]}x{x.shape[1]} and {y.shape[0]}x{y.shape[1]})"
         )
     _same_dtype(x, y)
+    _check_numbers(x)
     return spec_of((x.shape[0], y.shape[1]), x.dtype)
 
 
@@ -71,7 +84,8 @@ def _bmm_spec(x: Spec, y: Spec) -> Spec:
             f"Expected size for first two dimensions of batch2 tensor to be: [{x.shape[0]}, {x.shape[2]}] but got: "
             f"[{y.shape[0]}, {y.shape[1]}]."
         )
-    _same_dtype(x, y)
+    if x.dtype is not y.dtype:
+        raise RuntimeError(f"expected scalar type {x.dtype.scalar_name} but found {y.dtype.scalar_name}")
     return spec_of((x.shape[0], x.shape[1], y.shape[2]), x.dtype)
 
 
@@ -95,7 +109,9 @@ def _mv_spec(x: Spec, y: Spec) -> Spec:
         raise RuntimeError(
             f"size mismatch, got input ({x.shape[0]}), mat ({x.shape[0]}x{x.shape[1]}), vec ({y.shape[0]})"
         )
-    _same_dtype(x, y)
+    if x.dtype is not y.dtype:
+        names = [t.dtype.scalar_name for t in (y, x, y)]
+        raise RuntimeError("addmv input tensors must have the same dtype, but got {}, {}, and {}".format(*names))
     return spec_of((x.shape[0],), x.dtype)
 
 
@@ -173,10 +189,13 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if a == 2 and b == 1:
         return mv(input, other)
     if a == 1 and b == 2:
-        return mm(input.unsqueeze(0), other).squeeze(0)
+        return apply(SQUEEZED, (mm(input.unsqueeze(0), other),), ((0,),))
     if a > 2 and b <= 2:
         return _folded(input, other)
     return _batched(input, other, a, b)
+
+
+SQUEEZED = view_like(SQUEEZE_DIM, "squeeze_product", "SqueezeBackward4")
 
 
 def _folded(input: Tensor, other: Tensor) -> Tensor:
@@ -193,7 +212,7 @@ def _folded(input: Tensor, other: Tensor) -> Tensor:
         )
     flat = input.reshape(-1, shape[-1]) if shape[-1] else input.reshape(_count(shape[:-1]), 0)
     product = mv(flat, other) if len(inner) == 1 else mm(flat, other)
-    return product.view(*shape[:-1], *inner[1:])
+    return unsafe_view(product, (*shape[:-1], *inner[1:]))
 
 
 def _count(shape: tuple[int, ...]) -> int:
@@ -217,7 +236,7 @@ def _batched(input: Tensor, other: Tensor, a: int, b: int) -> Tensor:
     x = left.expand(*batch, *p[-2:]).reshape(n, *p[-2:])
     y = right.expand(*batch, *q[-2:]).reshape(n, *q[-2:])
     shape = (*batch, *(() if a == 1 else p[-2:-1]), *(() if b == 1 else q[-1:]))
-    return bmm(x, y).view(*shape)
+    return unsafe_view(bmm(x, y), shape)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -225,13 +244,20 @@ def _batched(input: Tensor, other: Tensor, a: int, b: int) -> Tensor:
 
 
 def _addmm_spec(c: Spec, x: Spec, y: Spec, beta: Spec, alpha: Spec) -> Spec:
+    if x.ndim == 2 and y.ndim == 2:
+        check_added(c, x, y)
     product = _mm_spec(x, y)
-    broadcast_shapes(c.shape, product.shape)
-    if c.dtype is not x.dtype:
-        raise RuntimeError(
-            f"self and mat2 must have the same dtype, but got {c.dtype.scalar_name} and {y.dtype.scalar_name}"
-        )
+    check_expands(c, product.shape)
     return product
+
+
+def check_added(c: Spec, x: Spec, y: Spec) -> None:
+    """Raises PyTorch's error unless a term and the factors of a product have one dtype."""
+    for name, a in (("self", c), ("mat1", x)):
+        if a.dtype is not y.dtype:
+            raise RuntimeError(
+                f"{name} and mat2 must have the same dtype, but got {a.dtype.scalar_name} and {y.dtype.scalar_name}"
+            )
 
 
 def _addmm(c: Any, x: Any, y: Any, beta: float, alpha: float) -> Any:
@@ -274,20 +300,23 @@ def addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 
 
 def _linear_spec(x: Spec, w: Spec, b: Spec | None) -> Spec:
-    if w.ndim != 2 or not x.ndim or x.shape[-1] != w.shape[-1]:
-        columns = w.shape[::-1] if w.ndim == 2 else w.shape
+    if not x.ndim:
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are 0D and {w.ndim}D")
+    if w.ndim != 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D")
+    if x.shape[-1] != w.shape[-1]:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({_count(x.shape[:-1])}x{x.shape[-1] if x.ndim else 1} and "
-            f"{'x'.join(map(str, columns))})"
+            f"mat1 and mat2 shapes cannot be multiplied ({_count(x.shape[:-1])}x{x.shape[-1]} and "
+            f"{w.shape[1]}x{w.shape[0]})"
         )
-    if x.dtype is not w.dtype or (b is not None and b.dtype is not x.dtype):
-        other = w if x.dtype is not w.dtype or b is None else b
-        raise RuntimeError(
-            f"mat1 and mat2 must have the same dtype, but got {x.dtype.scalar_name} and {other.dtype.scalar_name}"
-        )
+    if b is None:
+        _same_dtype(x, w)
+    else:
+        check_added(b, x, w)
+    _check_numbers(x)
     shape = (*x.shape[:-1], w.shape[0])
     if b is not None:
-        broadcast_shapes(b.shape, shape)
+        check_expands(b, shape)
     return spec_of(shape, x.dtype)
 
 

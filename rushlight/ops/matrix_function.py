@@ -21,7 +21,7 @@ from .linalg import check_floating, check_square, inv, mH, solve
 from .matmul import matmul
 from .public import SPACES, public
 from .rules import pointwise
-from .view import diagonal
+from .view import diagonal, unsafe_view
 
 
 def _of_linalg(f: Any) -> Any:
@@ -175,7 +175,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     a, b = [1] * (n - len(a)) + a, [1] * (n - len(b)) + b
     left = input.reshape([size for m in a for size in (m, 1)])
     right = other.reshape([size for m in b for size in (1, m)])
-    return (left * right).reshape([p * q for p, q in zip(a, b, strict=True)])
+    return unsafe_view(left * right, tuple([p * q for p, q in zip(a, b, strict=True)]))
 
 
 def _cross_spec(x: Spec, y: Spec, *, dim: int) -> Spec:

@@ -91,11 +91,14 @@ def check_not_empty(spec: Spec, ord: float, dim: Dims) -> None:
     if spec.numel == 0 and (ord < 0 or ord == math.inf):
         empty = dim is None or any(spec.shape[d] == 0 for d in dim)
         if empty:
-            raise RuntimeError(
-                f"linalg.vector_norm cannot compute the {ord:g} norm on "
-                + ("an empty tensor" if dim is None else f"the dimension {next(d for d in dim if spec.shape[d] == 0)}")
-                + " because the operation does not have an identity"
-            )
+            raise RuntimeError(f"linalg.vector_norm cannot compute the {ord:g} norm on " + _without_identity(spec, dim))
+
+
+def _without_identity(spec: Spec, dim: Dims) -> str:
+    if dim is None:
+        return "an empty tensor because the operation does not have an identity"
+    gone = next(d for d in dim if spec.shape[d] == 0)
+    return f"the dimension {gone} because this dimension is empty and the operation does not have an identity"
 
 
 def _wide(x: Tensor, dtype: Any, name: str) -> Tensor:

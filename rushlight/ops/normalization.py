@@ -74,7 +74,9 @@ def _fixed_rule(g: Tensor, needs: Any, x: Any, w: Any, mean: Any, variance: Any,
 
 
 FIXED_NORM, INSTANCE_FIXED_NORM = (
-    operation(name, lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node=node).gradient(_fixed_rule)
+    operation(name, lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node=node).gradient(
+        _fixed_rule
+    )
     for name, node in (("batch_norm_fixed", "NativeBatchNormBackward0"), ("instance_norm_fixed", "ViewBackward0"))
 )
 
@@ -112,8 +114,10 @@ BATCH_NORM.shown = LAYER_NORM.shown = GROUP_NORM.shown = FIXED_NORM.shown = thre
 def _check_has_channels(x: Spec) -> None:
     if x.ndim < 2:
         span = f"[{-max(x.ndim, 1)}, {max(x.ndim, 1) - 1}]"
-        raise IndexError(f"Dimension out of range (expected to be in range of {span}, but got 1); the input needs channels in "
-                         f"dimension 1, but has shape {list(x.shape)}")  # fmt: skip
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of {span}, but got 1); the input needs channels in dimension 1, "
+            f"but has shape {list(x.shape)}"
+        )
 
 
 def _check_channels(count: int, **tensors: Tensor | None) -> None:
@@ -192,7 +196,8 @@ def _batch_norm(
             if t is None:
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
     _check_channels(spec.shape[1] if spec.ndim > 1 else 0, running_mean=mean, running_var=var, weight=weight, bias=bias)
-    _check_has_channels(spec)
+    if spec.numel:
+        _check_has_channels(spec)
     _check_kind(spec, "batch_norm", mean, var, weight, bias)
     _check_off_tape("native_batch_norm", running_mean=mean, running_var=var)
     if not spec.numel:

@@ -92,11 +92,20 @@ def _scattered(d: np.ndarray, *, pads: Pads, mode: str) -> np.ndarray:
     lead = d.ndim - len(pads)
     for axis, (before, behind) in enumerate(pads, lead):
         if before or behind:
-            n = d.shape[axis] - before - behind
-            whole = np.zeros((n, *d.shape[:axis], *d.shape[axis + 1 :]), d.dtype)
-            np.add.at(whole, _positions(n, before, behind, mode), np.moveaxis(d, axis, 0))
-            d = np.moveaxis(whole, 0, axis)
+            d = _borders_added(d, axis, before, behind, mode)
     return d
+
+
+def _borders_added(d: np.ndarray, axis: int, before: int, behind: int, mode: str) -> np.ndarray:
+    n = d.shape[axis] - before - behind
+    start, stop = max(-before, 0), n - max(-behind, 0)
+    whole = np.zeros((*d.shape[:axis], n, *d.shape[axis + 1 :]), d.dtype)
+    lead: Any = (slice(None),) * axis
+    whole[(*lead, slice(start, stop))] = d[(*lead, slice(start + before, stop + before))]
+    source = _positions(n, before, behind, mode).tolist()
+    for i in (*range(before), *range(n + before, n + before + behind)):
+        whole[(*lead, source[i])] += d[(*lead, i)]
+    return whole
 
 
 def _gathering(name: str, node: str) -> Operation:
@@ -125,8 +134,8 @@ def _check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:
         n = shape[axis]
         if n == 0:
             raise RuntimeError(
-                f"Expected {len(pads) + 1}D or {len(pads) + 2}D (batch mode) tensor with possibly 0 batch size and other "
-                f"non-zero dimensions for input, but got: {list(shape)}"
+                f"Expected {len(pads) + 1}D or {len(pads) + 2}D (batch mode) tensor with possibly 0 batch size and "
+                f"other non-zero dimensions for input, but got: {list(shape)}"
             )
         if mode == "reflect" and (before >= n or behind >= n):
             raise RuntimeError(

@@ -19,7 +19,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
-from .matmul import bmm, matmul, mm, mv, outer
+from .matmul import bmm, check_expands, matmul, mm, mv, outer
 from .public import public
 from .rules import broadcast, promoted
 
@@ -99,23 +99,23 @@ def _kernel(product: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return added
 
 
+def _check_kinds(name: str, c: Spec, x: Spec, y: Spec) -> None:
+    kinds = [t.dtype.scalar_name for t in (c, x, y)]
+    if c.dtype is x.dtype is y.dtype:
+        return
+    if name == "addmv":
+        raise RuntimeError("addmv input tensors must have the same dtype, but got {}, {}, and {}".format(*kinds))
+    raise RuntimeError(f"expected scalar type {kinds[0]} but found {kinds[1] if kinds[1] != kinds[0] else kinds[2]}")
+
+
 def _added(name: str, product: Callable[[Any, Any], Any], result: Callable[[Spec, Spec], tuple[int, ...]],
            of_x: Callable[..., Tensor], of_y: Callable[..., Tensor]) -> Operation:  # fmt: skip
     """Declares `beta * c + alpha * product(x, y)`; `of_x(g, y)` and `of_y(g, x)` are the product's derivatives."""
 
     def infer(c: Spec, x: Spec, y: Spec, beta: Spec, alpha: Spec) -> Spec:
         shape = result(x, y)
-        if x.dtype is not y.dtype or c.dtype is not x.dtype:
-            other = y if x.dtype is not y.dtype else c
-            raise RuntimeError(
-                f"{name}: expected all tensors to have the same dtype, but got {x.dtype.scalar_name} and "
-                f"{other.dtype.scalar_name}"
-            )
-        if broadcast_shapes(c.shape, shape) != shape:
-            raise RuntimeError(
-                f"The expanded size of the tensor must match: {name} adds {list(c.shape)} to a product of shape "
-                f"{list(shape)}"
-            )
+        check_expands(c, shape)
+        _check_kinds(name, c, x, y)
         return spec_of(shape, x.dtype)
 
     op = operation(name, infer, _kernel(product))

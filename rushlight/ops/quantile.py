@@ -1,4 +1,5 @@
-"""Quantiles: sorted, then read at fractional ranks by interpolation (https://pytorch.org/docs/stable/generated/torch.quantile.html).
+"""Quantiles: sorted, then read at fractional ranks by interpolation
+(https://pytorch.org/docs/stable/generated/torch.quantile.html).
 
 They are composed of `sort`, `gather` and `lerp`, whose derivatives are theirs.
 """
@@ -25,7 +26,7 @@ INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def _ranks(x: np.ndarray, q: Any, *, interpolation: str, ignore_nan: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Along the sorted last dimension of x: the positions below and above each quantile, and how far it is between them."""
+    """Along the sorted last dimension: the positions below and above each quantile, and how far it is between them."""
     n = x.shape[-1]
     known = (~np.isnan(x)).sum(-1, keepdims=True)
     q = np.asarray(q, x.dtype).reshape(-1)
@@ -98,7 +99,9 @@ def _quantile(input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolati
 
 
 @public(out=True)
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+def quantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """The q-th quantiles (q a number or a vector in [0, 1]) along `dim`, or of all elements; those of q come first.
 
     >>> torch.tensor([1., 2., 3.]).quantile(0.25)
@@ -108,6 +111,8 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
 
 
 @public(out=True)
-def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+def nanquantile(
+    input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"
+) -> Tensor:
     """The quantiles of the elements that are not NaN."""
     return _quantile(input, q, dim, keepdim, interpolation, "nanquantile")

@@ -408,7 +408,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """
     spec = settle(input).spec
     if dim is None:
-        raise TypeError("logsumexp(): argument 'dim' must be tuple of ints, not NoneType")
+        raise TypeError("logsumexp(): argument 'dim' (position 1) must be tuple of ints, not NoneType")
     kind = spec.dtype if spec.dtype.is_floating_point or spec.dtype.is_complex else dtypes.get_default_dtype()
     return apply(LOGSUMEXP, (cast(input, kind),), (dims_of(dim, spec.ndim), keepdim))
 
@@ -436,7 +436,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     """
     spec = settle(input).spec
     if spec.dtype.is_complex:
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     t = cast(input, _sum_dtype(spec, dtype))
     return apply(NANSUM, (t,), (dims_of(dim, spec.ndim), keepdim))
 

@@ -1,4 +1,4 @@
-"""Views that PyTorch spells as attributes (`T`, `mT`, `H`, `mH`, `real`, `imag`), complex memory as real, and copies of views.
+"""Views spelled as attributes (`T`, `mT`, `H`, `mH`, `real`, `imag`), complex memory as real, and copies of views.
 
 `view_as_real` and `view_as_complex` read the same bytes as another dtype; everything else here is made of other views.
 """
@@ -18,9 +18,10 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor, tensor_of, value_holding
 
+from . import splitting
 from . import view as views
 from .joining import stack
-from .public import FUNCTIONS, public
+from .public import FUNCTIONS, attach, public
 from .reduction import sum_to_spec
 from .view import PERMUTE, SELECT, link, look_at
 
@@ -136,9 +137,9 @@ def _reversed_dims(self: Tensor) -> Tensor:
     n = settle(self).spec.ndim
     if n not in (0, 2):
         warnings.warn(
-            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
-            "error in a future release. Consider `x.mT` to transpose batches of matrices or `x.permute(*torch.arange(x.ndim "
-            "- 1, -1, -1))` to reverse the dimensions of a tensor.",
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
             UserWarning,
             stacklevel=2,
         )
@@ -180,7 +181,7 @@ for _name, _get, _set in (
     ("real", real, _set_real),
     ("imag", imag, _set_imag),
 ):
-    setattr(Tensor, _name, property(_get, _set))
+    attach(_name, property(_get, _set))
 
 # ---------------------------------------------------------------------------------------------------------------------
 # sum_to_size
@@ -225,30 +226,39 @@ def _slice(input: Tensor, dim: int = 0, start: int | None = None, end: int | Non
     return views.slice_along(input, dim, start, end, step)
 
 
-for _name, _function in {
-    "alias": lambda t: t,
+def _itself(input: Tensor) -> Tensor:
+    return input
+
+
+def _detached(input: Tensor) -> Tensor:
+    return input.detach()
+
+
+_VIEWS: dict[str, Callable[..., Any]] = {
+    "alias": _itself,
     "as_strided": views.as_strided,
-    "detach": lambda t: t.detach(),
+    "detach": _detached,
     "expand": views.expand,
     "permute": views.permute,
     "select": views.select,
     "slice": _slice,
-    "split": views.split,
-    "split_with_sizes": views.split_with_sizes,
+    "split": splitting.split,
+    "split_with_sizes": splitting.split_with_sizes,
     "squeeze": views.squeeze,
     "t": views.t,
     "transpose": views.transpose,
-    "unbind": views.unbind,
+    "unbind": splitting.unbind,
     "unfold": views.unfold,
     "unsqueeze": views.unsqueeze,
     "view": views.view,
     "view_as_real": view_as_real,
     "view_as_complex": view_as_complex,
-}.items():
+}
+for _name, _function in _VIEWS.items():
     _camel = "".join(part.capitalize() for part in _name.split("_"))
     _copy_of(_name, _function, f"{_camel}Backward0_copy")
 _copy_of("narrow", views.narrow, "NarrowCopyBackward0")
-Tensor.narrow_copy = FUNCTIONS["narrow_copy"]
+attach("narrow_copy", FUNCTIONS["narrow_copy"])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

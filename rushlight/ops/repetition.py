@@ -37,9 +37,7 @@ def _ints(args: tuple[Any, ...]) -> tuple[int, ...]:
 
 def _repeat_spec(x: Spec, *, repeats: tuple[int, ...]) -> Spec:
     if len(repeats) < x.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor"
-        )
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     found = tuple(n * r for n, r in zip(shape, repeats, strict=True))
     if any(r < 0 for r in repeats):
@@ -69,7 +67,7 @@ def repeat(input: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
             [1, 2, 1, 2]])
     """
     if repeats is None and not sizes:
-        raise TypeError("repeat() missing 1 required positional arguments: \"repeats\"")
+        raise TypeError('repeat() missing 1 required positional arguments: "repeats"')
     return apply(REPEAT, (input,), (_ints(sizes if repeats is None else (repeats,)),))
 
 
@@ -99,7 +97,9 @@ def _check_repeats(repeats: Tensor, n: int, dim: int) -> np.ndarray:
 
 
 @public()
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+def repeat_interleave(
+    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+) -> Tensor:
     """Each element (slice along `dim`) `repeats` times, one after the other; without `dim`, of the flat tensor.
 
     With a tensor alone, the positions k repeated input[k] times.
@@ -145,7 +145,9 @@ def _interleaved(t: Tensor, repeats: int, dim: int, output_size: int | None) -> 
 # ---------------------------------------------------------------------------------------------------------------------
 # flip, roll, rot90
 
-FLIP = operation("flip", lambda x, *, dims: fresh(x), lambda x, *, dims: np.flip(x, dims).copy(), exact=True, aliases=False)
+FLIP = operation(
+    "flip", lambda x, *, dims: fresh(x), lambda x, *, dims: np.flip(x, dims).copy(), exact=True, aliases=False
+)
 FLIP.gradient(x=lambda g, dims: apply(FLIP, (g,), (dims,)))
 
 
@@ -215,7 +217,12 @@ def _rot90_spec(x: Spec, *, k: int, dims: tuple[int, int]) -> Spec:
 
 
 ROT90 = operation(
-    "rot90", _rot90_spec, lambda x, *, k, dims: np.rot90(x, k, dims).copy(), exact=True, aliases=False, node="Rot90Backward0"
+    "rot90",
+    _rot90_spec,
+    lambda x, *, k, dims: np.rot90(x, k, dims).copy(),
+    exact=True,
+    aliases=False,
+    node="Rot90Backward0",
 )
 ROT90.gradient(x=lambda g, k, dims: apply(ROT90, (g,), (-k % 4, dims)))
 
@@ -234,9 +241,7 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     if n < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {n}")
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == n:
-        raise RuntimeError(
-            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
-        )
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     return apply(ROT90, (input,), (k % 4, (normalize_dim(dims[0], n), normalize_dim(dims[1], n))))
 
 
@@ -309,9 +314,7 @@ def _check_grid(tensors: list[Tensor], indexing: str) -> None:
         if spec.dtype is not first.dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
     if indexing not in ("ij", "xy"):
-        raise RuntimeError(
-            f"torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}"
-        )
+        raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
 
 
 def _shown(t: Tensor) -> str:

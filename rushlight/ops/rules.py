@@ -5,6 +5,7 @@ A rule made with `computing` also says in which dtype the kernel computes; the i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rushlight.core import dtype as dtypes
@@ -73,3 +74,20 @@ def fresh(x: Spec, **_: Any) -> Spec:
 def row_major(x: Spec, **_: Any) -> Spec:
     """A new row-major tensor with the operand's shape and dtype."""
     return spec_of(x.shape, x.dtype)
+
+
+def only(kinds: str, label: str, infer: Callable[..., Any]) -> Callable[..., Any]:
+    """The shape rule for some dtypes alone: bools (b), whole numbers (i), floats (f), complex numbers (c).
+
+    `label` is the name under which PyTorch's error for the others speaks of the function.
+    """
+    names = "bifc"
+
+    def checked(*specs: Spec | None, **attributes: Any) -> Any:
+        kind = promoted(*specs)
+        if names[kind.category] not in kinds:
+            raise NotImplementedError(f"\"{label}\" not implemented for '{kind.scalar_name}'")
+        return infer(*specs, **attributes)
+
+    compute = getattr(infer, "compute", None)
+    return computing(compute)(checked) if compute else checked

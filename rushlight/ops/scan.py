@@ -1,7 +1,8 @@
 """Running results along a dimension: `cumsum`, `cumprod`, `logcumsumexp`, `cummax`, `cummin`, `diff`, `trapezoid`.
 
-The derivatives of `cumprod` and `logcumsumexp` are first-order linear recurrences y[k] = b[k] + a[k] y[k-1] (or y[k+1]); the
-operation `recurrence` is one, and its derivative is again one, so they are exact with zeros and at any order.
+The derivatives of `cumprod` and `logcumsumexp` are first-order linear recurrences y[k] = b[k] + a[k] y[k-1] (or
+y[k+1]); the operation `recurrence` is one, and its derivative is again one, so they are exact with zeros and at any
+order.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _recurrence(a: np.ndarray, b: np.ndarray, *, dim: int, backward: bool) -> np
 def _by_numbers(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
     for column in range(y.shape[1]):
         last = 0.0
-        found = []
+        found: list[Any] = []
         for p, q in zip(a[:, column].tolist(), b[:, column].tolist(), strict=True):
             last = q + p * last if found else q
             found.append(last)
@@ -189,7 +190,7 @@ def _running(input: Tensor, op: Any, dim: int, dtype: Any, name: str) -> Tensor:
 def _dim_of(dim: Any, axis: Any, name: str) -> int:
     found = axis if dim is None else dim
     if found is None:
-        raise TypeError(f"{name}() missing 1 required positional arguments: \"dim\"")
+        raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
     return found
 
 
@@ -324,8 +325,8 @@ def _check_joint(t: Tensor, spec: Spec, dim: int) -> None:
     for d, (a, b) in enumerate(zip(other.shape, spec.shape, strict=True)):
         if a != b and d != dim:
             raise RuntimeError(
-                "diff expects the shape of tensor to prepend or append to match that of input except along the differencing "
-                f"dimension; input.size({d}) = {b}, but got tensor.size({d}) = {a}"
+                "diff expects the shape of tensor to prepend or append to match that of input except along the "
+                f"differencing dimension; input.size({d}) = {b}, but got tensor.size({d}) = {a}"
             )
 
 
@@ -347,7 +348,9 @@ def _widths(y: Tensor, x: Tensor, dim: int, name: str) -> Tensor:
 def _check_spacing(y: Tensor, name: str, x: Any, dx: Any) -> None:
     for t in (y, x):
         if t is not None and settle(t).spec.dtype is dtypes.bool_:
-            raise RuntimeError(f"{name}: received a bool input for `{'y' if t is y else 'x'}`, but bool is not supported")
+            raise RuntimeError(
+                f"{name}: received a bool input for `{'y' if t is y else 'x'}`, but bool is not supported"
+            )
     if isinstance(dx, complex):
         raise RuntimeError(f"{name}: Currently, we only support dx as a real number.")
 

@@ -107,21 +107,26 @@ def _gather_spec(x: Spec, index: Spec, *, dim: int) -> Spec:
         for d, (n, m) in enumerate(zip(dims(x.shape), dims(index.shape), strict=True)):
             if d != dim and m > n:
                 raise RuntimeError(
-                    f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than self "
-                    f"{list(x.shape)} apart from dimension {dim}"
+                    f"Size does not match at dimension {d} expected index {list(index.shape)} to be no larger than "
+                    f"self {list(x.shape)} apart from dimension {dim}"
                 )
     return spec_of(index.shape, x.dtype)
 
 
 GATHER = operation("gather", _gather_spec, _gather, exact=True, aliases=False)
-GATHER.gradient(x=lambda g, index, x_spec, dim: apply(SCATTER_ADD, (full_like_spec(spec_of(x_spec.shape, g.dtype), 0), index, g), (dim,)))
+GATHER.gradient(
+    x=lambda g, index, x_spec, dim: apply(
+        SCATTER_ADD, (full_like_spec(spec_of(x_spec.shape, g.dtype), 0), index, g), (dim,)
+    )
+)
 
 
 @public(out=True)
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """The elements of `input` at the positions `index` along `dim`; the result has the index's shape.
 
-    Raises RuntimeError for a position that does not exist, for another number of dimensions or an index that is too large.
+    Raises RuntimeError for a position that does not exist, for another number of dimensions or an index that is too
+    large.
 
     >>> torch.tensor([[1, 2], [3, 4]]).gather(1, torch.tensor([[1], [0]]))
     tensor([[2],
@@ -157,7 +162,8 @@ def _check_scatter(x: Spec, index: Spec, src: Spec | None, dim: int) -> None:
     if not fits or not covered:
         also = "" if src is None else f" and to be no larger size than src {list(src.shape)}"
         raise RuntimeError(
-            f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension {dim}{also}"
+            f"Expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart from dimension "
+            f"{dim}{also}"
         )
 
 
@@ -239,7 +245,9 @@ def _no_derivative(g: Tensor) -> Tensor:
 
 
 SCATTER_PLUS = operation("scatter_plus", _accumulating_spec, _scatter_add, overwrites=True, node="NotImplemented")
-SCATTER_TIMES = operation("scatter_times", _accumulating_spec, _scatter_multiply, overwrites=True, node="NotImplemented")
+SCATTER_TIMES = operation(
+    "scatter_times", _accumulating_spec, _scatter_multiply, overwrites=True, node="NotImplemented"
+)
 for _op in (SCATTER_PLUS, SCATTER_TIMES):
     _op.gradient(x=_no_derivative, src=_no_derivative)
 
@@ -254,11 +262,13 @@ def _scatter_index(input: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]
 
 
 @public(inplace=True, out=True)
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None
+) -> Tensor:
     """A copy of `input` with `src` (a tensor or a number) at the positions `index` along `dim`.
 
-    `reduce` "add" or "multiply" combines instead. Raises RuntimeError for positions that do not exist, for shapes that do
-    not fit and for another dtype.
+    `reduce` "add" or "multiply" combines instead. Raises RuntimeError for positions that do not exist, for shapes that
+    do not fit and for another dtype.
 
     >>> torch.zeros(2, 3).scatter(1, torch.tensor([[2], [0]]), 1.)
     tensor([[0., 0., 1.],
@@ -329,18 +339,24 @@ def reduced_gradients(g: Tensor, needs: Any, x: Tensor, index: Tensor, src: Tens
     return (for_x if needs[0] else None), None, (for_src if needs[2] else None)
 
 
-def _sum_rule(g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool) -> tuple[Tensor, Tensor]:
+def _sum_rule(
+    g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool
+) -> tuple[Tensor, Tensor]:
     return g, _read_back(g, index, src._value.spec, dim)
 
 
-def _mean_rule(g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool) -> tuple[Tensor, Tensor]:
+def _mean_rule(
+    g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool
+) -> tuple[Tensor, Tensor]:
     ones = full_like_spec(src._value.spec, 1)
     count = apply(SCATTER_ADD, (full_like_spec(x._value.spec, int(own)), index, ones), (dim,))
     share = g / count.clamp(min=1)
     return share, _read_back(share, index, src._value.spec, dim)
 
 
-def _product_rule(g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool) -> tuple[Tensor, Tensor]:
+def _product_rule(
+    g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool
+) -> tuple[Tensor, Tensor]:
     """The product of all the other factors: without a division for `x`, by counting the zeros for `src`."""
     from .selection import where
 
@@ -355,7 +371,9 @@ def _product_rule(g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tens
     return for_x, where(alone, _read_back(g * others, index, spec, dim) / solid, 0)
 
 
-def _extreme_rule(g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool) -> tuple[Tensor, Tensor]:
+def _extreme_rule(
+    g: Tensor, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int, own: bool
+) -> tuple[Tensor, Tensor]:
     """Ties share the gradient."""
     kind = src._value.spec.dtype
     mine = (x == result).to(kind)
@@ -369,7 +387,9 @@ SCATTER_REDUCE.gradient(reduced_gradients)
 
 
 @public(inplace=True, out=True)
-def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def scatter_reduce(
+    input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """A copy of `input` where the elements of `src` that `index` sends to one place along `dim` are combined.
 
     `reduce` is "sum", "prod", "mean", "amax" or "amin"; with `include_self` the element of `input` takes part.

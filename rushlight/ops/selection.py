@@ -33,7 +33,8 @@ def _where_dtype(condition: Spec, x: Spec, y: Spec) -> Any:
 def _where_spec(condition: Spec, x: Spec, y: Spec) -> Spec:
     if condition.dtype not in (dtypes.bool_, dtypes.uint8):
         raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype.scalar_name}"
+            "where expected condition to be a boolean tensor, but got a tensor with dtype "
+            f"{condition.dtype.scalar_name}"
         )
     found = broadcast((condition, x, y), promoted(x, y))
     return spec_of(found.shape, found.dtype, found.strides)
@@ -164,7 +165,7 @@ def _c_name(kind: Any) -> str:
 
 
 def _clamp_gradient_x(g: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
-    inside = None
+    inside: Any = None
     if low is not None:
         inside = x >= low
     if high is not None:
@@ -330,7 +331,9 @@ def _along(pick: Any) -> Any:
     return kernel
 
 
-def _picked_gradient(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor], x_spec: Spec, dim: int, keepdim: bool) -> Any:
+def _picked_gradient(
+    g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor], x_spec: Spec, dim: int, keepdim: bool
+) -> Any:
     values, at = g[0], results[1]
     if x_spec.ndim == 0:
         return (values,)
@@ -354,8 +357,8 @@ def _check_not_empty(t: Tensor, name: str, dim: int | None = None) -> None:
     spec = settle(t).spec
     if spec.numel == 0 and dim is None:
         raise RuntimeError(
-            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the "
-            "'dim' argument."
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+            "the 'dim' argument."
         )
     if dim is not None and spec.ndim and spec.shape[dim] == 0:
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")

@@ -1,4 +1,4 @@
-"""Whole slices at positions along one dimension (`index_select`, `index_add`, ...) and positions in the flat tensor (`take`, `put`).
+"""Whole slices at positions along a dimension (`index_select`, `index_add`, ...); `take` and `put` in the flat tensor.
 
 The positions are a vector, or are counted in the tensor read as one row; `ops.scatter` has the kernels' common parts.
 """
@@ -32,6 +32,7 @@ from .scatter import (
 )
 from .selection import number_in
 
+
 def _along(index: np.ndarray, shape: tuple[int, ...], dim: int) -> np.ndarray:
     """A vector of positions along `dim`, repeated to a whole tensor's shape."""
     return np.broadcast_to(index.reshape((-1,) + (1,) * (len(shape) - dim - 1)), shape)
@@ -60,7 +61,9 @@ INDEX_REDUCE.gradient(_index_reduced_gradients)
 
 
 @public(inplace=True, out=True)
-def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+def index_reduce(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
+) -> Tensor:
     """A copy of `input` where slices of `source` are combined into the slices `index` names along `dim`.
 
     `reduce` is "prod", "mean", "amax" or "amin".
@@ -96,7 +99,8 @@ def _check_rows(x: Spec, index: Spec, source: Spec, dim: int, name: str) -> None
         )
     if source.dtype is not x.dtype:
         raise RuntimeError(
-            f"{name}: self ({x.dtype.scalar_name}) and source ({source.dtype.scalar_name}) must have the same scalar type"
+            f"{name}: self ({x.dtype.scalar_name}) and source ({source.dtype.scalar_name}) must have the same scalar "
+            "type"
         )
     n = source.shape[dim] if source.ndim > dim else source.numel
     if index.numel != n:
@@ -238,9 +242,7 @@ def _check_copied_slices(x: Spec, index: Spec, source: Spec, dim: int) -> None:
         )
     n = source.shape[dim] if source.ndim else 1
     if index.numel != n:
-        raise IndexError(
-            f"index_copy_(): Number of indices ({index.numel}) should be equal to source.size(dim) ({n})"
-        )
+        raise IndexError(f"index_copy_(): Number of indices ({index.numel}) should be equal to source.size(dim) ({n})")
 
 
 INDEX_COPY = operation("index_copy", _index_copy_spec, _index_copy, overwrites=True, exact=True, aliases=False)
@@ -271,10 +273,18 @@ def _index_fill_spec(x: Spec, index: Spec, value: Spec, *, dim: int) -> Spec:
     return fresh(x)
 
 
-INDEX_FILL: Operation = operation("index_fill", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False)
+INDEX_FILL: Operation = operation(
+    "index_fill", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False
+)
 INDEX_FILL.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)))
 INDEX_FILL_TENSOR = operation(
-    "index_fill_tensor", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False, node="IndexFillBackward1"
+    "index_fill_tensor",
+    _index_fill_spec,
+    _index_fill,
+    overwrites=True,
+    exact=True,
+    aliases=False,
+    node="IndexFillBackward1",
 )
 INDEX_FILL_TENSOR.gradient(
     x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)),

@@ -256,7 +256,9 @@ def _shared(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
 MEDIAN = operation("median", lambda x: spec_of((), x.dtype), _median_whole(False)).gradient(x=_shared)
 NANMEDIAN = operation("nanmedian", lambda x: spec_of((), x.dtype), _median_whole(True)).gradient(x=_shared)
 MEDIAN_DIM = operation("median_dim", _along_spec, _median_along(False), node="MedianBackward1").gradient(_to_place)
-NANMEDIAN_DIM = operation("nanmedian_dim", _along_spec, _median_along(True), node="NanmedianBackward1").gradient(_to_place)
+NANMEDIAN_DIM = operation("nanmedian_dim", _along_spec, _median_along(True), node="NanmedianBackward1").gradient(
+    _to_place
+)
 Median = result_type("median", ("values", "indices"))
 NanMedian = result_type("nanmedian", ("values", "indices"))
 

@@ -38,11 +38,19 @@ def real_float(name: str) -> Callable[..., Spec]:
     return infer
 
 
+_VML = ("erf", "erfc", "erfinv", "lgamma", "i0")  # what PyTorch's errors call otherwise
+
+
 def special(name: str, kernel: Any, rule: Any, doc: str, *, node: str | None = None, everywhere: bool = False,
             names: tuple[str, ...] = (), **options: Any) -> Callable[[Tensor], Tensor]:  # fmt: skip
     """Declares a special function of one tensor: in `torch.special`, and if known `everywhere` also in `torch`."""
     camel = "".join(part.capitalize() for part in name.split("_"))
-    op = operation(name, real_float(name), kernel, node=node or ("" if everywhere else "Special") + camel + "Backward0")
+    op = operation(
+        name,
+        real_float(name if name not in _VML else f"{name}_vml_cpu"),
+        kernel,
+        node=node or ("" if everywhere else "Special") + camel + "Backward0",
+    )
     if rule is not None:
         op.gradient(x=rule)
 
@@ -111,7 +119,7 @@ lgamma = special("lgamma", lambda x: gamma_function.lgamma(x), lambda g, x: g * 
     >>> torch.lgamma(torch.tensor([1., 5.]))
     tensor([0.0000, 3.1781])
     """, everywhere=True, names=("gammaln",))  # fmt: skip
-digamma = special(
+digamma: Callable[[Tensor], Tensor] = special(
     "digamma",
     lambda x: gamma_function.digamma(x),
     lambda g, x: g * polygamma(1, x),
@@ -230,9 +238,9 @@ i0 = special("i0", lambda x: bessel.modified_i(0, x), lambda g, x: g * i1(x),
              "The modified Bessel function of the first kind, order 0.", everywhere=True)  # fmt: skip
 i0e = special("i0e", lambda x: bessel.scaled_i(0, x), lambda g, x, result: g * (i1e(x) - sgn(x) * result),
               "exp(-|x|) i0(x).", node="SpecialI0EBackward0")  # fmt: skip
-i1 = special("i1", lambda x: bessel.modified_i(1, x), _i1_gradient,
+i1: Callable[[Tensor], Tensor] = special("i1", lambda x: bessel.modified_i(1, x), _i1_gradient,
              "The modified Bessel function of the first kind, order 1.")  # fmt: skip
-i1e = special("i1e", lambda x: bessel.scaled_i(1, x), _i1e_gradient, "exp(-|x|) i1(x).",
+i1e: Callable[[Tensor], Tensor] = special("i1e", lambda x: bessel.scaled_i(1, x), _i1e_gradient, "exp(-|x|) i1(x).",
               node="SpecialI1EBackward0")  # fmt: skip
 special("modified_bessel_i0", lambda x: bessel.modified_i(0, x), None, "`i0`, without a derivative.")
 special("modified_bessel_i1", lambda x: bessel.modified_i(1, x), None, "`i1`, without a derivative.")

@@ -15,7 +15,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.strided import normalize_dim
-from rushlight.record.operation import operation
+from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
@@ -30,8 +30,8 @@ Dims = tuple[int, ...]
 
 #: How results are scaled: not at all, by 1/sqrt(n), by 1/n; and what NumPy calls that for either direction.
 NONE, ROOT, WHOLE = "none", "root", "whole"
-_FORWARD = {NONE: "backward", ROOT: "ortho", WHOLE: "forward"}
-_INVERSE = {NONE: "forward", ROOT: "ortho", WHOLE: "backward"}
+_FORWARD: dict[str, Any] = {NONE: "backward", ROOT: "ortho", WHOLE: "forward"}
+_INVERSE: dict[str, Any] = {NONE: "forward", ROOT: "ortho", WHOLE: "backward"}
 
 
 def _scale(norm: str | None, forward: bool) -> str:
@@ -350,8 +350,12 @@ def _overlapped(x: np.ndarray, *, hop: int, length: int) -> np.ndarray:
 
 FRAMES = operation("frames", _frames_spec, _frames, node="AsStridedBackward0")
 FRAMES.gradient(x=lambda g, x_spec, hop: apply(OVERLAP, (g,), (hop, x_spec.shape[-1])))
-OVERLAP = operation("overlap_add", lambda x, *, hop, length: spec_of((*x.shape[:-2], length), x.dtype), _overlapped,
-                    node="UnfoldBackwardBackward0")  # fmt: skip
+OVERLAP: Operation = operation(
+    "overlap_add",
+    lambda x, *, hop, length: spec_of((*x.shape[:-2], length), x.dtype),
+    _overlapped,
+    node="UnfoldBackwardBackward0",
+)
 OVERLAP.gradient(x=lambda g, x_spec, hop: apply(FRAMES, (g,), (x_spec.shape[-1], hop)))
 
 

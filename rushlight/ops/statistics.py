@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import operation
-from rushlight.record.spec import Spec
+from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
@@ -164,6 +166,28 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 # Bounded norms
 
 
+def _others(ndim: int, dim: int) -> tuple[int, ...]:
+    return tuple(d for d in range(ndim) if d != dim)
+
+
+def _renorm(x: np.ndarray, maxnorm: float, *, p: float, dim: int) -> np.ndarray:
+    size = norm_of(x, ord=p, dim=_others(x.ndim, dim), keepdim=True)
+    return x * np.where(size > maxnorm, maxnorm / (size + x.dtype.type(1e-7)), x.dtype.type(1))
+
+
+def _renorm_gradient(g: Tensor, x: Tensor, maxnorm: Any, p: float, dim: int) -> Tensor:
+    over = _others(x.dim(), dim)
+    size = p_norm(x, p, over, True)
+    scale = maxnorm / (size + 1e-7)
+    through = -(g * x).sum(over, keepdim=True) * scale / (size + 1e-7)
+    bent = norm_gradient(through, x, size, x._value.spec, p, over, True)
+    return where(size > maxnorm, g * scale + (0 if bent is None else bent), g)
+
+
+RENORM = operation("renorm", lambda x, maxnorm, *, p, dim: spec_of(x.shape, x.dtype), _renorm)
+RENORM.gradient(x=_renorm_gradient)
+
+
 @public(inplace=True, out=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along `dim` scaled down so that no p-norm exceeds `maxnorm`.
@@ -180,5 +204,4 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
     at = normalize_dim(dim, spec.ndim)
-    norms = p_norm(input, p, [d for d in range(spec.ndim) if d != at], True)
-    return input * where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    return apply(RENORM, (input, maxnorm), (p, at))

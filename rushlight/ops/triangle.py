@@ -1,6 +1,7 @@
-"""Diagonals and triangles: `tril`, `triu`, `diag`, `diag_embed`, and writing into parts (`diagonal_scatter`, `slice_scatter`, ...).
+"""Diagonals and triangles (`tril`, `triu`, `diag`, `diag_embed`), and writing into parts (`slice_scatter`, ...).
 
-The `*_scatter` functions are one operation, which writes a tensor into a strided part of a copy; they differ in the part.
+The `*_scatter` functions are one operation, which writes a tensor into a strided part of a copy; they differ in the
+part.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     return apply(TRIU, (input,), (diagonal,))
 
 
-def _triangle_indices(name: str, pick: Any, row: int, col: int, offset: int, dtype: Any, device: Any, layout: Any) -> Tensor:
+def _triangle_indices(
+    name: str, pick: Any, row: int, col: int, offset: int, dtype: Any, device: Any, layout: Any
+) -> Tensor:
     from .creation import check_device, wrap
 
     for value, what in ((row, "row"), (col, "col")):
@@ -183,9 +186,7 @@ DIAGONAL_COPY = operation(
     exact=True, aliases=False,
 )  # fmt: skip
 DIAGONAL_COPY.gradient(
-    x=lambda g, x_spec, offset, dim1, dim2: diagonal_scatter(
-        constant(x_spec.shape, 0, g.dtype), g, offset, dim1, dim2
-    )
+    x=lambda g, x_spec, offset, dim1, dim2: diagonal_scatter(constant(x_spec.shape, 0, g.dtype), g, offset, dim1, dim2)
 )
 
 
@@ -246,7 +247,9 @@ def _put_into(op: Operation, input: Tensor, src: Tensor, layout: Any) -> Tensor:
             f"{list(shape)}, slice size = {list(layout[0])}"
         )
     kind = settle(input).spec.dtype
-    return apply(op, (input, src if src.dtype is kind else src.to(kind)), ((tuple(layout[0]), tuple(layout[1]), layout[2]),))
+    return apply(
+        op, (input, src if src.dtype is kind else src.to(kind)), ((tuple(layout[0]), tuple(layout[1]), layout[2]),)
+    )
 
 
 def _rows(input: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -283,7 +286,9 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
     """A copy of `input` (row-major) with `src` in the strided part that `as_strided` would show."""
     shape, strides = _rows(input)
     length = strided.extent(shape, strides)
-    layout = strided.as_strided(tuple(size), tuple(stride), storage_offset or 0, length, settle(input).spec.numpy.itemsize)
+    layout = strided.as_strided(
+        tuple(size), tuple(stride), storage_offset or 0, length, settle(input).spec.numpy.itemsize
+    )
     return _put_into(AS_STRIDED_SCATTER, input, src, layout)
 
 
@@ -305,5 +310,3 @@ def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
             n = min(columns, rows - first)
             self.as_strided((n,), (step,), start + first * spec.strides[0]).fill_(fill_value)
     return self
-
-

@@ -1,8 +1,8 @@
 """Views: other shapes and orders of the same memory.
 
 A view of numbers that are there already is made at once, as a NumPy view; a view of a pending Value, or of a tensor
-with a history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a shape
-rule from `core.strided`, a NumPy kernel and a derivative; they differ in the name of their node.
+with a history, is recorded.  Either way the result shares its base's Storage (`record.memory`).  Each kind of view is a
+shape rule from `core.strided`, a NumPy kernel and a derivative; they differ in the name of their node.
 """
 
 from __future__ import annotations
@@ -252,7 +252,12 @@ def _reshaped(input: Tensor, spec: Spec, to: tuple[int, ...]) -> Tensor:
         viewable = strided.view_strides(spec.shape, spec.strides, to) is not None
         op = (VIEW if spec.is_contiguous else RESHAPE_ALIAS) if viewable else UNSAFE_VIEW
         _reshapings[spec, to] = op
-    return look_at(contiguous(input) if op is UNSAFE_VIEW else input, op, (to,))
+    return unsafe_view(contiguous(input), to) if op is UNSAFE_VIEW else look_at(input, op, (to,))
+
+
+def unsafe_view(fresh: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A result that nobody else holds, in another shape: no view as far as the tape and in-place operations go."""
+    return apply(UNSAFE_VIEW, (fresh,), (shape,))
 
 
 _reshapings: dict[tuple[Spec, tuple[int, ...]], Operation] = {}  # which view, by Spec and new shape
@@ -448,7 +453,7 @@ METHODS["broadcast_to"] = _broadcast_to_method
 # Parts
 
 
-def _index_layout(shape: Any, strides: Any, offset: int, *, index: tuple[Any, ...]) -> Layout:
+def index_layout(shape: Any, strides: Any, offset: int, *, index: tuple[Any, ...]) -> Layout:
     """Strides of a basic index: one integer or slice (start, stop, step) for each dimension, None for a new one."""
     new_shape: list[int] = []
     new_strides: list[int] = []
@@ -485,9 +490,13 @@ def _put_back(g: np.ndarray, *, index: tuple[Any, ...], shape: tuple[int, ...]) 
 
 
 PUT_BACK = operation(
-    "put_back", lambda g, *, index, shape: spec_of(shape, g.dtype), _put_back, node="SliceBackwardBackward0", exact=True,
+    "put_back",
+    lambda g, *, index, shape: spec_of(shape, g.dtype),
+    _put_back,
+    node="SliceBackwardBackward0",
+    exact=True,
     aliases=False,
-)  # fmt: skip
+)
 PUT_BACK.gradient(g=lambda g, index: look_at(g, SLICE, (index,)))
 
 
@@ -496,7 +505,7 @@ def _part_gradient(g: Tensor, x_spec: Spec, index: Any) -> Tensor:
 
 
 def _taking(name: str, node: str) -> Operation:
-    return view_operation(name, node, _index_layout, _part, _part_gradient)
+    return view_operation(name, node, index_layout, _part, _part_gradient)
 
 
 SLICE: Operation = _taking("slice", "SliceBackward0")
@@ -569,46 +578,6 @@ def span(t: Tensor, part: slice) -> Tensor:
     return hang(t, _seen(v.buf[part], spec), offset, recorder())
 
 
-def _pieces_spec(x: Spec, *, parts: tuple[Any, ...]) -> tuple[Spec, ...]:
-    found = []
-    for index in parts:
-        shape, strides, _ = _index_layout(x.shape, x.strides, 0, index=index)
-        found.append(spec_of(shape, x.dtype, strides))
-    return tuple(found)
-
-
-def _split_apart(x: np.ndarray, *, parts: tuple[Any, ...]) -> tuple[np.ndarray, ...]:
-    return tuple(_part(x, index=index) for index in parts)
-
-
-def _put_together(*pieces: np.ndarray, parts: tuple[Any, ...], shape: tuple[int, ...]) -> np.ndarray:
-    whole = np.zeros(shape, pieces[0].dtype)
-    for piece, index in zip(pieces, parts, strict=True):
-        whole[numpy_index(index)] = piece
-    return whole
-
-
-PUT_TOGETHER = operation(
-    "put_together",
-    lambda *pieces, parts, shape: spec_of(shape, pieces[0].dtype),
-    _put_together,
-    exact=True,
-    aliases=False,
-)
-PUT_TOGETHER.gradient(lambda g, parts: apply(SPLIT, (g,), (parts,)))
-
-
-def _splitting(name: str, node: str) -> Operation:
-    """An operation that makes several views at once, with one node for all of them."""
-    op = operation(name, _pieces_spec, _split_apart, node=node, view=True)
-    return op.gradient(lambda g, x_spec, parts: (apply(PUT_TOGETHER, g, (parts, x_spec.shape)),))
-
-
-UNBIND = _splitting("unbind", "UnbindBackward0")
-SPLIT: Operation = _splitting("split", "SplitBackward0")
-SPLIT_SIZES = _splitting("split_with_sizes", "SplitWithSizesBackward0")
-
-
 def _whole(shape: tuple[int, ...]) -> list[Any]:
     return [(0, n, 1) for n in shape]
 
@@ -647,70 +616,6 @@ def slice_along(input: Tensor, dim: int, start: int | None, stop: int | None, st
     strided.slice_dim(spec.shape, spec.strides, 0, dim, start, stop, step)
     dim = normalize_dim(dim, spec.ndim)
     return look_at(input, SLICE, (along(spec.shape, dim, slice(start, stop, step).indices(spec.shape[dim])),))
-
-
-@public()
-def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Pieces of `tensor` along `dim`: all of one size (the last may be smaller), or of the sizes given.
-
-    >>> [p.tolist() for p in torch.arange(5).split(2)]
-    [[0, 1], [2, 3], [4]]
-    """
-    shape = settle(tensor).spec.shape
-    sizes = strided.split_sizes(shape, split_size_or_sections, dim)
-    dim = normalize_dim(dim, len(shape))
-    op = SPLIT if isinstance(split_size_or_sections, int) else SPLIT_SIZES
-    return _pieces(tensor, op, shape, dim, sizes)
-
-
-def _pieces(tensor: Tensor, op: Operation, shape: Any, dim: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    parts, start = [], 0
-    for n in sizes:
-        parts.append(along(shape, dim, (start, start + n, 1)))
-        start += n
-    return _split_into(tensor, op, tuple(parts), SLICE)
-
-
-def _split_into(t: Tensor, op: Operation, parts: tuple[Any, ...], single: Operation) -> tuple[Tensor, ...]:
-    """The views of `t` at `parts`; on the tape they share one node, and none of them may be written to."""
-    if t._node is None or not recorder().tracking or not parts:
-        views = [look_at(t, single, (index,)) for index in parts]
-    else:
-        views = apply(op, (t,), (parts,))
-        start, spec = (t._view[2] if t._view is not None else 0), settle(t).spec
-        for index, v in zip(parts, views, strict=True):
-            offset = start + _index_layout(spec.shape, spec.strides, 0, index=index)[2]
-            made = v._value.spec
-            share(t, (made.shape, made.strides, offset, made.dtype), v)
-            link(t, v)
-    name = op.node.removesuffix("Backward0")
-    for v in views:
-        v._piece_of = name
-    return tuple(views)
-
-
-@public()
-def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
-    """`input.split(split_sizes, dim)`."""
-    return split(input, list(split_sizes), dim)
-
-
-@public()
-def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` pieces of equal size along `dim`, the last perhaps smaller."""
-    shape = settle(input).spec.shape
-    sizes = strided.chunk_sizes(shape, chunks, dim)
-    return _pieces(input, SPLIT, shape, normalize_dim(dim, len(shape)), sizes)
-
-
-@public()
-def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """All parts along `dim`, without that dimension."""
-    shape = settle(input).spec.shape
-    if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
-    dim = normalize_dim(dim, len(shape))
-    return _split_into(input, UNBIND, tuple(along(shape, dim, i) for i in range(shape[dim])), SELECT)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

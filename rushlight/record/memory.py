@@ -19,7 +19,7 @@ from rushlight.core.strided import extent, has_internal_overlap
 from . import trace as tracing
 from .operation import Operation, operation
 from .spec import Spec, spec_of
-from .trace import apply, realize, recorder, settle
+from .trace import apply, realize, recorder, settle, settle_at_home
 from .value import Exposure, Leaf, Node, Storage, Tensor, Value, tensor_of, value_holding
 
 View = tuple[tuple[int, ...], tuple[int, ...], int, dtype]  # shape, strides, offset, dtype; in elements of dtype
@@ -328,12 +328,17 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
         _retire(old, new._value, t, t)
         t._value = new._value
         t._edits += 1
+        del old
     elif storage.value.exposure is not None and storage.value.exposure.alive():
         _write_through(t, storage, new)
     else:
         _replace_root(t, storage, new)
     if history is not None:
         _rebase(t, new, history)
+        history = None
+    written = t._value if storage is None else storage.value
+    if written.home is not None and written.buf is not None:
+        settle_at_home(written)
     return t
 
 
@@ -358,7 +363,7 @@ def _retire(old: Value, new: Value, cell: Any, writer: Tensor) -> None:
         old.replaced = new
     elif old.stale is None:
         old.stale = (cell, cell.edits if isinstance(cell, Storage) else cell._edits, weakref.ref(writer))
-    if old is new or new.buf is not None:
+    if old is new or new.exposure is not None or new.root is not None:
         return
     if old.buf is None:
         new.home = old.home

@@ -509,7 +509,7 @@ def _run(trace: Trace) -> None:
         v.buf = array
         v.trace = None
         if v.home is not None:
-            _settle_at_home(v)
+            settle_at_home(v)
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
@@ -537,7 +537,7 @@ def _owned(v: Value) -> bool:
     return v.exposure is None and v.root is None and v.buf.flags.writeable and v.home is None
 
 
-def _settle_at_home(v: Value) -> None:
+def settle_at_home(v: Value) -> None:
     """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
     home, v.home = v.home, None
     if home is not None and getrefcount(home) == 2 and home.strides == v.buf.strides and home.flags.writeable:

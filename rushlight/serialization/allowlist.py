@@ -135,13 +135,13 @@ def not_allowed(module: str, name: str) -> UnpicklingError:
     """PyTorch's error for a global that files may not name, and what to do."""
     full = f"{module}.{name}"[:200]
     if module == "torch._utils" and name in UNSUPPORTED:
-        return UnpicklingError(f"{full}: the file holds {UNSUPPORTED[name]}. Rushlight does not have these tensors yet.")
+        return UnpicklingError(f"{full}: the file holds {UNSUPPORTED[name]}. Rushlight has no such tensors yet.")
     return UnpicklingError(
         f"Unsupported global: GLOBAL {full} was not an allowed global by default. Please use "
         f"`torch.serialization.add_safe_globals([{full}])` or the `torch.serialization.safe_globals([{full}])` context "
         "manager to allowlist this global if you trust this class/function. Rushlight never runs code from a file, "
         "with weights_only=False either. If the file holds a whole module, load it in the program that defines its "
-        "class, save model.state_dict() there, and here build the model and call model.load_state_dict(torch.load(...))."
+        "class, save model.state_dict() there, and here build the model and call its load_state_dict(torch.load(...))."
         f"\n\n{_HELP}"
     )
 

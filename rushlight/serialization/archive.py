@@ -59,7 +59,7 @@ class Archive:
             raise
         except Exception as error:
             raise RuntimeError(
-                f"{_FAILED}reading zip archive: failed finding central directory. The file is cut off or damaged ({error})"
+                f"{_FAILED}reading zip archive: failed finding central directory. The file is cut off? ({error})"
             ) from error
         self.length = file.seek(0, os.SEEK_END)
         self.name, self.entries = self._checked(listed)
@@ -85,7 +85,9 @@ class Archive:
             raise _damaged(info.filename, "its header is not where the directory says")
         *_, method, _, _, _, _, _, name_length, extra_length = _LOCAL.unpack(header)
         name = self.file.read(name_length)
-        if name != info.orig_filename.encode("utf-8", "surrogateescape") and name != info.filename.encode("cp437", "replace"):
+        if name != info.orig_filename.encode("utf-8", "surrogateescape") and name != info.filename.encode(
+            "cp437", "replace"
+        ):
             raise _damaged(info.filename, "its header has another name")
         if method or info.compress_type or info.flag_bits & 1 or info.compress_size != info.file_size:
             raise _damaged(info.filename, "it is compressed or encrypted, which PyTorch's are not")
@@ -96,7 +98,9 @@ class Archive:
 
     def _version(self) -> int:
         if "data.pkl" not in self.entries:
-            raise RuntimeError(f"{_FAILED}locating file data.pkl: file not found. This zip was not written by torch.save")
+            raise RuntimeError(
+                f"{_FAILED}locating file data.pkl: file not found. This zip was not written by torch.save"
+            )
         name = "version" if "version" in self.entries else ".data/version"
         text = self.small(name) if name in self.entries else b""
         try:
@@ -143,18 +147,20 @@ class Archive:
         """The bytes of an entry as an array that may be written to; from the map, if there is one."""
         entry = self.find(name)
         if self.mapped is not None and not copied:
-            return np.frombuffer(self.mapped, np.uint8, entry.size, entry.offset) if entry.size else np.empty(0, np.uint8)
+            return (
+                np.frombuffer(self.mapped, np.uint8, entry.size, entry.offset) if entry.size else np.empty(0, np.uint8)
+            )
         found = np.empty(entry.size, np.uint8)
         self.file.seek(entry.offset)
         read_into(self.file, found)
-        if entry.crc and zlib.crc32(found) != entry.crc:  # PyTorch can be told to write zeros for the checksums
+        if entry.crc and zlib.crc32(found.data) != entry.crc:  # PyTorch can be told to write zeros for the checksums
             raise _damaged(name, "its checksum is wrong")
         return found
 
 
 def read_into(file: Any, target: np.ndarray) -> None:
     """Fills an array of bytes from a file; RuntimeError if the file ends first."""
-    view = memoryview(target)
+    view = target.data
     while view:
         if hasattr(file, "readinto"):
             n = file.readinto(view[: 1 << 30])
@@ -247,7 +253,7 @@ def write_archive(file: Any, name: str, pickled: bytes, storages: list[np.ndarra
     if byteorder:
         writer.add("byteorder", sys.byteorder.encode())
     for key, data in enumerate(storages):
-        writer.add(f"data/{key}", memoryview(data))
+        writer.add(f"data/{key}", data.data)
     writer.add("version", b"3\n")
     writer.add(".data/serialization_id", b"%040d" % writer.checksum)
     writer.finish()

@@ -292,7 +292,7 @@ def _dtype(vm: Any, args: tuple[Any, ...]) -> np.dtype[Any]:
     if isinstance(code, type) and issubclass(code, np.generic):
         code = np.dtype(code).str
     if not isinstance(code, str) or not _SIMPLE_DTYPE.fullmatch(code):
-        raise refused(f"NumPy arrays of dtype {str(code)[:40]!r} are refused: only numbers, booleans and texts are read")
+        raise refused(f"NumPy arrays of dtype {str(code)[:40]!r} are refused: only numbers and texts are read")
     return np.dtype(code, copy=True)
 
 
@@ -300,10 +300,10 @@ def _dtype_state(vm: Any, made: np.dtype[Any], state: Any) -> None:
     if type(state) is not tuple or len(state) < 2 or state[1] not in ("<", ">", "|", "=", b"<", b">", b"|", b"="):
         raise refused("the byte order of a NumPy dtype is missing")
     order = state[1].decode() if isinstance(state[1], bytes) else state[1]
-    expected = made.newbyteorder(order).__reduce__()[2]  # type: ignore[index]
+    expected: Any = made.newbyteorder(order).__reduce__()[2]  # type: ignore[index, arg-type]
     if state[2:5] != (None, None, None) or state[5:8] != expected[5:8] or len(state) > 9:
         raise refused("structured and user-defined NumPy dtypes are refused")
-    made.__setstate__(expected)
+    made.__setstate__(expected)  # type: ignore[attr-defined]
 
 
 STATES[np.dtype] = _dtype_state
@@ -324,7 +324,7 @@ def _array_state(vm: Any, made: np.ndarray, state: Any) -> None:
     _, shape, kind, fortran, raw = state
     raw = raw.encode("latin-1") if isinstance(raw, str) else raw
     _check_array(shape, kind, raw)
-    made.__setstate__((1, shape, kind, bool(fortran), bytes(raw)))
+    made.__setstate__((1, shape, kind, bool(fortran), bytes(raw)))  # type: ignore[arg-type]
 
 
 STATES[np.ndarray] = _array_state

@@ -224,7 +224,7 @@ class ZipReader:
     def __init__(self, archive: Archive, mapping: Mapping, encoding: str) -> None:
         if "constants.pkl" in archive:
             raise RuntimeError(
-                "The file is a TorchScript archive (torch.jit.save): a program, not data. Rushlight does not run those; "
+                "The file is a TorchScript archive (torch.jit.save): a program, not data. Rushlight does not run it; "
                 "save the module's state_dict() with torch.save instead."
             )
         self.archive = archive
@@ -251,8 +251,8 @@ class ZipReader:
         data = self.archive.array(f"data/{key}")
         if data.size < count * kind.itemsize:
             raise RuntimeError(
-                f"storage {key[:40]} has {data.size} bytes, but {count} elements of {kind} need {count * kind.itemsize}: "
-                "the file is damaged"
+                f"storage {key[:40]} has {data.size} bytes, but {count} elements of {kind} need "
+                f"{count * kind.itemsize}: the file is damaged"
             )
         return storage_on(data[: count * kind.itemsize], kind, self.swapped)
 
@@ -320,9 +320,7 @@ class LegacyReader:
         try:
             magic = self._unpickle()
         except (UnpicklingError, EOFError) as error:
-            raise UnpicklingError(
-                f"this is not a file that torch.save wrote, or it is damaged ({error})"
-            ) from error
+            raise UnpicklingError(f"this is not a file that torch.save wrote, or it is damaged ({error})") from error
         if type(magic) is not int or magic != MAGIC_NUMBER:
             raise RuntimeError("Invalid magic number; corrupt file? (It is a pickle, but torch.save did not write it.)")
         version = self._unpickle()
@@ -343,8 +341,8 @@ class LegacyReader:
             raise UnpicklingError(f"storage {key[:40]} is described with two types")
         if description[5] is not None:
             raise NotImplementedError(
-                "the file has parts of storages as storages, as PyTorch before 0.4 wrote them: load it with PyTorch and "
-                "save it again"
+                "the file has parts of storages as storages, as PyTorch before 0.4 wrote them: load it with PyTorch "
+                "and save it again"
             )
         return found
 

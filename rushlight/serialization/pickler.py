@@ -35,12 +35,13 @@ from rushlight.nn.parameter import (
     _rebuild_parameter_with_state,
 )
 from rushlight.ops.results import Named
-from rushlight.record.memory import memory_of, placement, storage_of
+from rushlight.record.memory import memory_of, placement
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import Tensor, tensor_of
 from rushlight.tensor.storage import TypedStorage, UntypedStorage
 
 from .storages import STORAGE_NAMES
+
 
 class TorchGlobal:
     """A name of PyTorch's, written as a global."""
@@ -101,10 +102,13 @@ class StorageReference:
         self.typed = typed
 
 
-class Pickler(pickle._Pickler):
+_PythonPickler: Any = pickle._Pickler  # the one in C looks every global up in its module
+
+
+class Pickler(_PythonPickler):
     """Pickles one object; `storages` are the memories that it refers to, in the order of their keys."""
 
-    dispatch = dict(pickle._Pickler.dispatch)
+    dispatch = dict(_PythonPickler.dispatch)
 
     def __init__(self, file: io.BytesIO, protocol: int = 2, legacy: bool = False) -> None:
         super().__init__(file, protocol)
@@ -154,7 +158,7 @@ class Pickler(pickle._Pickler):
         memory, (shape, strides, offset, kind) = self._memory(t)
         typed = kind in STORAGES
         if self.legacy and not typed:
-            raise NotImplementedError(f"PyTorch's older file format (_use_new_zipfile_serialization=False) has no {kind}")
+            raise NotImplementedError(f"PyTorch's older format (_use_new_zipfile_serialization=False) has no {kind}")
         hooks: OrderedDict[Any, Any] = OrderedDict()
         args = StorageReference(memory, typed), offset, shape, strides, bool(t.requires_grad), hooks
         return (REBUILD_V2, args) if typed else (REBUILD_V3, (*args, kind))
@@ -194,8 +198,8 @@ class Pickler(pickle._Pickler):
         if found is None:
             super().save_global(obj, name)
             return
-        self.write(pickle.GLOBAL + "\n".join(found).encode() + b"\n")  # type: ignore[attr-defined]
-        self.memoize(obj)  # type: ignore[attr-defined]
+        self.write(pickle.GLOBAL + "\n".join(found).encode() + b"\n")
+        self.memoize(obj)
 
     dispatch[types.FunctionType] = save_global
     dispatch[TorchGlobal] = save_global

@@ -119,7 +119,9 @@ class Unpickler:
         except MemoryError:
             raise UnpicklingError("the file asks for more memory than there is") from None
         except Exception as error:
-            raise UnpicklingError(f"bad instruction {opcode!r} in the pickle: {type(error).__name__}: {error}") from error
+            raise UnpicklingError(
+                f"bad instruction {opcode!r} in the pickle: {type(error).__name__}: {error}"
+            ) from error
         made = self.stack[-1] if self.stack else None
         if not self.stack or self.marks:
             raise UnpicklingError("unpickling stack underflow")
@@ -505,7 +507,7 @@ def check_depth(made: Any) -> None:
     seen: set[int] = set()
     level = [made]
     for _ in range(MAX_LEVELS):
-        below = []
+        below: list[Any] = []
         for thing in level:
             if id(thing) not in seen:
                 seen.add(id(thing))

@@ -10,11 +10,12 @@ import numpy as np
 
 import rushlight
 from rushlight.tensor import Tensor
+from rushlight.vision.drawing import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-__all__ = ["make_grid", "save_image"]
+__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
 
 
 def make_grid(

@@ -1,8 +1,8 @@
 """The table of operations: for each one how it is called, on what, and what NumPy says it should give.
 
-A module of this package holds the rows of one family, as a list `CASES` of `Case`s or a list `ROWS` of tuples
-`(name, call, operands, options)`. `tests/test_operations.py` drives everything from them: forward, first and second derivative, dtypes,
-views, in-place form, `out=`, and both ways of running.
+A module of this package holds the rows of one family, as a list `CASES` of `Case`s or a list `ROWS` of tuples `(name,
+call, operands, options)`. `tests/test_operations.py` drives everything from them: forward, first and second
+derivative, dtypes, views, in-place form, `out=`, and both ways of running.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ class Case:
     """One operation on one choice of operands.
 
     Attributes:
-        name: unique; the part before the first blank or bracket is the function's name: `"add [broadcast]"` calls `torch.add`.
-        call: `(torch, *tensors) -> tensor(s)`; None calls the function of that name with the operands and `args`, `kwargs`.
+        name: unique; what stands before the first blank is the function's name: `"add [broadcast]"` calls `torch.add`.
+        call: `(torch, *tensors) -> tensor(s)`; None calls that function with the operands and `args`, `kwargs`.
         operands: for each a shape (random numbers of the `domain`), or an array taken as it is.
-        reference: `(*float64 arrays) -> array(s)`, or the array(s) themselves; None: only the other properties are checked.
+        reference: `(*float64 arrays) -> array(s)`, or the array(s); None: only the other properties are checked.
         domain: random operands are uniform in this range; None: standard normal.
         gradient: whether the derivative is checked, against finite differences in float64.
         second: whether the second derivative is checked too.
         floats: whether half precision, bfloat16 and double give results of their own dtype.
-        dtypes: further dtypes of the first operand and the result's: `{"int64": "float32", "bool": None}`; None: it raises.
+        dtypes: further dtypes of the operands, and the result's: `{"int64": "float32", "bool": None}`; None: it raises.
+        views: whether operands with other strides give the same numbers (they do not where strides are the subject).
+        pytorch: whether PyTorch gives the same numbers and gradients; where not, the row says why.
         inplace: the in-place form: True (`x.name_(others)`), or a call.
         out: whether `out=` works: True (`torch.name(operands, out=)`), or a call `(torch, out, *tensors)`.
     """
@@ -48,7 +50,8 @@ class Case:
     dtypes: Mapping[str, str | None] = field(default_factory=dict)
     inplace: Any = False
     out: Any = False
-    pytorch: bool = True  # False: PyTorch itself answers otherwise, and the row says why
+    views: bool = True
+    pytorch: bool = True
     rtol: float = 1e-5
     atol: float = 1e-5
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
@@ -10,8 +12,19 @@ from . import Case
 KEPT = {"int64": "int64", "bool": "bool", "complex64": "complex64"}
 COMPLEX = np.array([[1 + 2j, -1j, 3.0], [0.5j, 2 - 1j, -1.0]])
 
+
+def _in_place(name: str, args: tuple[Any, ...]) -> Any:
+    return lambda t, x: getattr(x.contiguous() * 2, f"{name}_")(*args) * 1
+
+
 CASES = [
-    Case("Tensor.view", lambda t, x: x.contiguous().view(4, -1), [(2, 6)], lambda x: x.reshape(4, 3), dtypes={"int64": "int64"}),
+    Case(
+        "Tensor.view",
+        lambda t, x: x.contiguous().view(4, -1),
+        [(2, 6)],
+        lambda x: x.reshape(4, 3),
+        dtypes={"int64": "int64"},
+    ),
     Case("reshape", None, [(2, 6)], lambda x: x.reshape(3, 4), args=((3, -1),), dtypes=KEPT),
     Case("reshape [copy]", lambda t, x: x.t().reshape(-1), [(2, 3)], lambda x: x.T.reshape(-1)),
     Case("flatten", None, [(2, 3, 4)], lambda x: x.reshape(2, 12), args=(1,)),
@@ -32,7 +45,9 @@ CASES = [
     Case("Tensor.mT", lambda t, x: x.mT, [(2, 3, 4)], lambda x: x.swapaxes(1, 2)),
     Case("Tensor.H", lambda t, x: x.H, [COMPLEX], lambda x: x.conj().T, floats=False),
     Case("Tensor.mH", lambda t, x: x.mH, [COMPLEX], lambda x: x.conj().T, floats=False),
-    Case("Tensor.expand", lambda t, x: x.expand(2, 3, -1), [(3, 1)], lambda x: np.broadcast_to(x, (2, 3, 1)), dtypes=KEPT),
+    Case(
+        "Tensor.expand", lambda t, x: x.expand(2, 3, -1), [(3, 1)], lambda x: np.broadcast_to(x, (2, 3, 1)), dtypes=KEPT
+    ),
     Case("broadcast_to", None, [(3, 1)], lambda x: np.broadcast_to(x, (2, 3, 4)), args=((2, 3, 4),)),
     Case("Tensor.sum_to_size", lambda t, x: x.sum_to_size(3, 1), [(2, 3, 4)], lambda x: x.sum((0, 2))[:, None]),
     Case("select", None, [(2, 3)], lambda x: x[:, -1], args=(1, -1)),
@@ -41,23 +56,49 @@ CASES = [
     Case("diagonal", None, [(2, 3, 4)], lambda x: np.diagonal(x, 1, 2, 1), args=(1, 2, 1)),
     Case("Tensor.unfold", lambda t, x: x.unfold(1, 3, 2), [(2, 7)], lambda x: sliding_window_view(x, 3, 1)[:, ::2]),
     Case("Tensor.unfold [overlapping]", lambda t, x: x.unfold(0, 2, 1), [(5,)], lambda x: sliding_window_view(x, 2)),
-    Case("as_strided", lambda t, x: x.contiguous().as_strided((2, 2), (1, 3), 1), [(2, 3)], lambda x: x.ravel()[[[1, 4], [2, 5]]]),
-    Case("as_strided [overlapping]", lambda t, x: x.contiguous().as_strided((3, 2), (1, 1)), [(4,)], lambda x: sliding_window_view(x, 2)),
+    Case(
+        "as_strided",
+        lambda t, x: x.contiguous().as_strided((2, 2), (1, 3), 1),
+        [(2, 3)],
+        lambda x: x.ravel()[[[1, 4], [2, 5]]],
+    ),
+    Case(
+        "as_strided [overlapping]",
+        lambda t, x: x.contiguous().as_strided((3, 2), (1, 1)),
+        [(4,)],
+        lambda x: sliding_window_view(x, 2),
+    ),
     # complex numbers
     Case("view_as_real", None, [COMPLEX], lambda x: np.stack([x.real, x.imag], -1), floats=False),
     Case("view_as_complex", lambda t, x: t.view_as_complex(x.contiguous()), [(2, 3, 2)], None, floats=False),
     Case("real", None, [COMPLEX], np.real, floats=False),
     Case("imag", None, [COMPLEX], np.imag, floats=False),
     # copies and handles
-    *[Case(f"{name}_copy", None, [(2, 3)], reference, args=args) for name, reference, args in (
-        ("permute", np.transpose, ((1, 0),)), ("expand", lambda x: x[None].repeat(2, 0), ((2, 2, 3),)),
-        ("select", lambda x: x[0], (0, 0)), ("slice", lambda x: x[1:], (0, 1)), ("t", np.transpose, ()), ("unsqueeze", lambda x: x[None], (0,)),
-        ("transpose", np.transpose, (0, 1)), ("diagonal", np.diagonal, ()), ("unbind", lambda x: [x[0], x[1]], ()))],
+    *[
+        Case(f"{name}_copy", None, [(2, 3)], reference, args=args)
+        for name, reference, args in (
+            ("permute", np.transpose, ((1, 0),)),
+            ("expand", lambda x: x[None].repeat(2, 0), ((2, 2, 3),)),
+            ("select", lambda x: x[0], (0, 0)),
+            ("slice", lambda x: x[1:], (0, 1)),
+            ("t", np.transpose, ()),
+            ("unsqueeze", lambda x: x[None], (0,)),
+            ("transpose", np.transpose, (0, 1)),
+            ("diagonal", np.diagonal, ()),
+            ("unbind", lambda x: [x[0], x[1]], ()),
+        )
+    ],
     Case("view_copy", lambda t, x: t.view_copy(x.contiguous(), (3, 2)), [(2, 3)], lambda x: x.reshape(3, 2)),
-    *[Case(f"Tensor.{name}_", (lambda name, args: lambda t, x: getattr(x.contiguous() * 2, f"{name}_")(*args) * 1)(name, args), [shape], reference)
-      for name, shape, args, reference in (
-        ("t", (2, 3), (), lambda x: 2 * x.T), ("transpose", (2, 3, 4), (0, 2), lambda x: 2 * x.swapaxes(0, 2)),
-        ("unsqueeze", (3,), (0,), lambda x: 2 * x[None]), ("squeeze", (1, 3), (), lambda x: 2 * x[0]),
-        ("swapaxes", (2, 3), (0, 1), lambda x: 2 * x.T), ("as_strided", (2, 3), ((2,), (2,), 1), lambda x: 2 * x.ravel()[1:5:2]))],
+    *[
+        Case(f"Tensor.{name}_", _in_place(name, args), [shape], reference)
+        for name, shape, args, reference in (
+            ("t", (2, 3), (), lambda x: 2 * x.T),
+            ("transpose", (2, 3, 4), (0, 2), lambda x: 2 * x.swapaxes(0, 2)),
+            ("unsqueeze", (3,), (0,), lambda x: 2 * x[None]),
+            ("squeeze", (1, 3), (), lambda x: 2 * x[0]),
+            ("swapaxes", (2, 3), (0, 1), lambda x: 2 * x.T),
+            ("as_strided", (2, 3), ((2,), (2,), 1), lambda x: 2 * x.ravel()[1:5:2]),
+        )
+    ],
     Case("unravel_index", None, [np.array([5, 3])], (np.array([1, 1]), np.array([2, 0])), args=((2, 3),)),
-]  # fmt: skip
+]

@@ -5,16 +5,18 @@ from typing import Any
 
 from rushlight.core.missing import missing
 from rushlight.vision.models import alexnet as _alexnet
-from rushlight.vision.models import densenet, mobilenet, resnet, squeezenet, vgg
+from rushlight.vision.models import densenet, efficientnet, mobilenet, resnet, squeezenet, vgg, vision_transformer
 from rushlight.vision.models.alexnet import *  # noqa: F403
 from rushlight.vision.models.densenet import *  # noqa: F403
+from rushlight.vision.models.efficientnet import *  # noqa: F403
 from rushlight.vision.models.mobilenet import *  # noqa: F403
 from rushlight.vision.models.resnet import *  # noqa: F403
 from rushlight.vision.models.squeezenet import *  # noqa: F403
 from rushlight.vision.models.vgg import *  # noqa: F403
+from rushlight.vision.models.vision_transformer import *  # noqa: F403
 from rushlight.vision.models.weights import Weights, WeightsEnum
 
-_FAMILIES = (_alexnet, densenet, mobilenet, resnet, squeezenet, vgg)
+_FAMILIES = (_alexnet, densenet, efficientnet, mobilenet, resnet, squeezenet, vgg, vision_transformer)
 _BUILDERS = {name: getattr(family, name) for family in _FAMILIES for name in family.__all__ if name.islower()}
 
 for _path in ("mobilenetv2", "mobilenetv3"):

@@ -43,4 +43,4 @@ from rushlight.vision.transforms.transforms import (
     ToTensor,
 )
 
-__getattr__ = missing(__name__, {"functional": "rushlight.vision.transforms.functional"})
+__getattr__ = missing(__name__, {name: f"rushlight.vision.transforms.{name}" for name in ("functional", "v2")})

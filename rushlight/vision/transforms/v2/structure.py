@@ -1,0 +1,83 @@
+"""Samples as transforms.v2 takes them: a picture, or any nest of lists, tuples and dicts with pictures in it.
+
+`flatten` takes a sample apart, `pictures` says which leaves are pictures (every Image and PIL image; where there is
+none, the first plain tensor), and `Structured`, the base of the transforms, changes those and puts the sample together
+again. All pictures of a sample see the same random numbers: the generator goes back to where it stood for the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import rushlight
+from rushlight.tensor import Tensor
+from rushlight.vision.transforms.functional import get_dimensions, is_pil
+from rushlight.vision.tv_tensors import TVTensor, wrap
+
+
+def flatten(sample: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """The leaves of a sample, and a function that puts changed leaves in their places."""
+    if isinstance(sample, Mapping):
+        return _flattened(list(sample.values()), lambda parts: type(sample)(zip(sample, parts)))  # type: ignore[call-arg]
+    if isinstance(sample, tuple) and hasattr(sample, "_fields"):
+        return _flattened(list(sample), lambda parts: type(sample)(*parts))
+    if isinstance(sample, list | tuple):
+        return _flattened(list(sample), type(sample))
+    return [sample], lambda leaves: leaves[0]
+
+
+def _flattened(parts: list[Any], assemble: Callable[[list[Any]], Any]) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    flat = [flatten(part) for part in parts]
+
+    def rebuild(leaves: list[Any]) -> Any:
+        rest, made = list(leaves), []
+        for own, build in flat:
+            made.append(build(rest[: len(own)]))
+            del rest[: len(own)]
+        return assemble(made)
+
+    return [leaf for own, _ in flat for leaf in own], rebuild
+
+
+def pictures(leaves: list[Any]) -> list[int]:
+    """Which of the leaves are pictures."""
+    typed = [i for i, leaf in enumerate(leaves) if isinstance(leaf, TVTensor) or is_pil(leaf)]
+    if typed:
+        return typed
+    return [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)][:1]
+
+
+def changed(change: Callable[[Any], Any], sample: Any) -> Any:
+    """The sample with `change` done to its pictures, with the same random numbers for each."""
+    leaves, rebuild = flatten(sample)
+    places = pictures(leaves)
+    if len(places) > 1:
+        _check_sizes([leaves[i] for i in places])
+    state = rushlight.get_rng_state() if len(places) > 1 else None
+    for number, i in enumerate(places):
+        if number and state is not None:
+            rushlight.set_rng_state(state)
+        leaves[i] = _same_kind(leaves[i], change(leaves[i]))
+    return rebuild(leaves)
+
+
+def _check_sizes(found: list[Any]) -> None:
+    sizes = sorted({tuple(get_dimensions(picture)[1:]) for picture in found})
+    if len(sizes) > 1:
+        raise ValueError(f"Found multiple HxW dimensions in the sample: {sizes}")
+
+
+def _same_kind(before: Any, after: Any) -> Any:
+    plain = isinstance(before, TVTensor) and isinstance(after, Tensor) and not isinstance(after, TVTensor)
+    return wrap(after) if plain else after
+
+
+class Structured:
+    """Stands before a transform of pictures and makes it one of samples: `transform(image)`, `transform(image, label)`,
+    `transform({"image": image, "label": label})`.
+    """
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with its pictures changed; several arguments are a sample, and come back as a tuple."""
+        return changed(super().forward, inputs[0] if len(inputs) == 1 else inputs)  # type: ignore[misc]
