@@ -26,6 +26,7 @@ from rushlight.core.size import Size
 from rushlight.tensor import FUNCTIONS as _FUNCTIONS
 from rushlight.tensor import TYPES as _TYPES
 from rushlight.tensor import Tensor
+from rushlight.tensor.construct import tensor  # the function; `rushlight.tensor` is also the package behind it
 from rushlight.tensor.printing import set_printoptions
 
 __version__ = "2.13.0"  # the PyTorch version whose behaviour this follows

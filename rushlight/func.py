@@ -54,8 +54,9 @@ class Level:
 
     def __init__(self, inputs: Sequence[Any]) -> None:
         self.outside = recorder().tracking
-        self.sources = [self._source(t) for t in inputs]
-        self.copies = [t.clone() for t in self.sources]
+        with enable_grad():
+            self.sources = [self._source(t) for t in inputs]
+            self.copies = [t.clone() for t in self.sources]
 
     def _source(self, t: Any) -> Tensor:
         if not isinstance(t, Tensor):
@@ -408,14 +409,11 @@ def vmap(
 def _mapped(func: Func, in_dims: Dims, out_dims: Dims, randomness: str, args: Any, kwargs: dict[str, Any]) -> Any:
     name = getattr(func, "__name__", repr(func))
     dims, leaves, spec = _input_dims(name, in_dims, args)
-    named, named_spec = tree_flatten(kwargs)
-    leaves, dims = [*leaves, *named], [*dims, *[0 if isinstance(x, Tensor) else None for x in named]]
     size = _size(name, in_dims, leaves, dims)
-    count = spec.num_leaves
 
     def at(i: int) -> Any:
         parts = [_element(x, d, i) for x, d in zip(leaves, dims, strict=True)]
-        return func(*tree_unflatten(parts[:count], spec), **tree_unflatten(parts[count:], named_spec))
+        return func(*tree_unflatten(parts, spec), **kwargs)
 
     results = _run_all(at, size, randomness)
     shape = tree_structure(results[0])

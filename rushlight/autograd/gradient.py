@@ -377,8 +377,8 @@ def overwritten_error(
     return RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[torch.{spec.dtype.scalar_name}Tensor {list(shape or spec.shape)}]{origin} is at version {now}; expected "
-        f"version {held} instead. Hint: enable anomaly detection to find the operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
+        f"version {held} instead. Hint: enable anomaly detection to find the operation that failed to compute its "
+        "gradient, with torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
 

@@ -6,19 +6,16 @@ from importlib import import_module
 
 #: The families, in the order in which they are loaded.
 FAMILIES = """
-    creation arithmetic reduction view matmul elementary selection activation softmax index joining splitting
-    scatter slices sorting scan repetition triangle reinterpret handle
-    masking distinct histogram quantile convolution pooling adaptive_pooling normalization dropout
-    cross_entropy loss margin_loss ctc_loss embedding random norm linalg decomposition indefinite matrix_function spectral special window statistics complex padding products
-    attention recurrent distance upsampling folding grid
+    creation arithmetic reduction view matmul elementary selection activation softmax index joining
+    splitting scatter slices sorting scan repetition triangle reinterpret handle gradient masking distinct
+    histogram quantile convolution pooling adaptive_pooling normalization dropout cross_entropy loss
+    margin_loss ctc_loss embedding random norm linalg decomposition indefinite matrix_function
+    spectral special window statistics complex padding products attention distance upsampling
+    folding grid
 """.split()
 
 
 def load_all() -> None:
     """Declares every operation."""
-    from pathlib import Path
-
-    here = Path(__file__).parent
     for family in FAMILIES:
-        if (here / f"{family}.py").exists():
-            import_module(f"rushlight.ops.{family}")
+        import_module(f"rushlight.ops.{family}")

@@ -11,11 +11,27 @@ from typing import Any
 
 import numpy as np
 
+from .blockwise import blockwise
+
 _CROSSING = 30.0
 
 
 def scaled_i(order: int, x: Any) -> np.ndarray:
     """exp(-|x|) I_order(x) for order 0 or 1."""
+    return (_scaled_i1 if order else _scaled_i0)(x)
+
+
+@blockwise
+def _scaled_i0(x: Any) -> np.ndarray:
+    return _scaled(0, x)
+
+
+@blockwise
+def _scaled_i1(x: Any) -> np.ndarray:
+    return _scaled(1, x)
+
+
+def _scaled(order: int, x: Any) -> np.ndarray:
     x = np.asarray(x, np.float64)
     size = np.abs(x)
     near = _power_series(order, np.minimum(size, _CROSSING))

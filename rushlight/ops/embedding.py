@@ -148,8 +148,15 @@ def _check_indices(indices: Tensor, rows: int, function: str) -> None:
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
             f"torch.{value.spec.dtype.scalar_name}Tensor instead (while checking arguments for {function})"
         )
-    if value.buf is not None:
-        _check_rows(value.buf, rows)
+    found = value.buf
+    if function == "embedding_bag" and found is not None and found.size and not 0 <= found.min() <= found.max() < rows:
+        wrong = found[(found < 0) | (found >= rows)].flat[0]
+        raise RuntimeError(
+            f"embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be {wrong} "
+            f"(the table has {rows} rows)"
+        )
+    if found is not None:
+        _check_rows(found, rows)
 
 
 def _limit_norms(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> None:
@@ -343,10 +350,11 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         input, weight = weight, input
     if per_sample_weights is not None and settle(per_sample_weights).spec.shape != settle(input).spec.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({list(per_sample_weights.shape)}) is not None, then it must have "
-            f"the same "
-            f"shape as the input ({list(input.shape)})"
+            f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
+            f"same shape as the input ({input.shape})"
         )
+    if settle(weight).spec.ndim != 2:
+        raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight._value.spec.ndim}")
     input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
@@ -399,6 +407,11 @@ def _embedding_bag(
     padding_idx: int | None,
 ) -> Tensor:
     table = settle(weight).spec
+    if padding_idx is not None and not -table.shape[0] <= padding_idx < table.shape[0]:
+        raise RuntimeError(
+            f"padding_idx must be within the number of embeddings, -{table.shape[0]} through {table.shape[0] - 1}, "
+            f"but got {padding_idx}"
+        )
     row = _padding_row(padding_idx, table.shape[0])
     _check_indices(input, table.shape[0], "embedding_bag")
     if max_norm is not None:

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .blockwise import blockwise
+
 _SINGLE_P = (2.0467399293921294e-06, 0.00028483186260694023, 0.0037707917951539964, 0.05276396004095851,
              0.19054912242634664, 1.128379145936798)  # fmt: skip
 _SINGLE_Q = (3.805453222170734e-05, 0.0011634833235115354, 0.014979651974572948, 0.11416478760297039,
@@ -68,19 +70,34 @@ def _double(x: np.ndarray) -> np.ndarray:
 # The complement and the inverse, in double precision whatever comes in
 
 
+@blockwise
+def erf_exactly(x: Any) -> np.ndarray:
+    """erf in double precision; of single-precision numbers by the shorter approximation, which is enough for them."""
+    if x.dtype == np.float32:
+        return _single(x.astype(np.float64))
+    return _double(x.astype(np.float64))
+
+
+@blockwise
 def erfc(x: Any) -> np.ndarray:
     """1 - erf(x), exact to rounding where it is small."""
     x = np.asarray(x, np.float64)
     size = np.abs(x)
-    tail = _exp_of_minus_square(size) * _scaled_tail(np.maximum(size, 1.0))
+    tail = _tail(np.maximum(size, 1.0))
     return np.where(x >= 1.0, tail, np.where(x <= -1.0, 2.0 - tail, 1.0 - _double(x)))
 
 
+@blockwise
 def erfcx(x: Any) -> np.ndarray:
     """exp(x**2) erfc(x), which does not vanish for large x."""
     x = np.asarray(x, np.float64)
     near = np.exp(x * x) * erfc(np.minimum(x, 1.0))
     return np.where(x >= 1.0, _scaled_tail(np.maximum(x, 1.0)), near)
+
+
+def _tail(z: np.ndarray) -> np.ndarray:
+    """erfc for z >= 1."""
+    return _exp_of_minus_square(z) * _scaled_tail(z)
 
 
 def _exp_of_minus_square(z: np.ndarray) -> np.ndarray:
@@ -101,6 +118,7 @@ def _scaled_tail(z: np.ndarray) -> np.ndarray:
     return np.where(z > _FAR_END, 1.0 / (fraction * np.sqrt(np.pi)), np.where(np.isnan(z), z, near))
 
 
+@blockwise
 def erfinv(x: Any) -> np.ndarray:
     """The y with erf(y) = x: Winitzki's approximation, then Halley's steps on erf or, near the ends, on erfc.
 
@@ -111,6 +129,7 @@ def erfinv(x: Any) -> np.ndarray:
     return np.copysign(_inverse_tail(size, 1.0 - size), x)
 
 
+@blockwise
 def erfcinv(q: Any) -> np.ndarray:
     """The y with erfc(y) = q."""
     q = np.asarray(q, np.float64)
@@ -126,8 +145,10 @@ def _inverse_tail(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     slope = np.log(safe * (1.0 + near))  # log(1 - p**2)
     middle = 2 / (np.pi * 0.147) + slope / 2
     y = np.sqrt(np.sqrt(middle * middle - slope / 0.147) - middle)
-    for _ in range(4):
-        miss = np.where(near < 0.5, _double(y) - near, safe - erfc(y))
+    for _ in range(3):
+        inner = _double(y)
+        outer = np.where(y >= 1.0, _tail(np.maximum(y, 1.0)), 1.0 - inner)
+        miss = np.where(near < 0.5, inner - near, safe - outer)
         step = miss * (np.sqrt(np.pi) / 2) * np.exp(np.minimum(y * y, 700.0))
         y = y - step / (1.0 + y * step)
     return np.where(inside, y, np.where(q == 0, np.inf, np.nan))

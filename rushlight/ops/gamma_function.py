@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from .blockwise import blockwise
+
 _EULER = 0.57721566490153286060651209008240243
 _BERNOULLI = (
     1 / 6,
@@ -52,6 +54,7 @@ def _series(z: np.ndarray) -> np.ndarray:
     return z * (1 - _EULER + total)
 
 
+@blockwise
 def lgamma(x: Any) -> np.ndarray:
     """log |gamma(x)|; infinite at 0, -1, -2, ..."""
     x = np.asarray(x, np.float64)
@@ -95,6 +98,7 @@ def _stirling(x: np.ndarray) -> np.ndarray:
     return total / x
 
 
+@blockwise
 def digamma(x: Any) -> np.ndarray:
     """The derivative of log gamma: infinite at 0 with the sign of -x, NaN at -1, -2, ..."""
     x = np.asarray(x, np.float64)
@@ -116,6 +120,7 @@ def digamma(x: Any) -> np.ndarray:
     return np.where(x == 0, np.copysign(np.inf, -x), np.where(left & whole, np.nan, total))
 
 
+@blockwise
 def zeta(s: Any, q: Any) -> np.ndarray:
     """The Hurwitz zeta function, the sum of (q + k) ** -s over k >= 0, by Euler and Maclaurin (DLMF 25.11.7)."""
     s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))

@@ -162,6 +162,22 @@ def _grown(storage: Storage, length: int, needed: int) -> Tensor:
     return apply(views.PUT_BACK, (row,), (((0, length, 1),), (needed,)))
 
 
+@public(function=False)
+def resize(self: Tensor, *sizes: Any) -> Tensor:
+    """The tensor's elements in another shape of as many elements (deprecated in PyTorch; `reshape` is the same)."""
+    import warnings
+
+    warnings.warn("non-inplace resize is deprecated", UserWarning, stacklevel=2)
+    shape = size_of(sizes)
+    if spec_of(shape, settle(self).spec.dtype).numel != settle(self).spec.numel:
+        raise RuntimeError(
+            f"requested resize to {'x'.join(map(str, shape))} ({spec_of(shape, self.dtype).numel} elements in total), "
+            f"but the given tensor has a size of {'x'.join(map(str, self.shape))} ({self.numel()} elements). autograd's "
+            "resize can only change the shape of a given tensor, while preserving the number of elements. "
+        )
+    return views.reshape(self, shape)
+
+
 @public()
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`self.resize_(the_template.shape)`."""

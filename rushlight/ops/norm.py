@@ -39,7 +39,7 @@ def norm_of(x: np.ndarray, *, ord: float, dim: Dims, keepdim: bool) -> Any:
     if ord == 2:
         return np.sqrt(np.sum(size * size, axis=dim, keepdims=keepdim))
     if ord == math.inf:
-        return np.max(size, axis=dim, keepdims=keepdim, initial=0 if x.ndim == 0 else None)
+        return np.max(size, axis=dim, keepdims=keepdim) if x.ndim else size.max(initial=0)
     if ord == -math.inf:
         return np.min(size, axis=dim, keepdims=keepdim)
     if ord == 0:

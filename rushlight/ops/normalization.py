@@ -115,8 +115,8 @@ def _check_has_channels(x: Spec) -> None:
     if x.ndim < 2:
         span = f"[{-max(x.ndim, 1)}, {max(x.ndim, 1) - 1}]"
         raise IndexError(
-            f"Dimension out of range (expected to be in range of {span}, but got 1); the input needs channels in dimension 1, "
-            f"but has shape {list(x.shape)}"
+            f"Dimension out of range (expected to be in range of {span}, but got 1); the input needs channels "
+            f"in dimension 1, but has shape {list(x.shape)}"
         )
 
 

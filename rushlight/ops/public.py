@@ -182,7 +182,8 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
         result = cast(result, spec.dtype)
     elif found.dtype is not spec.dtype:
         if name in _JOINING and not can_cast(found.dtype, spec.dtype):
-            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {spec.dtype.scalar_name}")
+            wanted = spec.dtype.scalar_name
+            raise TypeError(f"torch.cat(): input types can't be cast to the desired output type {wanted}")
         check_cast(found.dtype, spec.dtype)
     if spec.shape != found.shape and has_internal_overlap(spec.shape, spec.strides):
         check_writable(out)

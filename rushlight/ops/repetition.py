@@ -133,13 +133,33 @@ def _check_output(found: int, wanted: int | None) -> None:
         raise RuntimeError(f"repeat_interleave: Invalid output_size, expected {found} but got {wanted}")
 
 
+def _interleaved_spec(x: Spec, *, repeats: int, dim: int) -> Spec:
+    shape = x.shape or (1,)
+    return spec_of((*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]), x.dtype)
+
+
+def _not_interleaved(g: Tensor, x_spec: Spec, repeats: int, dim: int) -> Tensor:
+    shape = x_spec.shape or (1,)
+    return g.reshape(*shape[: dim + 1], repeats, *shape[dim + 1 :]).sum(dim + 1).reshape(x_spec.shape)
+
+
+INTERLEAVE = operation(
+    "repeat_interleave",
+    _interleaved_spec,
+    lambda x, *, repeats, dim: np.repeat(x, repeats, dim if x.ndim else None),
+    node="ViewBackward0",  # PyTorch makes it of expand, clone and flatten
+    exact=True,
+    aliases=False,
+)
+INTERLEAVE.gradient(x=_not_interleaved)
+
+
 def _interleaved(t: Tensor, repeats: int, dim: int, output_size: int | None) -> Tensor:
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
     shape = settle(t).spec.shape or (1,)
     _check_output(shape[dim] * repeats, output_size)
-    wide = t.reshape(*shape[: dim + 1], 1, *shape[dim + 1 :]).expand(*shape[: dim + 1], repeats, *shape[dim + 1 :])
-    return wide.clone().flatten(dim, dim + 1)
+    return apply(INTERLEAVE, (t,), (repeats, dim))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -51,13 +51,6 @@ def flat_positions(shape: tuple[int, ...], dim: int, index: np.ndarray) -> np.nd
     return at.reshape(-1)
 
 
-def _open(index: np.ndarray, dim: int) -> tuple[np.ndarray, ...]:
-    """The NumPy index that has `index` at `dim` and each element's own place elsewhere."""
-    grid = [np.arange(n).reshape((n,) + (1,) * (index.ndim - 1 - d)) for d, n in enumerate(index.shape)]
-    grid[dim] = index
-    return tuple(grid)
-
-
 def _with_dims(*arrays: Any) -> list[Any]:
     return [a.reshape(1) if isinstance(a, np.ndarray) and a.ndim == 0 else a for a in arrays]
 
@@ -97,7 +90,7 @@ def _gather(x: np.ndarray, index: np.ndarray, *, dim: int) -> np.ndarray:
     if not index.size:
         return np.empty(shape, x.dtype)
     check_inside(index, x.shape[dim], dim)
-    return x[_open(index, dim)].reshape(shape)
+    return x.reshape(-1).take(flat_positions(x.shape, dim, index)).reshape(shape)
 
 
 def _gather_spec(x: Spec, index: Spec, *, dim: int) -> Spec:

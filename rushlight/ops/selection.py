@@ -174,9 +174,9 @@ def _clamp_gradient_x(g: Tensor, x: Tensor, low: Any, high: Any) -> Tensor:
 
 
 def _clamp(x: Any, low: Any, high: Any) -> Any:
-    if low is not None:
-        x = np.maximum(x, low)
-    return x if high is None else np.minimum(x, high)
+    if low is None:
+        return np.minimum(x, high)
+    return np.maximum(x, low) if high is None else np.clip(x, low, high)
 
 
 CLAMP = operation("clamp", pointwise, _clamp, node="ClampBackward1")

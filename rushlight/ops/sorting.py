@@ -213,11 +213,11 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
 
 def _middle(x: np.ndarray, dim: int, ignore_nan: bool) -> np.ndarray:
     """The position of the lower median along `dim`, kept as a dimension; the first NaN unless they are ignored."""
-    at = np.argsort(x, dim, kind="stable")
     n = x.shape[dim]
-    if x.dtype.kind not in "fV":
-        return at.take([(n - 1) // 2], dim)
-    unknown = np.isnan(x)
+    unknown = np.isnan(x) if x.dtype.kind == "f" else np.zeros(1, bool)
+    if not unknown.any():
+        return np.argpartition(x, (n - 1) // 2, dim).take([(n - 1) // 2], dim)
+    at = np.argsort(x, dim, kind="stable")
     missing = unknown.sum(dim, keepdims=True)
     middle = np.maximum(n - missing - 1, 0) // 2
     found = np.take_along_axis(at, middle, dim)

@@ -50,9 +50,9 @@ class Step:
     """One recorded operation as the State knows it: all of it but the numbers."""
 
     __slots__ = (
-        "attributes", "compute", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op", "outputs", "saves",
-        "single", "specs", "tracks",
-    )  # fmt: skip  # fmt: skip
+        "attributes", "compute", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op", "outputs",
+        "saves", "single", "specs", "tracks",
+    )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
         self.op = op
@@ -456,7 +456,8 @@ def _plain_numbers(op: Operation, operands: Sequence[Any]) -> list[Any]:
 def _plain(op: Operation, x: Any) -> Any:
     if isinstance(x, np.generic) and x.dtype.kind in "biufc":
         return x.item()
-    for kind in (int, float, complex):
+    kinds: tuple[Any, ...] = (int, float, complex)
+    for kind in kinds:
         if isinstance(x, kind):
             return kind(x)
     raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")

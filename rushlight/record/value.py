@@ -19,7 +19,7 @@ import numpy as np
 from .spec import Spec
 
 if TYPE_CHECKING:
-    from .trace import Step, Trace
+    from .trace import Trace
 
 next_sequence_number = itertools.count().__next__
 

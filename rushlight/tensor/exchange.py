@@ -131,7 +131,7 @@ def __dlpack__(self: Tensor, *, stream: Any = -1, max_version: Any = None, dl_de
     if stream not in (None, -1):
         raise AssertionError("stream should be None on cpu.")
     if settle(self).spec.dtype is bfloat16:
-        raise BufferError("DLPack: NumPy, which makes the capsule, has no bfloat16; export float() or view(torch.int16)")
+        raise BufferError("DLPack: NumPy makes the capsule and has no bfloat16; export float() or view(torch.int16)")
     array = shared_array(self)
     asked = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
     return array.__dlpack__(**{name: wish for name, wish in asked.items() if wish is not None})
@@ -199,7 +199,7 @@ def _imported(source: Any) -> np.ndarray:
 
 @method
 def share_memory_(self: Tensor) -> Tensor:
-    """Moves the tensor's storage to memory that processes forked from now on share: all of them see each other's writes.
+    """Moves the tensor's storage to memory that processes forked from now on share: all see each other's writes.
 
     Other ways to start a process, and queues between processes, copy the numbers.
     """

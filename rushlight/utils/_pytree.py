@@ -136,7 +136,8 @@ def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
     """The nested container of this shape with these leaves; ValueError if their number differs."""
     given = list(leaves)
     if not isinstance(treespec, TreeSpec):
-        raise TypeError(f"tree_unflatten(leaves, treespec): Expected `treespec` to be TreeSpec but got {type(treespec)}.")
+        found = type(treespec)
+        raise TypeError(f"tree_unflatten(leaves, treespec): Expected `treespec` to be TreeSpec but got {found}.")
     if len(given) != treespec.num_leaves:
         raise ValueError(
             f"treespec.unflatten(leaves): `leaves` has length {len(given)} but the spec refers to a pytree that holds "

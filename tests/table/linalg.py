@@ -40,7 +40,8 @@ CASES = [
     _case("linalg.det", None, [(3, 3)], np.linalg.det, out=True, dtypes={"int64": None}),
     _case("linalg.det [batch]", None, [(2, 3, 3)], np.linalg.det),
     _case("det", None, [COMPLEX], np.linalg.det),
-    # (pytorch=False below: its float32 gradient of a singular determinant is lost to rounding, and 2.13 overwrites what the backward
+    # (pytorch=False below: its float32 gradient of a singular determinant is lost to rounding, and 2.13 overwrites
+    # what the backward
     # pass of cond(1) and of vander needs)
     _case("det [singular]", None, [SINGULAR], np.array(0.0), second=False, pytorch=False),
     _case("linalg.slogdet", None, [(3, 3)], np.linalg.slogdet, out=True),

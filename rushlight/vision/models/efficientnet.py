@@ -171,7 +171,7 @@ def _builder(name: str) -> tuple[Any, Any]:
 
     def make(*, dropout: float = dropout, **options: Any) -> EfficientNet:
         if norm:
-            options.setdefault("norm_layer", partial(nn.BatchNorm2d, **norm))
+            options.setdefault("norm_layer", partial(nn.BatchNorm2d, **norm))  # type: ignore[arg-type]
         return EfficientNet(width, depth, dropout, **options)
 
     def builder(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> EfficientNet:
@@ -186,4 +186,4 @@ for _name in FAMILY:
     _made, _kinds = _builder(_name)
     globals()[_made.__name__] = _made
     globals()[_kinds.__name__] = _kinds
-    __all__ += [_made.__name__, _kinds.__name__]  # noqa: PLE0605 - a list all the same
+    __all__.extend((_made.__name__, _kinds.__name__))

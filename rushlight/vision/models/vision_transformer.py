@@ -127,6 +127,7 @@ class VisionTransformer(nn.Module):
     def _start(self) -> None:
         fan_in = self.conv_proj.in_channels * self.patch_size**2
         init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / fan_in))
+        assert self.conv_proj.bias is not None
         init.zeros_(self.conv_proj.bias)
         if self.representation_size is not None:
             inner = self.heads.pre_logits
@@ -182,4 +183,4 @@ for _name in FAMILY:
     _made, _kinds = _builder(_name)
     globals()[_made.__name__] = _made
     globals()[_kinds.__name__] = _kinds
-    __all__ += [_made.__name__, _kinds.__name__]  # noqa: PLE0605 - a list all the same
+    __all__.extend((_made.__name__, _kinds.__name__))

@@ -1,0 +1,125 @@
+"""Writes docs/compatibility.md: which of PyTorch's public names Rushlight has, namespace by namespace.
+
+    python benchmarks/compatibility.py           write the page; no PyTorch needed
+    python benchmarks/compatibility.py --names   ask PyTorch for its names first (tests/expected/pytorch_names.json)
+
+Each name of the list is looked up in Rushlight. A name that is there only to say that it is not (`torch.distributed`)
+counts as missing. That a name is there does not say that it does the right thing: the tests compare what it does.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+NAMES = ROOT / "tests" / "expected" / "pytorch_names.json"
+PAGE = ROOT / "docs" / "compatibility.md"
+
+NAMESPACES = """
+    torch torch.Tensor torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.nn.utils.rnn
+    torch.nn.utils.parametrize torch.nn.utils.parametrizations torch.optim torch.optim.lr_scheduler torch.optim.swa_utils
+    torch.autograd torch.autograd.functional torch.autograd.forward_ad torch.func torch.linalg torch.fft torch.special
+    torch.random torch.distributions torch.distributions.constraints torch.utils.data torch.utils.checkpoint torch.amp
+    torch.cuda torch.backends torch.distributed torch.jit torch.compiler torch.sparse torch.nested torch.testing
+    torch.profiler torch.hub torch.onnx torch.multiprocessing torch.signal.windows torch.serialization
+""".split()
+
+DIFFERENCES = """\
+## Known differences
+
+- One process, one CPU: there are no CUDA devices, no process groups, no `torchrun`.
+- Sums and matrix products add in another order than PyTorch's kernels: results agree to rounding, not to the last bit.
+- Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends on
+  numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first read.
+- Conjugation is computed at once: `is_conj()` is always False.
+- Sparse, quantized and nested tensors are not there; forward-mode derivatives are not there.
+- `torch.compile`, `torch.jit.script` and `torch.jit.trace` give back what they were given: everything is recorded and
+  compiled anyway. TorchScript files cannot be read or written.
+- `torch.distributions`: gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own
+  approximations differ from them by up to 1e-3.
+- `torchvision.transforms.v2` knows pictures and `tv_tensors.Image`; masks, bounding boxes and videos are not there.
+"""
+
+
+def is_missing(path: str) -> bool:
+    """Whether Rushlight lacks the name at that path of PyTorch's."""
+    from rushlight.cli.doctor import Use, absent
+
+    return absent(Use(0, path))
+
+
+def page(names: dict[str, list[str]]) -> str:
+    """The text of docs/compatibility.md."""
+    lacking = {space: [name for name in listed if is_missing(f"{space}.{name}")] for space, listed in names.items()}
+    total, gone = sum(map(len, names.values())), sum(map(len, lacking.values()))
+    parts = [
+        "# Compatibility with PyTorch\n",
+        f"Of the {total:,} public names that PyTorch 2.13 has in the namespaces below, Rushlight has {total - gone:,}. "
+        "`rushlight doctor program.py` says\nwhich of the missing ones a program of yours uses, without running it. "
+        "This page is written by `benchmarks/compatibility.py`.\n",
+        "| namespace | there | missing |\n|---|---:|---:|",
+    ]
+    table = [
+        f"| `{space}` | {len(listed) - len(lacking[space])} | {len(lacking[space])} |"
+        for space, listed in names.items()
+    ]
+    parts[-1] += "\n" + "\n".join(table) + "\n"
+    parts += [DIFFERENCES, "## What is missing\n"]
+    parts += [_section(space, missing, len(names[space])) for space, missing in lacking.items() if missing]
+    return "\n".join(parts)
+
+
+def _section(space: str, missing: list[str], total: int) -> str:
+    if len(missing) == total:
+        return f"**`{space}`**: all of it.\n"
+    return f"**`{space}`**: {_wrapped(missing)}\n"
+
+
+def _wrapped(names: Iterable[str]) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(", ".join(f"`{name}`" for name in names), 116, break_long_words=False))
+
+
+def pytorch_names() -> dict[str, list[str]]:
+    """PyTorch's public names by namespace. Needs PyTorch."""
+    return {space: sorted(_public(space)) for space in NAMESPACES}
+
+
+def _public(space: str) -> Iterable[str]:
+    found = _resolved(space)
+    listed = getattr(found, "__all__", None)
+    names = listed if listed and space != "torch" else dir(found)
+    for name in names:
+        value = getattr(found, name, None)
+        foreign = (
+            inspect.ismodule(value)
+            or str(getattr(value, "__module__", "torch")).partition(".")[0] in sys.stdlib_module_names
+        )
+        if not name.startswith("_") and not foreign:
+            yield name
+
+
+def _resolved(space: str) -> Any:
+    if space == "torch.Tensor":
+        return import_module("torch").Tensor
+    return import_module(space)
+
+
+def main() -> None:
+    """Write the page, and the list of names where asked."""
+    if "--names" in sys.argv[1:]:
+        lines = ",\n".join(f"{json.dumps(space)}: {json.dumps(names)}" for space, names in pytorch_names().items())
+        NAMES.write_text("{\n" + lines + "\n}\n")
+    PAGE.write_text(page(json.loads(NAMES.read_text())))
+    print(PAGE.read_text().partition("\n## ")[0])
+
+
+if __name__ == "__main__":
+    main()

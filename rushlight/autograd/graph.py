@@ -1,0 +1,244 @@
+"""torch.autograd.graph: what the tape saves, and looking at it.
+
+`saved_tensors_hooks(pack, unpack)`: each number that a node of the tape saves inside the context is handed to `pack`, and
+what `pack` gives is kept instead; `unpack` gives the numbers back when the backward pass wants them. A node made inside
+the context becomes a `HookedNode`, which is a Node whose `saved` does this.
+
+Source: https://pytorch.org/docs/stable/autograd.html#hooks-for-saved-tensors
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from rushlight.core.missing import missing
+from rushlight.record import trace as tracing
+from rushlight.record.trace import recorder, settle
+from rushlight.record.value import Node as TapeNode
+from rushlight.record.value import Tensor, Value, tensor_of
+
+from .node import Function as Node
+from .node import RemovableHandle, function_of, register_tensor_hook
+
+Pack = Callable[[Tensor], Any]
+Unpack = Callable[[Any], Tensor]
+
+__all__ = [
+    "GradientEdge", "Node", "allow_mutation_on_saved_tensors", "disable_saved_tensors_hooks", "get_gradient_edge",
+    "increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks",
+]  # fmt: skip
+
+
+class _Hooks(threading.local):
+    """The hooks of this thread, the innermost last, and why there must be none."""
+
+    def __init__(self) -> None:
+        self.stack: list[tuple[Pack, Unpack]] = []
+        self.disabled: str | None = None
+
+
+_hooks = _Hooks()
+
+
+class Packed:
+    """What a node has saved, each number packed until it is asked for."""
+
+    __slots__ = ("entries", "unpack")
+
+    def __init__(self, values: Sequence[Value], pack: Pack, unpack: Unpack) -> None:
+        self.unpack = unpack
+        self.entries = [v if v.spec.wrapped else _packed(pack, v) for v in values]
+
+    def __getitem__(self, i: int) -> Value:
+        entry = self.entries[i]
+        if isinstance(entry, Value):
+            return entry
+        found = self.unpack(entry[0])
+        if not isinstance(found, Tensor):
+            raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                            f"{type(found).__name__}")  # fmt: skip
+        return settle(found)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def _packed(pack: Pack, v: Value) -> tuple[Any]:
+    me = recorder()
+    tracking, me.tracking = me.tracking, False
+    try:
+        return (pack(tensor_of(v)),)
+    finally:
+        me.tracking = tracking
+
+
+_kept = TapeNode.__dict__["saved"]  # the slot that the property below stands in front of
+
+
+class HookedNode(TapeNode):
+    """A node that was made while hooks for saved tensors were set."""
+
+    __slots__ = ()
+
+    @property
+    def saved(self) -> Any:  # type: ignore[override]
+        """What the derivative needs, unpacked item by item; None once it was freed."""
+        return _kept.__get__(self)
+
+    @saved.setter
+    def saved(self, values: Any) -> None:
+        packed = values and _hooks.stack and not isinstance(values, Packed)
+        _kept.__set__(self, Packed(values, *_hooks.stack[-1]) if packed else values)
+
+
+def _take_over(before: Any, node: TapeNode) -> None:
+    """Called for each new node, before it saves anything."""
+    if before is not None:
+        before(node)
+    if _hooks.stack and type(node) is TapeNode:
+        node.__class__ = HookedNode
+        if node.trace is not None:
+            node.trace.regular = False  # a backward pass over it cannot be memoised
+
+
+class saved_tensors_hooks:
+    """Inside the context, `pack_hook` is given every tensor that the tape saves, and its result kept instead.
+
+    `unpack_hook` gets that result when the backward pass needs the tensor, and must give a tensor of the same numbers.
+
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t.tolist(), torch.tensor):
+    ...     y = x.exp()
+    >>> y.sum().backward(); x.grad
+    tensor([2.7183, 2.7183])
+    """
+
+    def __init__(self, pack_hook: Pack, unpack_hook: Unpack) -> None:
+        self.pack_hook = pack_hook
+        self.unpack_hook = unpack_hook
+
+    def __enter__(self) -> None:
+        if _hooks.disabled is not None:
+            raise RuntimeError(_hooks.disabled)
+        _hooks.stack.append((self.pack_hook, self.unpack_hook))
+        self.before = tracing.new_node_hook
+        tracing.new_node_hook = functools.partial(_take_over, self.before)
+
+    def __exit__(self, *_: object) -> None:
+        _hooks.stack.pop()
+        tracing.new_node_hook = self.before
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Keeps what the tape saves in main memory: where it is anyway, so this only packs and unpacks."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
+        super().__init__(lambda t: t, lambda t: t)
+
+
+class disable_saved_tensors_hooks:
+    """Makes setting hooks for saved tensors an error with this message inside the context."""
+
+    def __init__(self, error_message: str) -> None:
+        self.error_message = error_message
+
+    def __enter__(self) -> None:
+        self.before = _hooks.disabled
+        _hooks.disabled = self.error_message
+
+    def __exit__(self, *_: object) -> None:
+        _hooks.disabled = self.before
+
+
+class allow_mutation_on_saved_tensors:
+    """Inside the context, tensors that the tape has saved may be changed in place: it keeps their old numbers."""
+
+    def __enter__(self) -> allow_mutation_on_saved_tensors:
+        self.hooks = saved_tensors_hooks(lambda t: t.clone(), lambda t: t)
+        self.hooks.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.hooks.__exit__()
+
+    def clear(self) -> None:
+        """Nothing is kept here: the nodes hold the copies."""
+
+
+class GradientEdge(NamedTuple):
+    """A place on the tape: a node, and which of its outputs."""
+
+    node: Node
+    output_nr: int
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """The place on the tape that the gradient of a tensor arrives at."""
+    if not tensor.requires_grad:
+        raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
+    return GradientEdge(function_of(tensor._node), tensor._out)
+
+
+def increment_version(tensor: Any) -> None:
+    """Tells the tape that a tensor was changed in a way it could not see."""
+    for t in (tensor,) if isinstance(tensor, Tensor) else tensor:
+        with recorder_off():
+            t.mul_(1)
+
+
+class recorder_off:
+    """No tape inside the context."""
+
+    def __enter__(self) -> None:
+        self.before = recorder().tracking
+        recorder().tracking = False
+
+    def __exit__(self, *_: object) -> None:
+        recorder().tracking = self.before
+
+
+class _Handles:
+    """Takes several hooks off together."""
+
+    def __init__(self, handles: Sequence[RemovableHandle]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        """Takes the hooks off."""
+        for handle in self.handles:
+            handle.remove()
+
+    def __enter__(self) -> _Handles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all") -> _Handles:
+    """Calls `fn` once a backward pass has computed the gradients of the tensors.
+
+    With mode "all" it gets the list of them; with "any" the first one that is ready.
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    found: list[Tensor | None] = [None] * len(tensors)
+    done = [0]
+
+    def arrived(i: int, g: Tensor) -> None:
+        found[i] = g
+        done[0] += 1
+        if mode == "any" and done[0] == 1:
+            fn(g)
+        if done[0] == len(tensors):
+            gradients, found[:], done[0] = list(found), [None] * len(tensors), 0
+            if mode == "all":
+                fn(gradients)
+
+    return _Handles([register_tensor_hook(t, functools.partial(arrived, i)) for i, t in enumerate(tensors)])
+
+
+__getattr__ = missing(__name__)

@@ -1,0 +1,123 @@
+"""`torch.jit`: annotations for TorchScript's compiler, which there is none of here; functions and modules come back as
+they are and run as Python. TorchScript files can be neither written nor read: `save` and `load` say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, NoReturn, TypeVar
+
+from rushlight.core.missing import missing
+
+__all__ = [
+    "Final", "annotate", "export", "fork", "freeze", "ignore", "is_scripting", "is_tracing", "isinstance", "load",
+    "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing", "trace", "unused", "wait",
+]  # fmt: skip
+
+F = TypeVar("F")
+_builtin_isinstance = isinstance
+
+
+def script(obj: F, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> F:
+    """The function, class or module as it is.
+
+    >>> script(len)([1, 2])
+    2
+    """
+    return obj
+
+
+def trace(func: F, example_inputs: Any = None, *args: Any, **kwargs: Any) -> F:
+    """The function or module as it is: control flow stays, where a trace of PyTorch's would keep one way through it."""
+    return func
+
+
+def _as_it_is(fn: F) -> F:
+    """The function as it is."""
+    return fn
+
+
+export = unused = script_if_tracing = _as_it_is
+
+
+def ignore(drop: Any = False, **kwargs: Any) -> Any:
+    """The function as it is; called with options, a decorator."""
+    return drop if callable(drop) else _as_it_is
+
+
+def freeze(mod: F, preserved_attrs: Any = None, optimize_numerics: bool = True) -> F:
+    """The module as it is."""
+    return mod
+
+
+def optimize_for_inference(mod: F, other_methods: Any = None) -> F:
+    """The module as it is."""
+    return mod
+
+
+def annotate(the_type: Any, the_value: F) -> F:
+    """The value."""
+    return the_value
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Python's, for types that it knows."""
+    return _builtin_isinstance(obj, target_type)
+
+
+def is_scripting() -> bool:
+    """False."""
+    return False
+
+
+is_tracing = is_scripting
+
+
+class _Done:
+    """What `fork` gives: the call is made at once."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def wait(self) -> Any:
+        """The result."""
+        return self._value
+
+    value = wait
+
+
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> _Done:
+    """Calls the function; `wait` gives its result."""
+    return _Done(func(*args, **kwargs))
+
+
+def wait(future: _Done) -> Any:
+    """The result of a `fork`."""
+    return future.wait()
+
+
+@contextmanager
+def optimized_execution(should_optimize: bool) -> Iterator[None]:
+    """Changes nothing."""
+    yield
+
+
+def save(m: Any, f: Any, _extra_files: Any = None) -> NoReturn:
+    """Raises NotImplementedError."""
+    raise NotImplementedError(
+        "torch.jit.save: TorchScript files cannot be written by Rushlight; torch.save the state_dict"
+    )
+
+
+def load(f: Any, map_location: Any = None, _extra_files: Any = None, _restore_shapes: bool = False) -> NoReturn:
+    """Raises NotImplementedError."""
+    raise NotImplementedError(
+        "torch.jit.load: TorchScript files hold programs, which Rushlight does not read; load a state_dict with torch.load"
+    )
+
+
+for _refusing in (save, load):
+    _refusing.__dict__["absent_from_rushlight"] = True
+
+__getattr__ = missing(__name__)

@@ -1,0 +1,156 @@
+"""Linear algebra where it cannot answer: what is raised, when, and that nothing else is lost by it.
+
+Also the edges of the special functions and of the Fourier transforms.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+
+SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
+
+
+def test_a_singular_matrix_raises_where_it_is_inverted() -> None:
+    with pytest.raises(torch.linalg.LinAlgError, match="The diagonal element 2 is zero"):
+        torch.linalg.inv(torch.tensor(SINGULAR))
+    with pytest.raises(torch.linalg.LinAlgError, match=r"\(Batch element 1\): The solver failed"):
+        torch.linalg.solve(torch.stack([torch.eye(2), torch.zeros(2, 2)]), torch.ones(2, 2))
+
+
+def test_a_failure_leaves_pending_values_alone() -> None:
+    x = torch.ones(2, 2) * 3
+    y = x + 1
+    with pytest.raises(RuntimeError):
+        torch.linalg.cholesky(-x)
+    assert y.tolist() == [[4.0, 4.0], [4.0, 4.0]]
+    assert (x + y).sum().item() == 28.0
+
+
+def test_adding_jitter_until_the_matrix_is_positive_definite() -> None:
+    matrix, tries = torch.tensor([[1.0, 1.0], [1.0, 1.0 - 1e-3]]), 0
+    while True:
+        try:
+            factor = torch.linalg.cholesky(matrix + 10.0 ** (tries - 4) * torch.eye(2))
+            break
+        except torch.linalg.LinAlgError:
+            tries += 1
+    assert tries == 1
+    assert factor[0, 1].item() == 0.0
+
+
+def test_info_says_where_it_failed() -> None:
+    found = torch.linalg.cholesky_ex(torch.tensor([[[4.0, 0.0], [0.0, -1.0]], [[1.0, 0.0], [0.0, 1.0]]]))
+    assert found.info.tolist() == [2, 0]
+    assert found.L[1].tolist() == [[1.0, 0.0], [0.0, 1.0]]
+    assert torch.linalg.inv_ex(torch.zeros(2, 2)).info.item() == 1
+    assert torch.linalg.solve_ex(torch.tensor(SINGULAR), torch.ones(2)).info.item() == 2
+    with pytest.raises(torch.linalg.LinAlgError, match="order 2"):
+        torch.linalg.cholesky_ex(torch.tensor([[4.0, 0.0], [0.0, -1.0]]), check_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: torch.linalg.inv(torch.ones(2, 3)), "must be batches of square matrices, but they are 2 by 3"),
+        (lambda: torch.linalg.inv(torch.ones(3)), "The input tensor A must have at least 2 dimensions"),
+        (lambda: torch.linalg.det(torch.ones(2, 2, dtype=torch.int64)), "Expected a floating point or complex tensor"),
+        (lambda: torch.linalg.inv(torch.ones(2, 2).half()), "Low precision dtypes not supported. Got Half"),
+        (lambda: torch.linalg.solve(torch.eye(3), torch.ones(2, 3)), "Incompatible shapes of A and B for the equation"),
+        (lambda: torch.linalg.solve(torch.eye(2), torch.ones(2).double()), "Expected A and B to have the same dtype"),
+        (lambda: torch.linalg.svd(torch.full((2, 2), math.nan)), "failed to converge because the input matrix"),
+        (lambda: torch.linalg.eig(torch.full((2, 2), math.inf)), "should not contain infs or NaNs"),
+        (lambda: torch.linalg.qr(torch.eye(2), "thin"), "unrecognized mode 'thin'"),
+        (lambda: torch.linalg.multi_dot([torch.eye(2)]), "expected at least 2 tensors but got 1"),
+        (lambda: torch.linalg.norm(torch.eye(2), 3), "Order 3 not supported"),
+        (lambda: torch.linalg.vector_norm(torch.zeros(0), math.inf), "does not have an identity"),
+        (lambda: torch.cross(torch.ones(2), torch.ones(2)), "no dimension of size 3 in input"),
+        (lambda: torch.linalg.lu_factor(torch.zeros(2, 2)), r"U\[1,1\] is zero"),
+        (lambda: torch.trace(torch.ones(2)), "expected a matrix, but got tensor with dim 1"),
+        (lambda: torch.fft.rfft(torch.tensor([1j])), "rfft expects a real input tensor, but got ComplexFloat"),
+        (lambda: torch.fft.fft(torch.ones(2), 0), r"Invalid number of data points \(0\) specified"),
+        (lambda: torch.fft.fft(torch.ones(2), norm="half"), 'Invalid normalization mode: "half"'),
+        (lambda: torch.polygamma(-1, torch.ones(1)), "does not support negative n"),
+        (lambda: torch.complex(torch.ones(1), torch.ones(1).double()), "Expected object of scalar type Float but got"),
+        (lambda: torch.gcd(torch.ones(1), torch.ones(1)), "\"gcd_cpu\" not implemented for 'Float'"),
+        (lambda: torch.ones(2, dtype=torch.int64).var(), "std and var only support floating point and complex dtypes"),
+        (lambda: torch.ones(2).float_power_(2), "float_power_ has dtype Float but the operation's result"),
+        (lambda: torch.ones(2).logsumexp(None), "'dim' .* must be tuple of ints, not NoneType"),
+    ],
+)  # fmt: skip
+def test_messages(call: object, message: str) -> None:
+    with pytest.raises((RuntimeError, TypeError), match=message):
+        call()  # type: ignore[operator]
+
+
+def test_the_gradient_of_a_singular_determinant_is_the_cofactors() -> None:
+    x = torch.tensor(SINGULAR, dtype=torch.float64, requires_grad=True)
+    torch.linalg.det(x).backward()
+    assert x.grad.numpy() == pytest.approx(np.array([[4.0, -2.0], [-2.0, 1.0]]), abs=1e-12)
+
+
+def test_equal_eigenvalues_have_gradients_of_their_own() -> None:
+    x = torch.eye(3, dtype=torch.float64, requires_grad=True)
+    values, _ = torch.linalg.eigh(x)
+    values.sum().backward()
+    assert x.grad.numpy() == pytest.approx(np.eye(3))
+    y = torch.eye(2, dtype=torch.float64, requires_grad=True)
+    torch.linalg.svd(y)[1].sum().backward()
+    assert y.grad.numpy() == pytest.approx(np.eye(2))
+
+
+def test_variance_of_one_number_warns() -> None:
+    with pytest.warns(UserWarning, match="degrees of freedom is <= 0"):
+        assert math.isnan(torch.ones(1).var().item())
+
+
+def test_names_of_results() -> None:
+    found = torch.linalg.eigh(torch.eye(2))
+    assert repr(found).startswith("torch.return_types.linalg_eigh(\neigenvalues=tensor([1., 1.])")
+    assert torch.linalg.qr(torch.eye(2)).Q.shape == (2, 2)
+    assert torch.frexp(torch.tensor([8.0])).exponent.item() == 4
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "lgamma"])
+def test_special_functions_to_the_last_digits(name: str) -> None:
+    x = np.concatenate([np.linspace(-5.75, 26.0, 977), [1e-8, -1e-300, 1.0 + 1e-9, 2.0 - 1e-9]])
+    found = getattr(torch, name)(torch.from_numpy(x)).numpy()
+    expected = np.array([getattr(math, name)(v) for v in x])
+    np.testing.assert_allclose(found, expected, rtol=2e-13, atol=1e-15 if name == "lgamma" else 1e-305)
+
+
+def test_inverse_error_function_at_its_ends() -> None:
+    x = torch.tensor([-1.0, 1.0, 0.0, 2.0, -1 + 2**-50, 1e-200], dtype=torch.float64)
+    found = torch.erfinv(x)
+    assert found[:3].tolist() == [-math.inf, math.inf, 0.0]
+    assert math.isnan(found[3].item())
+    assert torch.erf(found[4:]).numpy() == pytest.approx(x[4:].numpy(), rel=1e-15)
+
+
+def test_poles_of_the_gamma_function() -> None:
+    x = torch.tensor([0.0, -0.0, -1.0, -2.0, math.inf])
+    assert torch.lgamma(x).tolist() == [math.inf] * 5
+    found = torch.digamma(x)
+    assert found[:2].tolist() == [-math.inf, math.inf]
+    assert torch.isnan(found[2:4]).all()
+
+
+def test_large_arrays_are_computed_in_pieces() -> None:
+    x = np.linspace(0.1, 5.0, 20_001).reshape(3, 59, 113)
+    found = torch.lgamma(torch.from_numpy(x)).numpy()
+    assert found[1, 7, 9] == pytest.approx(math.lgamma(x[1, 7, 9]), rel=1e-14)
+    assert found[2, 58, 112] == pytest.approx(math.lgamma(5.0), rel=1e-14)
+
+
+def test_short_time_transform_and_back() -> None:
+    x = torch.sin(torch.arange(64.0) / 3)
+    window = torch.hann_window(16)
+    spectrum = torch.stft(x, 16, window=window, return_complex=True)
+    assert spectrum.shape == (9, 17)
+    assert torch.istft(spectrum, 16, window=window, length=64).numpy() == pytest.approx(x.numpy(), abs=1e-5)
+    with pytest.raises(RuntimeError, match="return_complex"):
+        torch.stft(x, 16)
