@@ -23,12 +23,15 @@ PAGE = ROOT / "docs" / "compatibility.md"
 
 NAMESPACES = """
     torch torch.Tensor torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.nn.utils.rnn
-    torch.nn.utils.parametrize torch.nn.utils.parametrizations torch.optim torch.optim.lr_scheduler torch.optim.swa_utils
-    torch.autograd torch.autograd.functional torch.autograd.forward_ad torch.func torch.linalg torch.fft torch.special
+    torch.nn.utils.parametrize torch.nn.utils.parametrizations torch.optim torch.optim.lr_scheduler
+    torch.optim.swa_utils torch.autograd torch.autograd.functional torch.autograd.forward_ad torch.func torch.linalg torch.fft torch.special
     torch.random torch.distributions torch.distributions.constraints torch.utils.data torch.utils.checkpoint torch.amp
     torch.cuda torch.backends torch.distributed torch.jit torch.compiler torch.sparse torch.nested torch.testing
     torch.profiler torch.hub torch.onnx torch.multiprocessing torch.signal.windows torch.serialization
 """.split()
+
+# Kernels of one library or another, and TorchScript's own: in the list of public names, but not for programs.
+INTERNAL = ("_", "cudnn_", "mkldnn_", "miopen_", "quantized_", "fbgemm_", "fused_", "sym_", "vitals_", "import_ir_")
 
 DIFFERENCES = """\
 ## Known differences
@@ -95,14 +98,13 @@ def pytorch_names() -> dict[str, list[str]]:
 def _public(space: str) -> Iterable[str]:
     found = _resolved(space)
     listed = getattr(found, "__all__", None)
-    names = listed if listed and space != "torch" else dir(found)
-    for name in names:
+    for name in listed or dir(found):
         value = getattr(found, name, None)
         foreign = (
             inspect.ismodule(value)
             or str(getattr(value, "__module__", "torch")).partition(".")[0] in sys.stdlib_module_names
         )
-        if not name.startswith("_") and not foreign:
+        if not name.startswith(INTERNAL) and not foreign:
             yield name
 
 

@@ -42,6 +42,11 @@ _NAMESPACES = """
     nn onnx optim profiler random serialization show sparse special testing utils version vision
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
+_CASTING = """
+    is_autocast_enabled is_autocast_cpu_enabled set_autocast_enabled set_autocast_cpu_enabled get_autocast_dtype
+    get_autocast_cpu_dtype get_autocast_gpu_dtype set_autocast_dtype set_autocast_cpu_dtype is_autocast_cache_enabled
+    set_autocast_cache_enabled clear_autocast_cache autocast
+""".split()
 _SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()
 
 #: What is loaded when it is first asked for, and from where.
@@ -51,6 +56,9 @@ _LAZY = {
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
     "is_anomaly_enabled": "rushlight.autograd.anomaly:is_anomaly_enabled",
     "is_anomaly_check_nan_enabled": "rushlight.autograd.anomaly:is_anomaly_check_nan_enabled",
+    **{name: f"rushlight.amp.autocast_mode:{name}" for name in _CASTING},
+    "GradScaler": "rushlight.amp.grad_scaler:GradScaler",
+    "vmap": "rushlight.func:vmap",
     "save": "rushlight.serialization:save",
     "load": "rushlight.serialization:load",
     "install": "rushlight.cli.alias:install",

@@ -105,15 +105,13 @@ def optimized_execution(should_optimize: bool) -> Iterator[None]:
 
 def save(m: Any, f: Any, _extra_files: Any = None) -> NoReturn:
     """Raises NotImplementedError."""
-    raise NotImplementedError(
-        "torch.jit.save: TorchScript files cannot be written by Rushlight; torch.save the state_dict"
-    )
+    raise NotImplementedError("torch.jit.save: Rushlight cannot write TorchScript files; torch.save the state_dict")
 
 
 def load(f: Any, map_location: Any = None, _extra_files: Any = None, _restore_shapes: bool = False) -> NoReturn:
     """Raises NotImplementedError."""
     raise NotImplementedError(
-        "torch.jit.load: TorchScript files hold programs, which Rushlight does not read; load a state_dict with torch.load"
+        "torch.jit.load: TorchScript files hold programs, which Rushlight does not read; torch.load a state_dict"
     )
 
 

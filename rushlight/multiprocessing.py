@@ -1,5 +1,5 @@
-"""`torch.multiprocessing`: Python's own, with `spawn`. Tensors go through queues and pipes by value: they are pickled, so
-what another process does to them is not seen here.
+"""`torch.multiprocessing`: Python's own, with `spawn`. Tensors go through queues and pipes by value: they are
+pickled, so what another process does to them is not seen here.
 """
 
 from __future__ import annotations
@@ -87,8 +87,9 @@ class SpawnContext:
         """
         from multiprocessing.connection import wait
 
-        running = {process.sentinel: process for process in self.processes if process.exitcode is None}
-        wait(list(running), timeout)
+        running = [process.sentinel for process in self.processes if process.exitcode is None]
+        if running:  # waiting for nothing would never end
+            wait(running, timeout)
         failed = next((i for i, process in enumerate(self.processes) if process.exitcode not in (None, 0)), None)
         if failed is None:
             return all(process.exitcode == 0 for process in self.processes)

@@ -1,5 +1,5 @@
-"""`torch.testing`: `assert_close` compares tensors, arrays, numbers, and lists and dicts of them, and says where and by how
-much they differ, in PyTorch's words. Tensors are compared by NumPy; the tolerances are PyTorch's, by dtype.
+"""`torch.testing`: `assert_close` compares tensors, arrays, numbers, and lists and dicts of them, and says where and by
+how much they differ, in PyTorch's words. Tensors are compared by NumPy; the tolerances are PyTorch's, by dtype.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def assert_close(
     """
     if (rtol is None) != (atol is None):
         raise ValueError(
-            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {'rtol' if rtol is None else 'atol'}."
+            "Both 'rtol' and 'atol' must be either specified or omitted, "
+            f"but got no {'rtol' if rtol is None else 'atol'}."
         )
     rules = Rules(rtol, atol, equal_nan, check_device, check_dtype, check_layout, check_stride)
     try:
@@ -99,8 +100,8 @@ def assert_allclose(
     import warnings
 
     warnings.warn(
-        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
-        "`torch.testing.assert_close()` instead.",
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please "
+        "use `torch.testing.assert_close()` instead.",
         FutureWarning,
         stacklevel=2,
     )
@@ -121,7 +122,7 @@ def _compare(actual: Any, expected: Any, rules: Rules, where: tuple[Any, ...]) -
     elif all(isinstance(v, bool) for v in both):
         if actual is not expected:
             raise _Mismatch(f"Booleans mismatch: {actual} is not {expected}", where)
-    elif all(isinstance(v, int | float | complex) for v in both):
+    elif all(type(v) in (int, float, complex) for v in both):
         _compare_numbers(actual, expected, rules, where)
     elif all(isinstance(v, Mapping) for v in both):
         _compare_mappings(actual, expected, rules, where)

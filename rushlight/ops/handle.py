@@ -172,8 +172,8 @@ def resize(self: Tensor, *sizes: Any) -> Tensor:
     if spec_of(shape, settle(self).spec.dtype).numel != settle(self).spec.numel:
         raise RuntimeError(
             f"requested resize to {'x'.join(map(str, shape))} ({spec_of(shape, self.dtype).numel} elements in total), "
-            f"but the given tensor has a size of {'x'.join(map(str, self.shape))} ({self.numel()} elements). autograd's "
-            "resize can only change the shape of a given tensor, while preserving the number of elements. "
+            f"but the given tensor has a size of {'x'.join(map(str, self.shape))} ({self.numel()} elements). "
+            "autograd's resize can only change the shape of a given tensor, while preserving the number of elements. "
         )
     return views.reshape(self, shape)
 

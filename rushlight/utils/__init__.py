@@ -2,4 +2,6 @@
 
 from rushlight.core.missing import missing
 
-__getattr__ = missing(__name__, {"data": "rushlight.utils.data", "dlpack": "rushlight.utils.dlpack"})
+_PACKAGES = "_pytree benchmark checkpoint cpp_extension data dlpack hooks model_zoo tensorboard".split()
+
+__getattr__ = missing(__name__, {name: f"rushlight.utils.{name}" for name in _PACKAGES})
