@@ -24,10 +24,11 @@ PAGE = ROOT / "docs" / "compatibility.md"
 NAMESPACES = """
     torch torch.Tensor torch.nn torch.nn.functional torch.nn.init torch.nn.utils torch.nn.utils.rnn
     torch.nn.utils.parametrize torch.nn.utils.parametrizations torch.optim torch.optim.lr_scheduler
-    torch.optim.swa_utils torch.autograd torch.autograd.functional torch.autograd.forward_ad torch.func torch.linalg torch.fft torch.special
-    torch.random torch.distributions torch.distributions.constraints torch.utils.data torch.utils.checkpoint torch.amp
-    torch.cuda torch.backends torch.distributed torch.jit torch.compiler torch.sparse torch.nested torch.testing
-    torch.profiler torch.hub torch.onnx torch.multiprocessing torch.signal.windows torch.serialization
+    torch.optim.swa_utils torch.autograd torch.autograd.functional torch.autograd.forward_ad torch.func torch.linalg
+    torch.fft torch.special torch.random torch.distributions torch.distributions.constraints torch.utils.data
+    torch.utils.checkpoint torch.amp torch.cuda torch.backends torch.distributed torch.jit torch.compiler
+    torch.sparse torch.nested torch.testing torch.profiler torch.hub torch.onnx torch.multiprocessing
+    torch.signal.windows torch.serialization
 """.split()
 
 # Kernels of one library or another, and TorchScript's own: in the list of public names, but not for programs.

@@ -1,5 +1,5 @@
-"""`torch.compile` and `torch.compiler`: accepted, and nothing more to do, for every program is recorded and
-compiled as it runs. A compiled module is wrapped as PyTorch wraps it, so that its state_dict has PyTorch's keys (`_orig_mod.`).
+"""`torch.compile` and `torch.compiler`: accepted, with nothing more to do, for every program is recorded and compiled
+as it runs. A compiled module is wrapped as PyTorch wraps it, so that its state_dict has PyTorch's keys (`_orig_mod.`).
 """
 
 from __future__ import annotations

@@ -226,7 +226,8 @@ def _of_numbers(actual: Any, expected: Any, rtol: float, atol: float) -> str:
     relative = absolute / abs(expected) if expected else float("inf")
     return (
         f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {expected} but got {actual}.\n"
-        f"Absolute difference: {absolute}{_allowed(atol, exact)}\nRelative difference: {relative}{_allowed(rtol, exact)}"
+        f"Absolute difference: {absolute}{_allowed(atol, exact)}\n"
+        f"Relative difference: {relative}{_allowed(rtol, exact)}"
     )
 
 

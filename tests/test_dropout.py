@@ -26,9 +26,7 @@ def test_the_masks_of_a_seed() -> None:
     close(F.dropout(x, 0.3), [k / 0.7 for k in kept])
     close(F.dropout2d(x.reshape(1, 3, 2, 2), 0.5), [2, 4, 6, 8, 0, 0, 0, 0, 18, 20, 22, 24])
     close(F.alpha_dropout(x[0], 0.4, True), [1.4703772068, 2.3336598873, 3.1969423294, -0.9106420279])
-    close(
-        F.feature_alpha_dropout(x.reshape(1, 3, 4), 0.4, True)[0, :, 0], [-0.9106420279, 4.9235076904, -0.9106420279]
-    )
+    close(F.feature_alpha_dropout(x.reshape(1, 3, 4), 0.4, True)[0, :, 0], [-0.9106420279, 4.9235076904, -0.9106420279])
     close(F.dropout(x.t(), 0.5), [2, 0, 0, 0, 0, 0, 6, 0, 22, 0, 16, 24])  # drawn in the order of the memory
     assert torch.rand(1).item() == pytest.approx(0.8101882934570312)
 

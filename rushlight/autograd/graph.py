@@ -1,8 +1,8 @@
 """torch.autograd.graph: what the tape saves, and looking at it.
 
-`saved_tensors_hooks(pack, unpack)`: each number that a node of the tape saves inside the context is handed to `pack`, and
-what `pack` gives is kept instead; `unpack` gives the numbers back when the backward pass wants them. A node made inside
-the context becomes a `HookedNode`, which is a Node whose `saved` does this.
+`saved_tensors_hooks(pack, unpack)`: every tensor that a node of the tape saves inside the context is handed to `pack`,
+and what `pack` gives is kept instead; `unpack` gives the tensor back when the backward pass wants it. The node's list of
+saved Values is replaced with a `Packed`, which does this.
 
 Source: https://pytorch.org/docs/stable/autograd.html#hooks-for-saved-tensors
 """
@@ -75,33 +75,15 @@ def _packed(pack: Pack, v: Value) -> tuple[Any]:
         me.tracking = tracking
 
 
-_kept = TapeNode.__dict__["saved"]  # the slot that the property below stands in front of
-
-
-class HookedNode(TapeNode):
-    """A node that was made while hooks for saved tensors were set."""
-
-    __slots__ = ()
-
-    @property
-    def saved(self) -> Any:  # type: ignore[override]
-        """What the derivative needs, unpacked item by item; None once it was freed."""
-        return _kept.__get__(self)
-
-    @saved.setter
-    def saved(self, values: Any) -> None:
-        packed = values and _hooks.stack and not isinstance(values, Packed)
-        _kept.__set__(self, Packed(values, *_hooks.stack[-1]) if packed else values)
-
-
-def _take_over(before: Any, node: TapeNode) -> None:
-    """Called for each new node, before it saves anything."""
+def _pack(before: Any, node: TapeNode) -> None:
+    """Called for each new node, once it has saved what it needs."""
     if before is not None:
         before(node)
-    if _hooks.stack and type(node) is TapeNode:
-        node.__class__ = HookedNode
-        if node.trace is not None:
-            node.trace.regular = False  # a backward pass over it cannot be memoised
+    if _hooks.stack and node.saved:
+        trace, values, node.saved = node.trace, node.saved, None
+        node.saved = Packed(values, *_hooks.stack[-1])  # type: ignore[assignment]
+        if trace is not None:
+            trace.regular = False  # a backward pass over it cannot be memoised
 
 
 class saved_tensors_hooks:
@@ -125,7 +107,7 @@ class saved_tensors_hooks:
             raise RuntimeError(_hooks.disabled)
         _hooks.stack.append((self.pack_hook, self.unpack_hook))
         self.before = tracing.new_node_hook
-        tracing.new_node_hook = functools.partial(_take_over, self.before)
+        tracing.new_node_hook = functools.partial(_pack, self.before)
 
     def __exit__(self, *_: object) -> None:
         _hooks.stack.pop()

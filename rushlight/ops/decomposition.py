@@ -36,7 +36,7 @@ from .linalg import (
 from .matmul import matmul
 from .public import FUNCTIONS, METHODS, SPACES, public
 from .results import result_type
-from .selection import amax, where
+from .selection import where
 from .triangle import diag_embed, tril, triu
 
 
@@ -603,36 +603,37 @@ def eigvals(A: Tensor) -> Tensor:
 # Pseudo-inverse, rank, condition
 
 
-def _tolerance(values: Tensor, spec: Spec, atol: Any, rtol: Any) -> Tensor:
-    """The size below which a singular value counts as zero."""
-    top = amax(values, -1, True) if values._value.spec.shape[-1] else values.sum(-1, keepdim=True)
+def _tolerances(spec: Spec, atol: Any, rtol: Any) -> tuple[Any, Any]:
+    """Singular values up to max(atol, rtol * the largest) count as zero; these are the defaults."""
     if rtol is None:
         default = dtypes.finfo(spec.dtype).eps * max(spec.shape[-2:])
         if isinstance(atol, Tensor):
             rtol = where(atol > 0, 0.0, default)
         else:
             rtol = default if atol is None or atol <= 0 else 0.0
-    absolute, relative = _column(0.0 if atol is None else atol), _column(rtol)
-    return _larger(absolute, top * relative)
+    return 0.0 if atol is None else atol, rtol
 
 
-def _column(tolerance: Any) -> Any:
-    return tolerance.unsqueeze(-1) if isinstance(tolerance, Tensor) else tolerance
+def _significant(s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+    size = np.abs(s)
+    top = size.max(-1, keepdims=True, initial=0)
+    return size > np.maximum(np.asarray(atol)[..., None], np.asarray(rtol)[..., None] * top)
 
 
-def _larger(absolute: Any, relative: Tensor) -> Tensor:
-    if isinstance(absolute, Tensor):
-        return where(absolute > relative, absolute, relative)
-    return relative.clamp(min=absolute)
+RANK = operation(
+    "matrix_rank",
+    lambda s, atol, rtol: spec_of(s.shape[:-1], dtypes.int64),
+    lambda s, atol, rtol: _significant(s, atol, rtol).sum(-1),
+)
 
 
-def _pinv_kernel(x: np.ndarray, limit: np.ndarray, *, hermitian: bool) -> np.ndarray:
+def _pinv_kernel(x: np.ndarray, atol: Any, rtol: Any, *, hermitian: bool) -> np.ndarray:
     if hermitian:
         w, u = np.linalg.eigh(x)
-        keep = np.abs(w) > limit
+        keep = _significant(w, atol, rtol)
         return (u * (keep / np.where(keep, w, 1))[..., None, :]) @ np.conj(np.swapaxes(u, -1, -2))
     u, s, vh = np.linalg.svd(x, full_matrices=False)
-    keep = s > limit
+    keep = _significant(s, atol, rtol)
     scaled = np.conj(np.swapaxes(vh, -1, -2)) * (keep / np.where(keep, s, 1))[..., None, :]
     return scaled @ np.conj(np.swapaxes(u, -1, -2))
 
@@ -656,7 +657,7 @@ def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
 
 PINV = operation(
     "pinv",
-    lambda x, limit, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
+    lambda x, atol, rtol, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
     _pinv_kernel,
     node="LinalgPinvBackward0",
 )
@@ -677,8 +678,8 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
     if spec.numel == 0:
         return mT(A).clone()
     rtol = rcond if rtol is None else rtol
-    limit = _tolerance(_singular_values(A.detach(), hermitian), spec, atol, rtol)
-    return apply(PINV, (A, limit), (hermitian,))
+    (_check_symmetric if hermitian else _check_converges)(A)
+    return apply(PINV, (A, *_tolerances(spec, atol, rtol)), (hermitian,))
 
 
 @public()
@@ -702,7 +703,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if spec.numel == 0:
         return zeros(*spec.shape[:-2], dtype=dtypes.int64)
     values = _singular_values(A.detach(), hermitian)
-    return (values > _tolerance(values, spec, atol, rtol)).sum(-1)
+    return apply(RANK, (values, *_tolerances(spec, atol, rtol)))
 
 
 @_of_linalg
@@ -751,7 +752,7 @@ def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> t
 
 
 def _lstsq_gradient(g: Any, needs: Any, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-    p = apply(PINV, (a, _tolerance(apply(SVDVALS, (a,)), a._value.spec, None, None)), (False,))
+    p = apply(PINV, (a, *_tolerances(a._value.spec, None, None)), (False,))
     gp = matmul(g[0], mH(b))
     return (_pinv_gradient(gp, a, p) if needs[0] else None), matmul(mH(p), g[0]), None
 

@@ -341,9 +341,9 @@ COPYSIGN.gradient(
 def _logaddexp(x: Any, y: Any) -> Any:
     if not np.iscomplexobj(x):
         return np.logaddexp(x, y)
-    top = np.maximum(np.real(x), np.real(y))
-    top = np.where(np.isfinite(top), top, 0)
-    return np.log(np.exp(x - top) + np.exp(y - top)) + top
+    larger = np.real(x) >= np.real(y)
+    top, rest = np.where(larger, x, y), np.where(larger, y, x)
+    return np.where(np.isneginf(np.real(top)), top, top + np.log1p(np.exp(rest - top)))
 
 
 LOGADDEXP = _binary("logaddexp", _logaddexp, "log(exp(input) + exp(other)).",
@@ -355,9 +355,20 @@ LOGADDEXP.gradient(
 LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).",
                      only("f", "logaddexp2_cpu", pointwise), inplace=False)  # fmt: skip
 LOGADDEXP2.gradient(x=lambda g, x, result: g * exp2(x - result), y=lambda g, y, result: g * exp2(y - result))
-NEXTAFTER = _binary(
-    "nextafter", np.nextafter, "The next number after `input` towards `other`.", only("f", "nextafter_cpu", pointwise)
-)
+
+
+def _nextafter_spec(x: Spec, y: Spec) -> Spec:
+    return only("f", "nextafter_cpu", pointwise)(x, y)
+
+
+def _nextafter(x: Any, y: Any) -> Any:
+    """In the operands' own precision: half-precision numbers have neighbours of their own."""
+    kind = np.result_type(x, y)
+    return np.nextafter(np.asarray(x).astype(kind), np.asarray(y).astype(kind))
+
+
+NEXTAFTER = _binary("nextafter", _nextafter, "The next number after `input` towards `other`.", _nextafter_spec)
+NEXTAFTER.exact = True
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
 _binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))

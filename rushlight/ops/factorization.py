@@ -21,7 +21,7 @@ _BLOCK = 48  # columns that the blocked factorization treats at once
 def lu_factor(a: Array, pivot: bool = True) -> tuple[Array, Array, Array]:
     """LU in one array, 1-based row exchanges (int32) and info, as LAPACK's getrf gives them."""
     *batch, m, n = a.shape
-    lu = np.array(a, copy=True).reshape(-1, m, n)
+    lu = np.array(a, copy=True).reshape(math.prod(batch), m, n)
     k = min(m, n)
     exchanges = np.tile(np.arange(k), (len(lu), 1))
     info = np.zeros(len(lu), np.int32)
@@ -40,13 +40,18 @@ def _eliminate(lu: Array, j: int, stop: int, exchanges: Array, info: Array, pivo
     """One column: its pivot comes up, and the block's further columns lose their share of it."""
     each = np.arange(len(lu))
     if pivot and lu.shape[1] > j:
-        row = j + np.argmax(np.abs(lu[:, j:, j]), axis=1) if len(lu) else each
+        row = j + np.argmax(_size(lu[:, j:, j]), axis=1) if len(lu) else each
         exchanges[:, j] = row
         lu[each, j], lu[each, row] = lu[each, row].copy(), lu[each, j].copy()
     top = lu[:, j, j]
     info[(top == 0) & (info == 0)] = j + 1
     lu[:, j + 1 :, j] /= np.where(top == 0, 1, top)[:, None]
     lu[:, j + 1 :, j + 1 : stop] -= lu[:, j + 1 :, j, None] * lu[:, None, j, j + 1 : stop]
+
+
+def _size(x: Array) -> Array:
+    """How LAPACK compares complex pivots: |re| + |im|."""
+    return np.abs(x.real) + np.abs(x.imag) if x.dtype.kind == "c" else np.abs(x)
 
 
 def _substitute(lower: Array, b: Array) -> Array:
@@ -59,7 +64,7 @@ def _substitute(lower: Array, b: Array) -> Array:
 
 def permutation(pivots: Array, m: int) -> Array:
     """The rows' order that LAPACK's exchanges mean: row i of P^T A is row `order[i]` of A."""
-    flat = pivots.reshape(-1, pivots.shape[-1])
+    flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
     order = np.tile(np.arange(m), (len(flat), 1))
     each = np.arange(len(flat))
     for j in range(flat.shape[1]):

@@ -175,11 +175,15 @@ def _renorm(x: np.ndarray, maxnorm: float, *, p: float, dim: int) -> np.ndarray:
     return x * np.where(size > maxnorm, maxnorm / (size + x.dtype.type(1e-7)), x.dtype.type(1))
 
 
+def _real(x: Tensor) -> Tensor:
+    return x.real if x.is_complex() else x
+
+
 def _renorm_gradient(g: Tensor, x: Tensor, maxnorm: Any, p: float, dim: int) -> Tensor:
     over = _others(x.dim(), dim)
     size = p_norm(x, p, over, True)
     scale = maxnorm / (size + 1e-7)
-    through = -(g * x).sum(over, keepdim=True) * scale / (size + 1e-7)
+    through = -_real(g * conj(x)).sum(over, keepdim=True) * scale / (size + 1e-7)
     bent = norm_gradient(through, x, size, x._value.spec, p, over, True)
     return where(size > maxnorm, g * scale + (0 if bent is None else bent), g)
 

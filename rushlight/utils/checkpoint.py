@@ -126,8 +126,6 @@ def _any_requires_grad(args: Sequence[Any]) -> bool:
 class CheckpointNode(PythonNode):
     """Stands on the tape for a stretch that was not kept."""
 
-    __slots__ = ("operand_specs", "rerun")
-
     operand_specs: list[Spec | None]
     rerun: Rerun
 
@@ -178,9 +176,10 @@ class Rerun:
 
     def _node(self, ends: list[tuple[Any, int]], specs: list[Spec], name: str) -> CheckpointNode:
         parents, outs = [n for n, _ in ends], {i: out for i, (_, out) in enumerate(ends) if out}
-        node = CheckpointNode(None, parents, outs or None, recorder().trace, -1)  # type: ignore[arg-type]
-        node.trace = None  # type: ignore[assignment]
-        node.saved = []
+        node = CheckpointNode()
+        node.parents, node.outs, node.trace, node.saved = parents, outs or None, None, []
+        node.seq = next_sequence_number()
+        node.keeps = [n.tensor for n in parents if isinstance(n, Leaf)]
         node.name = name
         node.specs = tuple(specs)
         node.operand_specs = [_spec_at(n, out) for n, out in ends]
