@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rushlight.autograd import grad as tape_grad
-from rushlight.autograd.gradient import reachable
 from rushlight.autograd.grad_mode import enable_grad
+from rushlight.autograd.gradient import reachable
 from rushlight.core.generator import default_generator
 from rushlight.core.missing import missing
 from rushlight.ops.creation import full_like_spec, make_leaf
@@ -230,15 +230,16 @@ def _vjp(func: Func, primals: Sequence[Any], has_aux: bool) -> Any:
     with enable_grad():
         output, aux = _called(func, chosen.with_inputs(level.copies), {}, has_aux, "vjp(f, *primals)")
     outputs, spec = _tensors(
-        output, lambda x: f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(x)}"
+        output,
+        lambda x: f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(x)}"
     )
 
     def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
         vectors, given = tree_flatten(cotangents)
         if given != spec:
             raise RuntimeError(
-                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the function. "
-                f"cotangents: {given}, primal output: {spec}"
+                f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
+                f"function. cotangents: {given}, primal output: {spec}"
             )
         with enable_grad():
             found = level.gradients(outputs, vectors)
@@ -257,7 +258,8 @@ def jvp(func: Func, primals: Any, tangents: Any, *, strict: bool = False, has_au
     for name, given in (("primals", primals), ("tangents", tangents)):
         if not isinstance(given, tuple):
             raise RuntimeError(
-                f"jvp(f, primals, tangents): Expected {name} to be a tuple. E.g. it should be valid to call f(*primals)."
+                f"jvp(f, primals, tangents): Expected {name} to be a tuple. E.g. it should be valid to call "
+                "f(*primals)."
             )
     output, push, aux = _linear(func, primals, has_aux)
     product = push(tangents)
@@ -302,7 +304,9 @@ def _linear(func: Func, primals: tuple[Any, ...], has_aux: bool) -> tuple[Any, C
 
 def _check_tangents(primals: Sequence[Tensor], tangents: Sequence[Any]) -> None:
     if len(primals) != len(tangents):
-        raise RuntimeError("jvp(f, primals, tangents): Expected primals and tangents to have the same python structure.")
+        raise RuntimeError(
+            "jvp(f, primals, tangents): Expected primals and tangents to have the same python structure."
+        )
     for p, t in zip(primals, tangents, strict=True):
         if p.shape != t.shape:
             raise RuntimeError(
@@ -317,7 +321,8 @@ def _check_tangents(primals: Sequence[Tensor], tangents: Sequence[Any]) -> None:
 
 
 def jacrev(
-    func: Func, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None, _preallocate: bool = False
+    func: Func, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None,
+    _preallocate: bool = False,
 ) -> Func:
     """A function that gives the Jacobian of `func`, row by row: output.shape + input.shape for each pair.
 
@@ -477,8 +482,8 @@ def _input_dims(name: str, in_dims: Dims, args: Any) -> tuple[list[Any], list[An
     dims = broadcast_to_and_flatten(in_dims, spec)
     if dims is None:
         raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure of `inputs`. "
-            f"in_dims has structure {tree_structure(in_dims)} but inputs has structure {spec}."
+            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure of "
+            f"`inputs`. in_dims has structure {tree_structure(in_dims)} but inputs has structure {spec}."
         )
     return [_input_dim(name, in_dims, x, d) for x, d in zip(leaves, dims, strict=True)], leaves, spec
 

@@ -129,8 +129,8 @@ def _compare(actual: Any, expected: Any, rules: Rules, where: tuple[Any, ...]) -
     elif all(isinstance(v, Sequence) and not isinstance(v, str | bytes) for v in both):
         if len(actual) != len(expected):
             raise _Mismatch(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", where)
-        for i, pair in enumerate(zip(actual, expected)):
-            _compare(*pair, rules, (*where, i))
+        for i, (ours, theirs) in enumerate(zip(actual, expected)):
+            _compare(ours, theirs, rules, (*where, i))
     elif actual is None and expected is None:
         return
     else:

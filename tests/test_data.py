@@ -410,7 +410,10 @@ def test_what_has_no_gather() -> None:
     assert list(own) == [2] * 5
 
 
-@pytest.mark.parametrize("data", [rows(3), ConcatDataset([rows(3), rows(3)]), Subset(rows(9), [1, 2, 3])], ids=("rows", "concat", "subset"))
+THREE = [rows(3), ConcatDataset([rows(3), rows(3)]), Subset(rows(9), [1, 2, 3])]
+
+
+@pytest.mark.parametrize("data", THREE, ids=("rows", "concat", "subset"))
 def test_index_out_of_range(data: Any) -> None:
     for index in (17, -18):
         with pytest.raises((IndexError, ValueError)):

@@ -23,16 +23,16 @@ from rushlight.record.value import Tensor
 #: Computed in the shorter dtype.
 SHORT = frozenset(
     """addbmm addmm baddbmm bmm chain_matmul conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d
-    conv_tbc einsum inner linear lstm matmul mm multi_dot multi_head_attention_forward prelu scaled_dot_product_attention
-    tensordot vecdot __matmul__ __rmatmul__""".split()
+    conv_tbc einsum inner linear lstm matmul mm multi_dot multi_head_attention_forward prelu
+    scaled_dot_product_attention tensordot vecdot __matmul__ __rmatmul__""".split()
 )
 
 #: Computed in float32.
 FULL = frozenset(
     """avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist cholesky cholesky_inverse cond
     cosine_embedding_loss cross_entropy ctc_loss det eig eigh eigvals eigvalsh fft fft2 fftn fractional_max_pool2d
-    fractional_max_pool3d gaussian_nll_loss geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft ifft2
-    ifftn ihfft inv inverse irfft irfft2 irfftn kl_div l1_loss lstsq margin_ranking_loss matrix_rank mse_loss
+    fractional_max_pool3d gaussian_nll_loss geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft
+    ifft2 ifftn ihfft inv inverse irfft irfft2 irfftn kl_div l1_loss lstsq margin_ranking_loss matrix_rank mse_loss
     multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nanquantile nll_loss orgqr ormqr pinv pinverse
     poisson_nll_loss polar prod qr quantile replication_pad1d replication_pad2d replication_pad3d rfft rfft2 rfftn
     smooth_l1_loss soft_margin_loss solve stft svd svdvals tensorinv tensorsolve trace triplet_margin_loss
@@ -87,8 +87,8 @@ class autocast:
             if self.fast_dtype in (dtypes.bfloat16, dtypes.float16):
                 return True
             warnings.warn(
-                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only supports "
-                "dtypes of torch.bfloat16, torch.float16 currently.",
+                "In CPU autocast, but the target dtype is not supported. Disabling autocast.\nCPU Autocast only "
+                "supports dtypes of torch.bfloat16, torch.float16 currently.",
                 UserWarning,
                 stacklevel=4,
             )

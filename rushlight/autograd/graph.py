@@ -1,8 +1,8 @@
 """torch.autograd.graph: what the tape saves, and looking at it.
 
 `saved_tensors_hooks(pack, unpack)`: every tensor that a node of the tape saves inside the context is handed to `pack`,
-and what `pack` gives is kept instead; `unpack` gives the tensor back when the backward pass wants it. The node's list of
-saved Values is replaced with a `Packed`, which does this.
+and what `pack` gives is kept instead; `unpack` gives the tensor back when the backward pass wants it. The node's list
+of saved Values is replaced with a `Packed`, which does this.
 
 Source: https://pytorch.org/docs/stable/autograd.html#hooks-for-saved-tensors
 """
@@ -159,6 +159,8 @@ class GradientEdge(NamedTuple):
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """The place on the tape that the gradient of a tensor arrives at."""
+    if isinstance(tensor, Node):
+        return GradientEdge(tensor, 0)
     if not tensor.requires_grad:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")
     return GradientEdge(function_of(tensor._node), tensor._out)
