@@ -40,6 +40,7 @@ globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing
     nn onnx optim profiler random serialization show sparse special testing utils version vision
+    accelerator xpu
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """
@@ -61,6 +62,7 @@ _LAZY = {
     "vmap": "rushlight.func:vmap",
     "save": "rushlight.serialization:save",
     "load": "rushlight.serialization:load",
+    "compile": "rushlight.compiler:compile",
     "install": "rushlight.cli.alias:install",
     "uninstall": "rushlight.cli.alias:uninstall",
 }

@@ -1,50 +1,205 @@
-"""`torch.testing`: `assert_close` compares tensors, arrays, numbers, and lists and dicts of them, and says where and by
-how much they differ, in PyTorch's words. Tensors are compared by NumPy; the tolerances are PyTorch's, by dtype.
+"""torch.testing: `assert_close` for tensors, numbers and containers of them, and `make_tensor`.
+
+A pair of things is compared by what it is: containers item by item, None, booleans and numbers by themselves, tensors
+and arrays by attributes first and then number by number. The messages are PyTorch's.
+
+Source: https://pytorch.org/docs/stable/testing.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import cmath
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-import rushlight
+from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import dtype as Dtype
+from rushlight.core.dtype import promote_types
 from rushlight.core.missing import missing
-from rushlight.tensor import Tensor
+from rushlight.record.trace import realize
+from rushlight.record.value import Tensor
+from rushlight.tensor import FUNCTIONS
 
-__all__ = ["assert_allclose", "assert_close"]
+__all__ = ["assert_allclose", "assert_close", "make_tensor"]
 
-# Relative and absolute tolerance.
-_TOLERANCES = {
-    "float16": (1e-3, 1e-5),
-    "bfloat16": (1.6e-2, 1e-5),
-    "float32": (1.3e-6, 1e-5),
-    "float64": (1e-7, 1e-7),
-    "complex32": (1e-3, 1e-5),
-    "complex64": (1.3e-6, 1e-5),
-    "complex128": (1e-7, 1e-7),
+Message = str | Callable[[str], str] | None
+
+#: (rtol, atol) by dtype; everything else must be equal.
+TOLERANCES: dict[Dtype, tuple[float, float]] = {
+    dtypes.float16: (1e-3, 1e-5),
+    dtypes.bfloat16: (1.6e-2, 1e-5),
+    dtypes.float32: (1.3e-6, 1e-5),
+    dtypes.float64: (1e-7, 1e-7),
+    dtypes.complex64: (1.3e-6, 1e-5),
+    dtypes.complex128: (1e-7, 1e-7),
 }
-
-
-class Rules(NamedTuple):
-    """What counts as close."""
-
-    rtol: float | None
-    atol: float | None
-    equal_nan: bool
-    check_device: bool
-    check_dtype: bool
-    check_layout: bool
-    check_stride: bool
+_NUMBERS: dict[type, Dtype] = {int: dtypes.int64, float: dtypes.float64, complex: dtypes.complex128}
 
 
 class _Mismatch(Exception):
-    """A difference, and where in the nest it is."""
+    """What was found different, and where."""
 
-    def __init__(self, text: str, where: tuple[Any, ...] = ()) -> None:
-        item = "".join(f"[{key!r}]" for key in where)
-        super().__init__(f"{text}\n\nThe failure occurred for item {item}" if where else text)
+    def __init__(self, text: str, path: tuple[Any, ...]) -> None:
+        place = "".join(f"[{step!r}]" for step in path)
+        super().__init__(f"{text}\n\nThe failure occurred for item {place}" if path else text)
+
+
+class Comparison:
+    """The options of one `assert_close`, and the comparing."""
+
+    def __init__(self, rtol: float | None, atol: float | None, **options: bool) -> None:
+        if (rtol is None) != (atol is None):
+            raise ValueError(
+                "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
+                f"{'rtol' if rtol is None else 'atol'}."
+            )
+        if (rtol or 0) < 0 or (atol or 0) < 0:
+            raise ValueError(f"rtol and atol must not be negative, but got rtol={rtol}, atol={atol}")
+        self.rtol = rtol
+        self.atol = atol
+        self.options = options
+
+    def compare(self, actual: Any, expected: Any, path: tuple[Any, ...] = ()) -> None:
+        """Raises _Mismatch where the two differ, TypeError where they cannot be compared."""
+        if _are(actual, expected, Sequence) and not _are(actual, expected, str):
+            self._sequences(actual, expected, path)
+        elif _are(actual, expected, Mapping):
+            self._mappings(actual, expected, path)
+        elif actual is None or expected is None:
+            if actual is not expected:
+                raise _Mismatch(f"None mismatch: {actual} is not {expected}", path)
+        elif _are(actual, expected, (bool, np.bool_)):
+            if bool(actual) is not bool(expected):
+                raise _Mismatch(f"Booleans mismatch: {bool(actual)} is not {bool(expected)}", path)
+        elif _are(actual, expected, (int, float, complex, np.number)):
+            self._numbers(actual, expected, path)
+        else:
+            self._tensor_likes(actual, expected, path)
+
+    def _sequences(self, actual: Any, expected: Any, path: tuple[Any, ...]) -> None:
+        if len(actual) != len(expected):
+            raise _Mismatch(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", path)
+        for i, (a, e) in enumerate(zip(actual, expected, strict=True)):
+            self.compare(a, e, (*path, i))
+
+    def _mappings(self, actual: Any, expected: Any, path: tuple[Any, ...]) -> None:
+        if actual.keys() != expected.keys():
+            raise _Mismatch(
+                "The keys of the mappings do not match:\n"
+                f"Missing keys in the actual mapping: {sorted(expected.keys() - actual.keys(), key=str)}\n"
+                f"Additional keys in the actual mapping: {sorted(actual.keys() - expected.keys(), key=str)}",
+                path,
+            )
+        for key in expected:
+            self.compare(actual[key], expected[key], (*path, key))
+
+    def _tolerances(self, *kinds: Dtype) -> tuple[float, float]:
+        if self.rtol is not None and self.atol is not None:
+            return self.rtol, self.atol
+        found = [TOLERANCES.get(k, (0.0, 0.0)) for k in kinds]
+        return max(r for r, _ in found), max(a for _, a in found)
+
+    # -- numbers
+
+    def _numbers(self, actual: Any, expected: Any, path: tuple[Any, ...]) -> None:
+        a, e = (x.item() if isinstance(x, np.generic) else x for x in (actual, expected))
+        if self.options["check_dtype"] and type(a) is not type(e):
+            raise _Mismatch(f"The (d)types do not match: {type(a)} != {type(e)}.", path)
+        rtol, atol = self._tolerances(_NUMBERS[type(a)], _NUMBERS[type(e)])
+        if a == e or _close(a, e, rtol, atol) or (self.options["equal_nan"] and cmath.isnan(a) and cmath.isnan(e)):
+            return
+        raise _Mismatch(_scalar_text(a, e, abs(a - e), _relative(abs(a - e), abs(e)), rtol, atol), path)
+
+    # -- tensors
+
+    def _tensor_likes(self, actual: Any, expected: Any, path: tuple[Any, ...]) -> None:
+        related = isinstance(actual, type(expected)) or isinstance(expected, type(actual))
+        same = related if self.options["allow_subclasses"] else type(actual) is type(expected)
+        if not same or not isinstance(actual, (Tensor, np.ndarray)):
+            raise TypeError(
+                f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}."
+            )
+        a, e = (x.detach() if isinstance(x, Tensor) else FUNCTIONS["from_numpy"](np.array(x)) for x in (actual, expected))
+        self._attributes(a, e, path)
+        self._values(a, e, path)
+
+    def _attributes(self, a: Tensor, e: Tensor, path: tuple[Any, ...]) -> None:
+        checks = [("shape", a.shape, e.shape, True)]
+        checks += [(n, getattr(a, n), getattr(e, n), self.options[f"check_{n}"]) for n in ("layout", "device", "dtype")]
+        checks.append(("stride()", a.stride(), e.stride(), self.options["check_stride"]))
+        for name, mine, its, checked in checks:
+            if checked and mine != its:
+                raise _Mismatch(f"The values for attribute '{name}' do not match: {mine} != {its}.", path)
+
+    def _values(self, a: Tensor, e: Tensor, path: tuple[Any, ...]) -> None:
+        rtol, atol = self._tolerances(a.dtype, e.dtype)
+        kind = promote_types(a.dtype, e.dtype)
+        kind = dtypes.int64 if not (kind.is_floating_point or kind.is_complex) else kind
+        mine, its = (np.asarray(realize(t)).astype(kind.numpy) for t in (a, e))
+        matches = _matches(mine, its, rtol, atol, self.options["equal_nan"])
+        if not matches.all():
+            raise _Mismatch(_difference_text(mine, its, matches, rtol, atol), path)
+
+
+def _are(a: Any, b: Any, kinds: Any) -> bool:
+    return isinstance(a, kinds) and isinstance(b, kinds)
+
+
+def _close(a: Any, e: Any, rtol: float, atol: float) -> bool:
+    return cmath.isfinite(a) and cmath.isfinite(e) and abs(a - e) <= atol + rtol * abs(e)
+
+
+def _relative(difference: float, expected: float) -> float:
+    if math.isinf(expected):
+        return math.nan
+    return difference / expected if expected else math.inf
+
+
+def _matches(a: np.ndarray, e: np.ndarray, rtol: float, atol: float, equal_nan: bool) -> np.ndarray:
+    equal = a == e
+    if rtol or atol:
+        wide = np.complex128 if np.iscomplexobj(a) else np.float64
+        x, y = a.astype(wide), e.astype(wide)
+        with np.errstate(all="ignore"):
+            near = np.abs(x - y) <= atol + rtol * np.abs(y)
+        equal = equal | (near & np.isfinite(x) & np.isfinite(y))
+    return equal | ((a != a) & (e != e)) if equal_nan else equal
+
+
+def _scalar_text(a: Any, e: Any, absolute: Any, relative: Any, rtol: float, atol: float) -> str:
+    exact = not rtol and not atol
+    allowed_a, allowed_r = ("", "") if exact else (f" (up to {atol} allowed)", f" (up to {rtol} allowed)")
+    return (
+        f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {e} but got {a}.\n"
+        f"Absolute difference: {absolute}{allowed_a}\nRelative difference: {relative}{allowed_r}"
+    )
+
+
+def _difference_text(a: np.ndarray, e: np.ndarray, matches: np.ndarray, rtol: float, atol: float) -> str:
+    with np.errstate(all="ignore"):
+        absolute = np.abs(a - e)
+        below = np.abs(e)
+        relative = absolute.astype("float32") / below.astype("float32") if a.dtype.kind == "i" else absolute / below
+    if not a.ndim:
+        return _scalar_text(a.item(), e.item(), absolute.item(), relative.item(), rtol, atol)
+    absolute, relative = (np.where(matches, np.zeros((), d.dtype), d) for d in (absolute, relative))
+    exact = not rtol and not atol
+    wrong = int(matches.size - matches.sum())
+    text = f"Tensor-likes are not {'equal' if exact else 'close'}!\n\n"
+    text += f"Mismatched elements: {wrong} / {matches.size} ({wrong / matches.size:.1%})\n"
+    lines = [_greatest(n, d, "" if exact else f" (up to {t} allowed)")
+             for n, d, t in (("absolute", absolute, atol), ("relative", relative, rtol))]  # fmt: skip
+    return text + "\n".join(lines)
+
+
+def _greatest(name: str, difference: np.ndarray, allowed: str) -> str:
+    wide = difference.astype("float64") if difference.dtype.kind not in "if" else difference
+    at = tuple(int(i) for i in np.unravel_index(int(wide.argmax()), difference.shape))
+    return f"Greatest {name} difference: {wide[at].item()} at index {at}{allowed}"
 
 
 def assert_close(
@@ -59,196 +214,86 @@ def assert_close(
     check_dtype: bool = True,
     check_layout: bool = True,
     check_stride: bool = False,
-    msg: str | Callable[[str], str] | None = None,
+    msg: Message = None,
 ) -> None:
-    """That |actual - expected| <= atol + rtol * |expected|, everywhere, in tensors of one shape and dtype.
+    """Raises AssertionError unless `|actual - expected| <= atol + rtol * |expected|` everywhere.
 
-    Args:
-        actual, expected: tensors, arrays, numbers, or sequences and mappings of them, nested alike.
-        rtol, atol: both or neither; by default after the dtype (1.3e-6 and 1e-5 for float32; 0 for integers).
-        equal_nan: nan is close to nan.
-        msg: the message, or a function of the message made here.
+    Tensors, NumPy arrays, numbers, None, and sequences and mappings of them. The tolerances follow from the dtype unless
+    both are given. `msg` replaces the message, or turns it into another.
 
-    Raises:
-        AssertionError: they differ. ValueError: one tolerance without the other. TypeError: nothing that can be
-            compared.
-
-    >>> assert_close(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
+    >>> torch.testing.assert_close(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     """
-    if (rtol is None) != (atol is None):
-        raise ValueError(
-            "Both 'rtol' and 'atol' must be either specified or omitted, "
-            f"but got no {'rtol' if rtol is None else 'atol'}."
-        )
-    rules = Rules(rtol, atol, equal_nan, check_device, check_dtype, check_layout, check_stride)
+    __tracebackhide__ = True
+    comparison = Comparison(
+        rtol, atol, allow_subclasses=allow_subclasses, equal_nan=equal_nan, check_device=check_device,
+        check_dtype=check_dtype, check_layout=check_layout, check_stride=check_stride,
+    )  # fmt: skip
     try:
-        _compare(actual, expected, rules, ())
-    except _Mismatch as difference:
-        text = msg(str(difference)) if callable(msg) else msg or str(difference)
-        raise AssertionError(text) from None
+        comparison.compare(actual, expected)
+    except _Mismatch as mismatch:
+        text = str(mismatch)
+    else:
+        return
+    raise AssertionError(text if msg is None else msg(text) if callable(msg) else msg)
 
 
 def assert_allclose(
-    actual: Any,
-    expected: Any,
-    rtol: float | None = None,
-    atol: float | None = None,
-    equal_nan: bool = True,
-    msg: str = "",
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
 ) -> None:
-    """`assert_close` without looking at device, dtype and strides; old programs use it. Warns FutureWarning."""
-    import warnings
-
+    """Deprecated: `assert_close` without checks of dtype and the like."""
     warnings.warn(
-        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please "
-        "use `torch.testing.assert_close()` instead.",
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
+        "`torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "
+        "https://github.com/pytorch/pytorch/issues/61844.",
         FutureWarning,
         stacklevel=2,
     )
-    actual = actual if isinstance(actual, Tensor) else rushlight.tensor(actual)
-    expected = expected if isinstance(expected, Tensor) else rushlight.tensor(expected, dtype=actual.dtype)
-    assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_device=True, check_dtype=False,
-                 msg=msg or None)  # fmt: skip
+    a, e = (x if isinstance(x, Tensor) else FUNCTIONS["tensor"](x) for x in (actual, expected))
+    if rtol is None and atol is None:
+        loosest = [{"float16": (1e-3, 1e-3), "float64": (1e-5, 1e-8)}.get(t.dtype.name, (1e-4, 1e-5)) for t in (a, e)]
+        rtol, atol = max(r for r, _ in loosest), max(x for _, x in loosest)
+    assert_close(a, e, rtol=rtol, atol=atol, equal_nan=equal_nan, check_device=True, check_dtype=False, msg=msg or None)
 
 
-# ---- walking through the nest
+def make_tensor(
+    *shape: Any,
+    dtype: Dtype,
+    device: Any = "cpu",
+    low: float | None = None,
+    high: float | None = None,
+    requires_grad: bool = False,
+    noncontiguous: bool = False,
+    exclude_zero: bool = False,
+    memory_format: Any = None,
+) -> Tensor:
+    """A tensor of random numbers from `low` to `high` (-9 to 9 unless given; bool: both, unsigned: from 0)."""
+    size = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+    if noncontiguous and memory_format is not None:
+        raise ValueError("The parameters `noncontiguous` and `memory_format` are mutually exclusive")
+    wide = (*size[:-1], size[-1] * 2) if noncontiguous and size else tuple(size)
+    made = _random(wide, dtype, low, high)
+    if exclude_zero:
+        made = FUNCTIONS["where"](made == 0, FUNCTIONS["ones_like"](made), made)
+    if noncontiguous and size:
+        made = made[..., ::2]
+    if memory_format is not None:
+        made = made.contiguous(memory_format=memory_format)
+    return made.requires_grad_(requires_grad)
 
 
-def _compare(actual: Any, expected: Any, rules: Rules, where: tuple[Any, ...]) -> None:
-    both = (actual, expected)
-    if all(isinstance(v, Tensor) or isinstance(v, np.ndarray | np.generic) for v in both):
-        pair = [v if isinstance(v, Tensor) else rushlight.as_tensor(v) for v in both]
-        _compare_tensors(pair[0], pair[1], rules, where)
-    elif all(isinstance(v, bool) for v in both):
-        if actual is not expected:
-            raise _Mismatch(f"Booleans mismatch: {actual} is not {expected}", where)
-    elif all(type(v) in (int, float, complex) for v in both):
-        _compare_numbers(actual, expected, rules, where)
-    elif all(isinstance(v, Mapping) for v in both):
-        _compare_mappings(actual, expected, rules, where)
-    elif all(isinstance(v, Sequence) and not isinstance(v, str | bytes) for v in both):
-        if len(actual) != len(expected):
-            raise _Mismatch(f"The length of the sequences mismatch: {len(actual)} != {len(expected)}", where)
-        for i, (ours, theirs) in enumerate(zip(actual, expected)):
-            _compare(ours, theirs, rules, (*where, i))
-    elif actual is None and expected is None:
-        return
-    else:
-        raise TypeError(
-            f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}."
-            + "".join(f"\n\nThe failure occurred for item [{key!r}]" for key in where[-1:])
-        )
-
-
-def _compare_mappings(actual: Any, expected: Any, rules: Rules, where: tuple[Any, ...]) -> None:
-    if actual.keys() != expected.keys():
-        absent, more = sorted(expected.keys() - actual.keys()), sorted(actual.keys() - expected.keys())
-        raise _Mismatch(
-            "The keys of the mappings do not match:\n"
-            f"Missing keys in the actual mapping: {absent}\nAdditional keys in the actual mapping: {more}",
-            where,
-        )
-    for key in sorted(actual):
-        _compare(actual[key], expected[key], rules, (*where, key))
-
-
-# ---- tensors and numbers
-
-
-def _compare_tensors(actual: Tensor, expected: Tensor, rules: Rules, where: tuple[Any, ...]) -> None:
-    for name, ours, theirs in _attributes(actual, expected, rules):
-        if ours != theirs:
-            raise _Mismatch(f"The values for attribute {name!r} do not match: {ours} != {theirs}.", where)
-    rtol, atol = _tolerances(rules, str(actual.dtype), str(expected.dtype))
-    kind = rushlight.promote_types(actual.dtype, expected.dtype)
-    a, b = (_numbers(t.detach().to(kind)) for t in (actual, expected))
-    close = np.isclose(a, b, rtol=rtol, atol=atol, equal_nan=rules.equal_nan) if rtol or atol else _equal(a, b, rules)
-    if close.all():
-        return
-    if not a.ndim:
-        raise _Mismatch(_of_numbers(a.item(), b.item(), rtol, atol), where)
-    raise _Mismatch(_of_tensors(a, b, close, rtol, atol), where)
-
-
-def _attributes(actual: Tensor, expected: Tensor, rules: Rules) -> Iterator[tuple[str, Any, Any]]:
-    yield "shape", actual.shape, expected.shape
-    if rules.check_device:
-        yield "device", actual.device, expected.device
-    if rules.check_dtype:
-        yield "dtype", actual.dtype, expected.dtype
-    if rules.check_layout:
-        yield "layout", actual.layout, expected.layout
-    if rules.check_stride:
-        yield "stride()", actual.stride(), expected.stride()
-
-
-def _numbers(tensor: Tensor) -> Any:
-    """As an array in which differences do not overflow: bool and integers as int64, small floats as float32."""
-    if tensor.dtype.is_complex:
-        return tensor.numpy()
-    if not tensor.dtype.is_floating_point:
-        return tensor.to(rushlight.int64).numpy()
-    return (tensor if tensor.dtype == rushlight.float64 else tensor.float()).numpy()
-
-
-def _equal(a: Any, b: Any, rules: Rules) -> Any:
-    same = np.asarray(a == b)
-    return same | (np.isnan(a) & np.isnan(b)) if rules.equal_nan else same
-
-
-def _tolerances(rules: Rules, *dtypes: str) -> tuple[float, float]:
-    """The given ones, or the looser of the dtypes' own."""
-    if rules.rtol is not None and rules.atol is not None:
-        return rules.rtol, rules.atol
-    known = [_TOLERANCES.get(name.removeprefix("torch."), (0.0, 0.0)) for name in dtypes]
-    return max(rtol for rtol, _ in known), max(atol for _, atol in known)
-
-
-def _compare_numbers(actual: Any, expected: Any, rules: Rules, where: tuple[Any, ...]) -> None:
-    kinds = [
-        "complex128" if isinstance(v, complex) else "float64" if isinstance(v, float) else "int64"
-        for v in (actual, expected)
-    ]
-    rtol, atol = _tolerances(rules, *kinds)
-    if rules.check_dtype and type(actual) is not type(expected):
-        raise _Mismatch(f"The (d)types do not match: {type(actual)} != {type(expected)}.", where)
-    if not np.isclose(actual, expected, rtol=rtol, atol=atol, equal_nan=rules.equal_nan):
-        raise _Mismatch(_of_numbers(actual, expected, rtol, atol), where)
-
-
-def _allowed(tolerance: float, exact: bool) -> str:
-    return "" if exact else f" (up to {tolerance or 0} allowed)"
-
-
-def _of_numbers(actual: Any, expected: Any, rtol: float, atol: float) -> str:
-    exact = not rtol and not atol
-    absolute = abs(actual - expected)
-    relative = absolute / abs(expected) if expected else float("inf")
-    return (
-        f"Scalars are not {'equal' if exact else 'close'}!\n\nExpected {expected} but got {actual}.\n"
-        f"Absolute difference: {absolute}{_allowed(atol, exact)}\n"
-        f"Relative difference: {relative}{_allowed(rtol, exact)}"
-    )
-
-
-def _of_tensors(a: Any, b: Any, close: Any, rtol: float, atol: float) -> str:
-    exact = not rtol and not atol
-    with np.errstate(all="ignore"):
-        absolute = np.where(close, 0, np.abs(a - b))
-        size = np.abs(b).astype(np.float32 if absolute.dtype.kind == "i" else absolute.dtype)
-        relative = np.where(close, 0, absolute.astype(size.dtype) / size)
-    count, total = int((~close).sum()), close.size
-    return (
-        f"Tensor-likes are not {'equal' if exact else 'close'}!\n\n"
-        f"Mismatched elements: {count} / {total} ({count / total:.1%})\n"
-        f"Greatest absolute difference: {_greatest(absolute)}{_allowed(atol, exact)}\n"
-        f"Greatest relative difference: {_greatest(relative)}{_allowed(rtol, exact)}"
-    )
-
-
-def _greatest(differences: Any) -> str:
-    index = np.unravel_index(int(np.argmax(differences)), differences.shape)
-    return f"{differences[index].item()} at index {tuple(map(int, index))}"
+def _random(size: tuple[int, ...], dtype: Dtype, low: float | None, high: float | None) -> Tensor:
+    if dtype is dtypes.bool_:
+        return FUNCTIONS["randint"](0, 2, size).to(dtype)
+    if not dtype.is_floating_point and not dtype.is_complex:
+        start = (0 if not dtype.is_signed else -9) if low is None else math.ceil(low)
+        return FUNCTIONS["randint"](start, 10 if high is None else math.ceil(high), size).to(dtype)
+    start, end = -9.0 if low is None else low, 9.0 if high is None else high
+    if start > end:
+        raise ValueError(f"`low` must be less than or equal to `high`, but got {start} > {end}")
+    if dtype.is_complex:
+        real, imaginary = (FUNCTIONS["rand"](size, dtype=dtype.to_real()) * (end - start) + start for _ in range(2))
+        return FUNCTIONS["complex"](real, imaginary)
+    return (FUNCTIONS["rand"](size) * (end - start) + start).to(dtype)
 
 
 __getattr__ = missing(__name__)

@@ -305,7 +305,7 @@ class Context:
         if name == "result":
             return self.saved(~0)
         if name == "results":
-            return tuple(self.saved(~k) for k in range(len(step.specs)))
+            return Results(self)
         if name in op.operands:
             i = op.operands.index(name)
             if op.variadic and i == len(op.operands) - 1:
@@ -328,6 +328,21 @@ class Context:
             elif node.parents[position] is not None:
                 t._node, t._out = node.parents[position], node.outs.get(position, 0) if node.outs else 0
         return t
+
+
+class Results:
+    """The saved results of a node, each looked up (and found overwritten or not) when the rule takes it."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def __getitem__(self, k: int) -> Tensor:
+        if not 0 <= k < len(self):
+            raise IndexError(k)
+        return self.context.saved(~k)
+
+    def __len__(self) -> int:
+        return len(self.context.node.step.specs)
 
 
 def current(node: Node, position: int) -> Value:
