@@ -123,7 +123,8 @@ class Comparison:
             raise TypeError(
                 f"No comparison pair was able to handle inputs of type {type(actual)} and {type(expected)}."
             )
-        a, e = (x.detach() if isinstance(x, Tensor) else FUNCTIONS["from_numpy"](np.array(x)) for x in (actual, expected))
+        pair = (actual, expected)
+        a, e = (x.detach() if isinstance(x, Tensor) else FUNCTIONS["from_numpy"](np.array(x)) for x in pair)
         self._attributes(a, e, path)
         self._values(a, e, path)
 
@@ -218,8 +219,8 @@ def assert_close(
 ) -> None:
     """Raises AssertionError unless `|actual - expected| <= atol + rtol * |expected|` everywhere.
 
-    Tensors, NumPy arrays, numbers, None, and sequences and mappings of them. The tolerances follow from the dtype unless
-    both are given. `msg` replaces the message, or turns it into another.
+    Tensors, NumPy arrays, numbers, None, and sequences and mappings of them. The tolerances follow from the dtype
+    unless both are given. `msg` replaces the message, or turns it into another.
 
     >>> torch.testing.assert_close(torch.tensor([1.0]), torch.tensor([1.0 + 1e-7]))
     """
@@ -238,11 +239,13 @@ def assert_close(
 
 
 def assert_allclose(
-    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True,
+    msg: str = "",
 ) -> None:
     """Deprecated: `assert_close` without checks of dtype and the like."""
     warnings.warn(
-        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please use "
+        "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please "
+        "use "
         "`torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "
         "https://github.com/pytorch/pytorch/issues/61844.",
         FutureWarning,

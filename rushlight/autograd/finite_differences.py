@@ -96,6 +96,7 @@ def _numeric(func: Any, args: Sequence[Any], i: int, eps: float) -> list[list[np
 
 def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, eps: float) -> list[list[np.ndarray]]:
     """A row of each Jacobian of each output."""
+
     def moved(step: complex) -> list[np.ndarray]:
         y = x.copy()
         y.reshape(-1)[at] += step

@@ -26,9 +26,7 @@ from .properties import alias, method
 
 
 @function
-def frombuffer(
-    buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: dtype, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """A vector on the memory of an object with Python's buffer protocol, from byte `offset` on.
 
     Raises ValueError where `count` elements (-1: all there are) do not fit the buffer.
