@@ -40,7 +40,7 @@ globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing
     nn onnx optim profiler random serialization show sparse special testing utils version vision
-    accelerator xpu
+    accelerator xpu signal
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """

@@ -26,10 +26,10 @@ def backward(
 
     Source: https://pytorch.org/docs/stable/generated/torch.autograd.backward.html
     """
-    roots = (tensors,) if isinstance(tensors, Tensor) else tuple(tensors)
+    roots = _handles(tensors)
     grads = _grads_for(roots, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
-    chosen = None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs))
+    chosen = None if inputs is None else _handles(inputs)
     if chosen is not None and not chosen:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     for i, t in enumerate(chosen or ()):
@@ -37,6 +37,15 @@ def backward(
         if t._node is None:
             raise RuntimeError(f"element {i} of the input tensors does not require grad")
     gradient.backward(roots, grads, keep, create_graph, chosen)
+
+
+def _handles(given: Any) -> tuple[Tensor, ...]:
+    """A tensor or several; what is a `graph.GradientEdge` gets a tensor without numbers in its place on the tape."""
+    if isinstance(given, Tensor):
+        return (given,)
+    if hasattr(given, "output_nr"):
+        given = (given,)
+    return tuple([t if isinstance(t, Tensor) or not hasattr(t, "output_nr") else gradient.at_edge(t) for t in given])
 
 
 def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
@@ -84,8 +93,7 @@ def grad(
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
-    roots = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+    roots, wanted = _handles(outputs), _handles(inputs)
     if not wanted:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     grads = _grads_for(roots, grad_outputs)

@@ -22,7 +22,7 @@ from rushlight.record import trace as tracing
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import BIND, apply, recorder, replay, settle
-from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of
+from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
 
 SECOND_TIME = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -198,6 +198,20 @@ def reachable(roots: Sequence[Any]) -> tuple[list[Node], list[Leaf]]:
 
 def _width(node: Any) -> int:
     return len(node.specs) if isinstance(node, PythonNode) else len(node.step.specs)
+
+
+def at_edge(edge: Any) -> Tensor:
+    """A handle on a place of the tape: the leaf's tensor, or one that has no numbers."""
+    node = edge.node.node
+    if isinstance(node, Leaf):
+        found = node.tensor
+        if found is None:
+            raise RuntimeError("the tensor of this GradientEdge, a leaf, is gone")
+        return found
+    specs = node.specs if isinstance(node, PythonNode) else node.step.specs
+    made = tensor_of(value_holding(None, specs[edge.output_nr]))
+    made._node, made._out = node, edge.output_nr
+    return made
 
 
 def _run_hooks(node: Node, arrived: list[Any]) -> None:
