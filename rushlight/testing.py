@@ -290,7 +290,7 @@ def _random(size: tuple[int, ...], dtype: Dtype, low: float | None, high: float 
     if not dtype.is_floating_point and not dtype.is_complex:
         start = (0 if not dtype.is_signed else -9) if low is None else math.ceil(low)
         return FUNCTIONS["randint"](start, 10 if high is None else math.ceil(high), size).to(dtype)
-    start, end = -9.0 if low is None else low, 9.0 if high is None else high
+    start, end = -9.0 if low is None else low, 9.0 if high is None else high  # type: ignore[assignment]
     if start > end:
         raise ValueError(f"`low` must be less than or equal to `high`, but got {start} > {end}")
     if dtype.is_complex:
