@@ -92,6 +92,7 @@ def _passing(d: Any, x: Any, a: Any) -> Any:
 
 
 THRESHOLD_BACKWARD = _gate("threshold", "Threshold", _passing)
+THRESHOLD_BACKWARD.lower = lambda d, x, a: np.where(x <= a, d.dtype.type(0), d)
 RELU = operation("relu", bounded("Boolean inputs not supported for relu"), lambda x: np.maximum(x, x.dtype.type(0)))
 RELU.gradient(x=lambda g, result: apply(THRESHOLD_BACKWARD, (g, result, 0)))
 

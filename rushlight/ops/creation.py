@@ -76,6 +76,8 @@ FULL = operation(
     lambda value, *, shape, dtype, strides: spec_of(shape, dtype, strides),
     lambda value, *, shape, dtype, strides: np.full(shape, _number_in(value, dtype), dtype.numpy),
 )
+# NumPy's own `full` cannot be run on the compiler's symbols: it never asks what kind of thing the number is.
+FULL.lower = lambda value, *, shape, dtype, strides: np.broadcast_to(value.astype(dtype.numpy), shape)
 
 
 def _number_in(value: Any, kind: Dtype) -> Any:
@@ -220,8 +222,10 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
     tensor([1, 2, 3])
     """
     given = [x.item() if isinstance(x, Tensor) else x for x in args]
-    if len(given) == 1:
+    if len(given) == 1 and end is None:
         end = given[0]
+    elif len(given) == 1:
+        start = given[0]
     elif given:
         start, end, *rest = given
         step = rest[0] if rest else step
@@ -380,7 +384,7 @@ COPY = operation(
     exact=True,
     aliases=False,
 )
-COPY.gradient(x=lambda g: g * 0, source=lambda g: g)
+COPY.gradient(x=lambda x_spec: full_like_spec(x_spec, 0), source=lambda g: g)  # not g * 0: NaN where g is infinite
 
 
 FILL = operation("fill", COPY.infer, COPY.kernel, node="FillBackward2", exact=True, aliases=False)

@@ -420,6 +420,7 @@ def _linear_operation(name: str, node: str, bias: bool, shown: Any) -> Operation
     if bias:
         op = operation(name, _linear_spec, _linear, node=node)
         op.gradient(b=_linear_gradient_b)
+        op.lower = lambda x, w, b: np.matmul(x, w.T) + b
     else:
         op = operation(name, lambda x, w: _linear_spec(x, w, None), _linear_without_bias, node=node)
     op.gradient(x=lambda g, w: matmul(g, conj(w)), w=_linear_gradient_w)

@@ -89,6 +89,21 @@ LOG_SOFTMAX = operation("log_softmax", _row_spec("log_softmax"), _log_softmax)
 LOG_SOFTMAX.gradient(x=lambda g, result, dim: apply(LOG_SOFTMAX_BACKWARD, (g, result), (dim,)))
 
 
+def _softmax_by_parts(x: Any, *, dim: int) -> Any:
+    """`_softmax` without writing in place, which the compiler's symbols do not allow."""
+    z = np.exp(x - np.maximum.reduce(x, axis=dim, keepdims=True))
+    return z / np.add.reduce(z, axis=dim, keepdims=True)
+
+
+def _log_softmax_by_parts(x: Any, *, dim: int) -> Any:
+    z = x - np.maximum.reduce(x, axis=dim, keepdims=True)
+    return z - np.log(np.add.reduce(np.exp(z), axis=dim, keepdims=True))
+
+
+SOFTMAX.lower = _softmax_by_parts
+LOG_SOFTMAX.lower = _log_softmax_by_parts
+
+
 def _safe_softmax(x: Any, *, dim: int) -> Any:
     """Zeros in a row of nothing but -inf, where softmax has no value."""
     y = _softmax(x, dim=dim)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 FLOAT32 = np.dtype("float32")
 ndarray = np.ndarray
+Runner = Callable[[Sequence[Any]], list[np.ndarray]]
 
 
 class Call:
@@ -74,30 +75,58 @@ class Call:
 
 
 class Program:
-    """A list of calls over numbered slots."""
+    """A list of calls over numbered slots.
 
-    __slots__ = ("calls", "live")
+    `faster` is another way to run the same program, once the compiler has made one; `runs` tells it when to begin.
+    """
+
+    __slots__ = ("calls", "faster", "live", "runs")
+    compiler: Callable[[Program], None] | None = None  # called when a program runs for the `patience`-th time
+    patience = 3
 
     def __init__(self, calls: list[Call], live: tuple[int, ...]) -> None:
         self.calls = calls
         self.live = live
+        self.runs = 0
+        self.faster: Runner | None = None
 
     def run(self, values: Sequence[Any]) -> list[np.ndarray]:
         """The arrays of the live slots, from the realised Values and numbers among `values`."""
-        slots = [None if v is None else getattr(v, "buf", v) for v in values]
+        if self.faster is not None:
+            return self.faster(values)
+        self.runs += 1
+        if self.runs == Program.patience and Program.compiler is not None:
+            Program.compiler(self)
+            if self.faster is not None:
+                return self.faster(values)
+        slots = arrays_of(values)
         with np.errstate(all="ignore"):
             for call in self.calls:
-                operands = [None if i is None else slots[i] for i in call.inputs]
-                if call.casts is not None or call.copies:
-                    call.prepare(operands)
-                result = call.kernel(*operands, **call.keywords)
-                if result.__class__ is ndarray and result.dtype is call.dtype and result.shape == call.shape:
-                    slots[call.output] = result
-                else:
-                    call.store(result, slots)
+                execute(call, slots)
                 for i in call.frees:
                     slots[i] = None
+        return self.collect(slots, values)
+
+    def collect(self, slots: list[Any], values: Sequence[Any]) -> list[np.ndarray]:
+        """The arrays of the live slots, laid out as promised."""
         return [_laid_out(slots[i], values[i]) for i in self.live]
+
+
+def arrays_of(values: Sequence[Any]) -> list[Any]:
+    """The arrays and numbers of realised Values, by slot."""
+    return [None if v is None else getattr(v, "buf", v) for v in values]
+
+
+def execute(call: Call, slots: list[Any]) -> None:
+    """Runs one kernel on the slots."""
+    operands = [None if i is None else slots[i] for i in call.inputs]
+    if call.casts is not None or call.copies:
+        call.prepare(operands)
+    result = call.kernel(*operands, **call.keywords)
+    if result.__class__ is ndarray and result.dtype is call.dtype and result.shape == call.shape:
+        slots[call.output] = result
+    else:
+        call.store(result, slots)
 
 
 def _checked(array: Any, spec: Spec, call: Call) -> Any:
@@ -197,6 +226,3 @@ def _last_uses(steps: list[Step], live: tuple[int, ...]) -> tuple[dict[int, int]
     for i in live:
         last[i] = last[source.get(i, i)] = len(steps)
     return last, source
-
-
-Runner = Callable[[Sequence[Any]], list[np.ndarray]]

@@ -1,0 +1,123 @@
+"""The native function of a run: how Python's objects reach the loops and back.
+
+Its arguments are objects: the arena, the input arrays, the numbers, the output arrays.  It is made as a METH_FASTCALL
+function (https://docs.python.org/3/c-api/structures.html#c.METH_FASTCALL), so a call costs no marshalling: the address
+of an array's elements is read from the array object (NumPy's documented `PyArrayObject_fields`), after its layout has
+been compared with the one the loops were written for.  Returns True, or False when a layout differs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .capture import Symbol
+from .fuse import PRODUCT, Plan, ancestors
+from .llvm import TYPES, Scalars, Writer
+from .loops import Lowered, NestWriter, constant
+from .product import Product
+
+if TYPE_CHECKING:
+    from rushlight.record.spec import Spec
+
+DATA, STRIDES, FLAGS = 16, 40, 64  # offsets in PyArrayObject_fields on 64-bit machines
+C_CONTIGUOUS = 1
+READERS = {
+    "float64": ("double", "PyFloat_AsDouble"),
+    "int64": ("i64", "PyLong_AsLongLong"),
+    "bool": ("i32", "PyObject_IsTrue"),
+}
+DECLARATIONS = """declare double @PyFloat_AsDouble(ptr)
+declare i64 @PyLong_AsLongLong(ptr)
+declare i32 @PyObject_IsTrue(ptr)
+declare void @Py_IncRef(ptr)
+@_Py_TrueStruct = external global i64
+@_Py_FalseStruct = external global i64
+"""
+
+
+class Entry:
+    """The text of one run's function, and the slots of its arguments in order (after the arena)."""
+
+    def __init__(self, plan: Plan, name: str, vector_bytes: int) -> None:
+        self.plan = plan
+        self.name = name
+        leaves = [x for x in ancestors(plan.roots.values()) if x.kind in ("input", "number")]
+        self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
+        self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
+        self.outputs = plan.outputs
+        self.kernels = [
+            Product(nest, plan, vector_bytes) if nest.shape == PRODUCT else Lowered(nest, plan, vector_bytes)
+            for nest in plan.nests
+        ]
+        self.writer = Writer()
+        self._write(leaves)
+
+    def _write(self, leaves: list[Symbol]) -> None:
+        w = self.writer
+        where = {slot: k + 1 for k, slot in enumerate([*self.arrays, *self.numbers, *self.outputs])}
+        for x in leaves:
+            if x.kind == "input":
+                self._check(self._object(where[x.data]), self.plan.run.specs[x.data])
+        pointers = {x: self._data(where[x.data]) for x in leaves if x.kind == "input"}
+        arena = self._data(0)
+        for x, buffer in self.plan.buffers.items():
+            if buffer.slot is not None:
+                pointers[x] = self._data(where[buffer.slot])
+            else:
+                pointers[x] = w.let(f"getelementptr i8, ptr {arena}, i64 {buffer.offset}")
+        uniform = {x: self._number(x, where[x.data]) for x in leaves if x.kind == "number"}
+        scalar = Scalars(w, 1)
+        for x in self.plan.uniform:
+            values = [constant(a) if a.kind == "constant" else uniform[a] for a in x.args]
+            uniform[x] = scalar.evaluate(x, values)
+        for low in self.kernels:
+            if isinstance(low, Product):
+                low.write(w, pointers, arena)
+            else:
+                NestWriter(w, low, pointers, uniform).write()
+        self._answer("_Py_TrueStruct")
+
+    def _object(self, k: int) -> str:
+        place = self.writer.let(f"getelementptr ptr, ptr %args, i64 {k}")
+        return self.writer.let(f"load ptr, ptr {place}, align 8")
+
+    def _field(self, holder: str, offset: int, kind: str) -> str:
+        place = self.writer.let(f"getelementptr i8, ptr {holder}, i64 {offset}")
+        return self.writer.let(f"load {kind}, ptr {place}, align {4 if kind == 'i32' else 8}")
+
+    def _data(self, k: int) -> str:
+        return self._field(self._object(k), DATA, "ptr")
+
+    def _number(self, x: Symbol, k: int) -> str:
+        kind, reader = READERS[x.dtype.name]
+        value = self.writer.let(f"call {kind} @{reader}(ptr {self._object(k)})")
+        return self.writer.let(f"icmp ne i32 {value}, 0") if TYPES[x.dtype.name] == "i1" else value
+
+    def _check(self, array: str, spec: Spec) -> None:
+        """Leaves the function, before anything is written, where an array does not lie as its Spec says."""
+        w = self.writer
+        if spec.is_contiguous:
+            flags = self._field(array, FLAGS, "i32")
+            self._unless(w.let(f"icmp ne i32 {w.let(f'and i32 {flags}, {C_CONTIGUOUS}')}, 0"))
+            return
+        strides = self._field(array, STRIDES, "ptr")
+        for d, (n, stride) in enumerate(zip(spec.shape, spec.byte_strides, strict=True)):
+            if n > 1:
+                self._unless(w.let(f"icmp eq i64 {self._field(strides, 8 * d, 'i64')}, {stride}"))
+
+    def _unless(self, fits: str) -> None:
+        w = self.writer
+        other, fine = w.label("differs"), w.label("fits")
+        w.line(f"br i1 {fits}, label %{fine}, label %{other}")
+        w.start(other)
+        self._answer("_Py_FalseStruct")
+        w.start(fine)
+
+    def _answer(self, value: str) -> None:
+        self.writer.line(f"call void @Py_IncRef(ptr @{value})")
+        self.writer.line(f"ret ptr @{value}")
+
+    def text(self) -> str:
+        """The function in LLVM's language."""
+        body = "\n".join(self.writer.lines)
+        return f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"

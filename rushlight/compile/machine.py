@@ -1,0 +1,137 @@
+"""LLVM: text in, callable functions out.
+
+One target machine and one ORC linker serve the process.  Object code is kept on disk under the hash of its text, the
+processor and LLVM's version, so the next process links in a fraction of a millisecond; files appear whole (written
+aside, then renamed), and one that is damaged is made again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+METH_FASTCALL = 0x80
+MAX_CACHE = 256 << 20  # bytes of object code kept on disk
+DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
+_kept: list[Any] = []  # method definitions and libraries live as long as the process
+
+
+class _MethodDefinition(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("address", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
+
+
+class Machine:
+    """This computer's processor, as LLVM knows it."""
+
+    def __init__(self) -> None:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        self.cpu = llvm.get_host_cpu_name()
+        features = llvm.get_host_cpu_features()
+        self.features = features.flatten() + ",-prefer-256-bit"
+        wide = features.get("avx512f") and features.get("avx512bw") and features.get("avx512vl")
+        self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
+        self.target = self._target(jit=False)
+        self.linker = llvm.create_lljit_compiler(self._target(jit=True))
+        self.count = 0
+
+    def _target(self, jit: bool) -> Any:
+        triple = llvm.Target.from_default_triple()
+        return triple.create_target_machine(
+            cpu=self.cpu, features=self.features, opt=2, codemodel="jitdefault", jit=jit
+        )
+
+    def object_code(self, text: str) -> bytes:
+        """The machine code of a module, from the cache or made now."""
+        key = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
+        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+        code = _kept_code(path)
+        if code is None:
+            code = self._compile(text)
+            _keep(path, code)
+        return code
+
+    def _compile(self, text: str) -> bytes:
+        module = llvm.parse_assembly(
+            f'target triple = "{self.target.triple}"\ntarget datalayout = "{self.target.target_data}"\n{text}'
+        )
+        module.verify()
+        return self.target.emit_object(module)  # type: ignore[no-any-return]
+
+    def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
+        """The module's functions as Python callables."""
+        self.count += 1
+        library = llvm.JITLibraryBuilder().add_object_img(self.object_code(text)).add_current_process()
+        for name in names:
+            library.export_symbol(name)
+        linked = library.link(self.linker, f"rushlight{self.count}")
+        _kept.append(linked)
+        return [_callable(name, linked[name]) for name in names]
+
+
+@functools.cache
+def machine() -> Machine:
+    """The one Machine of the process."""
+    return Machine()
+
+
+def _callable(name: str, address: int) -> Callable[..., Any]:
+    definition = _MethodDefinition(name.encode(), address, METH_FASTCALL, None)
+    _kept.append(definition)
+    make = ctypes.pythonapi.PyCFunction_NewEx
+    make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    return make(ctypes.addressof(definition), None, None)  # type: ignore[no-any-return]
+
+
+def cache_folder() -> Path:
+    """Where object code is kept: RUSHLIGHT_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("RUSHLIGHT_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(chosen) if chosen else Path(base) / "rushlight"
+
+
+def _kept_code(path: Path) -> bytes | None:
+    """What a cache entry holds; None if there is none or it is damaged."""
+    try:
+        entry = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = entry[:DIGEST], entry[DIGEST:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _keep(path: Path, code: bytes) -> None:
+    """Writes one cache entry, whole or not at all; a folder that cannot be written is no error."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(hashlib.sha256(code).digest() + code)
+        os.replace(aside, path)
+        _bound(path.parent)
+    except OSError:
+        return
+
+
+def _bound(folder: Path) -> None:
+    """Drops the oldest entries of a cache that has grown too large."""
+    entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.o")), reverse=True)
+    total = 0
+    for _, size, path in entries:
+        total += size
+        if total > MAX_CACHE:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,167 @@
+"""A program of which all that can be is machine code; the rest stays NumPy calls between.
+
+`NativeProgram` cuts the interpreter's list of calls into runs that the compiler understands.  Number arithmetic goes
+first, so that it divides no run.  A view that somebody outside a run wants is made by NumPy after it.  Whenever an
+array lies otherwise than its Spec says, the run's own calls are interpreted instead: the answer is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rushlight.record.program import Call, Program, arrays_of, execute
+
+from .capture import NotLowered
+from .entry import DECLARATIONS, Entry
+from .fuse import VIEWS, Plan, Run
+
+FEWEST = 2  # a run of fewer calls than this is not worth a call of its own
+
+
+class Segment:
+    """A run of calls as one native function."""
+
+    def __init__(self, calls: list[Call], entry: Entry) -> None:
+        self.calls = calls
+        self.entry = entry
+        self.function: Callable[..., bool] | None = None
+        self.arena = aligned(entry.plan.arena)
+        self.sources = (*entry.arrays, *entry.numbers)
+        specs = entry.plan.run.specs
+        self.makers = [(slot, maker(specs[slot])) for slot in entry.outputs]
+
+    def run(self, slots: list[Any]) -> bool:
+        """Fills the slots of the run's results; False if the arrays do not lie as was expected."""
+        made = [make() for _, make in self.makers]
+        if not self.function(self.arena, *[slots[i] for i in self.sources], *made):  # type: ignore[misc]
+            return False
+        for (slot, _), array in zip(self.makers, made, strict=True):
+            slots[slot] = array
+        return True
+
+
+def aligned(nbytes: int) -> np.ndarray:
+    """Memory that begins at a multiple of 64 bytes."""
+    raw = np.empty(nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes]
+
+
+def maker(spec: Any) -> Callable[[], np.ndarray]:
+    """Makes empty arrays of a Spec."""
+    shape, dtype = spec.shape, spec.numpy
+    if spec.is_contiguous:
+        return lambda: np.empty(shape, dtype)
+    order = sorted(range(spec.ndim), key=lambda d: -spec.strides[d])
+    laid, back = [shape[d] for d in order], np.argsort(order)
+    if np.empty(laid, dtype).transpose(back).strides != spec.byte_strides:
+        raise NotLowered("a result with gaps")
+    return lambda: np.empty(laid, dtype).transpose(back)
+
+
+class NativeProgram:
+    """Segments and NumPy calls in order.
+
+    Attributes:
+        steps: what is run, in order.
+        reasons: for each call left to NumPy, why.
+    """
+
+    def __init__(self, program: Program, vector_bytes: int) -> None:
+        self.program = program
+        self.vector_bytes = vector_bytes
+        self.steps: list[Segment | Call] = []
+        self.reasons: dict[str, str] = {}
+        first = [c for c in program.calls if _of_numbers(c)]
+        self.steps.extend(first)
+        self._cut([c for c in program.calls if not _of_numbers(c)])
+        self.frees = self._last_uses()
+
+    @property
+    def segments(self) -> list[Segment]:
+        """The native functions."""
+        return [s for s in self.steps if isinstance(s, Segment)]
+
+    def text(self) -> str:
+        """All of the program's LLVM text."""
+        declared = sorted(set().union(*[s.entry.writer.declared for s in self.segments]))
+        return DECLARATIONS + "\n".join(declared) + "\n" + "".join(s.entry.text() for s in self.segments)
+
+    def _cut(self, calls: list[Call]) -> None:
+        uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
+        for at, call in enumerate(calls):
+            for slot in call.inputs:
+                if slot is not None:
+                    uses.setdefault(slot, []).append(at)
+        members: list[Call] = []
+        run, start = Run(), 0
+        for at, call in enumerate(calls):
+            if not members:
+                start = at
+            try:
+                run.add(call)
+                members.append(call)
+            except NotLowered as why:
+                self.reasons.setdefault(call.step.op.name, str(why))
+                self._close(run, members, start, at, uses)
+                run, members = Run(), []
+                self.steps.append(call)
+        self._close(run, members, start, len(calls), uses)
+
+    def _close(self, run: Run, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
+        views = {c.outputs[0]: c for c in members if c.step.op.name in VIEWS}
+        if len(members) - len(views) < FEWEST:
+            self.steps.extend(members)
+            return
+        wanted = [s for s in run.made if any(not start <= at < end for at in uses.get(s, ()))]
+        after: list[Call] = []
+        for slot in reversed(list(run.made)):  # a view wanted outside wants its source
+            if slot in wanted and slot in views:
+                source = views[slot].inputs[0]
+                after.insert(0, views[slot])
+                if source in run.made and source not in wanted:
+                    wanted.append(source)
+        outputs = [s for s in run.made if s in wanted and s not in views]
+        try:
+            segment = Segment(members, Entry(Plan(run, outputs), f"run{len(self.steps)}", self.vector_bytes))
+        except NotLowered as why:
+            self.reasons.setdefault("run", str(why))
+            self.steps.extend(members)
+            return
+        self.steps.append(segment)
+        self.steps.extend(after)
+
+    def _last_uses(self) -> list[tuple[int, ...]]:
+        """For each step, the slots whose arrays nobody reads after it."""
+        seen = set(self.program.live)
+        frees: list[tuple[int, ...]] = []
+        for step in reversed(self.steps):
+            calls = [step] if isinstance(step, Call) else step.calls
+            touched = {i for c in calls for i in (*c.inputs, *c.outputs) if i is not None}
+            frees.append(tuple(touched - seen))
+            seen |= touched
+        return frees[::-1]
+
+    def run(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """The arrays of the live slots: what `Program.run` returns."""
+        slots = arrays_of(values)
+        with np.errstate(all="ignore"):
+            for step, frees in zip(self.steps, self.frees, strict=True):
+                if step.__class__ is Call:
+                    execute(step, slots)  # type: ignore[arg-type]
+                elif not step.run(slots):  # type: ignore[union-attr]
+                    for call in step.calls:  # type: ignore[union-attr]
+                        execute(call, slots)
+                for i in frees:
+                    slots[i] = None
+        return self.program.collect(slots, values)
+
+
+def _of_numbers(call: Call) -> bool:
+    """Whether a call only computes numbers from numbers."""
+    step = call.step
+    known = [s for s in step.input_specs if s is not None]
+    return bool(known) and all(s.wrapped for s in (*known, *step.specs))

@@ -1,0 +1,307 @@
+"""The compiler against the interpreter: the same numbers for every program, on every width of vector.
+
+`compiled` runs a function twice from an empty automaton, interpreted and compiled, and hands back both answers with the
+native programs that were made.  `random_program` writes programs out of views, broadcasts, reductions, products,
+numbers and writes in place; a failing one is shrunk by dropping operations before it is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.compile import background, machine, native
+from rushlight.record import trace
+from rushlight.record.program import Program
+
+pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+
+
+def fresh_automaton() -> None:
+    """Forgets every program."""
+    trace.recorder().flush()
+    trace.AUTOMATON.root = trace.State(None, None, [], 0)
+    trace.recorder().trace = trace.Trace(trace.recorder())
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Any, monkeypatch: Any) -> Any:
+    """A cache folder for this test alone, and no compiler but the one the test asks for."""
+    monkeypatch.setenv("RUSHLIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Program, "compiler", None)
+    yield
+    fresh_automaton()
+
+
+def compiled(f: Callable[[], list[Any]], patch: Any) -> tuple[list[Any], list[Any], list[native.NativeProgram]]:
+    """The answers of `f`, interpreted and compiled, and the native programs."""
+    made: list[native.NativeProgram] = []
+    fresh_automaton()
+    expected = [np.array(t.detach().numpy()) for t in f()]
+    with patch.context() as inside:
+        start = native.NativeProgram.__init__
+        inside.setattr(native.NativeProgram, "__init__", lambda self, *a: (start(self, *a), made.append(self))[0])
+        inside.setattr(Program, "compiler", background.compile_now)
+        inside.setattr(Program, "patience", 1)
+        fresh_automaton()
+        found = [np.array(t.detach().numpy()) for t in f()]
+    return expected, found, made
+
+
+def assert_same(expected: list[Any], found: list[Any], tolerance: float | None = None) -> None:
+    for a, b in zip(expected, found, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        if a.dtype.kind == "f":
+            within = tolerance or (1e-12 if a.dtype == np.float64 else 3e-5)
+            np.testing.assert_allclose(b, a, rtol=within, atol=within)
+        else:
+            np.testing.assert_array_equal(b, a)
+
+
+UNARY = ["exp", "tanh", "sigmoid", "abs", "neg", "relu", "square"]
+BINARY = ["add", "sub", "mul", "maximum", "minimum"]
+SHAPES = [(7,), (5, 3), (1, 3), (5, 1), (), (2, 5, 3), (33,), (4, 17)]
+
+
+def random_program(seed: int, kind: torch.dtype) -> tuple[list[torch.Tensor], list[Callable[[list[Any]], Any]]]:
+    """Inputs, and operations on the list of all tensors so far."""
+    draw = random.Random(seed)
+    inputs = [torch.randn(draw.choice(SHAPES), dtype=kind) for _ in range(3)]
+    shapes = [tuple(t.shape) for t in inputs]
+    steps: list[Callable[[list[Any]], Any]] = []
+    for _ in range(draw.randint(3, 14)):
+        i = draw.randrange(len(shapes))
+        step, shape = random_step(draw, i, shapes)
+        steps.append(step)
+        shapes.append(shape)
+    return inputs, steps
+
+
+def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callable[[list[Any]], Any], Any]:
+    """One operation on tensor `i` and perhaps another, and the shape of its result."""
+    shape, what = shapes[i], draw.randrange(9)
+    if what == 0:
+        name = draw.choice(UNARY)
+        return lambda ts: getattr(torch, name)(ts[i]), shape
+    if what in (1, 2):
+        fitting = [j for j, s in enumerate(shapes) if _broadcasts(s, shape)]
+        j, name = draw.choice(fitting), draw.choice(BINARY)
+        return lambda ts: getattr(torch, name)(ts[i], ts[j]), np.broadcast_shapes(shape, shapes[j])
+    if what == 3:
+        number = draw.choice([0.5, 2, -1.25])
+        return lambda ts: ts[i] * number + 1, shape
+    if what == 4 and shape:
+        d, keep = draw.randrange(len(shape)), draw.random() < 0.5
+        name = draw.choice(["sum", "mean", "amax", "amin"])
+        left = shape[:d] + ((1,) if keep else ()) + shape[d + 1 :]
+        return lambda ts: getattr(torch, name)(ts[i], d, keep), left
+    if what == 5 and len(shape) == 2:
+        return lambda ts: ts[i].t() * 0.5 + ts[i].t(), shape[::-1]
+    if what == 6 and len(shape) == 2:
+        return lambda ts: ts[i] @ ts[i].t(), (shape[0], shape[0])
+    if what == 7:
+        def written(ts: list[Any]) -> Any:
+            t = ts[i].clone()
+            t.add_(1)
+            if t.ndim:
+                t[0] *= 2
+            return t
+        return written, shape
+    return lambda ts: torch.where(ts[i] > 0, ts[i], ts[i] * 0.1), shape
+
+
+def _broadcasts(a: Any, b: Any) -> bool:
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        return False
+    return True
+
+
+def run_program(inputs: list[Any], steps: list[Any]) -> list[Any]:
+    tensors = list(inputs)
+    for step in steps:
+        tensors.append(step(tensors))
+    return tensors[len(inputs) :]
+
+
+def differs(inputs: list[Any], steps: list[Any], patch: Any) -> str | None:
+    """How interpreter and machine code disagree, or None."""
+    expected, found, _ = compiled(lambda: run_program(inputs, steps), patch)
+    try:
+        assert_same(expected, found)
+    except AssertionError as failure:
+        return str(failure)
+    return None
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("block", range(10))
+def test_random_programs(kind: torch.dtype, block: int, monkeypatch: Any) -> None:
+    for seed in range(block * 25, block * 25 + 25):
+        inputs, steps = random_program(seed, kind)
+        failure = differs(inputs, steps, monkeypatch)
+        while failure and len(steps) > 1 and differs(inputs, steps[:-1], monkeypatch):
+            steps = steps[:-1]  # shrink: operations only read earlier ones
+        assert failure is None, f"seed {seed}, {len(steps)} operations: {failure}"
+
+
+def ulps(found: np.ndarray, exact: np.ndarray) -> float:
+    """The largest error in units of the last place of float32."""
+    rounded = np.abs(exact).astype(np.float32)
+    unit = np.spacing(np.maximum(rounded, np.finfo(np.float32).tiny)).astype(np.float64)
+    return float(np.max(np.abs(found - exact) / unit))
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("exp", -80, 88), ("tanh", -9, 9), ("log", 1e-30, 1e3), ("log1p", -0.99, 50)]
+)
+def test_functions_are_within_two_units_in_the_last_place(name: str, low: float, high: float, monkeypatch: Any) -> None:
+    x = torch.linspace(low, high, 100_001)
+    _, (found, _), made = compiled(lambda: [getattr(torch, name)(x), x * 1], monkeypatch)
+    assert made[0].segments, made[0].reasons
+    assert ulps(found, getattr(np, name)(x.numpy().astype(np.float64))) <= 2
+
+
+@pytest.mark.parametrize("name", ["exp", "tanh", "log", "log1p", "sigmoid", "relu", "abs"])
+def test_the_edges_of_float32(name: str, monkeypatch: Any) -> None:
+    x = torch.tensor([0.0, -0.0, float("inf"), -float("inf"), float("nan"), 1e-42, -1.0, 3e38, -3e38, 200.0, -200.0])
+    expected, found, _ = compiled(lambda: [getattr(torch, name)(x), x * 1], monkeypatch)
+    np.testing.assert_array_equal(np.isnan(found[0]), np.isnan(expected[0]))
+    np.testing.assert_allclose(found[0], expected[0], rtol=3e-7, atol=1e-44)
+
+
+def test_a_training_step_is_one_function(monkeypatch: Any) -> None:
+    def losses() -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        layers = torch.nn.Linear(1, 10), torch.nn.Sigmoid(), torch.nn.Linear(10, 10), torch.nn.ReLU()
+        model = torch.nn.Sequential(*layers, torch.nn.Linear(10, 1))
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        x, y = torch.randn(50, 1), torch.randn(50, 1)
+        made = []
+        for _ in range(10):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            made.append(loss.detach())
+        return [torch.stack([torch.tensor(v.item()) for v in made]), *model.parameters()]
+
+    expected, found, programs = compiled(losses, monkeypatch)
+    assert_same(expected, found, 1e-4)
+    largest = max(programs, key=lambda p: len(p.program.calls))
+    assert len(largest.segments) == 1
+    assert sum(isinstance(s, native.Call) for s in largest.steps) == 0
+
+
+def test_long_sums_stay_accurate(monkeypatch: Any) -> None:
+    x = torch.rand(1_000_000)
+    _, (total, _), _ = compiled(lambda: [(x * 1).sum(), x * 1], monkeypatch)
+    np.testing.assert_allclose(total, x.numpy().astype(np.float64).sum(), rtol=2e-6)
+
+
+def test_a_layout_that_differs_is_interpreted(monkeypatch: Any) -> None:
+    monkeypatch.setattr(native.Segment, "run", lambda self, slots: False)
+    x = torch.randn(4, 5)
+    expected, found, made = compiled(lambda: [torch.exp(x) * 2, (x + 1).sum()], monkeypatch)
+    assert made and made[0].segments
+    assert_same(expected, found)
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+def test_every_vector_width_is_valid_code(width: int, monkeypatch: Any) -> None:
+    import llvmlite.binding as llvm
+
+    x = torch.randn(9, 11)
+    programs = compiled(lambda: [torch.tanh(x @ x.t()).sum(1), torch.exp(x).mean(), x > 0], monkeypatch)[2]
+    text = native.NativeProgram(programs[0].program, width).text()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    assert f"<{width // 4} x float>" in text
+
+
+def test_arm_code_is_made(monkeypatch: Any) -> None:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    x = torch.randn(9, 11)
+    programs = compiled(lambda: [torch.tanh(x @ x.t()).sum(1), torch.exp(x).mean()], monkeypatch)[2]
+    module = llvm.parse_assembly(native.NativeProgram(programs[0].program, 16).text())
+    target = llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(cpu="generic", opt=2)
+    assert "fmla" in target.emit_assembly(module)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The cache, and when to compile
+
+STEP = """
+import rushlight as torch
+x = torch.arange(12.0).reshape(3, 4)
+for _ in range(6):
+    y = (torch.exp(-x) * x + 1).sum()
+    print(f"{y.item():.5f}")
+"""
+
+
+def run_step(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", STEP], env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def test_modes_and_the_cache(tmp_path: Any) -> None:
+    folder = tmp_path / "objects"
+    plain = run_step(RUSHLIGHT_COMPILE="0", RUSHLIGHT_CACHE=str(folder))
+    assert not folder.exists()
+    assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(folder)) == plain
+    entries = list(folder.glob("*.o"))
+    assert entries and not list(folder.glob("*.part"))
+    assert run_step(RUSHLIGHT_COMPILE="1", RUSHLIGHT_CACHE=str(folder)) == plain
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "noise"])
+def test_a_damaged_entry_is_made_again(damage: str, tmp_path: Any) -> None:
+    plain = run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(tmp_path))
+    entries = list(tmp_path.glob("*.o"))
+    whole = {p: p.read_bytes() for p in entries}
+    for path, content in whole.items():
+        path.write_bytes({"truncated": content[:100], "empty": b"", "noise": b"\x00" * len(content)}[damage])
+    assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(tmp_path)) == plain
+    assert {p: p.read_bytes() for p in entries} == whole
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Any) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(blocked)) == run_step(RUSHLIGHT_COMPILE="0")
+    assert blocked.read_text() == "not a folder"
+
+
+def test_the_cache_is_bounded(tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(machine, "MAX_CACHE", 250)
+    for k in range(5):
+        machine._keep(tmp_path / f"{k}.o", b"x" * 100)
+    assert sum(p.stat().st_size for p in tmp_path.glob("*.o")) <= 250
+
+
+def test_a_compiler_that_fails_costs_no_answer(monkeypatch: Any) -> None:
+    def broken(self: Any, text: str, names: list[str]) -> Any:
+        raise OSError("no memory for code")
+
+    monkeypatch.setattr(machine.Machine, "functions", broken)
+    x = torch.ones(3)
+    with pytest.warns(UserWarning, match="could not compile"):
+        expected, found, _ = compiled(lambda: [x * 2 + 1, (x + 3).sum()], monkeypatch)
+    assert_same(expected, found)
