@@ -108,12 +108,14 @@ def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callabl
     if what == 6 and len(shape) == 2:
         return lambda ts: ts[i] @ ts[i].t(), (shape[0], shape[0])
     if what == 7:
+
         def written(ts: list[Any]) -> Any:
             t = ts[i].clone()
             t.add_(1)
             if t.ndim:
                 t[0] *= 2
             return t
+
         return written, shape
     return lambda ts: torch.where(ts[i] > 0, ts[i], ts[i] * 0.1), shape
 

@@ -18,6 +18,9 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
+import numpy as np
+
+from .entry import C_CONTIGUOUS, DATA, FLAGS
 
 METH_FASTCALL = 0x80
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
@@ -38,6 +41,7 @@ class Machine:
     """This computer's processor, as LLVM knows it."""
 
     def __init__(self) -> None:
+        _check_array_layout()
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
         self.cpu = llvm.get_host_cpu_name()
@@ -81,6 +85,15 @@ class Machine:
         linked = library.link(self.linker, f"rushlight{self.count}")
         _kept.append(linked)
         return [_callable(name, linked[name]) for name in names]
+
+
+def _check_array_layout() -> None:
+    """Refuses a Python or NumPy whose array objects are built otherwise than the entry functions read them."""
+    array = np.empty(3, np.float32)
+    found = [ctypes.c_void_p.from_address(id(array) + DATA).value]
+    found.append(ctypes.c_int32.from_address(id(array) + FLAGS).value & C_CONTIGUOUS)
+    if found != [array.ctypes.data, C_CONTIGUOUS] or ctypes.sizeof(ctypes.c_void_p) != 8:
+        raise NotImplementedError("the compiler does not know this interpreter's array objects")
 
 
 @functools.cache
