@@ -7,6 +7,7 @@ Namespaces (`nn`, `optim`, `utils`, `vision`, ...) load when they are first touc
 
 import math as _math
 
+from rushlight.compile import background as _background
 from rushlight.core import dtype as _dtypes
 from rushlight.core.device import device, get_default_device, set_default_device
 from rushlight.core.dtype import can_cast, dtype, finfo, get_default_dtype, iinfo, promote_types, set_default_dtype
@@ -28,8 +29,9 @@ from rushlight.tensor import TYPES as _TYPES
 from rushlight.tensor import Tensor
 from rushlight.tensor.construct import tensor  # the function; `rushlight.tensor` is also the package behind it
 from rushlight.tensor.printing import set_printoptions
+from rushlight.torch_version import TorchVersion as _Version
 
-__version__ = "2.13.0"  # the PyTorch version whose behaviour this follows
+__version__ = _Version("2.13.0")  # the PyTorch version whose behaviour this follows
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
@@ -37,10 +39,12 @@ globals().update(_dtypes.NAMES)
 globals().update(_TYPES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
 
+_background.install()
+
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing
     nn onnx optim profiler random serialization show sparse special testing utils version vision
-    accelerator xpu signal
+    accelerator xpu signal types torch_version _utils _dynamo
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """
@@ -48,10 +52,22 @@ _CASTING = """
     get_autocast_cpu_dtype get_autocast_gpu_dtype set_autocast_dtype set_autocast_cpu_dtype is_autocast_cache_enabled
     set_autocast_cache_enabled clear_autocast_cache autocast
 """.split()
+_FOREACH = """
+    abs acos add addcdiv addcmul asin atan ceil clamp_max clamp_min cos cosh div erf erfc exp expm1 floor frac lerp
+    lgamma log log10 log1p log2 maximum minimum mul neg pow reciprocal round rsqrt sigmoid sign sin sinh sqrt sub tan
+    tanh trunc copy_ zero_ norm clone max
+""".split()
+_WRITTEN = [f"{name}_" for name in _FOREACH[: _FOREACH.index("copy_")]]
+_GAMMA = {
+    "_standard_gamma": "standard_gamma",
+    "_sample_dirichlet": "sample_dirichlet",
+    "_dirichlet_grad": "dirichlet_grad",
+}
 _SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()
 
 #: What is loaded when it is first asked for, and from where.
 _LAZY = {
+    "explain": "rushlight.compile.explain:explain",
     **{name: f"rushlight.{name}" for name in _NAMESPACES},
     **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
@@ -59,6 +75,11 @@ _LAZY = {
     "is_anomaly_check_nan_enabled": "rushlight.autograd.anomaly:is_anomaly_check_nan_enabled",
     **{name: f"rushlight.amp.autocast_mode:{name}" for name in _CASTING},
     "GradScaler": "rushlight.amp.grad_scaler:GradScaler",
+    **{f"_foreach_{name}": f"rushlight.foreach:_foreach_{name}" for name in (*_FOREACH, *_WRITTEN)},
+    **{name: f"rushlight.distributions.implicit:{ours}" for name, ours in _GAMMA.items()},
+    "UntypedStorage": "rushlight.tensor.storage:UntypedStorage",
+    "TypedStorage": "rushlight.tensor.storage:TypedStorage",
+    "OutOfMemoryError": "rushlight.cuda.refusals:OutOfMemoryError",
     "vmap": "rushlight.func:vmap",
     "save": "rushlight.serialization:save",
     "load": "rushlight.serialization:load",

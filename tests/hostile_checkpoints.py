@@ -131,6 +131,44 @@ def objects(n) -> bytes:
     return b"]" * n + b"a" * (n - 1)
 
 
+def copies(function, thing, times=200_000) -> io.BytesIO:
+    """The function called on the same thing again and again, with all results kept."""
+    prepared = name_of(function) + b"q\x010" + thing + b"q\x000]("
+    return proto(prepared + b"h\x01h\x00\x85R" * times + b"e")
+
+
+LONG_LIST = b"](" + b"N" * 100_000 + b"e"
+LONG_DICT = b"}(" + b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(60_000)) + b"u"
+LONG_TEXT = text("x" * 1_000_000)
+
+
+def tensors_without_end() -> io.BytesIO:
+    """One description of a tensor, built a hundred thousand times."""
+    hooks = call("collections.OrderedDict")
+    arguments = b"(" + storage() + number(0) + numbers(2) + numbers(1) + b"\x89" + hooks + b"t"
+    body = name_of("torch._utils._rebuild_tensor_v2") + b"q\x010" + arguments + b"q\x000]("
+    return zipped(b"\x80\x02" + body + b"h\x01h\x00R" * 100_000 + b"e.", {"data/0": bytes(8)})
+
+
+def directory_of_lies(entries=20_000) -> io.BytesIO:
+    """Twenty thousand more entries that all lie over the same bytes."""
+    content = GOOD.getvalue()
+    end = content.rfind(b"PK\5\6")
+    (size,) = struct.unpack("<L", content[end + 12 : end + 16])
+    at = content.rfind(b"archive/data/0") - 46
+    more = b"".join(content[at : at + 46] + b"archive/data/%d" % (i % 10) for i in range(entries))
+    count = struct.pack("<HHL", entries + 3, entries + 3, size + len(more))
+    return io.BytesIO(content[:end] + more + content[end : end + 8] + count + content[end + 16 :])
+
+
+def end_field(file, offset, packed) -> io.BytesIO:
+    """The zip with a field of the record at its very end overwritten."""
+    content = bytearray(file.getvalue())
+    at = content.rfind(b"PK\5\6") + offset
+    content[at : at + len(packed)] = packed
+    return io.BytesIO(bytes(content))
+
+
 GOOD = tensor_file()
 HOSTILE = {
     # code
@@ -201,6 +239,37 @@ HOSTILE = {
     "the older format without its keys": lambda: older_tensor(keys=()),
     "the older format with other keys": lambda: older_tensor(keys=("1",)),
     "the older format with a key twice": lambda: older_tensor(keys=("0", "0")),
+    # memory: one thing copied again and again
+    "lists copied": lambda: copies("builtins.list", LONG_LIST),
+    "tuples copied": lambda: copies("builtins.tuple", LONG_LIST),
+    "sizes copied": lambda: copies("torch.Size", b"((" + b"K\1" * 100_000 + b"tt" + b"0(" + b"K\1" * 100_000 + b"t"),
+    "deques copied": lambda: copies("collections.deque", LONG_LIST, 1000),
+    "sets copied": lambda: copies("builtins.set", b"](" + b"".join(number(i) for i in range(9999)) + b"e"),
+    "dicts copied": lambda: copies("builtins.dict", LONG_DICT),
+    "ordered dicts copied": lambda: copies("collections.OrderedDict", LONG_DICT),
+    "counters copied": lambda: copies("collections.Counter", LONG_DICT),
+    "states copied": lambda: proto(
+        name_of("argparse.Namespace") + b"q\x010}(" + b"".join(text(f"a{i}") + b"N" for i in range(50_000))
+        + b"uq\x000]("
+        + b"h\x01)\x81h\x00b" * 100_000 + b"e"),
+    "bytes made of one text": lambda: proto(
+        name_of("_codecs.encode") + b"q\x010" + LONG_TEXT + text("latin1") + b"\x86q\x000](" + b"h\x01h\x00R" * 200_000
+        + b"e"),
+    "bytearrays made of one text": lambda: proto(
+        name_of("builtins.bytearray") + b"q\x010" + LONG_TEXT + text("latin1") + b"\x86q\x000]("
+        + b"h\x01h\x00R" * 200_000
+        + b"e"),
+    "arrays made of one text": lambda: proto(
+        name_of("numpy.core.multiarray._reconstruct") + b"q\x010" + name_of("numpy.ndarray") + numbers(0) + text("b")
+        + b"\x87q\x020(" + number(1) + numbers(1_000_000) + dtype_of("u1") + b"\x89" + LONG_TEXT + b"tq\x000]("
+        + b"h\x01h\x02Rh\x00b" * 50_000 + b"e"),
+    "tensors without end": tensors_without_end,
+    "generators without end": lambda: proto(name_of("torch._C.Generator") + b"q\x000](" + b"h\x00)R" * 500_000 + b"e"),
+    "a number longer than the file": lambda: proto(b"\x8b\xff\xff\xff\x7f\x01"),
+    "a short number longer than the file": lambda: proto(b"\x8a\xff\x01"),
+    "a negative number of bytes in a number": lambda: proto(b"\x8b\xff\xff\xff\xff\x01"),
+    "text beyond memory": lambda: zipped(b"\x80\x04\x8d" + b"\xff" * 7 + b"\x7fabc."),
+    "one of the oldest numbers, a million digits": lambda: proto(b"L" + b"9" * 60_000 + b"L\n"),
     # depth
     "lists a hundred thousand deep": lambda: proto(objects(100_000)),
     "tuples a hundred thousand deep": lambda: proto(b")" + b"\x85" * 100_000),
@@ -279,7 +348,23 @@ HOSTILE = {
     "a version without end": lambda: zipped(version=b"3" * 100_000),
     "no such byte order": lambda: zipped(entries={"byteorder": b"middle"}),
     "TorchScript": lambda: zipped(entries={"constants.pkl": b"N."}),
+    "entries over each other": directory_of_lies,
+    "a directory that starts beyond the end": lambda: end_field(GOOD, 16, struct.pack("<L", 1 << 30)),
+    "a directory larger than the file": lambda: end_field(GOOD, 12, struct.pack("<L", 1 << 30)),
+    "a longer directory record that is not there": lambda: end_field(
+        GOOD, 12, struct.pack("<LL", 0xFFFFFFFF, 0xFFFFFFFF)),
+    "a header with a longer name": lambda: patched(GOOD, b"\x0e\0\0\0archive/data/0", b"\xff\xff\0\0archive/data/0"),
+    "a header with a longer extra": lambda: patched(GOOD, b"\x0e\0\0\0archive/data/0", b"\x0e\0\xff\xffarchive/data/0"),
+    "an unknown compression": lambda: directory_field(GOOD, "archive/data/0", 10, struct.pack("<H", 99)),
+    "another method in the header than in the directory": lambda: patched(
+        GOOD, b"PK\3\4\x14\0\0\0\0\0", b"PK\3\4\x14\0\0\0\x08\0"),
+    "a link in the place of a storage": lambda: directory_field(
+        tensor_file(b"/etc/passwd"[:7]), "archive/data/0", 38, struct.pack("<L", 0o120777 << 16)),
+    "a name with an empty part": lambda: zipped(entries={"data//0": b"x"}),
+    "a name that is only dots": lambda: zipped(root=".."),
     # something else
+    "a tar file, as PyTorch 0.1 wrote": lambda: io.BytesIO(b"sys_info".ljust(257, b"\0") + b"ustar\x0000"
+        + bytes(1000)),
     "a text file": lambda: io.BytesIO(b"hello, world\n"),
     "zeros": lambda: io.BytesIO(bytes(100)),
     "an image": lambda: io.BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(50)),

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 import warnings
 from collections import OrderedDict, UserList, namedtuple
@@ -675,3 +677,44 @@ def test_import_paths() -> None:
     from rushlight.utils.data.distributed import DistributedSampler as sampler_by_module
 
     assert by_module is DataLoader and dataset_by_module is TensorDataset and sampler_by_module is DistributedSampler
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="asks Linux for the memory of a process")
+def test_the_dataset_is_not_copied_for_the_workers() -> None:
+    size = 64 << 20
+
+    class Large(Numbers):
+        def __init__(self) -> None:
+            super().__init__(8)
+            self.array = np.ones(size, np.uint8)
+            self.tensor = torch.from_numpy(np.ones(size, np.uint8))
+
+        def __getitem__(self, index: int) -> Any:
+            assert self.array[:: 1 << 12].sum() + self.tensor[:: 1 << 12].sum().item() == size >> 11
+            with open("/proc/self/smaps_rollup") as lines:
+                return sum(int(line.split()[1]) for line in lines if line.startswith(("Private", "Swap:"))) << 10
+
+    own = [batch.item() for batch in DataLoader(Large(), num_workers=2)]
+    assert max(own) < size
+
+
+def test_a_program_without_a_main_guard_starts_workers(tmp_path: Any) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import rushlight as torch\n"
+        "from rushlight.utils.data import DataLoader, Dataset\n"
+        "class Squares(Dataset):\n"
+        "    def __len__(self): return 8\n"
+        "    def __getitem__(self, i): return i * i\n"
+        "print('once')\n"
+        "for _ in range(2):\n"
+        "    print([b.tolist() for b in DataLoader(Squares(), batch_size=3, num_workers=4)])\n"
+    )
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, timeout=120)
+    expected = "[[0, 1, 4], [9, 16, 25], [36, 49]]\n"
+    assert done.stdout == "once\n" + 2 * expected, done.stderr
+
+
+def test_a_timeout_needs_workers() -> None:
+    with pytest.raises(AssertionError, match="_SingleProcessDataLoaderIter requires timeout == 0"):
+        iter(DataLoader(rows(), timeout=1))

@@ -572,17 +572,6 @@ def test_random_pickles_raise_only_the_expected_errors():
 # Neighbours
 
 
-def test_safetensors(tmp_path):
-    """safetensors knows NumPy arrays: `.numpy()` and `torch.from_numpy` are all it takes."""
-    numpy_files = pytest.importorskip("safetensors.numpy")
-    path = tmp_path / "model.safetensors"
-    model = torch.nn.Linear(2, 3)
-    numpy_files.save_file({name: t.numpy() for name, t in model.state_dict().items()}, path)
-    other = torch.nn.Linear(2, 3)
-    other.load_state_dict({name: torch.from_numpy(a) for name, a in numpy_files.load_file(path).items()})
-    assert same(other.weight, model.weight) and same(other.bias, model.bias)
-
-
 def test_python_pickles_of_tensors_stay_ordinary():
     t = torch.ones(2, requires_grad=True)
     found = pickle.loads(pickle.dumps(t))

@@ -64,6 +64,12 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def __bool__(self) -> bool:
         raise NotLowered("a kernel that branches on its numbers")
 
+    def __array__(self, *arguments: Any, **keywords: Any) -> Any:
+        raise NotLowered("a kernel that wants the numbers themselves")
+
+    def __iter__(self) -> Any:
+        raise NotLowered("a kernel that goes through its rows")
+
     def __hash__(self) -> int:
         return id(self)
 

@@ -165,6 +165,8 @@ class Plan:
         self._numbers: dict[Symbol, bool] = {}
         # an output that is only a look at something, or another output, or a number, is copied by a nest of its own
         self.roots: dict[int, Symbol] = {}
+        for x in ancestors(run.made[slot] for slot in outputs):
+            is_uniform(x, self._numbers)  # operands first, so that no chain of numbers is followed by recursion
         taken: set[Symbol] = set()
         for slot in outputs:
             x = run.made[slot]

@@ -18,6 +18,7 @@ from .capture import NotLowered
 from .entry import DECLARATIONS, Entry
 from .fuse import VIEWS, Plan, Run
 
+LONGEST = 1024  # calls in one run: LLVM's own recursion and compile time stay bounded
 FEWEST = 2  # a run of fewer calls than this is not worth a call of its own
 
 
@@ -101,6 +102,9 @@ class NativeProgram:
         for at, call in enumerate(calls):
             if not members:
                 start = at
+            elif len(members) == LONGEST:
+                self._close(run, members, start, at, uses)
+                run, members, start = Run(), [], at
             try:
                 run.add(call)
                 members.append(call)

@@ -52,4 +52,10 @@ __all__ = [
     "random_split",
 ]
 
-__getattr__ = missing(__name__)
+# PyTorch's modules whose names are found in ours.
+_INNER = {
+    "dataloader": "rushlight.data.loader",
+    "distributed": "rushlight.data.sampler",
+    "_utils": "rushlight.data._utils",
+}
+__getattr__ = missing(__name__, _INNER)

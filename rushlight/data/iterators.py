@@ -170,7 +170,9 @@ class SingleProcessIterator(BaseIterator):
     def __init__(self, loader: DataLoader[Any]) -> None:
         super().__init__(loader)
         if self._timeout != 0:
-            raise AssertionError("a DataLoader without workers requires timeout == 0")
+            raise AssertionError(
+                "_SingleProcessDataLoaderIter requires timeout == 0: without workers there is nobody to wait for"
+            )
         self._fetch = fetcher(
             self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
         )

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from rushlight.core.missing import missing
 from rushlight.data.collate import default_collate, default_convert
 from rushlight.data.dataset import Dataset, IterableDataset
 from rushlight.data.iterators import BaseIterator, DatasetKind, SingleProcessIterator
@@ -277,3 +278,15 @@ def _checked_context(context: Any, num_workers: int) -> Any:
             f"method, but got multiprocessing_context={context}"
         )
     return context
+
+
+# What programs import from PyTorch's `torch.utils.data.dataloader`.
+_INNER = {
+    "_DatasetKind": "rushlight.data.iterators:DatasetKind",
+    "_BaseDataLoaderIter": "rushlight.data.iterators:BaseIterator",
+    "_SingleProcessDataLoaderIter": "rushlight.data.iterators:SingleProcessIterator",
+    "_MultiProcessingDataLoaderIter": "rushlight.data.processes:MultiProcessingIterator",
+    "_utils": "rushlight.data._utils",
+    "get_worker_info": "rushlight.data.worker_info:get_worker_info",
+}
+__getattr__ = missing(__name__, _INNER, "torch.utils.data.dataloader")

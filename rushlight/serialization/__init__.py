@@ -2,24 +2,30 @@
 
 `saving.py` pickles with `pickler.py` and writes the zip of `archive.py`. `loading.py` reads that zip, or the older
 format, with `unpickler.py`: a machine that builds what `builders.py` lists and runs nothing that a file names, unless
-the program has allowed it (`allowlist.py`). `storages.py` puts the tensors on their memory.
+the program has allowed it (`allowlist.py`). `storages.py` puts the tensors on their memory. `options.py` has the
+settings that hold for the whole program.
 """
 
 from rushlight.core.missing import missing
 
 from .allowlist import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
-from .loading import (
+from .loading import get_unsafe_globals_in_checkpoint, load
+from .options import (
     LoadEndianness,
+    get_crc32_options,
     get_default_load_endianness,
-    get_unsafe_globals_in_checkpoint,
-    load,
+    get_default_mmap_options,
+    set_crc32_options,
     set_default_load_endianness,
+    set_default_mmap_options,
+    skip_data,
 )
 from .saving import DEFAULT_PROTOCOL, MAGIC_NUMBER, PROTOCOL_VERSION, save
 
 __all__ = [
-    "LoadEndianness", "add_safe_globals", "clear_safe_globals", "get_default_load_endianness", "get_safe_globals",
-    "get_unsafe_globals_in_checkpoint", "load", "safe_globals", "save", "set_default_load_endianness",
+    "LoadEndianness", "add_safe_globals", "clear_safe_globals", "get_crc32_options", "get_default_load_endianness",
+    "get_default_mmap_options", "get_safe_globals", "get_unsafe_globals_in_checkpoint", "load", "safe_globals", "save",
+    "set_crc32_options", "set_default_load_endianness", "set_default_mmap_options", "skip_data",
 ]  # fmt: skip
 
 __getattr__ = missing(__name__)

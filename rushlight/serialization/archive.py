@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from .options import settings
+
 ALIGNMENT = 64
 NEWEST_VERSION = 10  # of the format, that PyTorch knows
 LARGEST_SMALL_ENTRY = 1 << 16  # version, byteorder and the like
@@ -79,7 +81,7 @@ class Archive:
 
     def _entry(self, info: zipfile.ZipInfo, limit: int) -> Entry:
         """Where the bytes of an entry are; its own header and the directory must agree."""
-        self.file.seek(info.header_offset)
+        self.file.seek(max(info.header_offset, 0))
         header = self.file.read(_LOCAL.size)
         if info.header_offset < 0 or len(header) != _LOCAL.size or header[:4] != b"PK\3\4":
             raise _damaged(info.filename, "its header is not where the directory says")
@@ -151,6 +153,8 @@ class Archive:
                 np.frombuffer(self.mapped, np.uint8, entry.size, entry.offset) if entry.size else np.empty(0, np.uint8)
             )
         found = np.empty(entry.size, np.uint8)
+        if settings.skip_data and not copied:
+            return found
         self.file.seek(entry.offset)
         read_into(self.file, found)
         if entry.crc and zlib.crc32(found.data) != entry.crc:  # PyTorch can be told to write zeros for the checksums
@@ -192,19 +196,24 @@ def _damaged(name: str, what: str) -> RuntimeError:
 
 
 class ArchiveWriter:
-    """Writes a zip as PyTorch does, to a file that need not be seekable: `add` each entry, then `finish`."""
+    """Writes a zip as PyTorch does, to a file that need not be seekable: `add` each entry, then `finish`.
 
-    def __init__(self, file: Any, name: str) -> None:
+    With `sparse`, which needs a file that can seek, the bytes of storages are passed over.
+    """
+
+    def __init__(self, file: Any, name: str, sparse: bool = False) -> None:
         self.file = file
+        self.sparse = sparse
         self.name = name
         self.position = 0
         self.directory: list[bytes] = []
         self.checksum = 0
 
     def add(self, name: str, data: Any) -> None:
-        """Writes an entry: bytes, or an array of bytes."""
+        """Writes an entry: bytes, or the memory of a storage."""
         path = f"{self.name}/{name}".encode()
-        size, crc = len(data), zlib.crc32(data)
+        hollow = self.sparse and not isinstance(data, bytes)
+        size, crc = len(data), 0 if hollow or not settings.checksums else zlib.crc32(data)
         self.checksum = zlib.crc32(path + struct.pack("<L", crc), self.checksum)
         long = size >= ZIP64_FROM
         start = self.position + _LOCAL.size + len(path)
@@ -215,7 +224,11 @@ class ArchiveWriter:
         common = (45 if long else 0, 0x800, 0, 0, 0, crc, shown, shown, len(path))
         self.directory.append(self._listed(path, size, common))
         self._write(_LOCAL.pack(b"PK\3\4", *common, len(extra) + len(padding)) + path + extra + padding)
-        self._write(data)
+        if hollow:
+            self.file.seek(size, os.SEEK_CUR)
+            self.position += size
+        else:
+            self._write(data)
 
     def _listed(self, path: bytes, size: int, common: tuple[int, ...]) -> bytes:
         far = self.position >= ZIP64_FROM
@@ -240,13 +253,23 @@ class ArchiveWriter:
         self._write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, short, short, *sizes, 0))
 
     def _write(self, data: Any) -> None:
-        self.file.write(data)
+        write_whole(self.file, data)
         self.position += len(data)
+
+
+def write_whole(file: Any, data: Any) -> None:
+    """Writes all of the bytes: a file without a buffer may take only a part of them at a time (2 GB on Linux)."""
+    left = memoryview(data)
+    while left:
+        taken = file.write(left)
+        if not isinstance(taken, int) or taken >= len(left):
+            return
+        left = left[taken:]
 
 
 def write_archive(file: Any, name: str, pickled: bytes, storages: list[np.ndarray], byteorder: bool = True) -> None:
     """Writes a whole checkpoint: the pickle and, under the keys 0, 1, 2..., the bytes of the storages."""
-    writer = ArchiveWriter(file, name)
+    writer = ArchiveWriter(file, name, sparse=settings.skip_data)
     writer.add("data.pkl", pickled)
     writer.add(".format_version", b"1")
     writer.add(".storage_alignment", b"%d" % ALIGNMENT)

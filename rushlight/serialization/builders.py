@@ -46,6 +46,13 @@ STATES: dict[type, Callable[[Any, Any, Any], None]] = {}
 MAX_KEY_DEPTH = 8  # of tuples inside dictionary keys: hashing is recursive, and exponential where they share parts
 MAX_KEY_ITEMS = 1000
 
+#: Copies, in units of the unpickler's budget.
+ITEMS_OF_ONE = 4
+BYTES_OF_ONE = 16
+COST_OF_KEY = 3  # an entry of a dictionary or a set takes some ten times the space of a list's
+TENSOR_COST = 24
+GENERATOR_COST = 48
+
 #: Containers whose destruction recurses in C without a guard: only so many of them may hang on each other.
 MAX_FRAGILE = 2000
 
@@ -84,6 +91,7 @@ def check_key(key: Any) -> None:
 
 
 _SIMPLE_KEYS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+_HASHES = (tuple.__hash__, frozenset.__hash__)  # a class of the program may have one of its own: code
 _OTHER_KEYS = (dtypes.dtype, device, np.generic, np.dtype, datetime.date, datetime.time, datetime.timedelta)
 
 
@@ -91,7 +99,7 @@ def _check_key(key: Any, depth: int, left: list[int]) -> None:
     left[0] -= 1
     if type(key) in _SIMPLE_KEYS or isinstance(key, (*_OTHER_KEYS, type, pathlib.PurePath)) or type(key) is Tensor:
         return
-    if not isinstance(key, (tuple, frozenset)) or depth == 0 or left[0] < 0:
+    if type(key).__hash__ not in _HASHES or depth == 0 or left[0] < 0:
         what = "a large nested tuple" if isinstance(key, tuple) else f"an object of type {type(key).__name__}"
         raise refused(f"{what} as the key of a dictionary or the member of a set is refused")
     if isinstance(key, tuple):  # a frozenset's members were checked when it was made, and its hash is kept
@@ -108,10 +116,24 @@ def _require(args: tuple[Any, ...], *kinds: Any, least: int | None = None) -> tu
     return args
 
 
-def _attributes(state: Any, taken: type) -> dict[str, Any]:
+def _pay_items(vm: Any, items: Any) -> None:
+    """Copying the items must fit into the budget: the file may name one long list many times."""
+    vm.count(len(items) // ITEMS_OF_ONE)
+
+
+def _pay_keys(vm: Any, items: Any) -> None:
+    vm.count(len(items) * COST_OF_KEY)
+
+
+def _pay_bytes(vm: Any, n: int) -> None:
+    vm.count(n // BYTES_OF_ONE)
+
+
+def _attributes(vm: Any, state: Any, taken: type) -> dict[str, Any]:
     """A state that may become attributes: texts for names, none that hides what the class has."""
     if not isinstance(state, dict):
         raise refused(f"the state of a {taken.__name__} must be a dict, not {type(state).__name__}")
+    _pay_keys(vm, state)
     for name in state:
         if type(name) is not str or name.startswith("__") or hasattr(taken, name):
             raise refused(f"a {taken.__name__} cannot be given the attribute {str(name)[:80]!r}")
@@ -127,6 +149,7 @@ def _container(target: type, *names: str) -> None:
 
     def build(vm: Any, args: tuple[Any, ...]) -> Any:
         _require(args, (list, tuple, set, frozenset), least=0)
+        (_pay_keys if issubclass(target, (set, frozenset)) else _pay_items)(vm, args[0] if args else ())
         for item in args[0] if args and issubclass(target, (set, frozenset)) else ():
             check_key(item)
         return target(*args)
@@ -153,7 +176,9 @@ def _complex(vm: Any, args: tuple[Any, ...]) -> complex:
 
 @called(dict)
 def _dict(vm: Any, args: tuple[Any, ...]) -> dict[Any, Any]:
-    return dict(*_require(args, dict, least=0))
+    for items in _require(args, dict, least=0):
+        _pay_keys(vm, items)
+    return dict(*args)
 
 
 @called(slice)
@@ -173,6 +198,7 @@ def _bytes(vm: Any, args: tuple[Any, ...]) -> bytes:
 
 @called(bytearray)
 def _bytearray(vm: Any, args: tuple[Any, ...]) -> bytearray:
+    _pay_bytes(vm, len(args[0]) if args and isinstance(args[0], (str, bytes)) else 0)
     if len(args) == 2 and args[1] in ("latin-1", "latin1"):
         return bytearray(_require(args, str, str)[0], "latin-1")
     return bytearray(*_require(args, bytes, least=0))
@@ -184,12 +210,14 @@ def _encode(vm: Any, args: tuple[Any, ...]) -> bytes:
     text, encoding = _require(args, str, str)
     if encoding not in ("latin1", "latin-1"):
         raise refused(f"_codecs.encode to {encoding[:40]!r} is refused: bytes are written as latin1")
+    _pay_bytes(vm, len(text))
     return text.encode("latin-1")
 
 
 @called(OrderedDict, "collections OrderedDict")
 def _ordered_dict(vm: Any, args: tuple[Any, ...]) -> OrderedDict[Any, Any]:
     (items,) = _require(args, (list, dict), least=0) or ((),)
+    _pay_keys(vm, items)
     pairs = items.items() if isinstance(items, dict) else items
     made: OrderedDict[Any, Any] = OrderedDict()
     for pair in pairs:
@@ -201,7 +229,7 @@ def _ordered_dict(vm: Any, args: tuple[Any, ...]) -> OrderedDict[Any, Any]:
 
 
 def _ordered_dict_state(vm: Any, made: OrderedDict[Any, Any], state: Any) -> None:
-    made.__dict__.update(_attributes(state, OrderedDict))
+    made.__dict__.update(_attributes(vm, state, OrderedDict))
 
 
 STATES[OrderedDict] = _ordered_dict_state
@@ -210,6 +238,7 @@ STATES[OrderedDict] = _ordered_dict_state
 @called(Counter, "collections Counter")
 def _counter(vm: Any, args: tuple[Any, ...]) -> Counter[Any]:
     (items,) = _require(args, dict)
+    _pay_keys(vm, items)
     made: Counter[Any] = Counter()
     dict.update(made, items)
     return made
@@ -220,13 +249,17 @@ def _default_dict(vm: Any, args: tuple[Any, ...]) -> defaultdict[Any, Any]:
     factory, items = (*args, {}, {})[:2] if args else (None, {})
     if factory is not None and factory not in (int, float, bool, str, list, dict, set, tuple, OrderedDict, Counter):
         raise refused("a defaultdict may only make numbers, texts and empty containers")
+    if len(args) > 2 or not isinstance(items, dict):
+        raise refused("a defaultdict is made from what makes new members, and a dict")
+    _pay_keys(vm, items)
     _fragile(vm)
-    return defaultdict(factory, items if isinstance(items, dict) else {})
+    return defaultdict(factory, items)
 
 
 @called(deque, "collections deque")
 def _deque(vm: Any, args: tuple[Any, ...]) -> deque[Any]:
     _require(args, (list, tuple), (int, type(None)), least=0)
+    _pay_items(vm, args[0] if args else ())
     _fragile(vm)
     return deque(*args)
 
@@ -243,7 +276,7 @@ def _namespace(kind: Any, name: str) -> None:
         return kind()
 
     def set_state(vm: Any, made: Any, state: Any) -> None:
-        made.__dict__.update(_attributes(state, kind))
+        made.__dict__.update(_attributes(vm, state, kind))
 
     called(kind, name)(build)
     NEWS[kind] = build
@@ -322,6 +355,7 @@ def _array_state(vm: Any, made: np.ndarray, state: Any) -> None:
     if type(state) is not tuple or len(state) != 5:
         raise refused("the state of a NumPy array has five parts")
     _, shape, kind, fortran, raw = state
+    _pay_bytes(vm, 3 * len(raw) if isinstance(raw, (str, bytes)) else 0)
     raw = raw.encode("latin-1") if isinstance(raw, str) else raw
     _check_array(shape, kind, raw)
     made.__setstate__((1, shape, kind, bool(fortran), bytes(raw)))  # type: ignore[arg-type]
@@ -345,6 +379,7 @@ def _check_array(shape: Any, kind: Any, raw: Any) -> None:
 @called(None, *_numpy("scalar"))
 def _scalar(vm: Any, args: tuple[Any, ...]) -> Any:
     kind, raw = _require(args, np.dtype, (bytes, str))
+    _pay_bytes(vm, 3 * len(raw))
     raw = raw.encode("latin-1") if isinstance(raw, str) else raw
     _check_array((), kind, raw)
     return np.frombuffer(raw, kind)[0] if kind.itemsize else np.zeros((), kind)[()]
@@ -354,6 +389,7 @@ def _scalar(vm: Any, args: tuple[Any, ...]) -> Any:
 def _from_buffer(vm: Any, args: tuple[Any, ...]) -> np.ndarray:
     """How protocol 5 writes an array."""
     raw, kind, shape, order = _require(args, (bytes, bytearray), np.dtype, tuple, str)
+    _pay_bytes(vm, len(raw))
     _check_array(shape, kind, raw)
     return np.frombuffer(bytearray(raw), kind).reshape(shape, order="F" if order == "F" else "C")
 
@@ -376,7 +412,14 @@ _name(Tensor, "torch Tensor", "torch._tensor Tensor")
 _name(Parameter, "torch.nn.parameter Parameter")
 _name(Buffer, "torch.nn.parameter Buffer")
 
-called(Size, "torch Size")(lambda vm, args: Size(*_require(args, (tuple, list), least=0)))
+
+@called(Size, "torch Size")
+def _size(vm: Any, args: tuple[Any, ...]) -> Size:
+    _require(args, (tuple, list), least=0)
+    _pay_items(vm, args[0] if args else ())
+    return Size(*args)
+
+
 called(device, "torch device")(lambda vm, args: device(*_require(args, str, (int, type(None)), least=1)))
 
 
@@ -390,6 +433,7 @@ def _layout(vm: Any, args: tuple[Any, ...]) -> Any:
 
 def _tensor_v2(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None,
                metadata: Any = None) -> Tensor:  # fmt: skip
+    """A tensor on a typed storage; `hooks`, which PyTorch writes empty, are not put on it."""
     t = rebuilt(storage, offset, size, stride)
     if metadata:
         t = with_metadata(t, storage, metadata)
@@ -398,17 +442,20 @@ def _tensor_v2(storage: Any, offset: Any, size: Any, stride: Any, requires_grad:
 
 @called(None, "torch._utils _rebuild_tensor")
 def _rebuild_tensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    vm.count(TENSOR_COST)
     return rebuilt(*_require(args, LoadedStorage, object, object, object))
 
 
 @called(None, "torch._utils _rebuild_tensor_v2")
 def _rebuild_tensor_v2(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    vm.count(TENSOR_COST)
     return _tensor_v2(*_require(args, LoadedStorage, *[object] * 6, least=4))
 
 
 @called(None, "torch._utils _rebuild_tensor_v3")
 def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
     """Like version 2, on a storage that does not know its type."""
+    vm.count(TENSOR_COST)
     storage, offset, size, stride, requires_grad, _, kind, *metadata = _require(
         args, LoadedStorage, *[object] * 5, dtypes.dtype, object, least=7
     )
@@ -420,24 +467,26 @@ def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
 
 @called(None, "torch._utils _rebuild_parameter")
 def _rebuild_parameter(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    vm.count(TENSOR_COST)
     data, requires_grad, _ = _require(args, Tensor, bool, object)
     return Parameter(data, requires_grad)
 
 
 @called(None, "torch._utils _rebuild_parameter_with_state")
 def _rebuild_parameter_with_state(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    vm.count(TENSOR_COST)
     data, requires_grad, _, state = _require(args, Tensor, bool, object, object)
-    return _with_attributes(Parameter(data, requires_grad), state)
+    return _with_attributes(vm, Parameter(data, requires_grad), state)
 
 
-def _with_attributes(t: Tensor, state: Any) -> Tensor:
+def _with_attributes(vm: Any, t: Tensor, state: Any) -> Tensor:
     """The tensor with the attributes that the program had set on it."""
     if type(state) is tuple and len(state) == 2 and not state[1]:
         state = state[0]  # (__dict__, nothing in slots)
     internal = {name: v for name, v in (state or {}).items() if name in Tensor.__annotations__} if state else {}
     if internal:
         raise refused(f"a tensor cannot be given the attribute {next(iter(internal))!r}")
-    for name, value in _attributes(state or {}, Tensor).items():
+    for name, value in _attributes(vm, state or {}, Tensor).items():
         t.__dict__[name] = value
     return t
 
@@ -455,7 +504,7 @@ def _rebuild_from_type_v2(vm: Any, args: tuple[Any, ...]) -> Tensor:
         return Buffer(t, persistent=bool(state.get("persistent", True)))
     if kind is not type(t) and kind is not Tensor and issubclass(kind, Tensor):
         t.__class__ = kind
-    return _with_attributes(t, state)
+    return _with_attributes(vm, t, state)
 
 
 def _uninitialized(kind: type) -> None:
@@ -468,6 +517,7 @@ _uninitialized(UninitializedBuffer)
 
 @called(Generator, "torch._C Generator", "torch Generator")
 def _generator(vm: Any, args: tuple[Any, ...]) -> Generator:
+    vm.count(GENERATOR_COST)
     return Generator(*_require(args, (device, str), least=0))
 
 

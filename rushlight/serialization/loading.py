@@ -15,7 +15,6 @@ import pickletools
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from enum import Enum
 from pickle import UnpicklingError
 from typing import IO, Any
 
@@ -25,6 +24,7 @@ from rushlight.core.device import device
 
 from . import allowlist
 from .archive import Archive, read_into
+from .options import LoadEndianness, settings
 from .saving import MAGIC_NUMBER, PROTOCOL_VERSION
 from .storages import LoadedStorage, StorageType
 from .unpickler import Source, Unpickler
@@ -35,31 +35,6 @@ NO_CUDA = (
     "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a "
     "CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
 )
-
-
-class LoadEndianness(Enum):
-    """How files that do not say their byte order are read."""
-
-    NATIVE = 1
-    LITTLE = 2
-    BIG = 3
-
-
-class _Defaults:
-    endianness: LoadEndianness | None = None
-    mmap = False
-
-
-def set_default_load_endianness(endianness: LoadEndianness | None) -> None:
-    """Sets the byte order of files that do not say theirs; None stands for little."""
-    if endianness is not None and not isinstance(endianness, LoadEndianness):
-        raise TypeError("Invalid argument type in function set_default_load_endianness")
-    _Defaults.endianness = endianness
-
-
-def get_default_load_endianness() -> LoadEndianness | None:
-    """The byte order of files that do not say theirs, if one was set."""
-    return _Defaults.endianness
 
 
 def load(
@@ -103,7 +78,7 @@ def load(
         raise NotImplementedError("torch.load(pickle_module=...): Rushlight has one reader, which never runs code")
     encoding = pickle_load_args.get("encoding", "utf-8")
     mapping = Mapping(map_location)
-    mapped = _Defaults.mmap if mmap is None else mmap
+    mapped = settings.mmap if mmap is None else mmap
     try:
         if isinstance(f, (str, os.PathLike)):
             with open(f, "rb") as file:
@@ -150,8 +125,18 @@ def _load(file: Any, mapping: Mapping, encoding: str, mapped: bool) -> Any:
             "mmap can only be used with files saved with `torch.save(_use_new_zipfile_serialization=True), please "
             "torch.save your checkpoint with this option in order to use mmap."
         )
+    _refuse_tar(file, start)
     file.seek(start)
     return LegacyReader(file, mapping, encoding).load()
+
+
+def _refuse_tar(file: Any, start: int) -> None:
+    file.seek(start + 257)
+    if file.read(5) == b"ustar":
+        raise RuntimeError(
+            "The file is a tar archive, as the first versions of PyTorch wrote them. Load it with PyTorch and save it "
+            "again to read it here."
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -274,7 +259,7 @@ def _order_of(archive: Archive) -> str:
     order = archive.byteorder()
     if order is not None:
         return order
-    chosen = _Defaults.endianness
+    chosen = settings.endianness
     return sys.byteorder if chosen is LoadEndianness.NATIVE else "big" if chosen is LoadEndianness.BIG else "little"
 
 

@@ -115,12 +115,12 @@ class Pickler(_PythonPickler):
         self.storages: list[Memory] = []
         self.legacy = legacy  # PyTorch's older format describes storages by one field more
         self._by_cell: dict[int, Memory] = {}
+        self._of_tensor: dict[int, Memory] = {}  # of tensors that nobody shares
         self.whole_module: str | None = None  # the first module that is written as such
 
     def persistent_id(self, obj: Any) -> Any:
         if isinstance(obj, UntypedStorage):
-            typed = isinstance(obj, TypedStorage) and obj._cell.value.spec.dtype in STORAGES
-            obj = StorageReference(self._shared(obj._cell, obj._cell.value.spec.dtype), typed)
+            obj = self._referred(obj)
         if not isinstance(obj, StorageReference):
             return None
         description = obj.memory.description(obj.typed)
@@ -177,6 +177,14 @@ class Pickler(_PythonPickler):
         strides = tuple(s // array.itemsize for s in array.strides)
         return self._new(array.reshape(-1), spec.dtype, t), (spec.shape, strides, 0, spec.dtype)
 
+    def _referred(self, storage: UntypedStorage) -> StorageReference:
+        """A storage that stands in the object itself."""
+        root = getattr(storage, "root", None)
+        memory = self._of_tensor.get(id(root)) if root is not None and root._storage is None else None
+        if memory is None:
+            memory = self._shared(storage._cell, storage._cell.value.spec.dtype)
+        return StorageReference(memory, isinstance(storage, TypedStorage) and memory.kind in STORAGES)
+
     def _shared(self, cell: Any, kind: dtype) -> Memory:
         found = self._by_cell.get(id(cell))
         if found is None:
@@ -189,6 +197,8 @@ class Pickler(_PythonPickler):
     def _new(self, flat: np.ndarray, kind: dtype, keep: Any) -> Memory:
         made = Memory(str(len(self.storages)), flat, kind, keep)
         self.storages.append(made)
+        if isinstance(keep, Tensor):
+            self._of_tensor[id(keep)] = made
         return made
 
     # -- names

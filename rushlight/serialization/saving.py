@@ -19,7 +19,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from .archive import write_archive
+from .archive import write_archive, write_whole
+from .options import settings
 from .pickler import Pickler
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
@@ -64,13 +65,15 @@ def save(
         raise NotImplementedError("torch.save(pickle_module=...): only Python's own pickle module is supported")
     if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
         raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
+    if not _use_new_zipfile_serialization and settings.skip_data:
+        raise RuntimeError("Cannot use skip_data=True with _use_new_zipfile_serialization=False")
     if _use_new_zipfile_serialization:
         pickled, arrays = _pickled(obj, pickle_protocol)
         byteorder = not _disable_byteorder_record
         _write(f, lambda file, name: write_archive(file, name, pickled, arrays, byteorder))
     else:
         parts = _legacy_parts(obj, pickle_protocol)
-        _write(f, lambda file, name: file.writelines(parts))
+        _write(f, lambda file, name: _write_parts(file, parts))
 
 
 def _pickled(obj: object, protocol: int) -> tuple[bytes, list[np.ndarray]]:
@@ -103,6 +106,11 @@ def _legacy_parts(obj: object, protocol: int) -> list[Any]:
     for memory in pickler.storages:
         parts += [struct.pack("<q", memory.flat.size // memory.kind.itemsize), memory.flat.data]
     return parts
+
+
+def _write_parts(file: Any, parts: list[Any]) -> None:
+    for part in parts:
+        write_whole(file, part)
 
 
 def _write(f: Any, write: Callable[[IO[bytes], str], None]) -> None:

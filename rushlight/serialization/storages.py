@@ -94,6 +94,11 @@ class _LoadedBytes(UntypedStorage):
     whole: LoadedStorage
 
     @property
+    def root(self) -> Tensor | None:
+        """The tensor that owns the memory, if one has been rebuilt."""
+        return self.whole.root
+
+    @property
     def _cell(self) -> Any:  # type: ignore[override]
         return self.whole._cell
 

@@ -3,7 +3,8 @@
 It knows the instructions that data needs.  A global is looked up in the allow-list (`allowlist.py`), "call" means the
 function of our own that stands for the global (`builders.py`), and nothing else is ever called, except what the program
 itself declared with `add_safe_globals`.  Work and memory are bounded by the length of the pickle: lengths are checked
-against the bytes that are there, objects are counted, and nesting has a limit.
+against the bytes that are there, objects are paid for out of a budget that grows with the pickle, and nesting has a
+limit.
 
 `Source` is the part of a file that may be read; `Unpickler(source, storage).load()` gives the object, where
 `storage(description)` answers the persistent ids.
@@ -23,7 +24,10 @@ from rushlight.record.value import Tensor
 from . import allowlist
 from .builders import CALLS, NEWS, STATES, check_key
 
-MAX_OBJECTS = 10_000_000  # containers and calls (a call counts CALL_COST): some 2 GB at most
+#: What a pickle may make, in units of some 64 bytes of memory: so much anyway, and so much for each of its bytes. No
+#: pickle that was written by pickling comes near; one that has the machine copy the same thing again and again does.
+FREE_BUDGET = 300_000
+BUDGET_OF_A_BYTE = 2
 CALL_COST = 8
 MAX_MARKS = 10_000
 MAX_LEVELS = 1000  # of containers inside containers; Python's own pickle cannot write deeper ones
@@ -96,6 +100,7 @@ class Unpickler:
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.objects = 0
+        self.budget = FREE_BUDGET + BUDGET_OF_A_BYTE * source.left
         self.fragile = 0
         self.globals: dict[tuple[str, str], Any] = {}
         self.trusted = allowlist.trusted()[1]
@@ -134,10 +139,10 @@ class Unpickler:
         return any(thing is t for t in self.trusted)
 
     def count(self, objects: int = 1) -> None:
-        """Counts what was made, and stops a file that makes too much."""
+        """Counts what is made, before it is made, and stops a file that makes more than its length explains."""
         self.objects += objects
-        if self.objects > MAX_OBJECTS:
-            raise UnpicklingError(f"the file makes more than {MAX_OBJECTS} objects")
+        if self.objects > self.budget:
+            raise UnpicklingError("the pickle makes far more objects than one of its length would hold: it misleads")
 
     def find(self, module: str, name: str) -> Any:
         """The object behind a global."""
@@ -206,8 +211,8 @@ def _dup(vm: Unpickler) -> None:
 
 
 def _remember(vm: Unpickler, place: int) -> None:
-    if place < 0 or len(vm.memo) > MAX_OBJECTS:
-        raise UnpicklingError("the pickle remembers too much")
+    if place < 0:
+        raise UnpicklingError("a place in the memory of the pickle is negative")
     vm.memo[place] = vm.stack[-1]
 
 

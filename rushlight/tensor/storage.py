@@ -1,11 +1,18 @@
-"""The memory behind a tensor as an object: `untyped_storage()` and the typed view of it."""
+"""The memory behind a tensor as an object: `untyped_storage()` and the typed view of it.
+
+`UntypedStorage.from_file` maps a file into memory, which is how the safetensors library reads: it cuts the bytes of a
+tensor out of the storage, and makes a tensor of them with `torch.asarray(...).view(dtype)`.
+"""
 
 from __future__ import annotations
 
+import mmap
+import os
 from typing import Any
 
 import numpy as np
 
+from rushlight.ops.creation import wrap
 from rushlight.record.memory import memory_of, storage_of
 from rushlight.record.trace import realize
 from rushlight.record.value import Tensor, tensor_of
@@ -19,6 +26,33 @@ class UntypedStorage:
     def __init__(self, tensor: Tensor) -> None:
         realize(tensor)
         self._cell = storage_of(tensor)
+
+    @classmethod
+    def from_file(cls, filename: str | os.PathLike[str], shared: bool = False, nbytes: int = 0) -> UntypedStorage:
+        """The first `nbytes` bytes of a file, mapped into memory; writing to them does not change the file.
+
+        Raises NotImplementedError for `shared`, RuntimeError if the file is shorter.
+        """
+        if shared:
+            raise NotImplementedError("UntypedStorage.from_file(shared=True): Rushlight maps files privately only")
+        found = np.empty(0, np.uint8)
+        with open(filename, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < nbytes:
+                raise RuntimeError(
+                    f"file <{os.fspath(filename)}> size <{size}> is smaller than the required mapping size <{nbytes}>"
+                )
+            if nbytes:
+                found = np.frombuffer(mmap.mmap(file.fileno(), nbytes, access=mmap.ACCESS_COPY), np.uint8)
+        return UntypedStorage(wrap(found))
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        return self._bytes().__array_interface__
+
+    def untyped(self) -> UntypedStorage:
+        """The storage in bytes: itself."""
+        return self
 
     def _bytes(self) -> np.ndarray:
         root = realize(tensor_of(self._cell.value))
@@ -38,7 +72,10 @@ class UntypedStorage:
     def __len__(self) -> int:
         return self.nbytes()
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: int | slice) -> Any:
+        """A byte, or for a slice a storage that shares the bytes."""
+        if isinstance(index, slice):
+            return UntypedStorage(wrap(self._bytes()[index]))
         return int(self._bytes()[index])
 
     def tolist(self) -> list[int]:

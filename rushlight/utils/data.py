@@ -1,18 +1,22 @@
-"""torch.utils.data under its own path; the code is in `rushlight.data`."""
+"""torch.utils.data under its own path: the module is `rushlight.data` itself, so that a class is the same and a name
+that a program replaces is replaced, whichever path leads to it.
+"""
 
 import sys
 
 from rushlight import data
-from rushlight.core.missing import missing
-from rushlight.data import *  # noqa: F403
-from rushlight.data import __all__ as __all__
-from rushlight.data import _utils, dataset, loader, sampler
+from rushlight.data import _utils, collate, dataset, loader, sampler, worker_info
 
-# `from ....utils.data.dataset import Dataset` and the like: PyTorch's modules, where its names are found in ours.
-_PATHS = dict(_utils=_utils, dataset=dataset, sampler=sampler, distributed=sampler, dataloader=data)
-sys.modules.update({f"{__name__}.{name}": module for name, module in _PATHS.items()})
-
-dataloader = loader
-distributed = sampler
-
-__getattr__ = missing(__name__)
+# PyTorch's inner paths (`torch.utils.data.dataloader`), each leading to the module where its names are found here.
+# Without these entries the import system would load a second copy of a file under the path it was asked for.
+_INNER = {
+    "_utils": _utils,
+    "_utils.collate": collate,
+    "_utils.worker": worker_info,
+    "dataloader": loader,
+    "dataset": dataset,
+    "distributed": sampler,
+    "sampler": sampler,
+}
+sys.modules.update({f"{__name__}.{name}": module for name, module in _INNER.items()})
+sys.modules[__name__] = data
