@@ -204,6 +204,12 @@ def test_a_training_step_is_one_function(monkeypatch: Any) -> None:
     assert sum(isinstance(s, native.Call) for s in largest.steps) == 0
 
 
+def test_a_number_that_is_a_result(monkeypatch: Any) -> None:
+    expected, found, made = compiled(lambda: [torch.zeros(()).fill_(3), torch.full((), 2.5), torch.ones(2)], monkeypatch)
+    assert made[0].segments
+    assert_same(expected, found)
+
+
 def test_long_sums_stay_accurate(monkeypatch: Any) -> None:
     x = torch.rand(1_000_000)
     _, (total, _), _ = compiled(lambda: [(x * 1).sum(), x * 1], monkeypatch)

@@ -140,7 +140,7 @@ def is_uniform(x: Symbol, known: dict[Symbol, bool]) -> bool:
     found = known.get(x)
     if found is None:
         leaf = x.kind in ("number", "constant")
-        plain = x.shape == () and bool(x.args) and x.kind not in ("view", "reduce")
+        plain = x.shape == () and bool(x.args) and x.kind not in ("view", "reduce", "broadcast")
         found = known[x] = leaf or (plain and all(is_uniform(a, known) for a in x.args))
     return found
 
