@@ -16,6 +16,8 @@ import rushlight
 
 # Programs that need PyTorch: they write the fixtures, and are no tests.
 collect_ignore_glob = ["tests/expected/checkpoints/*.py"]
+# Puts another module in its own place (`rushlight.data`), whose examples are collected there.
+collect_ignore = ["rushlight/utils/data.py"]
 
 
 @pytest.fixture(autouse=True)

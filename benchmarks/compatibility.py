@@ -37,7 +37,8 @@ INTERNAL = ("_", "cudnn_", "mkldnn_", "miopen_", "quantized_", "fbgemm_", "fused
 DIFFERENCES = """\
 ## Known differences
 
-- One process, one CPU: there are no CUDA devices, no process groups, no `torchrun`.
+- One process, one CPU: there are no CUDA devices, no process groups, no `torchrun`. What asks about devices answers as
+  PyTorch does without one; `torch.cuda.synchronize()` and the like are quiet.
 - Sums and matrix products add in another order than PyTorch's kernels: results agree to rounding, not to the last bit.
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends on
   numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first read.
@@ -47,7 +48,7 @@ DIFFERENCES = """\
   compiled anyway. TorchScript files cannot be read or written.
 - `torch.distributions`: gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own
   approximations differ from them by up to 1e-3.
-- `torchvision.transforms.v2` knows pictures and `tv_tensors.Image`; masks, bounding boxes and videos are not there.
+- `torchvision.transforms.v2` knows pictures, masks and bounding boxes; not key points or rotated boxes.
 """
 
 

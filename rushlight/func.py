@@ -231,7 +231,7 @@ def _vjp(func: Func, primals: Sequence[Any], has_aux: bool) -> Any:
         output, aux = _called(func, chosen.with_inputs(level.copies), {}, has_aux, "vjp(f, *primals)")
     outputs, spec = _tensors(
         output,
-        lambda x: f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(x)}"
+        lambda x: f"vjp(f, *primals): expected f(*primals) to return only tensors, got unsupported type {type(x)}",
     )
 
     def vjp_fn(cotangents: Any, retain_graph: bool = True, create_graph: bool | None = None) -> Any:
@@ -321,7 +321,11 @@ def _check_tangents(primals: Sequence[Tensor], tangents: Sequence[Any]) -> None:
 
 
 def jacrev(
-    func: Func, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None,
+    func: Func,
+    argnums: Argnums = 0,
+    *,
+    has_aux: bool = False,
+    chunk_size: int | None = None,
     _preallocate: bool = False,
 ) -> Func:
     """A function that gives the Jacobian of `func`, row by row: output.shape + input.shape for each pair.

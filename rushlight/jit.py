@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar
 
 from rushlight.core.missing import missing
+from rushlight.nn import Module
 
 __all__ = [
     "Final", "annotate", "export", "fork", "freeze", "ignore", "is_scripting", "is_tracing", "isinstance", "load",
-    "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing", "trace", "unused", "wait",
+    "ScriptFunction", "ScriptModule", "optimize_for_inference", "optimized_execution", "save", "script",
+    "script_if_tracing", "script_method", "trace", "unused", "wait",
 ]  # fmt: skip
 
 F = TypeVar("F")
@@ -38,7 +40,15 @@ def _as_it_is(fn: F) -> F:
     return fn
 
 
-export = unused = script_if_tracing = _as_it_is
+export = unused = script_if_tracing = script_method = _as_it_is
+
+
+class ScriptModule(Module):
+    """A base class of old programs' modules, whose `@script_method`s run as Python. `script` makes none of these."""
+
+
+class ScriptFunction:
+    """For `isinstance`: `script` and `trace` give back plain functions, so nothing is one."""
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:

@@ -239,7 +239,11 @@ def assert_close(
 
 
 def assert_allclose(
-    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True,
+    actual: Any,
+    expected: Any,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = True,
     msg: str = "",
 ) -> None:
     """Deprecated: `assert_close` without checks of dtype and the like."""

@@ -71,7 +71,11 @@ def test_pytorchs_file_is_loaded_bit_for_bit(name, way):
 
 
 @EVERY_FILE
-@pytest.mark.parametrize("where", ["cpu", torch.device("cpu"), {"cpu": "cpu"}, lambda storage, place: storage], ids=str)
+@pytest.mark.parametrize(
+    "where",
+    ["cpu", torch.device("cpu"), {"cpu": "cpu"}, lambda storage, place: storage],
+    ids=["name", "device", "dict", "function"],
+)
 def test_map_location_changes_nothing_on_the_cpu(name, where):
     assert difference(described(torch, torch.load(path_of(name), map_location=where)), expected(name)) == ""
 

@@ -205,7 +205,10 @@ def test_a_training_step_is_one_function(monkeypatch: Any) -> None:
 
 
 def test_a_number_that_is_a_result(monkeypatch: Any) -> None:
-    expected, found, made = compiled(lambda: [torch.zeros(()).fill_(3), torch.full((), 2.5), torch.ones(2)], monkeypatch)
+    def numbers() -> list[torch.Tensor]:
+        return [torch.zeros(()).fill_(3), torch.full((), 2.5), torch.ones(2)]
+
+    expected, found, made = compiled(numbers, monkeypatch)
     assert made[0].segments
     assert_same(expected, found)
 

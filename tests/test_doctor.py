@@ -171,3 +171,21 @@ def test_what_joins_processes_names_itself(name: str) -> None:
 def test_reductions_are_named() -> None:
     assert torch.distributed.ReduceOp.SUM is not torch.distributed.ReduceOp.MAX
     assert not isinstance(3, torch.distributed.ProcessGroup)
+
+
+def test_wrong_names_missing_packages_and_broken_files(tmp_path, capsys) -> None:
+    program = tmp_path / "program.py"
+    (tmp_path / "beside.py").write_text("x = 1\n")
+    program.write_text(
+        "import torch, beside\nfrom torch import nn\nimport no_such_package.inner\n"
+        "try:\n    import no_such_thing\nexcept ImportError:\n    pass\nfrom torchinfo import summary\nnn.Relu()\n"
+    )
+    assert main(["doctor", str(program)]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  line 9: torch.nn.Relu (did you mean torch.nn.ReLU?)",
+        "  packages that are not installed here:",
+        "  line 3: no_such_package",
+    ]
+    program.write_text("import torch\ndef f(:\n")
+    assert main(["doctor", str(program)]) == 2
+    assert capsys.readouterr().err == f"{program}: cannot be read: line 2: invalid syntax\n"

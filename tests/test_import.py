@@ -139,10 +139,10 @@ def test_asking_whether_a_name_is_there() -> None:
 
 def test_summary_packages_that_are_not_installed() -> None:
     installed("""
-        import importlib.machinery, rushlight.show
+        import importlib.machinery, rushlight.show.torchinfo, rushlight.show.torchsummary
         for name in ("torchsummary", "torchinfo"):
             if importlib.machinery.PathFinder.find_spec(name) is None:
-                assert __import__(name).summary is rushlight.show.summary
+                assert __import__(name) is getattr(rushlight.show, name)
     """)
 
 

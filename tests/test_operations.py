@@ -16,6 +16,7 @@ from table import Case, all_cases, flat
 
 import rushlight as torch
 from rushlight.record import trace
+from rushlight.record.operation import operations
 
 CASES = all_cases()
 FLOATS = {"float64": 1e-6, "float16": 2e-2, "bfloat16": 8e-2}
@@ -310,3 +311,37 @@ def test_like_pytorch(case: Case) -> None:
                 case.run(real, *xs)
         else:
             assert str(flat(case.run(real, *xs))[0].dtype) == f"torch.{kind}"
+
+
+def in_every_way(case: Case) -> None:
+    """The case's results, first and second derivatives and in-place form, computed once."""
+    xs = operands(case, "float64", grad=case.gradient)
+    if case.gradient and any(x.requires_grad for x in xs):
+        grads = [g for g in gradients(case, xs, create_graph=case.second) if g is not None and g.requires_grad]
+        total = sum((torch.view_as_real(g) if g.is_complex() else g).sum() for g in grads)
+        if grads:
+            torch.autograd.grad(total, [x for x in xs if x.requires_grad], allow_unused=True)
+    case.run(torch, *operands(case))
+    if case.inplace:
+        case.run_in_place(torch, *operands(case))
+
+
+def test_every_operation_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every declared operation is recorded by some row: none escapes the tests above."""
+    recorded: set[str] = set()
+    whole = trace.Step.__init__
+
+    def noted(step: Any, op: Any, *rest: Any) -> None:
+        recorded.add(op.name)
+        whole(step, op, *rest)
+
+    monkeypatch.setattr(trace.Step, "__init__", noted)
+    monkeypatch.setattr(trace, "EAGER", False)  # which makes some views at once
+    monkeypatch.setattr(trace.AUTOMATON, "root", trace.State(None, None, [], 0))  # nothing is known yet
+    trace.recorder().flush()
+    trace.recorder().trace = trace.Trace(trace.recorder())
+    for case in CASES:
+        in_every_way(case)
+    trace.recorder().flush()
+    missing = sorted(set(operations()) - recorded)
+    assert not missing, f"no row of tests/table records {missing}"

@@ -250,9 +250,7 @@ def clear_autocast_cache() -> None:
     """Nothing to do: casts are not kept."""
 
 
-def custom_fwd(
-    fwd: Any = None, *, device_type: str, cast_inputs: Dtype | None = None
-) -> Any:
+def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Dtype | None = None) -> Any:
     """Decorates `forward` of an autograd Function: it runs as autocast is, or in `cast_inputs` without autocast."""
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)

@@ -21,7 +21,7 @@ from rushlight.ops.reduction import sum_to_spec
 from rushlight.record import trace as tracing
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
-from rushlight.record.trace import BIND, apply, recorder, replay, settle
+from rushlight.record.trace import BIND, Trace, apply, recorder, replay, settle
 from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
 
 SECOND_TIME = (
@@ -172,8 +172,9 @@ class Walk:
 
     def free(self) -> None:
         """Lets go of what the visited nodes had saved."""
+        recorder().trace.freed = True
         for node in self.ran:
-            node.saved = node.keeps = None
+            node.kept = node.keeps = None
 
 
 def reachable(roots: Sequence[Any]) -> tuple[list[Node], list[Leaf]]:
@@ -268,7 +269,7 @@ def derivatives(
     if isinstance(node, PythonNode):
         return _python_derivatives(node, arrived)
     step = node.step
-    if step.saves and node.saved is None:
+    if step.saves and node.kept is None:
         raise RuntimeError(SECOND_TIME)
     specs = step.specs
     if not step.single or step.op.joint is not None:
@@ -412,8 +413,8 @@ def overwritten_error(
 
 
 def short_name(node: Any) -> str:
-    """The name of a node in PyTorch's messages: `Exp` for ExpBackward0."""
-    return node_name(node).rstrip("0123456789").removesuffix("Backward")
+    """The name of a node in PyTorch's messages: `Exp` for ExpBackward0, `Pow1` for PowBackward1."""
+    return node_name(node).removesuffix("Backward0").replace("Backward", "")
 
 
 def node_name(node: Any) -> str:
@@ -499,28 +500,46 @@ def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_gr
     if len(roots) != 1 or tracing.EAGER or anomaly_check is not None:
         return False
     me = recorder()
-    trace = me.trace
-    root = roots[0]
+    with me.lock:
+        plan = _plan_from(roots[0], me.trace)
+        if plan is None:
+            return False
+        tensors = _leaves_of(plan, me.trace.nodes)
+        if len(tensors) != len(plan.leaves):
+            return False
+        had = tuple([t._grad is not None for t in tensors])
+        if True in had and len({id(t._grad) for t in tensors if t._grad is not None}) != sum(had):
+            return False  # leaves share a .grad
+        _replay_plan(roots[0], grads[0], plan, tensors, had, retain_graph)
+    return True
+
+
+def _plan_from(root: Tensor, trace: Trace) -> Plan | None:
+    """The plan of a pass from `root`, if nothing that it reads was freed or overwritten since."""
     node = root._node
     if node is None or node.trace is not trace or not trace.regular or isinstance(node, Leaf):
-        return False
+        return None
     name = ("plan", node.slot)
-    plan = trace.state.memos.get(name, False)
+    plan: Plan | None = trace.state.memos.get(name, False)
     if plan is False:
         plan = trace.state.memos[name] = _plan(node, trace)
-    if plan is None or any(trace.nodes[s].saved is None for s in plan.visited):
-        return False
-    if trace.overwrote and any(_overwrote(v) for s in plan.visited for v in trace.nodes[s].saved):
-        return False
-    leaves = [trace.nodes[s] for s in plan.leaves]
-    tensors = [leaf.tensor for leaf in leaves]
-    if any(t is None or t._node is not leaf for t, leaf in zip(tensors, leaves, strict=True)):
-        return False
-    had = tuple(t._grad is not None for t in tensors)
-    if any(had) and len({id(t._grad) for t in tensors if t._grad is not None}) != sum(had):
-        return False  # leaves share a .grad
-    _replay_plan(root, grads[0], plan, tensors, had, retain_graph)
-    return True
+    nodes = trace.nodes
+    if plan is None or (trace.freed and any(nodes[s].kept is None for s in plan.visited)):
+        return None
+    if trace.overwrote and any(_overwrote(v) for s in plan.visited for v in nodes[s].saved):
+        return None
+    return plan
+
+
+def _leaves_of(plan: Plan, nodes: list[Any]) -> list[Tensor]:
+    """The leaf tensors of a plan; fewer than its leaves where one is gone, or no leaf any more."""
+    tensors = []
+    for s in plan.leaves:
+        leaf = nodes[s]
+        t = leaf._tensor()
+        if t is not None and t._node is leaf:
+            tensors.append(t)
+    return tensors
 
 
 def _overwrote(saved: Value) -> bool:
@@ -537,7 +556,7 @@ def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: 
     tracking, me.tracking = me.tracking, False
     me.hold += 1
     try:
-        old = [t._grad for t in tensors if t._grad is not None]
+        old = [t._grad for t in tensors if t._grad is not None] if True in had else []
         key = ("backward", node.slot, root._out, g is not None, had)  # type: ignore[union-attr]
         if old or g is not None:
             for t in old:
@@ -553,8 +572,9 @@ def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: 
         me.tracking = tracking
         me.hold -= 1
     if not retain:
+        trace.freed = True
         for s in plan.visited:
-            nodes[s].saved = nodes[s].keeps = None
+            nodes[s].kept = nodes[s].keeps = None
 
 
 def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor]) -> list[Tensor | None]:

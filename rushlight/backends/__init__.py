@@ -1,35 +1,17 @@
-"""torch.backends: what could compute, and switches that programs set in passing."""
+"""torch.backends: what could compute, and switches that programs set in passing.
+
+Each backend is a module of its own, as in PyTorch: it says that it is not there, and remembers what programs set. What
+Rushlight computes does not depend on any of these settings.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from rushlight.core.missing import missing
 
+_BACKENDS = "cpu cuda cudnn mkl mkldnn mps openmp opt_einsum".split()
 
-class _Switches:
-    """A backend that is not there: it says so, and remembers what programs set."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.__dict__.update(settings)
-
-    def is_available(self) -> bool:
-        """Whether the backend can be used: no."""
-        return False
-
-    def is_built(self) -> bool:
-        """Whether the backend was built in: no."""
-        return False
-
-    def version(self) -> None:
-        """The version of the backend: there is none."""
+__getattr__ = missing(__name__, {name: f"rushlight.backends.{name}" for name in _BACKENDS})
 
 
-cudnn = _Switches(enabled=True, benchmark=False, deterministic=False, allow_tf32=True)
-mps = _Switches()
-cuda = _Switches(matmul=_Switches(allow_tf32=False, allow_fp16_reduced_precision_reduction=True))
-mkl = _Switches()
-mkldnn = _Switches(enabled=False)
-openmp = _Switches()
-
-__getattr__ = missing(__name__)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_BACKENDS})

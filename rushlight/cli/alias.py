@@ -26,8 +26,8 @@ from ..core.missing import missing, rushlight_path
 
 ROOTS = ("torch", "torchvision")
 
-# Packages whose one useful name is `summary`; ours stands in where they are not installed.
-SUMMARIES = ("torchsummary", "torchinfo")
+# Packages for tables of layers, and what stands in where they are not installed.
+SUMMARIES = {"torchsummary": "rushlight.show.torchsummary", "torchinfo": "rushlight.show.torchinfo"}
 
 # Paths of PyTorch's inner modules that programs spell out and that have no module of ours: where their names are found.
 INNER = {
@@ -79,7 +79,7 @@ class Finder(MetaPathFinder):
         if fullname not in SUMMARIES or PathFinder.find_spec(fullname) is not None:
             return None
         self.answered.add(fullname)
-        return ModuleSpec(fullname, AliasLoader("rushlight.show", fullname))
+        return ModuleSpec(fullname, AliasLoader(SUMMARIES[fullname], fullname))
 
 
 def _real_name(fullname: str) -> str | None:

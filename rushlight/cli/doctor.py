@@ -14,16 +14,18 @@ import argparse
 import ast
 import builtins
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..core.missing import rushlight_path
-from .alias import INNER, ROOTS
+from .alias import INNER, ROOTS, SUMMARIES
 from .tensor_methods import METHODS
 
 # What surely makes a tensor.
@@ -56,18 +58,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Print the report. Returns 1 if a name is missing, 2 if a file cannot be read, else 0."""
+    """Print the report. Returns 1 if a name or a package is missing, 2 if a file cannot be read, else 0."""
     found = 0
     for file in _files(options.program):
         try:
-            uses = missing_names(file.read_bytes(), str(file))
+            names = read(file.read_bytes(), str(file))
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
-            print(f"{file}: cannot be read: {error}", file=sys.stderr)
+            print(f"{file}: cannot be read: {_reason(error)}", file=sys.stderr)
             found = 2
             continue
-        print(report(str(file), uses))
-        found = max(found, int(any(use.sure for use in uses)))
+        uses = sorted(use for use in names.uses if absent(use))
+        packages = not_installed(names.packages, file.parent)
+        print(report(str(file), uses, packages))
+        found = max(found, int(bool(packages) or any(use.sure for use in uses)))
     return found
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _files(given: list[str]) -> Iterator[Path]:
@@ -84,22 +94,50 @@ def missing_names(source: str | bytes, filename: str = "<program>") -> list[Use]
     >>> missing_names("import torch\\ntorch.no_such_thing(1)")
     [Use(line=2, path='torch.no_such_thing', sure=True)]
     """
+    return sorted(use for use in read(source, filename).uses if absent(use))
+
+
+def read(source: str | bytes, filename: str = "<program>") -> Names:
+    """The names and packages that a program uses. Raises SyntaxError where it is not Python."""
     walk = Names()
     walk.visit(ast.parse(source, filename))
-    return sorted(use for use in walk.uses if absent(use))
+    return walk
 
 
-def report(file: str, uses: list[Use]) -> str:
+def not_installed(packages: Iterable[tuple[int, str]], folder: Path) -> list[tuple[int, str]]:
+    """Which of the packages a program imports are neither installed, nor beside it in its folder, nor stood in for."""
+
+    def there(name: str) -> bool:
+        beside = (folder / name).is_dir() or (folder / f"{name}.py").exists()
+        return beside or name in SUMMARIES or name in sys.modules or find_spec(name) is not None
+
+    return sorted({(line, name) for line, name in packages if not there(name)})
+
+
+def report(file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = ()) -> str:
     """The findings as text, a line for each name."""
     sure, maybe = ([use for use in uses if use.sure is wanted] for wanted in (True, False))
-    if not uses:
-        return f"{file}: every name of PyTorch in it is in Rushlight"
-    lines = [f"{file}: {len({use.path for use in sure})} names of PyTorch are not in Rushlight"]
-    lines += [f"  line {line}: {path}" for path, line in _places(sure)]
+    count = len({use.path for use in sure})
+    head = {0: "every name of PyTorch in it is in Rushlight", 1: "1 name of PyTorch is not in Rushlight"}
+    lines = [f"{file}: {head.get(count, f'{count} names of PyTorch are not in Rushlight')}"]
+    lines += [f"  line {line}: {path}{suggestion(path)}" for path, line in _places(sure)]
     if maybe:
         lines.append("  perhaps, if the object is a tensor:")
         lines += [f"  line {line}: {path}" for path, line in _places(maybe)]
+    if packages:
+        lines.append("  packages that are not installed here:")
+        lines += [f"  line {line}: {name}" for line, name in packages]
     return "\n".join(lines)
+
+
+def suggestion(path: str) -> str:
+    """ " (did you mean ...?)" where a name beside it is much like the last part of the path, else nothing."""
+    space, _, name = path.rpartition(".")
+    found = _module(space)
+    names = [other for other in dir(found) if not other.startswith("_")] if found is not None else []
+    by_case = [other for other in names if other.lower() == name.lower()]
+    near = by_case or get_close_matches(name, names, 1, 0.8)
+    return f" (did you mean {space}.{near[0]}?)" if near and near[0] != name else ""
 
 
 def _places(uses: list[Use]) -> Iterator[tuple[str, str]]:
@@ -160,6 +198,7 @@ class Names(ast.NodeVisitor):
     def __init__(self) -> None:
         self.scopes: list[dict[str, str | None]] = [{}]
         self.uses: set[Use] = set()
+        self.packages: set[tuple[int, str]] = set()  # imported from elsewhere: line and name
         self.guarded = 0  # inside `try: ... except ImportError / AttributeError`
 
     # imports
@@ -169,11 +208,16 @@ class Names(ast.NodeVisitor):
             root = name.name.partition(".")[0]
             if root in ROOTS:
                 self._use(node, name.name)
+            elif not self.guarded:
+                self.packages.add((node.lineno, root))
             path = name.name if name.asname else root
             self._bind(name.asname or root, path if root in ROOTS else FOREIGN)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        ours = not node.level and node.module is not None and node.module.partition(".")[0] in ROOTS
+        root = "" if node.level or node.module is None else node.module.partition(".")[0]
+        ours = root in ROOTS
+        if root and not ours and not self.guarded:
+            self.packages.add((node.lineno, root))
         for name in node.names:
             if not ours:
                 self._bind(name.asname or name.name, FOREIGN)

@@ -37,7 +37,7 @@ def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> st
         return run(program, values)
 
     Program.compiler, Program.patience = compile_now, 1
-    Program.run = watched  # type: ignore[method-assign]
+    Program.run = watched  # type: ignore[method-assign, assignment]
     try:
         for _ in range(TURNS):
             ran.clear()

@@ -118,7 +118,9 @@ def is_non_overlapping_and_dense(shape: Shape, strides: Strides) -> bool:
 
 def has_internal_overlap(shape: Shape, strides: Strides) -> bool:
     """Whether elements certainly share memory: a stride of 0 in a dimension larger than 1 (an expanded tensor)."""
-    return 0 in strides and any(stride == 0 and size > 1 for size, stride in zip(shape, strides, strict=True))
+    if 0 not in strides or 0 in shape:
+        return False
+    return any(stride == 0 and size > 1 for size, stride in zip(shape, strides, strict=True))
 
 
 def extent(shape: Shape, strides: Strides) -> int:

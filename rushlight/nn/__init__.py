@@ -169,7 +169,12 @@ __all__ = [
     name for name, value in globals().items() if isinstance(value, type) and value.__module__.startswith(f"{__name__}.")
 ]
 
-__getattr__ = missing(__name__, {"modules": "rushlight.nn.modules"})
+_LATER = {
+    "modules": "rushlight.nn.modules",
+    "parallel": "rushlight.nn.parallel",
+    "DataParallel": "rushlight.nn.parallel:DataParallel",
+}
+__getattr__ = missing(__name__, _LATER)
 
 
 def factory_kwargs(kwargs: dict[str, object] | None) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from rushlight.core.missing import missing
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.nn.linear import NonDynamicallyQuantizableLinear
@@ -193,3 +194,7 @@ def _transposed(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tens
     swapped = query.transpose(1, 0)
     swapped_key = swapped if key is query else key.transpose(1, 0)
     return swapped, swapped_key, swapped_key if value is key else value.transpose(1, 0)
+
+
+_CHOICE = "rushlight.nn.attention_backend"
+__getattr__ = missing(__name__, {name: f"{_CHOICE}:{name}" for name in ("SDPBackend", "sdpa_kernel")})

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rushlight.autograd import Function
+from rushlight.autograd.node import RemovableHandle
 from rushlight.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -41,41 +42,6 @@ _PLAIN_HOOK = "Using non-full backward hooks on a Module that does not {} a sing
 _PLAIN_HOOK_ON = "Using a non-full backward hook when {} "
 _DEPRECATED = "is deprecated and will be removed in future versions. This hook will be missing {}."
 _USE_FULL = " Please use register_full_backward_hook to get the documented behavior."
-
-
-class RemovableHandle:
-    """What registering a hook returns: `remove()` takes the hook away again, as leaving a `with` block does."""
-
-    next_id: int = 0
-
-    def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
-        self.hooks_dict_ref = weakref.ref(hooks_dict)
-        self.id = RemovableHandle.next_id
-        RemovableHandle.next_id += 1
-        extra = [] if extra_dict is None else extra_dict if isinstance(extra_dict, list) else [extra_dict]
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in extra)
-
-    def remove(self) -> None:
-        """Take the hook away; doing so twice is harmless."""
-        for ref in (self.hooks_dict_ref, *self.extra_dict_ref):
-            hooks = ref()
-            if hooks is not None:
-                hooks.pop(self.id, None)
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return self.hooks_dict_ref(), self.id, tuple(ref() for ref in self.extra_dict_ref)
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.hooks_dict_ref = weakref.ref(OrderedDict() if state[0] is None else state[0])
-        self.id = state[1]
-        self.extra_dict_ref = tuple(weakref.ref(d) for d in (state[2] if len(state) > 2 and state[2] else ()))
-        RemovableHandle.next_id = max(RemovableHandle.next_id, self.id + 1)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.remove()
 
 
 class ModuleHook:

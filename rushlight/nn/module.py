@@ -144,6 +144,8 @@ class Module:
                 or _global_backward_hooks
                 or _global_backward_pre_hooks
             ):
+                if len(args) == 1 and not kwargs:
+                    return self.forward(args[0])
                 return self.forward(*args, **kwargs)
         except KeyError:
             if "_forward_hooks" in state:

@@ -24,6 +24,7 @@ from .creation import wrap
 from .im2col import Ints
 from .pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .public import public
+from .rules import in_format_of
 
 # ---------------------------------------------------------------------------------------------------------------------
 # By flat positions
@@ -50,8 +51,12 @@ def _put(d: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
 POOL_TAKE = operation(
     "pool_take", lambda x, indices, *, dims: spec_of(indices.shape, x.dtype), _take, node="GatherBackward0"
 )
-POOL_PUT = operation("pool_put", lambda d, indices, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype), _put,
-                     node="GatherBackward0")  # fmt: skip
+POOL_PUT = operation(
+    "pool_put",
+    lambda d, indices, *, space: in_format_of(d, indices, shape=(*d.shape[: -len(space)], *space)),
+    _put,
+    node="GatherBackward0",
+)
 POOL_TAKE.gradient(x=lambda g, indices, x_spec, dims: apply(POOL_PUT, (g, indices), (x_spec.shape[-dims:],)))
 POOL_PUT.gradient(d=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
 
@@ -119,13 +124,15 @@ def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
 
 def _adaptive_average_operation(dims: int) -> Operation:
     op = operation(
-        f"adaptive_avg_pool{dims}d", lambda x, *, out: spec_of((*x.shape[: -len(out)], *out), x.dtype),
+        f"adaptive_avg_pool{dims}d", lambda x, *, out: in_format_of(x, shape=(*x.shape[: -len(out)], *out)),
         _adaptive_average, node=f"AdaptiveAvgPool{dims}DBackward0",
     )  # fmt: skip
     back = operation(
-        f"adaptive_avg_pool{dims}d_backward", lambda d, *, space: spec_of((*d.shape[: -len(space)], *space), d.dtype),
-        _adaptive_spread, node=f"AdaptiveAvgPool{dims}DBackwardBackward0",
-    )  # fmt: skip
+        f"adaptive_avg_pool{dims}d_backward",
+        lambda d, *, space: in_format_of(d, shape=(*d.shape[: -len(space)], *space)),
+        _adaptive_spread,
+        node=f"AdaptiveAvgPool{dims}DBackwardBackward0",
+    )
     op.gradient(x=lambda g, x_spec, out: apply(back, (g,), (x_spec.shape[-len(out) :],)))
     back.gradient(d=lambda g, d_spec, space: apply(op, (g,), (d_spec.shape[-len(space) :],)))
     return op
@@ -257,7 +264,7 @@ def _picked_rule(g: Any, results: Any, x_spec: Spec, out: Ints) -> tuple[Tensor]
 
 def _pair_spec(x: Spec, *, out: Ints) -> tuple[Spec, Spec]:
     shape = (*x.shape[: -len(out)], *out)
-    return spec_of(shape, x.dtype), spec_of(shape, dtypes.int64)
+    return in_format_of(x, shape=shape), in_format_of(x, shape=shape, dtype=dtypes.int64)
 
 
 ADAPTIVE_MAX = {
@@ -456,9 +463,11 @@ def _unpool(x: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
 
 def _unpool_operation(dims: int) -> Operation:
     op = operation(
-        f"max_unpool{dims}d", lambda x, indices, *, space: spec_of((*x.shape[: -len(space)], *space), x.dtype), _unpool,
+        f"max_unpool{dims}d",
+        lambda x, indices, *, space: in_format_of(x, shape=(*x.shape[: -len(space)], *space)),
+        _unpool,
         node=f"MaxUnpool{dims}DBackward0",
-    )  # fmt: skip
+    )
     return op.gradient(x=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
 
 

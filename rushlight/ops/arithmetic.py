@@ -18,6 +18,7 @@ from rushlight.record.spec import NUMBERS, Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
+from .creation import full_like_spec
 from .public import METHODS, check_cast, public, write_back
 from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
 
@@ -73,7 +74,8 @@ MULTIPLY = operation("mul", pointwise, lambda x, y: np.multiply(x, y))
 MULTIPLY.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
 
 DIVIDE = operation("div", pointwise_float, lambda x, y: np.true_divide(x, y))
-DIVIDE.gradient(x=lambda g, y: g / conj(y), y=lambda g, y, result: -g * conj(result / y))
+# From x, not from the result: the result may be written to in place.
+DIVIDE.gradient(x=lambda g, y: g / conj(y), y=lambda g, x, y: -g * conj(x / y / y))
 
 #: Division inside PyTorch's own functions, by a number that never was a tensor.
 DIVIDE_BY_NUMBER = operation(
@@ -206,6 +208,10 @@ def _trunc_divide(x: Any, y: Any) -> Any:
     return np.trunc(np.true_divide(x, y))
 
 
+def _no_slope(g: Tensor) -> Tensor:
+    return full_like_spec(settle(g).spec, 0)  # not g * 0: that would be NaN where g is infinite
+
+
 def _no_derivative(name: str) -> Callable[[Tensor], Tensor]:
     def refuse(g: Tensor) -> Tensor:
         raise RuntimeError(f"derivative for aten::{name} is not implemented")
@@ -217,9 +223,9 @@ _floor_divide = _integer_division(lambda x, y: np.floor_divide(x, y))
 FLOOR_DIVIDE = operation("floor_divide", pointwise, _floor_divide, node="NotImplemented")
 FLOOR_DIVIDE.gradient(x=_no_derivative("floor_divide"), y=_no_derivative("floor_divide"))
 ROUND_DOWN_DIVIDE = operation("div_floor", pointwise, _floor_divide, node="DivBackward2")
-ROUND_DOWN_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+ROUND_DOWN_DIVIDE.gradient(x=_no_slope, y=_no_slope)
 TRUNCATE_DIVIDE = operation("div_trunc", pointwise, _integer_division(_trunc_divide), node="DivBackward2")
-TRUNCATE_DIVIDE.gradient(x=lambda g: g * 0, y=lambda g: g * 0)
+TRUNCATE_DIVIDE.gradient(x=_no_slope, y=_no_slope)
 
 _remainder = _integer_division(lambda x, y: np.remainder(x, y))
 _fmod = _integer_division(lambda x, y: np.fmod(x, y))
@@ -297,7 +303,7 @@ def _fixed_power_spec(x: Spec, *, exponent: float) -> Spec:
 
 def _power_gradient(g: Tensor, x: Tensor, exponent: float) -> Tensor:
     if exponent == 0:
-        return g * 0
+        return _no_slope(g)
     if exponent == 2:
         return g * conj(x * 2)
     return g * conj(pow(x, exponent - 1) * exponent)
@@ -310,7 +316,7 @@ POWER_OF_NUMBER.gradient(x=_power_gradient)
 def _powers_gradient_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     from .selection import where
 
-    return g * conj(where(y == 0, 0.0, y * apply(POWER, (x, y - 1))))
+    return where(y == 0, 0.0, g * conj(y * apply(POWER, (x, y - 1))))
 
 
 def _powers_gradient_y(g: Tensor, x: Tensor, y: Tensor, result: Tensor) -> Tensor:
@@ -323,6 +329,10 @@ def _powers_gradient_y(g: Tensor, x: Tensor, y: Tensor, result: Tensor) -> Tenso
 
 POWER = operation("pow", pointwise, _power, node="PowBackward1")
 POWER.gradient(x=_powers_gradient_x, y=_powers_gradient_y)
+POWER_OF_EXPONENT = operation(
+    "pow_of_exponent", pointwise, lambda x, exponent: _power(x, exponent), node="PowBackward0"
+)
+POWER_OF_EXPONENT.gradient(x=lambda g, x, exponent: g * conj(exponent * apply(POWER_OF_EXPONENT, (x, exponent - 1))))
 POWER_OF_BASE = operation("pow_of_base", pointwise, lambda base, y: _power(base, y), node="PowBackward2")
 POWER_OF_BASE.gradient(y=lambda g, base, y, result: _powers_gradient_y(g, base, y, result))
 
@@ -339,6 +349,7 @@ def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001 - PyTorch's name
     if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         if exponent.__class__ is int or exponent in FIXED_EXPONENTS:
             return apply(POWER_OF_NUMBER, (input,), (exponent,))
+        return apply(POWER_OF_EXPONENT, (input, exponent))
     return apply(POWER if isinstance(input, Tensor) else POWER_OF_BASE, (input, exponent))
 
 

@@ -19,6 +19,8 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from . import arithmetic
+from .creation import full_like_spec
+from .elementary import sgn
 from .public import public
 from .rules import broadcast, promoted_float
 from .selection import where
@@ -118,7 +120,7 @@ def _polar(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 POLAR = operation("polar", _pair("polar"), _polar)
 POLAR.gradient(
-    x=lambda g, x, y: (arithmetic.conj(g) * apply(POLAR, (x * 0 + 1, y))).real,
+    x=lambda g, result: (arithmetic.conj(g) * sgn(result)).real,
     y=lambda g, result: (arithmetic.conj(g) * (result * 1j)).real,
 )
 
@@ -146,7 +148,7 @@ def _angle(x: Any) -> Any:
 
 def _angle_gradient(g: Tensor, x: Tensor) -> Tensor:
     if not x.is_complex():
-        return g * 0
+        return full_like_spec(g._value.spec, 0)
     size = x.abs()
     return where(size == 0, 0, x * 1j * (g / (size * size)))
 

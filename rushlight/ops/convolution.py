@@ -22,6 +22,7 @@ from .arithmetic import conj
 from .im2col import Geometry, Ints, correlate, scatter, weight_product
 from .matmul import three_shown
 from .public import public
+from .rules import in_format_of
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Checks
@@ -100,7 +101,7 @@ def _convolution_spec(x: Spec, w: Spec, b: Spec | None, *, geometry: Geometry) -
             f"can't be "
             "greater than actual input size"
         )
-    return spec_of((x.shape[0], w.shape[0], *geometry.output(x.shape[2:], kernel)), x.dtype)
+    return in_format_of(x, w, shape=(x.shape[0], w.shape[0], *geometry.output(x.shape[2:], kernel)))
 
 
 def _transposed_spec(g: Spec, w: Spec, b: Spec | None, *, space: Ints, geometry: Geometry) -> Spec:
@@ -120,7 +121,7 @@ def _transposed_spec(g: Spec, w: Spec, b: Spec | None, *, space: Ints, geometry:
             f"({_sizes(space)}). "
             "Output size is too small"
         )
-    return spec_of((g.shape[0], w.shape[1] * groups, *space), g.dtype)
+    return in_format_of(g, w, shape=(g.shape[0], w.shape[1] * groups, *space))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

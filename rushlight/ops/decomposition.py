@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.strided import broadcast_shapes
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
@@ -639,11 +640,7 @@ def _pinv_kernel(x: np.ndarray, atol: Any, rtol: Any, *, hermitian: bool) -> np.
 
 
 def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
-    """G.
-
-    Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems" (1973),
-    4.12.
-    """
+    """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares" (1973), 4.12."""
     p, ph, gh = result, mH(result), mH(g)
     m, n = x._value.spec.shape[-2:]
     if m <= n:
@@ -655,9 +652,15 @@ def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
     return -mH(matmul(k, p)) + matmul(matmul(gh - matmul(x, k), p), ph) + pk - matmul(matmul(pk, p), x)
 
 
+def _pinv_spec(x: Spec, atol: Spec, rtol: Spec, *, hermitian: bool) -> Spec:
+    """Tolerances of their own shape make a batch."""
+    batch = broadcast_shapes(x.shape[:-2], atol.shape, rtol.shape)
+    return spec_of((*batch, x.shape[-1], x.shape[-2]), x.dtype)
+
+
 PINV = operation(
     "pinv",
-    lambda x, atol, rtol, *, hermitian: spec_of((*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype),
+    _pinv_spec,
     _pinv_kernel,
     node="LinalgPinvBackward0",
 )

@@ -13,7 +13,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .creation import wrap
+from .creation import full_like_spec, wrap
 from .embedding import ADD_ROWS
 from .matmul import matmul
 from .public import public
@@ -83,7 +83,7 @@ def _cdist(x: np.ndarray, y: np.ndarray, *, p: float, by_product: bool) -> np.nd
 def _slope(z: Tensor, size: Tensor, p: float) -> Tensor:
     """The derivative of the p-norm `size` (with a last dimension of 1) of z; 0 where the norm is 0."""
     if p == 0:
-        return z * 0
+        return full_like_spec(z._value.spec, 0)
     if p == 1:
         return z.sign()
     if math.isinf(p):

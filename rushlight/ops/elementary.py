@@ -226,12 +226,12 @@ def _sgn(x: Any) -> Any:
 
 def _sgn_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
     if not x.is_complex():
-        return g * 0
+        return _no_slope(g)
     size = x.abs()
     tangent = g / size - (result * (result * g.conj()).real / size)
     from .selection import where
 
-    return where(size == 0, tangent * 0, tangent)
+    return where(size == 0, 0.0, tangent)
 
 
 sgn = unary("sgn", _sgn, _sgn_gradient, "x / |x|; for real numbers, the sign.", infer=pointwise)
@@ -349,12 +349,12 @@ def _logaddexp(x: Any, y: Any) -> Any:
 LOGADDEXP = _binary("logaddexp", _logaddexp, "log(exp(input) + exp(other)).",
                     only("fc", "logaddexp_cpu", pointwise), inplace=False)  # fmt: skip
 LOGADDEXP.gradient(
-    x=lambda g, x, result: g * conj(exp(x - result)),
-    y=lambda g, y, result: g * conj(exp(y - result)),
+    x=lambda g, x, y: g / conj(exp(y - x) + 1),
+    y=lambda g, x, y: g / conj(exp(x - y) + 1),
 )
 LOGADDEXP2 = _binary("logaddexp2", np.logaddexp2, "log2(2**input + 2**other).",
                      only("f", "logaddexp2_cpu", pointwise), inplace=False)  # fmt: skip
-LOGADDEXP2.gradient(x=lambda g, x, result: g * exp2(x - result), y=lambda g, y, result: g * exp2(y - result))
+LOGADDEXP2.gradient(x=lambda g, x, y: g / (exp2(y - x) + 1), y=lambda g, x, y: g / (exp2(x - y) + 1))
 
 
 def _nextafter_spec(x: Spec, y: Spec) -> Spec:

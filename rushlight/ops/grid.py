@@ -22,7 +22,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .adaptive_pooling import POOL_TAKE
-from .creation import cast
+from .creation import cast, full_like_spec
 from .public import public
 from .selection import where
 
@@ -117,7 +117,7 @@ def _reflected(at: Tensor, low: float, high: float) -> Tensor:
     """Mirrored at `low` and `high` until it lies between them."""
     span = high - low
     if span == 0:
-        return at * 0
+        return full_like_spec(at._value.spec, 0)
     distance = (at - low).abs()
     times = (distance / span).floor()
     rest = distance - times * span
@@ -228,3 +228,47 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
         warnings.warn(_CHANGED, stacklevel=2)
         align_corners = False
     return _sampled(input, grid, mode, padding_mode, align_corners)
+
+
+_MODES = ("bilinear", "nearest", "bicubic")
+_PADDINGS = ("zeros", "border", "reflection")
+
+
+@public(method=False)
+def grid_sampler(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sample` with its modes as numbers: 0, 1, 2 for bilinear, nearest, bicubic; zeros, border, reflection."""
+    if not 0 <= interpolation_mode < len(_MODES) or not 0 <= padding_mode < len(_PADDINGS):
+        raise RuntimeError(
+            f"grid_sampler(): expected interpolation_mode and padding_mode in 0, 1, 2, but got {interpolation_mode} "
+            f"and {padding_mode}"
+        )
+    mode, padding = _MODES[interpolation_mode], _PADDINGS[padding_mode]
+    return grid_sample(input, grid, mode, padding, bool(align_corners))
+
+
+@public(method=False)
+def grid_sampler_2d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` for images: input (N, C, H, W)."""
+    _check_dimensions(input, 4)
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+@public(method=False)
+def grid_sampler_3d(
+    input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool
+) -> Tensor:
+    """`grid_sampler` for volumes: input (N, C, D, H, W)."""
+    _check_dimensions(input, 5)
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def _check_dimensions(input: Tensor, ndim: int) -> None:
+    shape = settle(input).spec.shape
+    if len(shape) != ndim:
+        raise RuntimeError(
+            f"grid_sampler_{ndim - 2}d(): expected {ndim}D input, but got input with sizes {list(shape)}"
+        )

@@ -20,6 +20,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
+from .creation import full_like_spec
 from .elementary import sigmoid
 from .public import public
 from .reduction_mode import MODES, reduced_array, reduced_tensor, reduction_of
@@ -150,7 +151,7 @@ def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula
 
 
 def _two(z: Tensor, a: Any) -> Tensor:
-    return z * 0 + 2
+    return full_like_spec(z._value.spec, 2)
 
 
 MSE = _difference_loss("mse_loss", "mse_cpu", lambda z, a: z * z, lambda z, a: z + z, lambda z, a: 2.0)
@@ -378,7 +379,9 @@ def _logits_by_target(x: Tensor, y: Tensor, weight: Any, pos_weight: Any) -> Ten
 
 
 def _logits_mixed(x: Tensor, y: Tensor, weight: Any, pos_weight: Any) -> Tensor:
-    return _times(x * 0 - 1 if pos_weight is None else (pos_weight - 1) * sigmoid(x) - pos_weight, weight)
+    if pos_weight is None:
+        return _times(full_like_spec(x._value.spec, -1), weight)
+    return _times((pos_weight - 1) * sigmoid(x) - pos_weight, weight)
 
 
 BCE_WITH_LOGITS = elementwise_loss(

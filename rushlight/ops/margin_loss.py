@@ -14,7 +14,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .activation import logsigmoid
-from .creation import wrap
+from .creation import full_like_spec, wrap
 from .matmul import first_shown
 from .public import public
 from .reduction_mode import MODES, reduced_array, reduced_tensor, reduction_of
@@ -192,7 +192,7 @@ def _multi_margin_curvature(g: Tensor, d: Tensor, x: Tensor, target: Tensor, wei
                             reduction: str) -> Tensor:  # fmt: skip
     """The derivative of the slope by x, applied to g: for p = 2 every active hinge ties its class to the right one."""
     if p == 1:
-        return g * 0
+        return full_like_spec(g._value.spec, 0)
     classes = x.size(-1)
     rows, v = x.reshape(-1, classes), g.reshape(-1, classes)
     index = target.reshape(-1, 1)

@@ -16,18 +16,19 @@ from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import finfo
 from rushlight.record.memory import assign
 from rushlight.record.operation import operation
-from rushlight.record.spec import Spec, spec_of
+from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
 from .matmul import shown_step, three_shown
 from .public import FUNCTIONS, public, write_out
 from .reduction import SUM_DIM
+from .rules import in_format_of
 from .standardize import Form, standardize_operation
 
-BATCH_NORM = standardize_operation("batch_norm", "NativeBatchNorm")
+BATCH_NORM = standardize_operation("batch_norm", "NativeBatchNorm", keeps_format=True)
 LAYER_NORM = standardize_operation("layer_norm", "NativeLayerNorm")
-GROUP_NORM = standardize_operation("group_norm", "NativeGroupNorm")
+GROUP_NORM = standardize_operation("group_norm", "NativeGroupNorm", keeps_format=True)
 INSTANCE_NORM = standardize_operation("instance_norm", "NativeBatchNorm")
 
 
@@ -74,7 +75,7 @@ def _fixed_rule(g: Tensor, needs: Any, x: Any, w: Any, mean: Any, variance: Any,
 
 
 FIXED_NORM, INSTANCE_FIXED_NORM = (
-    operation(name, lambda x, w, b, mean, variance, eps: spec_of(x.shape, x.dtype), _fixed, node=node).gradient(
+    operation(name, lambda x, w, b, mean, variance, eps: in_format_of(x, shape=x.shape), _fixed, node=node).gradient(
         _fixed_rule
     )
     for name, node in (("batch_norm_fixed", "NativeBatchNormBackward0"), ("instance_norm_fixed", "ViewBackward0"))

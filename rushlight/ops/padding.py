@@ -14,11 +14,12 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
-from rushlight.record.spec import Spec, spec_of
+from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .public import public
+from .rules import in_format_of
 
 Pads = tuple[tuple[int, int], ...]  # (before, behind) for each of the last dimensions, in the dimensions' order
 
@@ -55,7 +56,7 @@ def _constant_spec(x: Spec, value: Spec, *, pads: Pads) -> Spec:
             f"resulted in a "
             f"negative output size: {list(shape)}"
         )
-    return spec_of(shape, x.dtype)
+    return in_format_of(x, shape=shape)
 
 
 CONSTANT_PAD = operation("constant_pad_nd", _constant_spec, _constant)
@@ -109,10 +110,12 @@ def _borders_added(d: np.ndarray, axis: int, before: int, behind: int, mode: str
 
 
 def _gathering(name: str, node: str) -> Operation:
-    op = operation(name, lambda x, *, pads, mode: spec_of(_padded_shape(x.shape, pads), x.dtype), _gathered, node=node)
+    op = operation(
+        name, lambda x, *, pads, mode: in_format_of(x, shape=_padded_shape(x.shape, pads)), _gathered, node=node
+    )
     back = operation(
         f"{name}_backward",
-        lambda d, *, pads, mode: spec_of(_padded_shape(d.shape, tuple((-a, -b) for a, b in pads)), d.dtype),
+        lambda d, *, pads, mode: in_format_of(d, shape=_padded_shape(d.shape, tuple((-a, -b) for a, b in pads))),
         _scattered,
         node=node.replace("Backward0", "BackwardBackward0"),
     )

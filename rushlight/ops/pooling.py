@@ -19,12 +19,13 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
-from rushlight.record.spec import Spec, spec_of
+from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
 from .im2col import Ints
 from .public import public
+from .rules import in_format_of
 
 
 class Windows(NamedTuple):
@@ -129,7 +130,7 @@ def _last_nan(codes: np.ndarray, lined: np.ndarray, windows: Windows) -> None:
 
 def _max_spec(x: Spec, *, windows: Windows) -> tuple[Spec, Spec]:
     shape = (*x.shape[: -len(windows.out)], *windows.out)
-    return spec_of(shape, x.dtype), spec_of(shape, _code_type(windows))
+    return in_format_of(x, shape=shape), in_format_of(x, shape=shape, dtype=_code_type(windows))
 
 
 def as_integers(x: np.ndarray) -> np.ndarray:
@@ -178,23 +179,25 @@ def _max_indices(codes: np.ndarray, *, space: Ints, windows: Windows) -> np.ndar
 
 MAX_POOL_VALUES = operation(
     "max_pool_values",
-    lambda x, *, windows: spec_of((*x.shape[: -len(windows.out)], *windows.out), x.dtype),
+    lambda x, *, windows: in_format_of(x, shape=(*x.shape[: -len(windows.out)], *windows.out)),
     _max_values,
 )
 MAX_POOL_BACKWARD = operation(
     "max_pool_backward",
-    lambda d, codes, *, space, windows: spec_of((*d.shape[: -len(space)], *space), d.dtype),
+    lambda d, codes, *, space, windows: in_format_of(d, codes, shape=(*d.shape[: -len(space)], *space)),
     _max_backward,
     node="MaxPool2DWithIndicesBackwardBackward0",
 )
 MAX_POOL_TAKE = operation(
     "max_pool_take",
-    lambda x, codes, *, windows: spec_of(codes.shape, x.dtype),
+    lambda x, codes, *, windows: in_format_of(codes, shape=codes.shape, dtype=x.dtype),
     _max_take,
     node="GatherBackward0",
 )
 MAX_POOL_INDICES = operation(
-    "max_pool_indices", lambda codes, *, space, windows: spec_of(codes.shape, dtypes.int64), _max_indices
+    "max_pool_indices",
+    lambda codes, *, space, windows: in_format_of(codes, shape=codes.shape, dtype=dtypes.int64),
+    _max_indices,
 )
 
 
@@ -259,14 +262,14 @@ def _average_backward(
 
 
 def _average_spec(x: Spec, *, windows: Windows, include_pad: bool, override: int | None) -> Spec:
-    return spec_of((*x.shape[: -len(windows.out)], *windows.out), x.dtype)
+    return in_format_of(x, shape=(*x.shape[: -len(windows.out)], *windows.out))
 
 
 def _average_operation(dims: int) -> Operation:
     op = operation(f"avg_pool{dims}d", _average_spec, _average, node=f"AvgPool{dims}DBackward0")
     back = operation(
         f"avg_pool{dims}d_backward",
-        lambda d, *, space, windows, include_pad, override: spec_of((*d.shape[: -len(space)], *space), d.dtype),
+        lambda d, *, space, windows, include_pad, override: in_format_of(d, shape=(*d.shape[: -len(space)], *space)),
         _average_backward,
         node=f"AvgPool{dims}DBackwardBackward0",
     )

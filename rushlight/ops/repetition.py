@@ -20,7 +20,7 @@ from rushlight.record.value import Tensor
 from .creation import wrap
 from .joining import stack
 from .public import public
-from .rules import fresh
+from .rules import fresh, in_format_of
 from .slices import index_select
 from .view import EXPAND, look_at
 
@@ -200,9 +200,12 @@ def flipud(input: Tensor) -> Tensor:
 
 
 ROLL = operation(
-    "roll", lambda x, *, shifts, dims: spec_of(x.shape, x.dtype), lambda x, *, shifts, dims: np.roll(x, shifts, dims),
-    exact=True, aliases=False,
-)  # fmt: skip
+    "roll",
+    lambda x, *, shifts, dims: in_format_of(x, shape=x.shape),
+    lambda x, *, shifts, dims: np.roll(x, shifts, dims),
+    exact=True,
+    aliases=False,
+)
 ROLL.gradient(x=lambda g, shifts, dims: apply(ROLL, (g,), (_negative(shifts), dims)))
 
 

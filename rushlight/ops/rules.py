@@ -10,7 +10,12 @@ from typing import Any
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype, get_default_dtype, result_type_of
-from rushlight.core.strided import broadcast_shapes, elementwise_strides
+from rushlight.core.strided import (
+    broadcast_shapes,
+    channels_last_strides,
+    elementwise_strides,
+    has_channels_last_strides,
+)
 from rushlight.record.operation import computing
 from rushlight.record.spec import Spec, spec_of
 
@@ -69,6 +74,19 @@ def predicate(x: Spec, **_: Any) -> Spec:
 def fresh(x: Spec, **_: Any) -> Spec:
     """A new tensor like the operand: dense, in the operand's order of dimensions."""
     return broadcast((x,), x.dtype)
+
+
+def in_format_of(*sources: Spec, shape: tuple[int, ...], dtype: dtype | None = None) -> Spec:
+    """A new tensor of another shape: in the memory format channels_last if a source is in it, else row-major.
+
+    So convolutions, pooling and normalization keep the format of their input.
+    """
+    kind = dtype or sources[0].dtype
+    if len(shape) < 4 or not any(
+        s.ndim == len(shape) and has_channels_last_strides(s.shape, s.strides) for s in sources
+    ):
+        return spec_of(shape, kind)
+    return spec_of(shape, kind, channels_last_strides(shape))
 
 
 def row_major(x: Spec, **_: Any) -> Spec:

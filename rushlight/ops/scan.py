@@ -22,7 +22,7 @@ from .arithmetic import conj
 from .creation import cast, full_like_spec
 from .public import public
 from .results import result_type
-from .rules import fresh
+from .rules import fresh, row_major
 from .scatter import SCATTER_ADD
 from .sorting import written_out
 from .view import SLICE, along, look_at
@@ -132,9 +132,9 @@ def along_shape(shape: tuple[int, ...], dim: int, n: int) -> tuple[int, ...]:
     return (*shape[:dim], n, *shape[dim + 1 :])
 
 
-CUMSUM = operation("cumsum", lambda x, *, dim: fresh(x), _accumulated(np.add))
+CUMSUM = operation("cumsum", lambda x, *, dim: row_major(x), _accumulated(np.add))
 CUMSUM.gradient(x=_reversed_sum)
-CUMPROD = operation("cumprod", lambda x, *, dim: fresh(x), _accumulated(np.multiply))
+CUMPROD = operation("cumprod", lambda x, *, dim: row_major(x), _accumulated(np.multiply))
 CUMPROD.gradient(x=_product_gradient)
 
 
@@ -177,7 +177,7 @@ def _logcumsumexp_gradient(g: Tensor, x: Tensor, result: Tensor, dim: int) -> Te
     return conj(exp(x - floor)) * apply(RECURRENCE, (conj(steps), g), (dim, True))
 
 
-LOGCUMSUMEXP = operation("logcumsumexp", lambda x, *, dim: fresh(x), _logcumsumexp, node="LogcumsumexpBackward0")
+LOGCUMSUMEXP = operation("logcumsumexp", lambda x, *, dim: row_major(x), _logcumsumexp, node="LogcumsumexpBackward0")
 LOGCUMSUMEXP.gradient(x=_logcumsumexp_gradient)
 
 

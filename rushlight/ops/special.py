@@ -19,7 +19,7 @@ from rushlight.record.trace import apply
 from rushlight.record.value import Tensor
 
 from . import bessel, error_function, gamma_function
-from .elementary import exp, log, log1p, sgn
+from .elementary import exp, log, log1p, sgn, square
 from .public import FUNCTIONS, SPACES, public
 from .rules import pointwise_float, promoted_float
 from .selection import where
@@ -89,7 +89,7 @@ erf = special("erf", lambda x: error_function.erf_exactly(x),
 erfc = special("erfc", lambda x: error_function.erfc(x), lambda g, x: g * -_SLOPE * exp(-(x * x)), "1 - erf(x).",
                everywhere=True)  # fmt: skip
 erfinv = special("erfinv", lambda x: error_function.erfinv(x),
-                 lambda g, result: g * exp(result * result) * (1 / _SLOPE), "The inverse of erf on (-1, 1).",
+                 lambda g, x: g * exp(square(erfinv(x))) * (1 / _SLOPE), "The inverse of erf on (-1, 1).",
                  everywhere=True)  # fmt: skip
 erfcx = special("erfcx", lambda x: error_function.erfcx(x), lambda g, x, result: g * (x * result * 2 - _SLOPE),
                 "exp(x**2) erfc(x).")  # fmt: skip

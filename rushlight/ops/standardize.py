@@ -19,6 +19,7 @@ from rushlight.record.trace import apply
 from rushlight.record.value import Tensor
 
 from .reduction import SUM_DIM
+from .rules import in_format_of
 
 Ints = tuple[int, ...]
 BLOCK = 1 << 18  # numbers worked on at a time where rows are independent: measured
@@ -222,15 +223,21 @@ def _second_order(
 # Operations
 
 
-def standardize_operation(name: str, node: str) -> Operation:
-    """Declares (x, w, b, eps) -> (result, mean, variance) for one kind of layer."""
+def standardize_operation(name: str, node: str, keeps_format: bool = False) -> Operation:
+    """Declares (x, w, b, eps) -> (result, mean, variance) for one kind of layer.
+
+    `keeps_format`: the result of a channels_last input is channels_last.
+    """
+
+    def like(x: Spec) -> Spec:
+        return in_format_of(x, shape=x.shape) if keeps_format else spec_of(x.shape, x.dtype)
 
     def infer(x: Spec, w: Spec | None, b: Spec | None, eps: Spec, *, form: Form) -> tuple[Spec, Spec, Spec]:
         moments = spec_of(form.moments, x.dtype)
-        return spec_of(x.shape, x.dtype), moments, moments
+        return like(x), moments, moments
 
     def back_infer(d: Spec, x: Spec, w: Spec | None, *_: Any, form: Form) -> tuple[Spec, ...]:
-        of_x = spec_of(x.shape, x.dtype)
+        of_x = like(x)
         return (of_x,) if w is None else (of_x, spec_of(w.shape, w.dtype), spec_of(w.shape, w.dtype))
 
     back = operation(f"{name}_backward", back_infer, _backward, node=f"{node}BackwardBackward0").gradient(_second_order)

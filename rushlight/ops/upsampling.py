@@ -17,13 +17,13 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
-from rushlight.record.spec import spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .im2col import Ints
 from .public import public
+from .rules import in_format_of
 
 
 class Axis(NamedTuple):
@@ -167,10 +167,13 @@ def _spread(d: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
 def _resizing(node: str) -> Operation:
     name = node.removesuffix("Backward0")
     op = operation(
-        name, lambda x, *, axes: spec_of((*x.shape[: -len(axes)], *(a.out for a in axes)), x.dtype), _resized, node=node
+        name,
+        lambda x, *, axes: in_format_of(x, shape=(*x.shape[: -len(axes)], *(a.out for a in axes))),
+        _resized,
+        node=node,
     )
     back = operation(
-        f"{name}Backward", lambda d, *, axes: spec_of((*d.shape[: -len(axes)], *(a.size for a in axes)), d.dtype),
+        f"{name}Backward", lambda d, *, axes: in_format_of(d, shape=(*d.shape[: -len(axes)], *(a.size for a in axes))),
         _spread, node=f"{name}BackwardBackward0",
     )  # fmt: skip
     op.gradient(x=lambda g, axes: apply(back, (g,), (axes,)))

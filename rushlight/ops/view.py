@@ -609,13 +609,15 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     return look_at(input, SLICE, (along(spec.shape, dim, (start, start + length, 1)),))
 
 
-@public(method=False, function=False)
-def slice_along(input: Tensor, dim: int, start: int | None, stop: int | None, step: int = 1) -> Tensor:
-    """`input[start:stop:step]` along `dim`."""
+def slice_along(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
+    """`input[start:end:step]` along `dim`; as a method, what PyTorch calls `aten::slice`."""
     spec = settle(input).spec
-    strided.slice_dim(spec.shape, spec.strides, 0, dim, start, stop, step)
+    strided.slice_dim(spec.shape, spec.strides, 0, dim, start, end, step)
     dim = normalize_dim(dim, spec.ndim)
-    return look_at(input, SLICE, (along(spec.shape, dim, slice(start, stop, step).indices(spec.shape[dim])),))
+    return look_at(input, SLICE, (along(spec.shape, dim, slice(start, end, step).indices(spec.shape[dim])),))
+
+
+METHODS["slice"] = slice_along
 
 
 # ---------------------------------------------------------------------------------------------------------------------

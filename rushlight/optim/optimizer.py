@@ -296,7 +296,7 @@ class Optimizer:
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
-                    param.grad = None
+                    param._grad = None
                 elif param.grad is not None:
                     _zero(param.grad)
 

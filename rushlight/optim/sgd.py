@@ -113,7 +113,7 @@ class SGD(RuleOptimizer):
         tensors: list[Tensor] = []
         targets: list[Tensor] = []
         for param in params:
-            grad = param.grad
+            grad = param._grad
             if grad is not None:
                 tensors += (param, grad)
                 targets.append(param)
@@ -124,7 +124,7 @@ class SGD(RuleOptimizer):
         buckets: dict[bool, tuple[list[Any], list[Any]]] = {}
         state = self.state
         for param in params:
-            grad = param.grad
+            grad = param._grad
             if grad is None:
                 continue
             own = state.get(param)

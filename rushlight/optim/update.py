@@ -21,7 +21,9 @@ from typing import Any, NamedTuple
 import rushlight
 from rushlight.optim.optimizer import Optimizer
 from rushlight.optim.state import ParamState, number_tensor, values_of, write_values
+from rushlight.record.memory import assign
 from rushlight.record.trace import recorder
+from rushlight.record.value import renew
 from rushlight.tensor import Tensor, memoised
 
 __all__ = [
@@ -108,8 +110,9 @@ def replace(
     me = recorder()
     tracking, me.tracking = me.tracking, False
     try:
-        for target, new in zip(targets, memoised(key, tensors, numbers, build)):
-            target._assign(new)
+        news: Any = memoised(key, tensors, numbers, build)
+        me.trace.overwrote = True
+        renew(targets, news, assign)
     finally:
         me.tracking = tracking
 
@@ -157,7 +160,7 @@ def _fitted(new: Tensor, old: Tensor) -> Tensor:
 
 def as_number(value: Any, differentiable: bool = False) -> Any:
     """An option (learning rate, beta) as a Python number; a tensor to differentiate by stays one."""
-    if isinstance(value, Tensor):
+    if value.__class__ is not float and isinstance(value, Tensor):
         return value if differentiable and value.requires_grad else value.item()
     return value
 
@@ -289,7 +292,7 @@ class RuleOptimizer(Optimizer):
         state = self.state
         buckets: dict[Any, Bucket] = {}
         for param in params:
-            grad = param.grad
+            grad = param._grad
             if grad is None:
                 continue
             own: Any = state.get(param)

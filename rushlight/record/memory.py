@@ -85,22 +85,33 @@ def _strided_spec(x: Spec, offset: Spec, *, shape: Any, strides: Any, kind: dtyp
 
 STRIDED = operation("strided", _strided_spec, _strided, node="AsStridedBackward0", view=True)
 STRIDED.gradient(
-    x=lambda g, x_spec, offset, shape, strides: apply(ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides))
+    x=lambda g, x_spec, offset, strides: apply(
+        ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides, x_spec.dtype)
+    )
 )
 
 
-def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: Any) -> np.ndarray:
-    flat = np.zeros(extent(shape, layout), g.dtype)
+def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: Any, kind: dtype) -> np.ndarray:
+    """`g` added to zeros at the places that `strided` read; real parts of complex memory are memory of their own."""
+    memory = np.zeros(extent(shape, layout), _in_precision_of(g.dtype, kind))
+    flat = memory.view(g.dtype)
     if g.size:
         places = np.lib.stride_tricks.as_strided(
             np.arange(flat.size)[offset:], g.shape, tuple(s * np.dtype(int).itemsize for s in strides)
         )
         np.add.at(flat, places, g)
-    return look(flat, (shape, layout, 0, from_numpy(g.dtype))).copy(order="C")
+    return look(memory, (shape, layout, 0, from_numpy(memory.dtype))).copy(order="C")
 
 
-def _adjoint_spec(g: Spec, offset: Spec, *, strides: Any, shape: Any, layout: Any) -> Spec:
-    return spec_of(shape, g.dtype)
+def _in_precision_of(found: np.dtype, kind: dtype) -> np.dtype:
+    """The dtype that is complex where `kind` is, in the precision of `found` (the kernel's, which may be wider)."""
+    if kind.is_complex == (found.kind == "c"):
+        return found
+    return from_numpy(found).to_complex().numpy if kind.is_complex else from_numpy(found).to_real().numpy
+
+
+def _adjoint_spec(g: Spec, offset: Spec, *, strides: Any, shape: Any, layout: Any, kind: dtype) -> Spec:
+    return spec_of(shape, kind)
 
 
 ADJOINT: Operation = operation("strided_adjoint", _adjoint_spec, _adjoint, node="AsStridedBackwardBackward0")
@@ -139,16 +150,18 @@ def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any,
     return x
 
 
-def _zero_where_written(g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any) -> Tensor:
+def _zero_where_written(
+    g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any, kind: dtype
+) -> Tensor:
     zeros = tensor_of(value_holding(np.zeros(shape, new_spec.numpy), new_spec))
-    return apply(SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, x_spec.dtype, x_spec.strides))
+    return apply(SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, kind, x_spec.strides))
 
 
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
 SCATTER.gradient(
     x=_zero_where_written,
-    new=lambda g, x_spec, offset, shape, strides: apply(
-        STRIDED, (relayout(g, x_spec.strides), offset), (shape, strides, x_spec.dtype, x_spec.strides)
+    new=lambda g, x_spec, offset, shape, strides, kind: apply(
+        STRIDED, (relayout(g, x_spec.strides), offset), (shape, strides, kind, x_spec.strides)
     ),
 )
 

@@ -15,23 +15,26 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
+from . import value as value_module
 from .operation import Operation
 from .program import Program, build
 from .spec import NUMBERS, Spec
 from .value import (
+    TENSORS,
+    UNFETCHED,
     Leaf,
     Node,
     Tensor,
     Value,
-    new_node,
     new_tensor,
-    new_value,
     next_sequence_number,
     tensor_of,
     value_holding,
@@ -50,8 +53,8 @@ class Step:
     """One recorded operation as the State knows it: all of it but the numbers."""
 
     __slots__ = (
-        "attributes", "compute", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op", "outputs",
-        "saves", "single", "specs", "tracks",
+        "attributes", "compute", "fetch", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op",
+        "outputs", "saves", "single", "slot", "spec", "specs", "tracks",
     )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
@@ -62,6 +65,8 @@ class Step:
         found = op.infer(*specs, **self.attributes)
         self.single = isinstance(found, Spec)
         self.specs: tuple[Spec, ...] = (found,) if self.single else tuple(found)
+        self.spec: Any = self.specs[0] if self.specs else None
+        self.slot = -1  # of the first result
         self.compute = op.compute(*specs, **self.attributes) if op.compute else None
         self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
         self.outputs: tuple[int, ...] = ()
@@ -94,14 +99,24 @@ class Step:
 
     def place(self, first: int) -> None:
         """Gives the results their slots, from `first` on."""
+        self.slot = first
         self.outputs = tuple(range(first, first + len(self.specs)))
         self.kept = tuple(self.inputs[i] if i >= 0 else self.outputs[~i] for i in self.saves)
+        if len(self.kept) > 1:
+            self.fetch = itemgetter(*self.kept)
+
+    def keep(self, node: Node, values: list[Any]) -> None:
+        """Gives a node what it saves from the slots of its trace."""
+        kept: Any = self.kept
+        node.kept = self.fetch(values) if len(kept) > 1 else (values[kept[0]],) if kept else []
 
 
 class State:
     """A point of the automaton: everything recorded since the last flush, up to the numbers."""
 
-    __slots__ = ("bound", "depth", "edges", "memos", "parent", "programs", "step", "width")
+    __slots__ = (
+        "bound", "depth", "edges", "long", "memos", "nbytes", "nodes", "parent", "programs", "step", "width",
+    )  # fmt: skip
     count = 0
 
     def __init__(self, parent: State | None, step: Step | None, bound: list[int], width: int) -> None:
@@ -111,25 +126,28 @@ class State:
         self.parent = parent
         self.step = step
         self.bound = bound  # slots of the inputs met for the first time here
-        self.width = width
+        self.width = width  # slots of Values and numbers
+        self.nodes = 0  # slots of nodes
         self.depth: int = 0 if parent is None else parent.depth + 1  # operations recorded
+        self.nbytes: int = 0 if parent is None or step is None else parent.nbytes + step.nbytes
+        self.long = width > LONG or self.nbytes > MAX_BYTES
         State.count += 1
 
 
 class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
-    __slots__ = ("foreign", "nbytes", "nodes", "overwrote", "period", "recorder", "regular", "state", "values")
+    __slots__ = ("foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "state", "values")
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
         self.state: State = recorder.automaton.root
         self.values: list[Any] = []  # Value, number, or None where a memo skipped it
         self.nodes: list[Any] = []
-        self.nbytes = 0
         self.period: int | None = None  # after how many operations a long trace repeats itself
         self.foreign: set[int] = set()  # slots of nodes from earlier traces, and of leaves with hooks
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
+        self.freed = False  # a backward pass has freed what nodes saved
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
 
 
@@ -154,7 +172,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.automaton = AUTOMATON
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  # held to flush, and while a stretch is recorded that must not be cut
+        self.busy = False  # in the middle of recording an operation
+        self.awaited = False  # another thread holds the lock and is about to flush
         self.tracking = True  # grad mode
         self.inference = False
         self.hold = 0  # inside `memoised`: no flush by size
@@ -163,13 +183,33 @@ class Recorder:
     def flush(self) -> None:
         """Computes everything recorded that somebody still holds."""
         with self.lock:
-            trace = self.trace
-            if not trace.values:
+            if _thread.recorder is self:
+                self.busy = False
+                self._flush()
                 return
-            self.automaton.bound_growth()
-            self.trace = Trace(self)
-            trace.nodes = []
-            _run(trace)
+            self.awaited = True
+            try:
+                while self.busy:
+                    time.sleep(0)
+                self._flush()
+            finally:
+                self.awaited = False
+
+    def _flush(self) -> None:
+        trace = self.trace
+        if not trace.values:
+            return
+        self.automaton.bound_growth()
+        self.trace = Trace(self)
+        _leave(trace)
+        _run(trace)
+
+    def give_way(self) -> None:
+        """Lets another thread flush first. Only its own thread sets `busy`, so one of the two sees the other."""
+        while self.awaited:
+            self.busy = False
+            with self.lock:
+                self.busy = True
 
 
 class _ThreadState(threading.local):
@@ -192,18 +232,19 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
     """
     me = _thread.recorder
     while True:
-        with me.lock:
+        me.busy = True  # no other thread may flush between here and `finally`
+        if me.awaited:
+            me.give_way()
+        try:
             trace = me.trace
             values = trace.values
-            nodes = trace.nodes
-            width = len(values)
-            depth = len(nodes)
             tracking = me.tracking
             parents: list[Any] = []
             outs: dict[int, int] | None = None
             key: list[Any] = [op, attrs]
             for t in operands:
-                if isinstance(t, Tensor):
+                kind = t.__class__
+                if kind is Tensor or kind in TENSORS:
                     storage = t._storage
                     if storage is not None and t._seen != storage.version:
                         break
@@ -216,89 +257,100 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                         if v.exposure is not None:
                             v = _snapshot(v)
                         key.append(v.spec)
-                        v.trace = trace
                         v.slot = len(values)
+                        v.trace = trace
                         values.append(v)
                     if tracking:
                         n = t._node
                         parents.append(n)
                         if n is not None:
-                            if n.trace is not trace:
-                                key.append(_bind_node(n, trace))
-                            else:
-                                key.append(~n.slot)
+                            key.append(~n.slot if n.trace is trace else _bind_node(n, trace))
                             if t._out:
                                 key.append((t._out,))
                                 outs = outs or {}
                                 outs[len(parents) - 1] = t._out
-                elif t is None:
-                    key.append(None)
-                    parents.append(None)
                 else:
-                    key.append(t.__class__)
-                    values.append(t)
                     parents.append(None)
+                    if t is None:
+                        key.append(None)
+                    else:
+                        key.append(kind)
+                        values.append(t)
             else:
                 edge = tuple(key)
                 state = trace.state.edges.get(edge)
                 if state is None:
                     try:
-                        state = _extend(trace.state, edge, width, parents)
+                        state = _extend(trace, edge, parents)
                     except NotANumber:
-                        _rollback(trace, width, depth)
+                        _rollback(trace)
                         operands = _plain_numbers(op, operands)
                         continue
                     except BaseException:
-                        _rollback(trace, width, depth)
+                        _rollback(trace)
                         raise
                 trace.state = state
-                step = state.step
-                trace.nbytes += step.nbytes  # type: ignore[union-attr]
-                if step.single:  # type: ignore[union-attr]
-                    v = new_value(Value)
-                    v.spec = step.specs[0]  # type: ignore[union-attr]
+                step: Step = state.step  # type: ignore[assignment]
+                node = new_node(step, parents, outs, trace) if step.tracks else None
+                if step.single:
+                    v = Value()
+                    v.spec = step.spec
                     v.trace = trace
-                    v.slot = len(values)
+                    v.slot = step.slot
                     values.append(v)
                     result: Any = new_tensor(Tensor)
                     result._value = v
-                    if step.tracks:  # type: ignore[union-attr]
-                        result._node = _new_node(step, parents, outs, trace)
+                    if node is not None:
+                        result._node = node
                 else:
-                    result = _several(step, parents, outs, trace)
-                if me.inference:
-                    _mark_inference(result)
-                if EAGER or ((len(values) > LONG or trace.nbytes > MAX_BYTES) and _full(me, trace)):
-                    me.flush()
-                return result
-            _rollback(trace, width, depth)
+                    result = _several(step, node, trace)
+                break
+            _rollback(trace)
+        finally:
+            me.busy = False
         for t in operands:
             if isinstance(t, Tensor):
                 settle(t)
+    if inference_seen or me.inference:
+        _note_inference(me, node, result)
+    if node is not None and new_node_hook is not None:
+        new_node_hook(node)
+    if EAGER or (state.long and _full(me, state)):
+        me.flush()
+    return result
 
 
 inference_seen = False  # whether any tensor was ever made in inference mode
 
 
-def _mark_inference(result: Any) -> None:
+def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
+    """Refuses a node that saves a tensor of inference mode; marks what is made in that mode."""
     global inference_seen
-    inference_seen = True
-    for t in result if isinstance(result, tuple) else (result,):
-        t._inference = t._value.inference = True
+    if node is not None and any(v.inference for v in node.saved):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
+            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+        )
+    if me.inference:
+        inference_seen = True
+        for t in result if isinstance(result, tuple) else (result,):
+            t._inference = t._value.inference = True
 
 
-def _full(me: Recorder, trace: Trace) -> bool:
+def _full(me: Recorder, state: State) -> bool:
     """Whether a trace that nobody reads should be computed now: where a round of its loop ends, if it is one.
 
     So all traces of the loop start in the same place, and the automaton knows them.
     """
     if me.hold:
         return False
-    if trace.nbytes > MAX_BYTES or len(trace.values) > MAX_SLOTS:
+    if state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
         return True
+    trace = me.trace
     if trace.period is None:
-        trace.period = _period(_steps(trace.state))
-    return bool(trace.period) and trace.state.depth % trace.period == 0
+        trace.period = _period(_steps(state))
+    return bool(trace.period) and state.depth % trace.period == 0
 
 
 def _period(steps: list[Step]) -> int:
@@ -320,13 +372,25 @@ def settle(t: Tensor) -> Value:
     if storage is not None and t._seen != storage.version:
         refresh(t)
     v = t._value
-    if v.buf is None and v.trace is not None and v.trace.recorder is not _thread.recorder:
-        v.trace.recorder.flush()
+    if v.buf is None:
+        _settle_pending(v)
+    return v
+
+
+def _settle_pending(v: Value) -> None:
+    """Waits for a Value that another thread has recorded, or is computing; raises what stopped it."""
+    trace = v.trace
+    if trace is not None:
+        owner = trace.recorder
+        if owner is not _thread.recorder:
+            owner.flush()
+        elif trace is not owner.trace:
+            with owner.lock:
+                pass  # another thread is flushing it
     if v.failed is not None:
         raise v.failed
     if v.buf is None and v.trace is not None and v.trace is not v.trace.recorder.trace:
         raise RuntimeError(f"{v} belongs to a program that failed")
-    return v
 
 
 new_node_hook: Callable[[Node], None] | None = None  # set while anomalies are looked for
@@ -337,13 +401,15 @@ def refresh(t: Tensor) -> None:
     raise NotImplementedError(f"record.memory is not loaded; {t._value} cannot be brought up to date")
 
 
-def _rollback(trace: Trace, width: int, depth: int) -> None:
+def _rollback(trace: Trace) -> None:
+    """Takes back what an operation that was not recorded had bound to the trace."""
+    width, nodes = trace.state.width, trace.state.nodes
     for v in trace.values[width:]:
         if isinstance(v, Value):
             v.trace = None
-    for n in trace.nodes[depth:]:
+    for n in trace.nodes[nodes:]:
         n.trace = None
-    del trace.values[width:], trace.nodes[depth:]
+    del trace.values[width:], trace.nodes[nodes:]
 
 
 def _snapshot(v: Value) -> Value:
@@ -357,69 +423,79 @@ def _snapshot(v: Value) -> Value:
 
 def _bind_node(n: Any, trace: Trace) -> str:
     """Gives a node from before this trace a slot of its own; says in the key what kind it is."""
-    n.trace = trace
+    leaf = n.__class__ is Leaf
+    if not leaf and n.kept is UNFETCHED:
+        n.kept = n.saved  # it leaves the trace in which its saved Values are
     n.slot = len(trace.nodes)
+    n.trace = trace
     trace.nodes.append(n)
-    if isinstance(n, Leaf) and not (n.hooks or n.post_hooks or n.pre_hooks):
+    if leaf and not (n.hooks or n.post_hooks or n.pre_hooks):
         return LEAF
     trace.foreign.add(n.slot)
-    return HOOKED if isinstance(n, Leaf) else FOREIGN
+    return HOOKED if leaf else FOREIGN
 
 
-def _new_node(step: Any, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> Node:
-    node = new_node(Node)
+def new_node(step: Step, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> Node:
+    """The node of the operation just recorded."""
+    node = Node()
     node.step = step
     node.parents = parents
-    node.outs = outs
     node.trace = trace
     node.slot = len(trace.nodes)
     node.seq = next_sequence_number()
-    trace.nodes.append(node)
-    values = trace.values
-    node.saved = [values[slot] for slot in step.kept]
+    if outs is not None:
+        node.outs = outs
     if step.leaves:
-        node.keeps = [parents[i]._tensor() for i in step.leaves]
-    if step.numbers:
-        _save_numbers(node, trace)
-    if inference_seen:
-        _refuse_inference(node)
-    if new_node_hook is not None:
-        new_node_hook(node)
+        node.keeps = keeps = []
+        for i in step.leaves:
+            keeps.append(parents[i]._tensor())
+    trace.nodes.append(node)
     return node
 
 
-def _save_numbers(node: Node, trace: Trace) -> None:
-    """Saved Python numbers become Values of their slots, so that derivatives name the slot and not the number."""
-    assert node.saved is not None
+def saved_by(node: Node) -> list[Any]:
+    """The Values that a node has saved; `Node.saved` asks for them once.
+
+    Saved Python numbers become Values of their slots, so that derivatives name the slot and not the number.
+    """
+    trace: Trace = node.trace  # type: ignore[assignment]
+    values = trace.values  # read before `kept`: a flush gives the node its own before it empties the trace
+    pending = node.kept is UNFETCHED
+    if pending:
+        node.step.keep(node, values)
+    saved = list(node.kept)
     for k in node.step.numbers:
-        number = node.saved[k]
+        number = saved[k]
         if number.__class__ is not Value:
-            v = value_holding(number, NUMBERS[number.__class__])
-            v.trace = trace
-            v.slot = node.step.kept[k]
-            node.saved[k] = v
+            v = saved[k] = value_holding(number, NUMBERS[number.__class__])
+            if pending:
+                v.trace = trace
+                v.slot = node.step.kept[k]
+    return saved
 
 
-def _refuse_inference(node: Node) -> None:
-    if any(v.inference for v in node.saved or ()):
-        raise RuntimeError(
-            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
-            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
-            "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
-        )
+value_module.saved_by = saved_by
 
 
-def _several(step: Any, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> tuple[Tensor, ...]:
+def _leave(trace: Trace) -> None:
+    """Before a flush: the nodes that somebody still holds take along what they have saved, the others go."""
+    nodes, values = trace.nodes, trace.values
+    while nodes:
+        n = nodes.pop()
+        if n.kept is UNFETCHED and getrefcount(n) > 2:
+            n.step.keep(n, values)
+
+
+def _several(step: Step, node: Node | None, trace: Trace) -> tuple[Tensor, ...]:
     results = []
-    for spec in step.specs:
-        v = new_value(Value)
+    for slot, spec in zip(step.outputs, step.specs, strict=True):
+        v = Value()
         v.spec = spec
         v.trace = trace
-        v.slot = len(trace.values)
+        v.slot = slot
         trace.values.append(v)
         results.append(tensor_of(v))
-    if step.tracks:
-        node = _new_node(step, parents, outs, trace)
+    if node is not None:
         for k, (t, tracked) in enumerate(zip(results, step.tracks, strict=True)):
             if tracked:
                 t._node = node
@@ -463,20 +539,20 @@ def _plain(op: Operation, x: Any) -> Any:
     raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")
 
 
-def _extend(state: State, edge: tuple[Any, ...], width: int, parents: list[Any]) -> State:
+def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     """Works out an edge taken for the first time; raises the user's error if the operands do not fit."""
-    values = _thread.recorder.trace.values
+    state, values = trace.state, trace.values
     for entry in edge[2:]:
         if isinstance(entry, type) and entry not in NUMBERS:
             raise NotANumber
-    slots, bound = _operands_of(edge, width)
+    slots, bound = _operands_of(edge, state.width)
     specs = [None if s is None else _spec_at(values, s) for s in slots]
     step = Step(edge[0], edge[1], slots, specs)
-    first = width + len(bound)
-    if len(parents) == len(slots):
+    if trace.recorder.tracking and len(parents) == len(slots):
         step.track(parents)
-    step.place(first)
-    made = state.edges[edge] = State(state, step, bound, first + len(step.specs))
+    step.place(len(values))
+    made = state.edges[edge] = State(state, step, bound, len(values) + len(step.specs))
+    made.nodes = len(trace.nodes) + bool(step.tracks)
     return made
 
 
@@ -494,7 +570,7 @@ def _run(trace: Trace) -> None:
     values, state = trace.values, trace.state
     produced, donors = _produced(state)
     live = _held(values, produced)
-    donated = tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
+    donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
     program = state.programs.get((live, donated))
     if program is None:
         program = state.programs[live, donated] = build(_steps(state), live, donated)
@@ -541,14 +617,18 @@ def _owned(v: Value) -> bool:
 def settle_at_home(v: Value) -> None:
     """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
     home, v.home = v.home, None
-    if home is not None and getrefcount(home) == 2 and home.strides == v.buf.strides and home.flags.writeable:
-        base = home.base
-        if base is not None and not (
-            isinstance(base, np.ndarray) and base.base is None and base.nbytes == home.nbytes and getrefcount(base) == 3
-        ):
-            return
-        np.copyto(home, v.buf)
-        v.buf = home
+    if home is None or getrefcount(home) != 2 or home.strides != v.buf.strides:
+        return
+    base = home.base
+    if base is not None and (
+        getrefcount(base) != 3 or base.__class__ is not np.ndarray or base.base is not None or base.size != home.size
+    ):
+        return
+    try:
+        home[...] = v.buf
+    except ValueError:
+        return  # read-only
+    v.buf = home
 
 
 def _steps(state: State) -> list[Step]:
@@ -581,13 +661,12 @@ def _produced(state: State) -> tuple[tuple[int, ...], tuple[int, ...]]:
 class Memo:
     """A stretch of recording: where it leads, what it leaves in the slots, and which slots are its results."""
 
-    __slots__ = ("nbytes", "results", "state", "tail")
+    __slots__ = ("results", "state", "tail")
 
-    def __init__(self, state: State, tail: list[Any], results: list[Any], nbytes: int) -> None:
+    def __init__(self, state: State, tail: list[Any], results: list[Any]) -> None:
         self.state = state
         self.tail = tail
         self.results = results
-        self.nbytes = nbytes
 
 
 UNMEMOISABLE = object()
@@ -616,13 +695,11 @@ def memoised(
     me.hold += 1
     try:
         with me.lock:
-            for t in tensors:
-                settle(t)
             if EAGER:
                 return build(list(tensors), [_number(x) for x in numbers])
-            apply(BIND, [*tensors, *numbers], (key,))
+            apply(BIND, (*tensors, *numbers), (key,))
             first = len(me.trace.values) - len(numbers)
-            return replay(key, lambda: build(list(tensors), _number_slots(me.trace, numbers, first)))
+            return replay("bound", lambda: build(list(tensors), _number_slots(me.trace, numbers, first)))
     finally:
         me.tracking = tracking
         me.hold -= 1
@@ -640,10 +717,10 @@ def replay(key: Any, record: Callable[[], list[Tensor | None]]) -> list[Tensor |
     memo = start.memos.get(key)
     if memo.__class__ is Memo:
         return _replayed(memo, trace)
-    width, nbytes = len(trace.values), trace.nbytes
+    width = len(trace.values)
     results = record()
     if memo is None:
-        start.memos[key] = _memo_of(trace, results, width, nbytes)
+        start.memos[key] = _memo_of(trace, results, width)
     return results
 
 
@@ -651,7 +728,6 @@ def _replayed(memo: Memo, trace: Trace) -> list[Tensor | None]:
     values = trace.values
     values.extend(memo.tail)
     trace.state = memo.state
-    trace.nbytes += memo.nbytes
     results: list[Tensor | None] = []
     for found in memo.results:
         if found is None:
@@ -660,7 +736,7 @@ def _replayed(memo: Memo, trace: Trace) -> list[Tensor | None]:
         slot, spec = found
         v = values[slot]
         if v is None:
-            v = new_value(Value)
+            v = Value()
             v.spec = spec
             v.trace = trace
             v.slot = slot
@@ -671,7 +747,7 @@ def _replayed(memo: Memo, trace: Trace) -> list[Tensor | None]:
     return results
 
 
-def _memo_of(trace: Trace, results: list[Tensor | None], width: int, nbytes: int) -> Any:
+def _memo_of(trace: Trace, results: list[Tensor | None], width: int) -> Any:
     if _thread.recorder.trace is not trace:
         return UNMEMOISABLE  # flushed on the way
     tail: list[Any] = []
@@ -690,7 +766,7 @@ def _memo_of(trace: Trace, results: list[Tensor | None], width: int, nbytes: int
             kept.append((t._value.slot, t._value.spec))
         else:
             return UNMEMOISABLE
-    return Memo(trace.state, tail, kept, trace.nbytes - nbytes)
+    return Memo(trace.state, tail, kept)
 
 
 def _number(x: float) -> Tensor:
@@ -716,8 +792,9 @@ def realize(t: Tensor) -> np.ndarray:
     if v.buf is None:
         if v.failed is not None:
             raise v.failed
-        assert v.trace is not None
-        v.trace.recorder.flush()
+        trace = v.trace
+        if trace is not None:  # else another thread has just computed it
+            trace.recorder.flush()
         if v.failed is not None:
             raise v.failed
     return v.buf

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,8 +74,15 @@ class Storage:
         self.edits = edits  # counts the edits that the tape must know of: `Tensor._version`
 
 
+TENSORS: set[type] = set()  # Tensor and its subclasses: asking this is far cheaper than `isinstance`
+
+
 class TensorMeta(type):
     """Prints Tensor classes under PyTorch's names."""
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **options: Any) -> None:
+        super().__init__(name, bases, body, **options)
+        TENSORS.add(cls)
 
     def __repr__(cls) -> str:
         shown = {"Tensor": "torch.Tensor", "Parameter": "torch.nn.parameter.Parameter"}
@@ -155,10 +162,44 @@ def tensor_of(value: Value) -> Tensor:
 
 def value_holding(array: Any, spec: Spec) -> Value:
     """A realised Value around an array (or around a number, for a wrapped Spec)."""
-    made = new_value(Value)
+    made = Value()
     made.spec = spec
     made.buf = array
     return made
+
+
+def renew(tensors: Sequence[Tensor], news: Iterable[Tensor], assign: Callable[[Tensor, Tensor], object]) -> None:
+    """Gives tensors new numbers, off the tape: what `assign` (`memory.assign`) does, done here where that is simple.
+
+    So it is unless a tensor is a view, NumPy code looks into it, or the new numbers are more than a pending result.
+    """
+    for t, result in zip(tensors, news, strict=True):
+        if not _simply_renewed(t, result._value):
+            assign(t, result)  # nothing here may hold the old Value now: its buffer is used again only if it is free
+        else:
+            old, new, storage = t._value, result._value, t._storage
+            if storage is None:
+                old.stale = old.stale or (t, t._edits, weakref.ref(t))
+                t._edits += 1
+            else:
+                old.stale = old.stale or (storage, storage.edits, weakref.ref(t))
+                storage.edits += 1
+                storage.value = new
+                storage.version = t._seen = storage.version + 1
+            new.home = old.buf
+            t._value = new
+            del old
+
+
+def _simply_renewed(t: Tensor, new: Value) -> bool:
+    old, storage = t._value, t._storage
+    if t._view is not None or t._base is not None or t._untracked:
+        return False
+    if storage is not None and storage.value is not old:
+        return False
+    if old.buf is None or old.exposure is not None or new.spec is not old.spec:
+        return False
+    return new.buf is None and new.home is None and new.root is None
 
 
 def latest(value: Value) -> Value:
@@ -170,12 +211,16 @@ def latest(value: Value) -> Value:
     return value
 
 
+UNFETCHED: Any = ()  # what a node has saved is still in its trace
+
+
 class Leaf:
     """The end of the tape at a tensor that requires grad: where `.grad` accumulates."""
 
     __slots__ = ("__weakref__", "_tensor", "face", "hooks", "metadata", "post_hooks", "pre_hooks", "slot", "trace")
 
     seq = 1 << 62  # PyTorch runs AccumulateGrad as soon as it is ready
+    kept = None  # as of a Node: nothing is saved here
 
     def __init__(self, tensor: Tensor) -> None:
         self._tensor = weakref.ref(tensor)
@@ -197,7 +242,9 @@ class Node:
     """One recorded differentiable operation: what `grad_fn` shows.
 
     `parents[i]` is the node of operand i, `outs[i]` which of its outputs it was; `saved` holds Values by the
-    positions in `step.saves`, and is None once a backward pass has freed them.  The recorder fills it (`_new_node`).
+    positions in `step.saves`, and is None once a backward pass has freed them.  Most nodes are freed before anybody
+    looks at them, so what they save stays in the trace (`UNFETCHED`) until somebody does, or the trace is flushed.
+    The recorder makes nodes (`trace.new_node`).
     """
 
     step: Any = None
@@ -206,7 +253,7 @@ class Node:
     trace: Trace | None
     slot = -1
     seq = 0
-    saved: list[Any] | None
+    kept: Any = UNFETCHED  # what it saved: a tuple until `saved` is read, then a list; None when freed
     keeps: list[Any] | None = None  # the leaf tensors among the operands, which live as long as the graph does
     cloned = False  # operand 0 was overwritten by this very operation
     hooks: Any = None  # of the tensors it made, by output
@@ -217,5 +264,18 @@ class Node:
     forward_stack: Any = None  # where it was recorded, while anomalies are looked for
     face: Any = None  # weak reference to what `grad_fn` shows of it
 
+    @property
+    def saved(self) -> Any:
+        """The saved Values by position in `step.saves`, or None once they are freed."""
+        if self.kept.__class__ is tuple:
+            self.kept = saved_by(self)
+        return self.kept
 
-new_node: Callable[[type[Node]], Node] = object.__new__
+    @saved.setter
+    def saved(self, values: Any) -> None:
+        self.kept = values
+
+
+def saved_by(node: Node) -> list[Any]:
+    """The Values that a node has saved (record.trace puts its own function here)."""
+    raise NotImplementedError(f"record.trace is not loaded; {node} has saved nothing")

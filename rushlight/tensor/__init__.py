@@ -13,11 +13,13 @@ from rushlight.record.value import Tensor
 load_all()
 
 from . import (  # noqa: E402
+    by_element,  # noqa: F401
     construct,  # noqa: F401
     conversion,  # noqa: F401
     display,  # noqa: F401
     exchange,  # noqa: F401
     indexing,  # noqa: F401
+    layouts,  # noqa: F401
     legacy,  # noqa: F401
     numpy_bridge,  # noqa: F401
     operators,  # noqa: F401

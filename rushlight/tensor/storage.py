@@ -107,7 +107,7 @@ class TypedStorage(UntypedStorage):
     def __len__(self) -> int:
         return self._typed().size
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> Any:  # type: ignore[override]
         return self._typed()[index].item()
 
     def tolist(self) -> list[Any]:

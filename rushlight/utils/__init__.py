@@ -2,6 +2,6 @@
 
 from rushlight.core.missing import missing
 
-_PACKAGES = "_pytree benchmark checkpoint cpp_extension data dlpack hooks model_zoo tensorboard".split()
+_PACKAGES = "_pytree benchmark checkpoint data dlpack hooks model_zoo tensorboard".split()
 
 __getattr__ = missing(__name__, {name: f"rushlight.utils.{name}" for name in _PACKAGES})

@@ -97,9 +97,7 @@ def checkpoint(
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if determinism_check not in ("default", "none"):
-        raise ValueError(
-            f"determinism_check should be one of ['default', 'none'] but got {determinism_check}"
-        )
+        raise ValueError(f"determinism_check should be one of ['default', 'none'] but got {determinism_check}")
     if use_reentrant:
         _check_reentrant(args, kwargs, context_fn)
     contexts = context_fn()
@@ -280,9 +278,7 @@ def checkpoint_sequential(
     size = len(chain) // segments
     ends = [size * k for k in range(1, segments)]
     for start, end in zip([0, *ends], ends, strict=False):
-        input = checkpoint(
-            _run(chain[start:end]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve
-        )
+        input = checkpoint(_run(chain[start:end]), input, use_reentrant=use_reentrant, preserve_rng_state=preserve)
     return _run(chain[ends[-1] if ends else 0 :])(input)
 
 

@@ -9,7 +9,10 @@ __version__ = "0.28.0"
 
 __getattr__ = missing(
     __name__,
-    {name: f"rushlight.vision.{name}" for name in ("datasets", "models", "transforms", "tv_tensors", "utils")},
+    {
+        name: f"rushlight.vision.{name}"
+        for name in ("datasets", "io", "models", "ops", "transforms", "tv_tensors", "utils")
+    },
 )
 
 

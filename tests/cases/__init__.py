@@ -28,6 +28,7 @@ AUTOGRAD = (
     "grad_function",
     "grad_functional",
     "grad_formulas",
+    "grad_memory",
 )
 
 

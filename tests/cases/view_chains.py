@@ -675,3 +675,44 @@ def take_rows_by_python_slice_objects(t, np):
     x[s] = t.tensor([-1, -2, -3])
     x[slice(None, 1)] += 100
     return x, x[-3:], x[:-8], x[100:], x[5:2]
+
+
+@case(rtol=1e-4)
+def results_keep_the_memory_format_of_their_input(t, np):
+    """Convolution, pooling, normalization, interpolation and padding of a channels_last tensor are channels_last."""
+    F, last = t.nn.functional, t.channels_last
+    plain = t.arange(96.0).reshape(2, 3, 4, 4) / 96
+    x = plain.contiguous(memory_format=last)
+    mean, var, w = t.zeros(3), t.ones(3), t.ones(4, 3, 3, 3)
+    results = {
+        "conv2d": F.conv2d(x, w, padding=1),
+        "conv2d [weight]": F.conv2d(plain, w.contiguous(memory_format=last)),
+        "conv2d [row-major]": F.conv2d(plain, w),
+        "conv_transpose2d": F.conv_transpose2d(x, t.ones(3, 4, 3, 3)),
+        "max_pool2d": F.max_pool2d(x, 2),
+        "max_pool2d indices": F.max_pool2d(x, 2, return_indices=True)[1],
+        "avg_pool2d": F.avg_pool2d(x, 2),
+        "adaptive_avg_pool2d": F.adaptive_avg_pool2d(x, 3),
+        "adaptive_max_pool2d": F.adaptive_max_pool2d(x, 2),
+        "batch_norm": F.batch_norm(x, mean, var, training=True),
+        "batch_norm [fixed]": F.batch_norm(x, mean, var),
+        "group_norm": F.group_norm(x, 3),
+        "instance_norm": F.instance_norm(x),
+        "interpolate": F.interpolate(x, scale_factor=2),
+        "bilinear": F.interpolate(x, scale_factor=2, mode="bilinear"),
+        "pad": F.pad(x, (1, 1, 1, 1)),
+        "reflect": F.pad(x, (1, 1, 1, 1), mode="reflect"),
+        "relu": F.relu(x),
+        "cumsum": x.cumsum(1),
+        "roll": x.roll(1, 2),
+    }
+    return {name: [y.stride(), y.abs().max(), y.is_contiguous(memory_format=last)] for name, y in results.items()}
+
+
+@case
+def running_statistics_keep_their_place(t, np):
+    mean, var = t.zeros(3), t.ones(3)
+    places = mean.data_ptr(), var.data_ptr()
+    for _ in range(2):
+        t.nn.functional.batch_norm(t.arange(12.0).reshape(4, 3), mean, var, training=True)
+    return mean, var, (mean.data_ptr(), var.data_ptr()) == places

@@ -161,4 +161,7 @@ CASES = [
         )
     ],
     Case("bitwise_not", None, [WHOLE], np.invert, out=True),
+    Case("fmod [number]", None, [(2, 3)], lambda x: np.fmod(x, 0.7), args=(0.7,), out=True, inplace=True),
+    Case("clamp_max [tensor]", None, [(2, 3), (3,)], np.minimum, inplace=True, out=True),
+    Case("clamp_min [tensor]", None, [(2, 3), (3,)], np.maximum, inplace=True, out=True),
 ]

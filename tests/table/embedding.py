@@ -263,4 +263,17 @@ CASES = [
     _einsum("...ij,...jk", (2, 2, 3), (2, 3, 4)),
     _einsum("bij,bjk,ik->b", (2, 2, 3), (2, 3, 4), (2, 4)),
     _einsum("ij,ij,jk->k", (2, 3), (2, 3), (3, 2)),
+    Case(
+        "nn.functional.embedding [max_norm]",
+        lambda torch, w: torch.nn.functional.embedding(torch.tensor([2, 0]), w * 1, max_norm=1.0),
+        [(5, 3)],
+        gradient=False,
+    ),
+    Case(
+        "nn.functional.embedding_bag [max, squared]",
+        lambda torch, w: (
+            torch.nn.functional.embedding_bag(torch.tensor(FLAT), w, torch.tensor(OFFSETS), mode="max") ** 2
+        ),
+        [(5, 3)],
+    ),
 ]

@@ -142,6 +142,13 @@ CASES = [
         for own in (True, False)
     ],
     Case(
+        "scatter [multiply]",
+        lambda t, x, at, y: t.scatter(x, 1, at, y, reduce="multiply"),
+        [(2, 3), AT, (2, 3)],
+        lambda x, at, y: _scattered(x, at, y, np.multiply),
+        gradient=False,
+    ),
+    Case(
         "scatter_reduce [mean]", lambda t, x, at, y: x.scatter_reduce(1, at, y, "mean"), [(2, 3), AT, (2, 3)], _averaged
     ),
     Case(
@@ -292,4 +299,12 @@ CASES = [
         [(3, 4), ROWS_AT, (3, 4)],
         _added,
     ),
+    Case("nn.functional.one_hot", None, [np.array([2, 0, 1])], np.eye(3)[[2, 0, 1]], args=(3,)),
+    Case("fill", None, [(2, 3)], lambda x: np.full_like(x, 2.5), args=(2.5,)),
+    Case("fill [tensor]", None, [(2, 3), ()], lambda x, v: np.full_like(x, v)),
+    Case("Tensor.fill_ [tensor]", lambda t, x, v: (x * 1).fill_(v), [(2, 3), ()], lambda x, v: np.full_like(x, v)),
+    Case("zero", lambda t, x: (x * 1).zero_(), [(2, 3)], np.zeros_like),
+    Case("Tensor.bernoulli_ [certain]", lambda t, x: (x * 1).bernoulli_(1.0), [(2, 3)], np.ones_like),
+    Case("linspace", lambda t: t.linspace(-1.0, 2.0, 7), [], lambda: np.linspace(-1, 2, 7), gradient=False),
+    Case("logspace", lambda t: t.logspace(-1.0, 2.0, 4), [], lambda: np.logspace(-1, 2, 4), gradient=False),
 ]

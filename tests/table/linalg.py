@@ -251,4 +251,13 @@ CASES = [
     _case("linalg.householder_product", None, [(4, 3), (2,)]),
     _case("ormqr", None, [(3, 3), (3,), (3, 2)], args=(True, True)),
     _case("geqrf", None, [(3, 3)], gradient=False),
+    _case("dot", None, [(4,), (4,)], np.dot, out=True, dtypes={"int64": "int64", "complex64": "complex64"}),
+    _case("vdot", None, [COMPLEX[0], COMPLEX[1]], np.vdot),
+    _case("vdot [real]", None, [(4,), (4,)], np.dot, out=True),
+    _case(
+        "cholesky",
+        lambda t, x: t.cholesky(x @ x.mT + 2 * t.eye(3, dtype=x.dtype)),
+        [(3, 3)],
+        lambda x: np.linalg.cholesky(x @ x.T + 2 * np.eye(3)),
+    ),
 ]

@@ -131,4 +131,17 @@ CASES = [
     ),
     Case("nn.functional.normalize", None, [(3, 4)], lambda x: x / np.sqrt((x**2).sum(1, keepdims=True))),
     Case("nn.functional.normalize [1-norm]", None, [(3, 4)], lambda x: x / np.abs(x).sum(0), args=(1, 0)),
+    Case(
+        "nn.functional.instance_norm [running]",
+        lambda torch, x: torch.nn.functional.instance_norm(
+            x,
+            torch.tensor([0.2, -0.1, 0.5], dtype=x.dtype),
+            torch.tensor([0.5, 1.0, 2.0], dtype=x.dtype),
+            use_input_stats=False,
+        ),
+        [(2, 3, 4)],
+        lambda x: (x - np.array([[0.2], [-0.1], [0.5]])) / np.sqrt(np.array([[0.5], [1.0], [2.0]]) + 1e-5),
+    ),
+    Case("nn.functional.rrelu [certain]", None, [(2, 3)], lambda x: np.where(x < 0, 0.3 * x, x), args=(0.3, 0.3, True)),
+    Case("native_dropout [nothing]", lambda torch, x: torch.native_dropout(x, 0.0, True)[0], [(2, 3)], lambda x: x),
 ]

@@ -161,4 +161,16 @@ CASES = [
         floats=False,
         second=False,
     ),
+    _interpolate(
+        "nearest-exact of images",
+        (1, 2, 2, 3),
+        lambda x: x[:, :, [0, 0, 1, 1]][..., [0, 1, 2]],
+        size=(4, 3),
+        mode="nearest-exact",
+    ),
+    _interpolate(
+        "nearest-exact of volumes", (1, 2, 2, 2, 1), lambda x: x.repeat(2, 2), size=(4, 2, 1), mode="nearest-exact"
+    ),
+    _interpolate("antialiased bicubic", (1, 2, 6, 8), None, size=(3, 4), mode="bicubic", antialias=True),
+    _interpolate("antialiased lanczos", (1, 2, 6, 8), None, size=(3, 4), mode="lanczos", antialias=True),
 ]

@@ -99,6 +99,11 @@ def _avg(dims: int, shape: Ints, label: str = "", **kwargs: Any) -> Case:
     )
 
 
+def _volume_unpooled(torch: Any, x: Any) -> Any:
+    values, indices = torch.nn.functional.max_pool3d(x, 2, return_indices=True)
+    return torch.nn.functional.max_unpool3d(values, indices, 2)
+
+
 def _unpooled(torch: Any, x: Any) -> Any:
     values, indices = torch.nn.functional.max_pool2d(x, 2, return_indices=True)
     return torch.nn.functional.max_unpool2d(values, indices, 2)
@@ -166,5 +171,24 @@ CASES = [
         lambda x: np.sqrt((x**2).sum()).reshape(1, 1, 1, 1),
         args=(2, 2),
         domain=(0.5, 2),
+    ),
+    Case(
+        "max_pool2d [squared]",
+        lambda t, x: t.max_pool2d(x, 2) ** 2,
+        [(1, 2, 4, 4)],
+        lambda x: x.reshape(1, 2, 2, 2, 2, 2).max((3, 5)) ** 2,
+    ),
+    Case("nn.functional.max_unpool3d", _volume_unpooled, [(1, 2, 2, 4)], None),
+    Case(
+        "nn.functional.fractional_max_pool2d",
+        lambda t, x, u: t.nn.functional.fractional_max_pool2d(x, 2, output_size=3, _random_samples=u.detach()),
+        [(1, 2, 6, 6), np.full((1, 2, 2), 0.3)],
+        second=False,
+    ),
+    Case(
+        "nn.functional.fractional_max_pool3d",
+        lambda t, x, u: t.nn.functional.fractional_max_pool3d(x, 2, output_size=2, _random_samples=u.detach()),
+        [(1, 2, 4, 4, 4), np.full((1, 2, 3), 0.3)],
+        second=False,
     ),
 ]

@@ -6,12 +6,14 @@ PIL images or to `pixels` for tensors. Random draws are the transforms' business
 
 from __future__ import annotations
 
+import functools
 import math
 import numbers
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, cast
+from importlib import import_module
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from rushlight.tensor import Tensor, wrap
 from rushlight.vision.transforms import pil, pixels
 
 Picture = Any
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class InterpolationMode(Enum):
@@ -57,6 +60,19 @@ def as_mode(interpolation: InterpolationMode | int) -> InterpolationMode:
     raise TypeError("Argument interpolation should be a InterpolationMode or a corresponding Pillow integer constant")
 
 
+def _by_kind(f: Function) -> Function:
+    """The function on pictures, that asks masks and boxes (`tv_tensors`) what it does to them."""
+
+    @functools.wraps(f)
+    def called(img: Any, *args: Any, **kwargs: Any) -> Any:
+        home = getattr(type(img), "_kernels", None)
+        if home is None:
+            return f(img, *args, **kwargs)
+        return import_module(home).kernel(f.__name__, f)(img, *args, **kwargs)
+
+    return cast("Function", called)
+
+
 def is_pil(picture: Picture) -> bool:
     """Whether the picture is a PIL image. PIL is not imported for that: without it there are none."""
     module = sys.modules.get("PIL.Image")
@@ -70,6 +86,7 @@ def _must_be_picture(picture: Picture) -> None:
         raise TypeError("Tensor is not a torch image: it has fewer than two dimensions.")
 
 
+@_by_kind
 def get_dimensions(img: Picture) -> list[int]:
     """``[channels, height, width]`` of a picture."""
     _must_be_picture(img)
@@ -162,6 +179,7 @@ def convert_image_dtype(image: Tensor, dtype: Any = None) -> Tensor:
     return pixels.convert_dtype(image, rushlight.float if dtype is None else dtype)
 
 
+@_by_kind
 def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> Tensor:
     """``(tensor - mean) / std`` for each channel of a float picture (..., C, H, W).
 
@@ -189,6 +207,7 @@ def _per_channel(values: Any) -> Any:
     return values.view(-1, 1, 1) if values.dim() == 1 else values
 
 
+@_by_kind
 def resize(
     img: Picture,
     size: int | Sequence[int],
@@ -207,6 +226,17 @@ def resize(
         TypeError, ValueError: for sizes that are none.
     """
     mode = as_mode(interpolation)
+    _, height, width = get_dimensions(img)
+    target = resized_size(img, size, max_size)
+    if target == (height, width):
+        return img
+    if is_pil(img):
+        return img.resize(target[::-1], _PIL_FILTERS[mode])
+    return pixels.resize(img, target, mode.value, bool(antialias))
+
+
+def resized_size(img: Picture, size: int | Sequence[int], max_size: int | None = None) -> tuple[int, int]:
+    """The (height, width) that `resize` makes of the picture. Raises ValueError for sizes that are none."""
     sizes = [size] if isinstance(size, int) else list(size)
     if len(sizes) not in (1, 2):
         raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(sizes)} element tuple/list")
@@ -216,12 +246,7 @@ def resize(
             "i.e. size should be an int or a sequence of length 1."
         )
     _, height, width = get_dimensions(img)
-    target = _resized(height, width, sizes, max_size)
-    if target == (height, width):
-        return img
-    if is_pil(img):
-        return img.resize(target[::-1], _PIL_FILTERS[mode])
-    return pixels.resize(img, target, mode.value, bool(antialias))
+    return _resized(height, width, sizes, max_size)
 
 
 def _resized(height: int, width: int, size: Sequence[int], max_size: int | None) -> tuple[int, int]:
@@ -241,6 +266,7 @@ def _resized(height: int, width: int, size: Sequence[int], max_size: int | None)
     return (new_long, new_short) if width <= height else (new_short, new_long)
 
 
+@_by_kind
 def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
     """The part of the picture with this upper left corner and size; zeros where it reaches outside."""
     _must_be_picture(img)
@@ -249,6 +275,7 @@ def crop(img: Picture, top: int, left: int, height: int, width: int) -> Picture:
     return pixels.crop(img, top, left, height, width)
 
 
+@_by_kind
 def center_crop(img: Picture, output_size: int | Sequence[int]) -> Picture:
     """The middle of the picture, of ``(height, width)``; a smaller picture is padded with zeros."""
     height, width = as_pair(output_size)
@@ -273,6 +300,7 @@ def as_pair(size: int | Sequence[int]) -> tuple[int, int]:
     return size[0], size[1]
 
 
+@_by_kind
 def resized_crop(
     img: Picture,
     top: int,
@@ -287,18 +315,21 @@ def resized_crop(
     return resize(crop(img, top, left, height, width), size, interpolation, antialias=antialias)
 
 
+@_by_kind
 def hflip(img: Picture) -> Picture:
     """The picture's left and right exchanged."""
     _must_be_picture(img)
     return img.transpose(pil.FLIP_LEFT_RIGHT) if is_pil(img) else img.flip(-1)
 
 
+@_by_kind
 def vflip(img: Picture) -> Picture:
     """The picture's top and bottom exchanged."""
     _must_be_picture(img)
     return img.transpose(pil.FLIP_TOP_BOTTOM) if is_pil(img) else img.flip(-2)
 
 
+@_by_kind
 def pad(
     img: Picture, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"
 ) -> Picture:
@@ -358,6 +389,7 @@ def to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     return rgb_to_grayscale(img, num_output_channels)
 
 
+@_by_kind
 def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
     """The picture without colours (ITU-R 601-2 luma), in 1 or 3 equal channels."""
     if num_output_channels not in (1, 3):
@@ -368,21 +400,25 @@ def rgb_to_grayscale(img: Picture, num_output_channels: int = 1) -> Picture:
     return pixels.to_grey(img, num_output_channels)
 
 
+@_by_kind
 def adjust_brightness(img: Picture, brightness_factor: float) -> Picture:
     """Brighter (above 1) or darker (0 is black). Raises ValueError for a negative factor."""
     return _enhance(img, brightness_factor, "brightness")
 
 
+@_by_kind
 def adjust_contrast(img: Picture, contrast_factor: float) -> Picture:
     """More contrast (above 1) or less (0 is one grey). Raises ValueError for a negative factor."""
     return _enhance(img, contrast_factor, "contrast")
 
 
+@_by_kind
 def adjust_saturation(img: Picture, saturation_factor: float) -> Picture:
     """More colour (above 1) or less (0 is grey). Raises ValueError for a negative factor."""
     return _enhance(img, saturation_factor, "saturation")
 
 
+@_by_kind
 def adjust_sharpness(img: Picture, sharpness_factor: float) -> Picture:
     """Sharper (above 1) or smoother (0). Raises ValueError for a negative factor."""
     return _enhance(img, sharpness_factor, "sharpness")
@@ -397,6 +433,7 @@ def _enhance(img: Picture, factor: float, what: str) -> Picture:
     return pixels.ENHANCERS[what](img, factor)
 
 
+@_by_kind
 def adjust_hue(img: Picture, hue_factor: float) -> Picture:
     """The colours turned by ``hue_factor`` of the circle, from -0.5 to 0.5. Raises ValueError outside of that."""
     _must_be_picture(img)
@@ -405,6 +442,7 @@ def adjust_hue(img: Picture, hue_factor: float) -> Picture:
     return pil.shift_hue(img, hue_factor) if is_pil(img) else pixels.shift_hue(img, hue_factor)
 
 
+@_by_kind
 def adjust_gamma(img: Picture, gamma: float, gain: float = 1) -> Picture:
     """``gain * value ** gamma``, for values from 0 to 1. Raises ValueError for a negative gamma."""
     _must_be_picture(img)
@@ -413,12 +451,14 @@ def adjust_gamma(img: Picture, gamma: float, gain: float = 1) -> Picture:
     return pil.gamma(img, gamma, gain) if is_pil(img) else pixels.gamma(img, gamma, gain)
 
 
+@_by_kind
 def invert(img: Picture) -> Picture:
     """The negative of the picture."""
     _must_be_picture(img)
     return pil.operation("invert")(img) if is_pil(img) else pixels.invert(img)
 
 
+@_by_kind
 def posterize(img: Picture, bits: int) -> Picture:
     """Only the ``bits`` highest bits of each byte. Raises ValueError for other numbers than 0 to 8."""
     if not 0 <= bits <= 8:
@@ -427,24 +467,28 @@ def posterize(img: Picture, bits: int) -> Picture:
     return pil.operation("posterize")(img, bits) if is_pil(img) else pixels.posterize(img, bits)
 
 
+@_by_kind
 def solarize(img: Picture, threshold: float) -> Picture:
     """The values from ``threshold`` on inverted."""
     _must_be_picture(img)
     return pil.operation("solarize")(img, threshold) if is_pil(img) else pixels.solarize(img, threshold)
 
 
+@_by_kind
 def autocontrast(img: Picture) -> Picture:
     """Each channel stretched to the whole range."""
     _must_be_picture(img)
     return pil.operation("autocontrast")(img) if is_pil(img) else pixels.autocontrast(img)
 
 
+@_by_kind
 def equalize(img: Picture) -> Picture:
     """Each channel's histogram made flat. Tensors are of bytes."""
     _must_be_picture(img)
     return pil.operation("equalize")(img) if is_pil(img) else pixels.equalize(img)
 
 
+@_by_kind
 def gaussian_blur(img: Picture, kernel_size: int | Sequence[int], sigma: Any = None) -> Picture:
     """The picture smoothed by a bell curve.
 
@@ -482,6 +526,7 @@ def _two_sigmas(sigma: Any, sizes: Sequence[int]) -> list[float]:
     return values
 
 
+@_by_kind
 def rotate(
     img: Picture,
     angle: float,
@@ -512,6 +557,7 @@ def rotate(
     return pixels.rotate(img, matrix, mode.value, expand, fill)
 
 
+@_by_kind
 def affine(
     img: Picture,
     angle: float,
@@ -587,6 +633,7 @@ def _inverse_affine_matrix(
     return matrix
 
 
+@_by_kind
 def perspective(
     img: Picture,
     startpoints: Sequence[Sequence[int]],
@@ -618,6 +665,7 @@ def _perspective_coefficients(startpoints: Sequence[Sequence[int]], endpoints: S
     return [float(value) for value in solution.astype(np.float32)]
 
 
+@_by_kind
 def erase(img: Picture, i: int, j: int, h: int, w: int, v: Tensor, inplace: bool = False) -> Picture:
     """A tensor picture with the rectangle at ``(i, j)`` of size ``(h, w)`` overwritten by ``v``."""
     _must_be_picture(img)
@@ -628,6 +676,7 @@ def erase(img: Picture, i: int, j: int, h: int, w: int, v: Tensor, inplace: bool
     return result
 
 
+@_by_kind
 def elastic_transform(
     img: Picture,
     displacement: Tensor,

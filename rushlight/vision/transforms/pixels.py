@@ -338,7 +338,7 @@ def _bell(size: int, sigma: float, dtype: Any) -> Tensor:
 def rotate(image: Tensor, matrix: Sequence[float], mode: str, expand: bool, fill: Any) -> Tensor:
     """Looked up through the matrix from output to input pixels, both counted from the middle."""
     height, width = image.shape[-2:]
-    out = _turned_size(matrix, height, width) if expand else (height, width)
+    out = turned_size(matrix, height, width) if expand else (height, width)
     return _look_up(image, _affine_grid(matrix, (height, width), out), mode, fill)
 
 
@@ -386,7 +386,7 @@ def _affine_grid(matrix: Sequence[float], size: tuple[int, int], out: tuple[int,
     return wrap(np.stack(places, -1)[None])
 
 
-def _turned_size(matrix: Sequence[float], height: int, width: int) -> tuple[int, int]:
+def turned_size(matrix: Sequence[float], height: int, width: int) -> tuple[int, int]:
     """(height, width) of the whole turned picture."""
     corners = np.array([(x * width, y * height, 1.0) for x in (-0.5, 0.5) for y in (-0.5, 0.5)], np.float32)
     turned = corners @ np.array(matrix, np.float32).reshape(2, 3).T + np.array([width, height], np.float32) * 0.5

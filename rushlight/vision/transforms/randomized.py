@@ -674,7 +674,7 @@ class ElasticTransform(Module):
     def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
         """Draws the displacement (1, H, W, 2) for pictures of ``(height, width)``."""
         parts = []
-        for strength, smoothness, length in zip(alpha, sigma, size, strict=True):
+        for strength, smoothness, length in zip(alpha, sigma, reversed(size), strict=True):
             moves = rushlight.rand([1, 1, *size]) * 2 - 1
             if smoothness > 0.0:
                 window = int(8 * smoothness + 1) | 1

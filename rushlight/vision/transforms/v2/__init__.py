@@ -1,7 +1,6 @@
 """torchvision.transforms.v2: the transforms of samples with labels. The pixels are the business of the first version's
-transforms, which these put `structure.Structured` before; what v2 has of its own is written here.
-
-Known are pictures and Images; tv_tensors.Mask, BoundingBoxes and the transforms for them are not here.
+transforms, which these put `structure.Structured` before. Masks and boxes (`tv_tensors`) go through those that move
+pixels: `masks` and `boxes` say how. What v2 has of its own is written here, in `augment` and in `geometry`.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from rushlight.tensor import Tensor
 from rushlight.vision import transforms as v1
 from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import Structured, changed, flatten
-from rushlight.vision.tv_tensors import TVTensor
+from rushlight.vision.transforms.v2.structure import Structured, changed, flatten, pictures
+from rushlight.vision.tv_tensors import TVTensor, wrap
 
 _SAME = """
     AugMix AutoAugment CenterCrop ColorJitter ElasticTransform GaussianBlur Grayscale Normalize Pad RandAugment
@@ -27,12 +26,21 @@ _SAME = """
     RandomVerticalFlip Resize TrivialAugmentWide FiveCrop TenCrop LinearTransformation
 """.split()
 
+# Those that change only values of pixels: masks and boxes of the sample stay.
+_PIXELS = """
+    AugMix AutoAugment ColorJitter GaussianBlur Grayscale Normalize RandAugment RandomAdjustSharpness
+    RandomAutocontrast RandomEqualize RandomErasing RandomGrayscale RandomInvert RandomPosterize RandomSolarize
+    TrivialAugmentWide LinearTransformation
+""".split()
+
 
 class Transform(nn.Module):
-    """Base class for transforms of one's own: `transform(inpt, params)` changes a picture.
+    """Base class for transforms of one's own: `transform(inpt, params)` changes a picture, a mask or boxes.
 
-    `make_params(flat_inputs)` draws what all pictures of a sample share.
+    `make_params(flat_inputs)` draws what all of a sample share. With `_pixels_only`, masks and boxes stay.
     """
+
+    _pixels_only = False
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """What the transform of this sample needs, drawn once."""
@@ -46,13 +54,60 @@ class Transform(nn.Module):
         """The sample with its pictures changed."""
         sample = inputs[0] if len(inputs) == 1 else inputs
         params = self.make_params(flatten(sample)[0])
-        return changed(lambda picture: self.transform(picture, params), sample)
+        return changed(lambda picture: self.transform(picture, params), sample, self._pixels_only)
+
+
+class _Resize(v1.Resize):
+    def forward(self, img: Any) -> Any:
+        return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
+
+
+class _RandomResizedCrop(v1.RandomResizedCrop):
+    def forward(self, img: Any) -> Any:
+        rectangle = self.get_params(img, self.scale, self.ratio)
+        return F.resized_crop(img, *rectangle, self.size, self.interpolation, self.antialias)
+
+
+class _RandomCrop(v1.RandomCrop):
+    @staticmethod
+    def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Draws ``(top, left, height, width)``; unlike the first version's, only in directions with a choice."""
+        _, height, width = v1.functional.get_dimensions(img)
+        tall, wide = output_size
+        if height < tall or width < wide:
+            raise ValueError(
+                f"Required crop size {(tall, wide)} is larger than padded input image size {(height, width)}."
+            )
+        top = int(rushlight.randint(0, height - tall + 1, size=())) if height > tall else 0
+        left = int(rushlight.randint(0, width - wide + 1, size=())) if width > wide else 0
+        return top, left, tall, wide
+
+
+class _NoBoxes(Structured):
+    """Before the transforms that choose among others: which of them move pixels, masks and boxes could not follow."""
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with its pictures changed. Raises TypeError for a sample with masks or boxes."""
+        leaves, _ = flatten(inputs[0] if len(inputs) == 1 else inputs)
+        for leaf in leaves:
+            if isinstance(leaf, TVTensor) and leaf._kernels is not None:
+                raise TypeError(f"Inputs of type {type(leaf).__name__} are not supported by {type(self).__name__}()")
+        return super().forward(*inputs)
+
+
+_OWN: dict[str, type] = {"Resize": _Resize, "RandomResizedCrop": _RandomResizedCrop, "RandomCrop": _RandomCrop}
+_CHOOSING = ("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide")
 
 
 def _for_samples(name: str) -> type:
-    old = getattr(v1, name)
-    body = {"__doc__": old.__doc__, "__module__": __name__, "_v1": old}
-    return type(name, (Structured, old), body)
+    old = _OWN.get(name, getattr(v1, name))
+    body = {
+        "__doc__": getattr(v1, name).__doc__,
+        "__module__": __name__,
+        "_v1": getattr(v1, name),
+        "_pixels_only": name in _PIXELS,
+    }
+    return type(name, (_NoBoxes if name in _CHOOSING else Structured, old), body)
 
 
 globals().update({name: _for_samples(name) for name in _SAME})
@@ -98,12 +153,14 @@ class ToImage(Transform):
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         arrays = any(isinstance(leaf, np.ndarray) for leaf in leaves)
         if not arrays:
-            return changed(F.to_image, rebuild(leaves))
+            return changed(F.to_image, rebuild(leaves), pixels_only=True)
         return rebuild([F.to_image(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
 
 
 class PILToTensor(Transform):
     """PIL images as tensors (C, H, W) of their own numbers."""
+
+    _pixels_only = True
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         return F.pil_to_tensor(inpt) if not isinstance(inpt, Tensor) else inpt
@@ -111,6 +168,8 @@ class PILToTensor(Transform):
 
 class ToPILImage(Transform):
     """Tensors (C, H, W) and arrays (H, W, C) as PIL images."""
+
+    _pixels_only = True
 
     def __init__(self, mode: str | None = None) -> None:
         super().__init__()
@@ -132,31 +191,52 @@ class ToPureTensor(nn.Module):
 class ToDtype(Transform):
     """Pictures in another dtype; with `scale` their values are scaled to its range.
 
-    Raises NotImplementedError for a dict of dtypes by type.
+    `dtype` may be a dict from types to dtypes: `{tv_tensors.Image: torch.float32, tv_tensors.Mask: torch.int64,
+    "others": None}`; None leaves what is of that type. A single dtype is for pictures alone.
+    Raises ValueError for a type of the sample that the dict does not have.
     """
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
-        if isinstance(dtype, dict):
-            raise NotImplementedError("torchvision.transforms.v2.ToDtype with a dict of dtypes is not in Rushlight")
         self.dtype, self.scale = dtype, scale
 
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return F.to_dtype(inpt, self.dtype, self.scale) if isinstance(inpt, Tensor) else inpt
+    def forward(self, *inputs: Any) -> Any:
+        """The sample in the dtypes."""
+        leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
+        chosen = pictures(leaves, pixels_only=True)
+        several = isinstance(self.dtype, dict)
+        return rebuild([self._converted(x, i in chosen) if several or i in chosen else x for i, x in enumerate(leaves)])
+
+    def _converted(self, leaf: Any, is_picture: bool) -> Any:
+        wanted = self._wanted(leaf, is_picture) if isinstance(self.dtype, dict) else self.dtype
+        if wanted is None or not isinstance(leaf, Tensor):
+            return leaf
+        scale = self.scale and is_picture
+        plain = leaf.view_as(leaf) if isinstance(leaf, TVTensor) else leaf  # type: ignore[attr-defined]
+        found = F.to_dtype(plain, wanted, scale)
+        return wrap(found, like=leaf) if isinstance(leaf, TVTensor) else found
+
+    def _wanted(self, leaf: Any, is_picture: bool) -> Any:
+        if type(leaf) in self.dtype:
+            return self.dtype[type(leaf)]
+        if "others" in self.dtype:
+            return self.dtype["others"]
+        if is_picture or isinstance(leaf, TVTensor):
+            raise ValueError(
+                f"No dtype was specified for type {type(leaf)}. If you only need to convert the dtype of images or "
+                "videos, you can just pass e.g. dtype=torch.float32; other types need an entry, or 'others'."
+            )
+        return None
 
     def extra_repr(self) -> str:
         return f"scale={self.scale}"
 
 
-class ConvertImageDtype(Transform):
+class ConvertImageDtype(ToDtype):
     """Tensor pictures in another dtype, scaled to its range."""
 
     def __init__(self, dtype: Any = rushlight.float32) -> None:
-        super().__init__()
-        self.dtype = dtype
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return F.to_dtype(inpt, self.dtype, True) if isinstance(inpt, Tensor) else inpt
+        super().__init__(dtype, scale=True)
 
 
 class ToTensor(Transform):
@@ -262,4 +342,20 @@ class RandomOrder(_Several):
 
 functional = F
 
-__getattr__ = missing(__name__)
+_HERE = "rushlight.vision.transforms.v2"
+_LATER = {
+    **{name: f"{_HERE}.augment:{name}" for name in "CutMix GaussianNoise MixUp RGB RandomChannelPermutation".split()},
+    "RandomPhotometricDistort": f"{_HERE}.augment:RandomPhotometricDistort",
+    **{
+        name: f"{_HERE}.geometry:{name}"
+        for name in """
+            ClampBoundingBoxes ConvertBoundingBoxFormat RandomIoUCrop RandomResize RandomShortestSize RandomZoomOut
+            SanitizeBoundingBoxes ScaleJitter
+        """.split()
+    },
+}
+__getattr__ = missing(__name__, _LATER)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

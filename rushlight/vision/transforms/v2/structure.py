@@ -1,8 +1,8 @@
 """Samples as transforms.v2 takes them: a picture, or any nest of lists, tuples and dicts with pictures in it.
 
-`flatten` takes a sample apart, `pictures` says which leaves are pictures (every Image and PIL image; where there is
-none, the first plain tensor), and `Structured`, the base of the transforms, changes those and puts the sample together
-again. All pictures of a sample see the same random numbers: the generator goes back to where it stood for the first.
+`flatten` takes a sample apart, `pictures` says which leaves are changed (every Image and PIL image, or where there is
+none, the first plain tensor; and masks and boxes), and `Structured`, the base of the transforms, changes those and puts
+the sample together again. All see the same random numbers: the generator goes back to where it stood for the first.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import rushlight
-from rushlight.tensor import Tensor
 from rushlight.vision.transforms.functional import get_dimensions, is_pil
-from rushlight.vision.tv_tensors import TVTensor, wrap
+from rushlight.vision.tv_tensors import TVTensor, is_pure_tensor, wrap
 
 
 def flatten(sample: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -40,18 +39,22 @@ def _flattened(parts: list[Any], assemble: Callable[[list[Any]], Any]) -> tuple[
     return [leaf for own, _ in flat for leaf in own], rebuild
 
 
-def pictures(leaves: list[Any]) -> list[int]:
-    """Which of the leaves are pictures."""
-    typed = [i for i, leaf in enumerate(leaves) if isinstance(leaf, TVTensor) or is_pil(leaf)]
-    if typed:
-        return typed
-    return [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)][:1]
+def pictures(leaves: list[Any], pixels_only: bool = False) -> list[int]:
+    """Which of the leaves are changed: pictures, and masks and boxes unless only `pixels` are changed.
+
+    The first plain tensor is a picture where nothing else is one.
+    """
+    typed = {i for i, leaf in enumerate(leaves) if isinstance(leaf, TVTensor) or is_pil(leaf)}
+    seen = {i for i in typed if is_pil(leaves[i]) or leaves[i]._kernels is None}
+    if not seen:
+        seen = set([i for i, leaf in enumerate(leaves) if is_pure_tensor(leaf)][:1])
+    return sorted(seen if pixels_only else typed | seen)
 
 
-def changed(change: Callable[[Any], Any], sample: Any) -> Any:
+def changed(change: Callable[[Any], Any], sample: Any, pixels_only: bool = False) -> Any:
     """The sample with `change` done to its pictures, with the same random numbers for each."""
     leaves, rebuild = flatten(sample)
-    places = pictures(leaves)
+    places = pictures(leaves, pixels_only)
     if len(places) > 1:
         _check_sizes([leaves[i] for i in places])
     state = rushlight.get_rng_state() if len(places) > 1 else None
@@ -69,15 +72,18 @@ def _check_sizes(found: list[Any]) -> None:
 
 
 def _same_kind(before: Any, after: Any) -> Any:
-    plain = isinstance(before, TVTensor) and isinstance(after, Tensor) and not isinstance(after, TVTensor)
-    return wrap(after) if plain else after
+    plain = isinstance(before, TVTensor) and is_pure_tensor(after)
+    return wrap(after, like=before) if plain else after
 
 
 class Structured:
     """Stands before a transform of pictures and makes it one of samples: `transform(image)`, `transform(image, label)`,
-    `transform({"image": image, "label": label})`.
+    `transform({"image": image, "label": label})`. With `_pixels_only`, masks and boxes are left as they are.
     """
+
+    _pixels_only = False
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its pictures changed; several arguments are a sample, and come back as a tuple."""
-        return changed(super().forward, inputs[0] if len(inputs) == 1 else inputs)  # type: ignore[misc]
+        sample = inputs[0] if len(inputs) == 1 else inputs
+        return changed(super().forward, sample, self._pixels_only)  # type: ignore[misc]
