@@ -104,6 +104,7 @@ def import_figures() -> tuple[float, float]:
 
 def main() -> None:
     """Prints the figures."""
+    seconds, megabytes = import_figures()  # first: a child's peak memory is never below its parent's at the fork
     step, epoch = lecture_step(), loader_epoch()
     print(f"{'a step of 1-10-10-1, with arithmetic':48} {median_us(step):8.1f} us")
     print(f"{'10 shuffled batches of 50, TensorDataset':48} {median_us(epoch, 50):8.1f} us")
@@ -112,7 +113,6 @@ def main() -> None:
             cost = median_us(chain(100, tracked), 30) / 100
             print(f"{'an operation recorded' + (', on the tape' if tracked else ''):48} {cost:8.2f} us")
         print(f"{'a step of 1-10-10-1, without arithmetic':48} {median_us(step):8.1f} us")
-    seconds, megabytes = import_figures()
     print(f"{'import':48} {seconds * 1e3:8.0f} ms, {megabytes:.0f} MB")
 
 

@@ -174,32 +174,26 @@ def renew(tensors: Sequence[Tensor], news: Iterable[Tensor], assign: Callable[[T
     So it is unless a tensor is a view, NumPy code looks into it, or the new numbers are more than a pending result.
     """
     for t, result in zip(tensors, news, strict=True):
-        if not _simply_renewed(t, result._value):
-            assign(t, result)  # nothing here may hold the old Value now: its buffer is used again only if it is free
+        old, new, storage = t._value, result._value, t._storage
+        if (
+            (t._view is not None or t._base is not None or t._untracked)
+            or (storage is not None and storage.value is not old)
+            or (old.buf is None or old.exposure is not None or new.spec is not old.spec)
+            or (new.buf is not None or new.home is not None or new.root is not None)
+        ):
+            del old  # the buffer is written to again only if nobody else refers to it
+            assign(t, result)
+            continue
+        if storage is None:
+            old.stale = old.stale or (t, t._edits, weakref.ref(t))
+            t._edits += 1
         else:
-            old, new, storage = t._value, result._value, t._storage
-            if storage is None:
-                old.stale = old.stale or (t, t._edits, weakref.ref(t))
-                t._edits += 1
-            else:
-                old.stale = old.stale or (storage, storage.edits, weakref.ref(t))
-                storage.edits += 1
-                storage.value = new
-                storage.version = t._seen = storage.version + 1
-            new.home = old.buf
-            t._value = new
-            del old
-
-
-def _simply_renewed(t: Tensor, new: Value) -> bool:
-    old, storage = t._value, t._storage
-    if t._view is not None or t._base is not None or t._untracked:
-        return False
-    if storage is not None and storage.value is not old:
-        return False
-    if old.buf is None or old.exposure is not None or new.spec is not old.spec:
-        return False
-    return new.buf is None and new.home is None and new.root is None
+            old.stale = old.stale or (storage, storage.edits, weakref.ref(t))
+            storage.edits += 1
+            storage.value = new
+            storage.version = t._seen = storage.version + 1
+        new.home = old.buf
+        t._value = new
 
 
 def latest(value: Value) -> Value:
