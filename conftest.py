@@ -1,18 +1,22 @@
 """What every test starts from: the same random numbers, and `torch` for the examples in docstrings.
 
-The tests run recorded (lazily) unless the environment says RUSHLIGHT_EAGER=1; `make test` does both. None needs
-PyTorch. This file stands above `tests/` because the docstring examples, collected from the package itself, need it too.
+The tests run recorded (lazily) unless the environment says RUSHLIGHT_EAGER=1; `make test` does both. Nothing compiles
+in the background, for a program that turns native in the middle of a test rounds otherwise from then on: the compiler's
+own tests ask for it, and RUSHLIGHT_COMPILE=sync compiles every program of every test. None needs PyTorch. This file
+stands above `tests/` because the docstring examples, collected from the package itself, need it too.
 """
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
 import numpy as np
 import pytest
 
-import rushlight
+os.environ.setdefault("RUSHLIGHT_COMPILE", "0")
+import rushlight  # noqa: E402 - it reads the environment when it is imported
 
 # Programs that need PyTorch: they write the fixtures, and are no tests.
 collect_ignore_glob = ["tests/expected/checkpoints/*.py"]
