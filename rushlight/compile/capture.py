@@ -7,19 +7,27 @@ step of the program.  So the kernel is the only definition there is: dtypes foll
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-KINDS = {"float32", "float64", "int64", "int32", "bool"}
-LARGEST_PRODUCT = 1 << 19  # multiplications: beyond them NumPy's BLAS is called
+from rushlight.core.contraction import Piece, product_pieces
+from rushlight.core.strided import infer_size, view_strides
+
+KINDS = {"float32", "float64", "int64", "int32", "uint8", "bool"}
 REDUCTIONS = {"add", "maximum", "minimum", "multiply"}
-FLOAT32_ONLY = {"exp", "log", "log1p", "tanh"}  # functions whose vector code is written for float32 alone
+FLOATING = {  # functions of floats with vector code of our own
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
+    "arctan2", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "power", "copysign",
+}  # fmt: skip
+FLOAT32_ONLY = {"power"}  # float64 would need a logarithm to more than float64's precision
+SPECIAL = {"erf": "erf", "erf_exactly": "erf"}  # such functions that NumPy lacks, by the name of the kernel's own one
 ARITHMETIC = {
     "add", "subtract", "multiply", "true_divide", "divide", "negative", "absolute", "sqrt", "square", "reciprocal",
     "maximum", "minimum", "greater", "greater_equal", "less", "less_equal", "equal", "not_equal", "logical_not",
-    "logical_and", "logical_or", "positive", "isnan",
+    "logical_and", "logical_or", "positive", "isnan", "floor", "ceil", "trunc", "rint", "bitwise_and", "bitwise_or",
+    "bitwise_xor", "invert", "left_shift", "right_shift",
 }  # fmt: skip
 COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
 
@@ -32,14 +40,16 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     """One array of the program being compiled: an input, a constant, or a function of other arrays.
 
     Attributes:
-        kind: "input", "number", "constant", "cast", "where", "view", "broadcast", "reduce", "matmul", or the name of a
-            NumPy ufunc.
+        kind: "input", "number", "constant", "cast", "where", "view", "broadcast", "reduce", "contract", or the name of
+            a NumPy ufunc.
         args: the Symbols it is made of.
         data: the slot of an input, the value of a constant, the axes and ufunc of a reduction; of a view the Spec of
             its source and its strides, or None for a transposed matrix.
+        written: whether the kernel has written into this array since: who reads it again would get the new numbers,
+            which a Symbol has not, so that is refused.
     """
 
-    __slots__ = ("args", "data", "dtype", "kind", "shape")
+    __slots__ = ("args", "data", "dtype", "kind", "shape", "written")
     __array_priority__ = 1e6
 
     def __init__(self, kind: str, args: tuple[Symbol, ...], shape: tuple[int, ...], dtype: Any, data: Any = None):
@@ -48,6 +58,9 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self.data = data
+        self.written = False
+        if any(looked_at(a).written for a in args):
+            raise NotLowered("a kernel that reads what it has written in place")
         if self.dtype.name not in KINDS:
             raise NotLowered(f"dtype {self.dtype}")
 
@@ -80,13 +93,108 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("T of something that is no matrix")
         return Symbol("view", (self,), self.shape[::-1], self.dtype, None)
 
+    def reshape(self, *shape: Any) -> Symbol:
+        """The same numbers in another shape."""
+        old, wanted = self.shape, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+        sizes = infer_size(wanted, self.size)
+        if not old or sizes == old:
+            return broadcast(self, sizes)
+        return look(self, sizes, lambda strides, offset: (_restrided(old, strides, sizes), offset))
+
+    def __getitem__(self, index: Any) -> Symbol:
+        """A part of it, by whole numbers, slices, None and `...`."""
+        steps = _steps(self.shape, index if isinstance(index, tuple) else (index,))
+        shape = tuple(n for _, _, _, n in steps if n is not None)
+        if shape == self.shape and all(d is not None and step == 1 for d, _, step, _ in steps):
+            return self
+        return look(self, shape, lambda strides, offset: _part(steps, strides, offset))
+
+    def contract(self, other: Symbol, shape: tuple[int, ...], pieces: Sequence[Piece]) -> Symbol:
+        """The affine contraction of two arrays: see `core/contraction.py`."""
+        if not isinstance(other, Symbol) or self.dtype != other.dtype or self.dtype.kind != "f":
+            raise NotLowered(f"a product of {self.dtype} and {getattr(other, 'dtype', type(other).__name__)}")
+        if 0 in shape or 0 in self.shape:
+            raise NotLowered("a product of nothing")
+        return Symbol("contract", (self, other), shape, self.dtype, tuple(pieces))
+
+    def take(self, index: Any, axis: int = 0, wraps: bool = True) -> Symbol:
+        """The slices at positions along a dimension; a negative one counts from the end, or is wrong."""
+        from .assembly import taken
+
+        return taken(self, index, axis, wraps)
+
+    def take_along(self, index: Any, axis: int) -> Symbol:
+        """The elements at positions along a dimension, which are not negative."""
+        from .assembly import taken_along
+
+        return taken_along(self, index, axis, wraps=False)
+
+    def at(self, indices: Any, dims: Any) -> Symbol:
+        """`self[..., i, ...]` with arrays of positions in some dimensions."""
+        from .assembly import indexed
+
+        return indexed(self, indices, dims)
+
+    def added_rows(self, index: Any, rows: int) -> Symbol:
+        """So many rows of zeros, with every row of this array added at its position."""
+        from .assembly import added_rows
+
+        return added_rows(self, index, rows)
+
+    def assembled(self, pieces: Any, shape: tuple[int, ...], layouts: Any) -> Symbol:
+        """Zeros with pieces in them, which lie apart, at the places `layouts(shape, strides, offset)`."""
+        from .assembly import put
+
+        return put(shape, 0, pieces, layouts)
+
+    def with_part(self, new: Any, start: Symbol, layouts: Any, **attributes: Any) -> Symbol:
+        """This array with `new` in a part of its memory, which begins at a run-time number."""
+        from .assembly import put
+
+        shape = attributes["shape"]
+        if attributes["kind"].numpy != self.dtype:
+            raise NotLowered("memory written as another dtype")
+        new = broadcast(_operand(new, self.dtype), shape)
+        return put(self.shape, self, (new,), lambda *where: layouts(*where, **attributes), start)
+
+    def counted(self, count: int) -> Symbol:
+        """0, 1, ..., count - 1."""
+        return Symbol("iota", (), (count,), np.int64, 0)
+
+    def transpose(self, *axes: Any) -> Symbol:
+        """The dimensions in another order."""
+        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes or tuple(range(self.ndim))[::-1]
+        return look(
+            self,
+            tuple(self.shape[d] for d in order),
+            lambda strides, offset: (tuple(strides[d] for d in order), offset),
+        )
+
+    def swapaxes(self, a: int, b: int) -> Symbol:
+        """Two dimensions exchanged."""
+        order = list(range(self.ndim))
+        order[a], order[b] = order[b], order[a]
+        return self.transpose(*order)
+
+    def copy(self, order: str = "C") -> Symbol:
+        """The same numbers: a Symbol is never written to."""
+        return self
+
     def astype(self, dtype: Any, copy: bool = True) -> Symbol:
         """The numbers converted, as NumPy converts them."""
         return cast(self, np.dtype(dtype))
 
+    def special(self, name: str) -> Symbol:
+        """A function of floats that NumPy lacks."""
+        if name not in SPECIAL or self.dtype.kind != "f":
+            raise NotLowered(f"the special function {name} in {self.dtype}")
+        return Symbol(SPECIAL[name], (self,), self.shape, self.dtype)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Symbol:
         if method == "reduce":
             return _reduced(ufunc.__name__, inputs[0], **keywords)
+        if method == "__call__" and list(keywords) == ["out"]:
+            return _into(keywords["out"], getattr(ufunc, method)(*inputs))
         if method != "__call__" or keywords or ufunc.nout != 1:
             raise NotLowered(f"numpy.{ufunc.__name__}.{method} with {sorted(keywords)}")
         if ufunc is np.matmul:
@@ -107,9 +215,89 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         """The largest over some axes."""
         return _reduced("maximum", self, axis=axis, keepdims=keepdims)
 
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether any is true, over some axes."""
+        return np.any(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether all are true, over some axes."""
+        return np.all(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
+
+    @property
+    def real(self) -> Symbol:
+        """Itself: no Symbol is complex."""
+        return self
+
+    def provided(self, condition: Any) -> Symbol:
+        """The same numbers, if a condition holds everywhere.
+
+        Where it does not the run is interpreted, and the kernel says what is wrong.
+        """
+        wrong = np.where(condition, np.int32(0), np.int32(1)).max()
+        guard = Symbol("guard", (cast(wrong, np.dtype(np.int64)),), (), np.int64)  # type: ignore[arg-type]
+        return Symbol("checked", (self, guard), self.shape, self.dtype)
+
     def sum(self, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Symbol:
         """The sum over some axes."""
         return _reduced("add", self, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def _into(out: tuple[Any, ...], result: Symbol) -> Symbol:
+    """The result of arithmetic that writes into a Symbol (`y *= 2`): a new Symbol in the old one's place."""
+    (old,) = out
+    if not isinstance(old, Symbol) or result.shape != old.shape or not np.can_cast(result.dtype, old.dtype, "same_kind"):
+        raise NotLowered("a kernel that writes into an array of its own")
+    looked_at(old).written = True
+    return cast(result, old.dtype)
+
+
+def looked_at(x: Symbol) -> Symbol:
+    """The Symbol whose memory x is, or is a view of."""
+    while x.kind in ("view", "broadcast"):
+        x = x.args[0]
+    return x
+
+
+def look(x: Symbol, shape: tuple[int, ...], where: Callable[..., Any]) -> Symbol:
+    """A view of x; `where` says where it lies, (strides, offset), from where x does."""
+    return Symbol("view", (x,), shape, x.dtype, where)
+
+
+def _restrided(old: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+    found = view_strides(old, strides, new)
+    if found is None:
+        raise ValueError("another shape of it is a copy")
+    return found
+
+
+Step = tuple[int | None, int, int, int | None]  # dimension of the source, start, step, size (None: the dimension goes)
+
+
+def _steps(shape: tuple[int, ...], index: tuple[Any, ...]) -> list[Step]:
+    """What an index does with each dimension, new ones among them."""
+    named = sum(i is not None and i is not Ellipsis for i in index)
+    rest = (slice(None),) * (len(shape) - named)
+    at = index.index(Ellipsis) if Ellipsis in index else len(index)
+    steps: list[Step] = []
+    d = 0
+    for i in (*index[:at], *rest, *index[at + 1 :]):
+        if i is None:
+            steps.append((None, 0, 0, 1))
+            continue
+        if isinstance(i, slice):
+            first, last, step = i.indices(shape[d])
+            steps.append((d, first, step, len(range(first, last, step))))
+        elif isinstance(i, (int, np.integer)) and -shape[d] <= i < shape[d]:
+            steps.append((d, int(i) % shape[d], 0, None))
+        else:
+            raise NotLowered("an index that is no number or slice")
+        d += 1
+    return steps
+
+
+def _part(steps: list[Step], strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+    offset += sum(start * strides[d] for d, start, _, _ in steps if d is not None)
+    return tuple(0 if d is None else strides[d] * step for d, _, step, n in steps if n is not None), offset
 
 
 def constant(value: Any, dtype: Any) -> Symbol:
@@ -123,18 +311,22 @@ def cast(x: Symbol, to: np.dtype) -> Symbol:
 
 
 def _called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
+    from .formulas import UFUNCS
+
     name = ufunc.__name__
-    if name not in ARITHMETIC and name not in FLOAT32_ONLY:
-        raise NotLowered(f"numpy.{name}")
     if any(isinstance(x, np.ndarray) and x.ndim for x in inputs):
         raise NotLowered("a kernel with an array of its own")
+    if name in UFUNCS:
+        return UFUNCS[name](*inputs)  # type: ignore[no-any-return]
+    if name not in ARITHMETIC and name not in FLOATING:
+        raise NotLowered(f"numpy.{name}")
     kinds = [x.dtype if isinstance(x, (Symbol, np.generic, np.ndarray)) else type(x) for x in inputs]
     try:
         *wanted, result = ufunc.resolve_dtypes((*kinds, None))
     except TypeError as failure:
         raise NotLowered(str(failure)) from None
     args = tuple(_operand(x, to) for x, to in zip(inputs, wanted, strict=True))
-    if name in FLOAT32_ONLY and result != np.float32:
+    if name in FLOATING and result.kind != "f" or name in FLOAT32_ONLY and result != np.float32:
         raise NotLowered(f"numpy.{name} in {result}")
     return Symbol(name, args, _broadcast(args), result)
 
@@ -150,15 +342,10 @@ def _broadcast(args: tuple[Symbol, ...]) -> tuple[int, ...]:
 
 
 def _product(x: Any, y: Any) -> Symbol:
-    """A product of small matrices; BLAS is as good for the others."""
-    if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or x.ndim != 2 or y.ndim != 2:
-        raise NotLowered("a product of other than two matrices")
-    if x.dtype != np.float32 or y.dtype != np.float32:
-        raise NotLowered(f"a product in {x.dtype}")
-    (m, k), n = x.shape, y.shape[1]
-    if m * n * k > LARGEST_PRODUCT or not m * n * k:
-        raise NotLowered("a product of large matrices")
-    return Symbol("matmul", (x, y), (m, n), x.dtype)
+    if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or x.ndim < 2 or y.ndim < 2:
+        raise NotLowered("a product of other than matrices")
+    shape, pieces = product_pieces(x.shape, y.shape)
+    return x.contract(y, shape, pieces)
 
 
 def _where(condition: Any, x: Any, y: Any) -> Symbol:

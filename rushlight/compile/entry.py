@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture import Symbol
+from .contract import Stage, contraction
 from .fuse import PRODUCT, Plan, ancestors
-from .llvm import TYPES, Scalars, Writer
-from .loops import Lowered, NestWriter, constant
-from .product import Product
+from .llvm import MEMORY, TYPES, Scalars, Writer
+from .loops import Lowered, constant
+from .parallel import Place, worthwhile, write_kernel
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -30,6 +31,7 @@ DECLARATIONS = """declare double @PyFloat_AsDouble(ptr)
 declare i64 @PyLong_AsLongLong(ptr)
 declare i32 @PyObject_IsTrue(ptr)
 declare void @Py_IncRef(ptr)
+declare void @rushlight_team_run(ptr, ptr, i64)
 @_Py_TrueStruct = external global i64
 @_Py_FalseStruct = external global i64
 """
@@ -45,10 +47,14 @@ class Entry:
         self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
         self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
         self.outputs = plan.outputs
-        self.kernels = [
-            Product(nest, plan, vector_bytes) if nest.shape == PRODUCT else Lowered(nest, plan, vector_bytes)
-            for nest in plan.nests
-        ]
+        self.kernels: list[Lowered | Stage] = []
+        for nest in plan.nests:
+            if nest.shape == PRODUCT:
+                self.kernels.extend(contraction(nest, plan, vector_bytes))
+            else:
+                self.kernels.append(Lowered(nest, plan, vector_bytes))
+        self.divided = worthwhile(self.kernels)
+        self.functions = ""  # what the team runs
         self.writer = Writer()
         self._write(leaves)
 
@@ -70,12 +76,23 @@ class Entry:
         for x in self.plan.uniform:
             values = [constant(a) if a.kind == "constant" else uniform[a] for a in x.args]
             uniform[x] = scalar.evaluate(x, values)
-        for low in self.kernels:
-            if isinstance(low, Product):
-                low.write(w, pointers, arena)
-            else:
-                NestWriter(w, low, pointers, uniform).write()
+        for x, (base, offset) in self.plan.windows.items():
+            kind = MEMORY[x.dtype.name]
+            fixed = w.let(f"getelementptr {kind}, ptr {pointers[base]}, i64 {offset}")
+            pointers[x] = w.let(f"getelementptr {kind}, ptr {fixed}, i64 {uniform[x.args[-1]]}")
+        place = Place(w, pointers, uniform, arena)
+        for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
+            self.functions += write_kernel(kernel, apart, place, f"{self.name}_{k}")
+            if isinstance(kernel, Lowered):
+                self._guard(kernel, pointers)
         self._answer("_Py_TrueStruct")
+
+    def _guard(self, kernel: Lowered, pointers: dict[Symbol, str]) -> None:
+        """Leaves the function where a nest has counted something that it must not meet."""
+        for x in kernel.nest.body:
+            if x.kind == "guard":
+                wrong = self.writer.let(f"load i64, ptr {pointers[x]}, align 8")
+                self._unless(self.writer.let(f"icmp eq i64 {wrong}, 0"))
 
     def _object(self, k: int) -> str:
         place = self.writer.let(f"getelementptr ptr, ptr %args, i64 {k}")
@@ -119,5 +136,6 @@ class Entry:
 
     def text(self) -> str:
         """The function in LLVM's language."""
-        body = "\n".join(self.writer.lines)
-        return f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"
+        body = "\n".join([*self.writer.reserved, *self.writer.lines])
+        entry = f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"
+        return self.functions + entry

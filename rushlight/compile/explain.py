@@ -81,8 +81,7 @@ def _segment(segment: Segment) -> list[str]:
             shape = "x".join(map(str, low.shape)) or "1"
             lines.append(f"    {shape:>12}  {moved:>9} bytes  lanes {low.lanes:<2}  {_short(what)}")
         else:
-            flops = 2 * low.m * low.n * low.k
-            lines.append(f"    {f'{low.m}x{low.k}x{low.n}':>12}  {flops:>9} flops  lanes {low.lanes:<2}  matmul")
+            lines.append(f"    {low.what:>12}  {low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}  {low.symbol.kind}")
     return lines
 
 

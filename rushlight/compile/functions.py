@@ -1,107 +1,235 @@
-"""exp, log, log1p and tanh for vectors of float32, to about one unit in the last place.
+"""Exponentials, logarithms, tanh and erf for vectors of float32 and float64, within 2 units in the last place.
 
-The reductions and polynomials are Cody and Waite's, "Software Manual for the Elementary Functions" (1980), with the
-minimax coefficients of Moshier's Cephes library (https://www.netlib.org/cephes/).
+Each function is written once for both precisions, with a polynomial for each (minimax, fitted for this file).  The
+reductions of the argument are Cody and Waite's, "Software Manual for the Elementary Functions" (1980).  `FUNCTIONS`
+maps the name of a NumPy ufunc to the function that writes it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from .lanes import (
+    FRACTION,
+    Lanes,
+    at_least,
+    at_most,
+    pick,
+    polynomial,
+    power_of_two,
+    rounded,
+    scaled,
+)
 
 if TYPE_CHECKING:
     from .llvm import Scalars
 
-EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-LOG = (
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-    2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
+LOG2E = math.log2(math.e)
+LN2 = {"float": (0.693147182464599609375, -1.904654299957768e-09),
+       "double": (math.log(2), 2.3190468138462996e-17)}  # fmt: skip
+SMALLEST = {"float": 2.0**-126, "double": 2.0**-1022}  # the smallest normal number
+
+EXP = {  # (e ** r - 1 - r) / r ** 2 for |r| <= ln(2) / 2
+    "float": (0.000198452122, 0.00139406289, 0.00833339058, 0.0416663624, 0.166666657, 0.5),
+    "double": (
+        2.0875337194376873e-09, 2.5108979358977337e-08, 2.75574026131402e-07, 2.7557244372725135e-06,
+        2.480158717258517e-05, 0.00019841269885967502, 0.0013888888888962335, 0.008333333333321691,
+        0.04166666666666651, 0.16666666666666677, 0.5,
+    ),
+}  # fmt: skip
+TANH = {  # (e ** r - 1 - r) / r ** 2 for r in [-0.149, 0.549]
+    "float": (0.000235387066, 0.00137287029, 0.00833474286, 0.0416670926, 0.166666612, 0.5),
+    "double": (
+        2.508604964080477e-09, 2.4647714360056254e-08, 2.757542029630678e-07, 2.755700915093001e-06,
+        2.4801583914407896e-05, 0.00019841270024150332, 0.0013888888887888917, 0.008333333333306776,
+        0.04166666666666883, 0.1666666666666668, 0.5,
+    ),
+}  # fmt: skip
+LOG_SINGLE = (  # (log(1 + f) - f) / f ** 2 for 1 + f in [sqrt(1/2), sqrt(2)]
+    0.0672497451, -0.116759934, 0.119009651, -0.124073498, 0.142176807, -0.166676879, 0.200022206, -0.250000268,
+    0.333333105, -0.5,
 )  # fmt: skip
-TANH = (-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1)
-LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4
-FLOAT = "float"
+LOG_DOUBLE = (  # (2 artanh(s) - 2 s) / s ** 3 as a function of s ** 2
+    0.14796107793018992, 0.15314035555598027, 0.18183564879563516, 0.22222198563197176, 0.2857142874247805,
+    0.39999999999414304, 0.6666666666666734,
+)  # fmt: skip
+ERF = {  # erf(x) / x - 1 as a function of x ** 2, for |x| <= 1
+    "float": (7.88912221e-05, -0.000802084222, 0.00518953567, -0.0268544443, 0.112836003, -0.37612626, 0.128379166),
+    "double": (
+        5.96069015596486e-11, -1.1374957778836955e-09, 1.4660329014757929e-08, -1.6350396226460748e-07,
+        1.646100847390157e-06, -1.4925595771640748e-05, 0.0001205533113291957, -0.0008548326981424134,
+        0.0052239776248283985, -0.02686617064507787, 0.11283791670954885, -0.3761263890318375, 0.1283791670955126,
+    ),
+}  # fmt: skip
+ERFC_LOG2 = (  # -log2(erfc(x)) for x in [1, 3.95]
+    -0.000243472517, 0.00401149224, -0.0305727329, 0.146864921, 0.922753096, 1.62481689, 0.000786545337,
+)  # fmt: skip
 
 
-def polynomial(s: Scalars, x: str, coefficients: tuple[float, ...]) -> str:
-    """Horner's rule, in fused multiplications and additions."""
-    value = s.constant(coefficients[0], FLOAT)
-    for c in coefficients[1:]:
-        value = s.intrinsic("fma", FLOAT, value, x, s.constant(c, FLOAT))
-    return value
+def _exponential_of_rest(n: Lanes, x: Lanes, coefficients: dict[str, tuple[float, ...]] = EXP) -> Lanes:
+    """e ** r - 1 for r = x - n * ln(2)."""
+    high, low = LN2[x.kind]
+    r = n.fma(-low, n.fma(-high, x))
+    return polynomial(r, coefficients[x.kind]).fma(r * r, r)
 
 
-def exp(s: Scalars, x: str) -> str:
+def exp(x: Lanes) -> Lanes:
     """e ** x = 2 ** n * e ** r with |r| <= ln(2) / 2."""
-    high, low = s.constant(89.0, FLOAT), s.constant(-104.0, FLOAT)
-    x = s.select(s.compare("ogt", FLOAT, x, high), FLOAT, high, x)
-    x = s.select(s.compare("olt", FLOAT, x, low), FLOAT, low, x)
-    n = s.intrinsic("rint", FLOAT, s.binary("fmul", FLOAT, x, s.constant(1.44269504088896341, FLOAT)))
-    r = s.intrinsic("fma", FLOAT, n, s.constant(-LN2_HIGH, FLOAT), x)
-    r = s.intrinsic("fma", FLOAT, n, s.constant(-LN2_LOW, FLOAT), r)
-    tail = s.intrinsic("fma", FLOAT, polynomial(s, r, EXP), s.binary("fmul", FLOAT, r, r), r)
-    value = s.binary("fadd", FLOAT, tail, s.constant(1.0, FLOAT))
-    whole = s.select(s.compare("uno", FLOAT, n, n), FLOAT, s.constant(0.0, FLOAT), n)  # of NaN there is no integer
-    k = s.convert("fptosi", whole, FLOAT, "i32")
-    half = s.binary("ashr", "i32", k, s.constant(1, "i32"))
-    for part in (half, s.binary("sub", "i32", k, half)):  # in two steps: 2 ** n alone may be too large or too small
-        value = s.binary("fmul", FLOAT, value, _power_of_two(s, part))
-    return value
+    high, low = (89.0, -104.0) if x.single else (710.0, -746.0)
+    x = at_least(at_most(x, high), low)
+    n, bits = rounded(x, LOG2E)
+    return scaled(_exponential_of_rest(n, x) + 1.0, n, bits)
 
 
-def _power_of_two(s: Scalars, n: str) -> str:
-    biased = s.binary("add", "i32", n, s.constant(127, "i32"))
-    return s.convert("bitcast", s.binary("shl", "i32", biased, s.constant(23, "i32")), "i32", FLOAT)
+def exp2(x: Lanes) -> Lanes:
+    """2 ** x = 2 ** n * e ** (r * ln(2)) with |r| <= 1/2."""
+    high, low = (129.0, -151.0) if x.single else (1025.0, -1077.0)
+    x = at_least(at_most(x, high), low)
+    n, bits = rounded(x, 1.0)
+    ln2, rest = LN2[x.kind]
+    exact = x - n
+    r = exact * ln2
+    lost = exact.fma(rest, exact.fma(ln2, -r))
+    tail = polynomial(r, EXP[x.kind]).fma(r * r, lost)
+    return scaled((tail + r) + 1.0, n, bits)
 
 
-def log(s: Scalars, x: str) -> str:
+def expm1(x: Lanes) -> Lanes:
+    """e ** x - 1 = 2 ** n * (e ** r - 1) + (2 ** n - 1); half of it first, which cannot overflow."""
+    high, low = (89.0, -20.0) if x.single else (710.0, -40.0)
+    y = at_least(at_most(x, high), low)
+    n, bits = rounded(y, LOG2E)
+    half = power_of_two(bits, x.kind, -1)
+    value = half.fma(_exponential_of_rest(n, y), half - 0.5)
+    return (value + value).signed(x)
+
+
+def tanh(x: Lanes) -> Lanes:
+    """h / (h + 1) with h = (e ** 2|x| - 1) / 2, and the sign of x.
+
+    2|x| = n * ln(2) + r with r between -0.149 and 0.549: n is 0 for longer than it would be with the smallest r, which
+    is where h is the most exact.
+    """
+    y = at_most(abs(x), 9.1 if x.single else 20.0)
+    n, bits = rounded(y.fma(2 * LOG2E, -0.29), 1.0)
+    power = power_of_two(bits, x.kind, -1)
+    half = power.fma(_exponential_of_rest(n, y + y, TANH), power - 0.5)
+    value = half / (half + 1.0)
+    near = (-half).fma(value, half)  # where half is small, so are its errors in the second term
+    return pick(y < 0.27, near, value).signed(x)
+
+
+def _mantissa(x: Lanes) -> tuple[Lanes, Lanes]:
+    """e and m - 1 with x = 2 ** e * m and m in [sqrt(1/2), sqrt(2)), for positive finite x."""
+    shift = FRACTION[x.kind]
+    tiny = x < SMALLEST[x.kind]
+    bits = pick(tiny, x * 2.0**shift, x).bits()
+    start = 0x3F3504F3 if x.single else 0x3FE6A09E667F3BCD  # sqrt(1/2)
+    e = (bits - start) >> shift
+    m = (bits - (e << shift)).from_bits() - 1.0
+    return e.to(x.kind) - pick(tiny, x.constant(float(shift)), 0.0), m
+
+
+def _logarithm_edges(x: Lanes, y: Lanes) -> Lanes:
+    y = pick(x.same(math.inf), math.inf, y)
+    y = pick(x.same(0.0), -math.inf, y)
+    return pick(x.test("ult", 0.0), math.nan, y)
+
+
+def _series(m: Lanes) -> tuple[Lanes, Lanes]:
+    """log(1 + m) - m + m ** 2 / 2, and m ** 2 / 2."""
+    half = m * m * 0.5
+    if m.single:
+        return polynomial(m, LOG_SINGLE[:-1]) * m * (m * m), half
+    s = m / (m + 2.0)
+    z = s * s
+    return s * (polynomial(z, LOG_DOUBLE).fma(z, half)), half
+
+
+def log(x: Lanes) -> Lanes:
     """ln(x) = e * ln(2) + ln(m) with m in [sqrt(1/2), sqrt(2))."""
-    tiny = s.compare("olt", FLOAT, x, s.constant(1.17549435e-38, FLOAT))
-    scaled = s.select(tiny, FLOAT, s.binary("fmul", FLOAT, x, s.constant(2.0**23, FLOAT)), x)
-    bits = s.convert("bitcast", scaled, FLOAT, "i32")
-    shifted = s.binary("sub", "i32", bits, s.constant(0x3F3504F3, "i32"))  # counted from sqrt(1/2)
-    e = s.binary("ashr", "i32", shifted, s.constant(23, "i32"))
-    mantissa = s.binary("sub", "i32", bits, s.binary("shl", "i32", e, s.constant(23, "i32")))
-    m = s.binary("fsub", FLOAT, s.convert("bitcast", mantissa, "i32", FLOAT), s.constant(1.0, FLOAT))
-    exponent = s.convert("sitofp", e, "i32", FLOAT)
-    exponent = s.binary("fsub", FLOAT, exponent, s.select(tiny, FLOAT, *(s.constant(c, FLOAT) for c in (23.0, 0.0))))
-    square = s.binary("fmul", FLOAT, m, m)
-    y = s.binary("fmul", FLOAT, s.binary("fmul", FLOAT, polynomial(s, m, LOG), m), square)
-    y = s.intrinsic("fma", FLOAT, exponent, s.constant(LN2_LOW, FLOAT), y)
-    y = s.intrinsic("fma", FLOAT, square, s.constant(-0.5, FLOAT), y)
-    y = s.intrinsic("fma", FLOAT, exponent, s.constant(LN2_HIGH, FLOAT), s.binary("fadd", FLOAT, m, y))
-    return _log_edges(s, x, y)
+    high, low = LN2[x.kind]
+    e, m = _mantissa(x)
+    tail, half = _series(m)
+    tail = e.fma(low, tail) - half
+    return _logarithm_edges(x, e.fma(high, m + tail))
 
 
-def _log_edges(s: Scalars, x: str, y: str) -> str:
-    zero, infinity = s.constant(0.0, FLOAT), s.constant(float("inf"), FLOAT)
-    y = s.select(s.compare("oeq", FLOAT, x, infinity), FLOAT, infinity, y)
-    y = s.select(s.compare("oeq", FLOAT, x, zero), FLOAT, s.constant(float("-inf"), FLOAT), y)
-    return s.select(s.compare("ult", FLOAT, x, zero), FLOAT, s.constant(float("nan"), FLOAT), y)
+def _logarithm_to(base: float) -> Callable[[Lanes], Lanes]:
+    """The logarithm to another base: ln(m) as a sum of two numbers, times 1 / ln(base), which is one too."""
+    from decimal import Decimal, localcontext
+
+    with localcontext() as precise:
+        precise.prec = 50
+        factor = 1 / Decimal(base).ln()
+        of_two = Decimal(2).ln() * factor
+    f_high = float(factor)
+    f_low = float(factor - Decimal(f_high))
+    e_high = float(int(float(of_two) * 2**40) / 2**40)  # short: e * e_high is exact
+    e_low = float(of_two - Decimal(e_high))
+
+    def logarithm(x: Lanes) -> Lanes:
+        if x.single:
+            return logarithm(x.to("double")).to("float")
+        e, m = _mantissa(x)
+        tail, half = _series(m)
+        high = m - half
+        rest = ((m - high) - half) + tail
+        product = high * f_high
+        lost = rest.fma(f_high, high.fma(f_low, high.fma(f_high, -product)))
+        first = e * e_high
+        total = first + product
+        lost = e.fma(e_low, lost) + ((first - total) + product)
+        return _logarithm_edges(x, total + lost)
+
+    return logarithm
 
 
-def log1p(s: Scalars, x: str) -> str:
+def log1p(x: Lanes) -> Lanes:
     """ln(1 + x) = ln(u) - ((u - 1) - x) / u with u = 1 + x rounded: the second term gives back what rounding lost."""
-    one, zero = s.constant(1.0, FLOAT), s.constant(0.0, FLOAT)
-    u = s.binary("fadd", FLOAT, one, x)
-    lost = s.binary("fsub", FLOAT, s.binary("fsub", FLOAT, u, one), x)
-    plain = log(s, u)
-    better = s.binary("fsub", FLOAT, plain, s.binary("fdiv", FLOAT, lost, u))
-    edge = s.compare("oeq", FLOAT, u, s.constant(float("inf"), FLOAT))
-    edge = s.binary("or", "i1", edge, s.compare("oeq", FLOAT, u, zero))
-    value = s.select(edge, FLOAT, plain, better)
-    return s.select(s.compare("oeq", FLOAT, u, one), FLOAT, x, value)
+    u = x + 1.0
+    lost = (u - 1.0) - x
+    plain = log(u)
+    better = plain - lost / u
+    edge = u.same(math.inf) | u.same(0.0)
+    return pick(u.same(1.0), x, pick(edge, plain, better))
 
 
-def tanh(s: Scalars, x: str) -> str:
-    """An odd polynomial near zero; elsewhere 1 - 2 / (e ** 2|x| + 1), with the sign of x."""
-    size = s.intrinsic("fabs", FLOAT, x)
-    square = s.binary("fmul", FLOAT, x, x)
-    cubic = s.binary("fmul", FLOAT, square, x)
-    near = s.intrinsic("fma", FLOAT, polynomial(s, square, TANH), cubic, x)
-    grown = s.binary("fadd", FLOAT, exp(s, s.binary("fadd", FLOAT, size, size)), s.constant(1.0, FLOAT))
-    far = s.binary("fsub", FLOAT, s.constant(1.0, FLOAT), s.binary("fdiv", FLOAT, s.constant(2.0, FLOAT), grown))
-    far = s.intrinsic("copysign", FLOAT, far, x)
-    return s.select(s.compare("olt", FLOAT, size, s.constant(0.625, FLOAT)), FLOAT, near, far)
+def erf(x: Lanes) -> Lanes:
+    """x + x * p(x ** 2) up to 1; beyond it 1 - erfc(|x|), with the sign of x."""
+    size = abs(x)
+    near = x.fma(polynomial(x * x, ERF[x.kind]), x)
+    far = _erf_far_single(size) if x.single else _erf_far_double(size)
+    return pick(size < 1.0, near, far.signed(x))
 
 
-FLOAT32: dict[str, Callable[[Scalars, str], str]] = {"exp": exp, "log": log, "log1p": log1p, "tanh": tanh}
+def _erf_far_single(size: Lanes) -> Lanes:
+    exponent = polynomial(at_most(size, 3.93), ERFC_LOG2)
+    n, bits = rounded(exponent, -1.0)
+    high, _ = LN2["float"]
+    r = (exponent + n) * -high
+    value = polynomial(r, EXP["float"]).fma(r * r, r) + 1.0
+    return (-value).fma(power_of_two(bits, "float"), 1.0)
+
+
+def _erf_far_double(size: Lanes) -> Lanes:
+    from rushlight.ops.error_function import FAR_P, FAR_Q
+
+    y = at_most(size, 6.0)
+    square = -(y * y)
+    n, bits = rounded(square, LOG2E)
+    value = (_exponential_of_rest(n, square) + 1.0) * power_of_two(bits, "double")
+    return (-value).fma(polynomial(y, FAR_P) / polynomial(y, FAR_Q), 1.0)
+
+
+FUNCTIONS: dict[str, Callable[..., Lanes]] = {
+    "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": _logarithm_to(2), "log10": _logarithm_to(10),
+    "log1p": log1p, "tanh": tanh, "erf": erf,
+}  # fmt: skip
+
+
+def write(s: Scalars, name: str, kind: str, values: list[str]) -> str:
+    """Writes a function of values of one float type; returns the name of the result."""
+    return FUNCTIONS[name](*[Lanes(s, kind, v) for v in values]).name

@@ -7,35 +7,28 @@ else lives in registers.  A reduction belongs to the nest of its operand's shape
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rushlight.core.strided import contiguous_strides
+from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
 
-from .capture import NotLowered, Symbol, broadcast, cast
+from .capture import NotLowered, Symbol, cast, looked_at
+from . import assembly as assembly  # NumPy's functions that put arrays together
+from . import formulas as formulas  # and those that are expressions in others
+from .recompute import Recompute
+from .views import look_through, views_of
 
 if TYPE_CHECKING:
+    from rushlight.record.operation import Kernel
     from rushlight.record.program import Call
     from rushlight.record.spec import Spec
 
-LEAVES = ("input", "number", "constant")
-VIEWS = {
-    "view",
-    "t",
-    "transpose",
-    "permute",
-    "expand",
-    "unsqueeze",
-    "squeeze",
-    "movedim",
-    "unsafe_view",
-    "reshape_alias",
-}
-
-
-PRODUCT = (-1,)  # the "shape" of a nest that is a product of matrices: no other nest has it
+LEAVES = ("input", "number", "constant", "iota")
+APART = ("reduce", "contract", "whole", "piece", "added", "guard")  # what reads these belongs to a later nest
+INSIDE = ("piece", "added")  # parts of a "whole": its memory is theirs
+PRODUCT = (-1,)  # the "shape" of a nest that is a contraction: no other nest has it
 
 
 class Run:
@@ -60,7 +53,7 @@ class Run:
         step, before = call.step, set(self.symbols)
         try:
             self._capture(call)
-        except (NotLowered, TypeError, AttributeError, ValueError, IndexError, NotImplementedError) as failure:
+        except (NotLowered, TypeError, AttributeError, ValueError, IndexError, RuntimeError) as failure:
             for slot in set(self.symbols) - before:
                 del self.symbols[slot]
                 self.specs.pop(slot, None)
@@ -68,10 +61,9 @@ class Run:
 
     def _capture(self, call: Call) -> None:
         step = call.step
-        if not step.single or step.specs[0].wrapped or step.op.overwrites:
-            raise NotLowered("several results, a number, or a write in place")
-        spec = step.specs[0]
-        if 0 in spec.shape:
+        if any(spec.wrapped for spec in step.specs):
+            raise NotLowered("a number")
+        if any(0 in spec.shape for spec in step.specs):
             raise NotLowered("no elements")
         operands = [
             None if slot is None else self.operand(slot, known)
@@ -79,26 +71,37 @@ class Run:
         ]
         for i, to in call.casts or ():
             operands[i] = cast(operands[i], np.dtype(to))  # type: ignore[arg-type]
-        if step.op.name in VIEWS:
-            result = self._view(operands, step.input_specs[0], spec)
+        if step.op.layouts is not None:
+            results: Sequence[Any] = views_of(step, operands)
         else:
-            result = (step.op.lower or step.op.kernel)(*operands, **step.attributes)
-        if not isinstance(result, Symbol):
-            raise NotLowered("the kernel's answer does not depend on its operands")
-        if result.shape != spec.shape:
-            raise NotLowered(f"shape {result.shape} where the rule says {spec.shape}")
-        result = cast(result, spec.numpy)
-        slot = step.outputs[0]
-        self.symbols[slot] = self.made[slot] = result
-        self.specs[slot] = spec
+            found = _traced(step.op.lower or step.op.kernel, operands, step.attributes)
+            results = (found,) if step.single else found
+        fitted = [_fitted(x, spec) for x, spec in zip(results, step.specs, strict=True)]
+        for slot, x, spec in zip(step.outputs, fitted, step.specs, strict=True):
+            self.symbols[slot] = self.made[slot] = x
+            self.specs[slot] = spec
 
-    def _view(self, operands: list[Any], source: Spec, spec: Spec) -> Symbol:
-        x = operands[0]
-        if source.wrapped or len(operands) != 1 or x is None:
-            raise NotLowered("a view of a number")
-        if not x.shape:
-            return broadcast(x, spec.shape)
-        return Symbol("view", (x,), spec.shape, spec.numpy, (source, spec.strides))
+
+def _traced(kernel: Kernel, operands: list[Any], attributes: dict[str, Any]) -> Any:
+    """What a kernel makes of Symbols.  It may write into its operands; theirs are the old numbers all the same."""
+    try:
+        found = kernel(*operands, **attributes)
+        if any(isinstance(x, Symbol) and looked_at(x).written for x in (found if isinstance(found, tuple) else (found,))):
+            raise NotLowered("a kernel whose result was written in place")
+        return found
+    finally:
+        for x in operands:
+            if isinstance(x, Symbol):
+                looked_at(x).written = False
+
+
+def _fitted(result: Any, spec: Spec) -> Symbol:
+    """A kernel's result in the dtype that the operation's rule says."""
+    if not isinstance(result, Symbol):
+        raise NotLowered("the kernel's answer does not depend on its operands")
+    if result.shape != spec.shape:
+        raise NotLowered(f"shape {result.shape} where the rule says {spec.shape}")
+    return cast(result, spec.numpy)
 
 
 class Nest:
@@ -140,7 +143,7 @@ def is_uniform(x: Symbol, known: dict[Symbol, bool]) -> bool:
     found = known.get(x)
     if found is None:
         leaf = x.kind in ("number", "constant")
-        plain = x.shape == () and bool(x.args) and x.kind not in ("view", "reduce", "broadcast")
+        plain = x.shape == () and bool(x.args) and x.kind not in ("view", "broadcast", "pick", *APART)
         found = known[x] = leaf or (plain and all(is_uniform(a, known) for a in x.args))
     return found
 
@@ -151,6 +154,7 @@ class Plan:
     Attributes:
         nests: in the order in which they run.
         buffers: the memory of every stored Symbol.
+        windows: the views that begin at a run-time number, and where; found by `memory`.
         uniform: the Symbols that are functions of numbers alone, in order.
     """
 
@@ -162,6 +166,12 @@ class Plan:
         self.buffers: dict[Symbol, Buffer] = {}
         self.uniform: dict[Symbol, None] = {}  # an ordered set
         self.arena = 0
+        self.padded: dict[Any, Any] = {}  # operands of convolutions with a border: where the copies lie
+        self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
+        self.owner: dict[Symbol, Symbol] = {}  # the whole of every piece
+        self._layouts: dict[Symbol, tuple[int, ...]] = {}  # the strides of intermediates
+        self._copies: dict[Symbol, tuple[int, ...]] = {}  # copies made for views, and their strides
+        self._slots = {x: slot for slot, x in reversed(run.made.items())}
         self._numbers: dict[Symbol, bool] = {}
         # an output that is only a look at something, or another output, or a number, is copied by a nest of its own
         self.roots: dict[int, Symbol] = {}
@@ -174,10 +184,29 @@ class Plan:
                 x = Symbol("broadcast", (x,), x.shape, x.dtype)
             taken.add(x)
             self.roots[slot] = x
+        self._wanted = {x: slot for slot, x in self.roots.items()}
+        for x in ancestors(self.roots.values()):
+            self._copy_for(x)
+            self._layouts[x] = self._laid(x)
         order = ancestors(self.roots.values())
         for x in order:
             self._assign(x)
+        Recompute(self, order)
         self._store(order)
+        self._drop_unused()
+
+    def _copy_for(self, x: Symbol) -> None:
+        """Gives a view a copy to look at where it cannot look at its source as that lies."""
+        if x.kind != "view":
+            return
+        try:
+            self.memory(x)
+        except NotLowered:
+            source = x.args[0]
+            copy = Symbol("broadcast", (source,), source.shape, source.dtype)
+            x.args = (copy, *x.args[1:])
+            self._copies[copy] = getattr(x.data, "expected", None) or contiguous_strides(source.shape)
+            self.memory(x)
 
     def _assign(self, x: Symbol) -> None:
         if x.kind in LEAVES:
@@ -187,8 +216,12 @@ class Plan:
             return
         if x.kind == "view":
             return
+        if x.kind == "whole":
+            self.place[x] = max(self.place[p] for p in x.args)
+            self.owner.update((p, x) for p in x.args)
+            return
         shape = x.args[0].shape if x.kind == "reduce" else x.shape
-        if x.kind == "matmul":
+        if x.kind == "contract":
             self.place[x] = len(self.nests)
             self.nests.append(Nest(PRODUCT))
             self.nests[-1].body.append(x)
@@ -210,50 +243,101 @@ class Plan:
             source = source.args[0]
         if source not in self.place:
             return 0
-        together = source is x and x.kind not in ("reduce", "matmul") and x.shape == shape
+        together = source is x and x.kind not in APART and x.shape == shape
         return self.place[source] + (0 if together else 1)
 
     def _store(self, order: list[Symbol]) -> None:
         wanted = {x: slot for slot, x in self.roots.items()}
-        for x in order:
-            for a in x.args:
-                at = self.place.get(a)
-                crosses = x.kind in ("view", "matmul") or self.place.get(x) != at
-                if at is not None and crosses and a not in self.buffers:
-                    self._keep(a, wanted.get(a))
+        reads = [(x, a) for nest in self.nests for inside in (set(nest.body),) for x in nest.body for a in x.args
+                 if a not in inside or x.kind in ("contract", "pick")]  # fmt: skip
+        reads += [(x, a) for x in order if x.kind == "view" for a in x.args]
+        for _, a in reads:
+            if a in self.place and a not in self.buffers and a.kind not in INSIDE:
+                self._keep(a, wanted.get(a))
         for x, slot in wanted.items():
             if x not in self.buffers:
                 self._keep(x, slot)
         for x in order:
-            if x.kind in ("reduce", "matmul") and x not in self.buffers:
+            if x.kind in ("reduce", "contract", "guard") and x not in self.buffers:
                 self._keep(x, wanted.get(x))
 
     def _keep(self, x: Symbol, slot: int | None) -> None:
-        strides = self.run.specs[slot].strides if slot is not None else self._natural(x)
+        strides = self.run.specs[slot].strides if slot is not None else self.natural(x)
         buffer = self.buffers[x] = Buffer(strides, slot)
         if slot is None:
             buffer.offset = self.arena
             self.arena += -(-x.size * x.dtype.itemsize // 64) * 64
-        self.nests[self.place[x]].stored.append(x)
+        for part in x.args if x.kind == "whole" else (x,):
+            self.nests[self.place[part]].stored.append(part)
 
-    def _natural(self, x: Symbol) -> tuple[int, ...]:
-        """The strides that the views of an intermediate expect of it: those of its Spec, if it had a slot."""
-        for slot, made in self.run.made.items():
-            if made is x:
-                return self.run.specs[slot].strides
-        return contiguous_strides(x.shape)
+    def _drop_unused(self) -> None:
+        """Takes out of the nests what is only computed elsewhere."""
+        for nest in self.nests:
+            alive = set(nest.stored)
+            for x in reversed(nest.body):
+                if x in alive or x.kind in APART:
+                    alive.update((x, *x.args))
+            nest.body = [x for x in nest.body if x in alive]
+        self.nests = [nest for nest in self.nests if nest.body]
 
-    def memory(self, x: Symbol) -> tuple[Symbol, tuple[int, ...]]:
-        """The stored Symbol whose memory x looks at, and x's strides in it."""
+    def natural(self, x: Symbol) -> tuple[int, ...]:
+        """The strides of an intermediate: those of its Spec, if it had a slot, else those of its operands."""
+        if x in self._copies:
+            return self._copies[x]
+        slot = self._slots.get(x)
+        if slot is not None:
+            return self.run.specs[slot].strides
+        return self._layouts.get(x) or contiguous_strides(x.shape)
+
+    def _laid(self, x: Symbol) -> tuple[int, ...]:
+        """The layout that an intermediate takes over from an operand of its shape."""
+        if x.kind == "view":
+            strides = self.memory(x)[1]
+        else:
+            strides = next((self._layouts[a] for a in x.args if a.shape == x.shape and a.kind != "iota"), ())
+            strides = self.lies(x) if x.kind == "input" else strides
+        dense = bool(strides) and is_non_overlapping_and_dense(x.shape, strides)
+        return strides if dense and x.kind not in ("contract", "whole") else contiguous_strides(x.shape)
+
+    def target(self, x: Symbol) -> tuple[Symbol, tuple[int, ...], int]:
+        """Whose memory a stored Symbol is written to, its strides there, and where it begins."""
+        owner = self.owner.get(x)
+        if owner is None:
+            return x, self.buffers[x].strides, 0
+        strides = self.buffers[owner].strides
+        if x.kind == "added":
+            return owner, x.data.strides(strides), 0
+        if x.args[-1].kind == "number" and len(x.args) > 1:
+            lies, start = x.data(strides, 0)
+            self.windows[x] = owner, start
+            return x, lies, 0
+        return owner, *x.data(strides, 0)
+
+    def lies(self, x: Symbol) -> tuple[int, ...]:
+        """The strides of a Symbol that is no view."""
+        if x.kind == "input":
+            return self.run.specs[x.data].strides
+        if x.kind == "iota":
+            return tuple(int(d == x.data) for d in range(x.ndim))
+        buffer = self.buffers.get(x)
+        if buffer is not None:
+            return buffer.strides
+        slot = self._wanted.get(x)
+        return self.natural(x) if slot is None else self.run.specs[slot].strides
+
+    def memory(self, x: Symbol) -> tuple[Symbol, tuple[int, ...], int]:
+        """Whose memory x looks at, x's strides in it, and how many elements behind its beginning x starts.
+
+        A view whose offset is a run-time number has a beginning of its own, which the function computes first.
+        """
         if x.kind != "view":
-            return x, self.run.specs[x.data].strides if x.kind == "input" else self.buffers[x].strides
+            return x, self.lies(x), 0
         source = x.args[0]
-        base, found = self.memory(source)
+        base, found, start = self.memory(source)
         if base.kind in ("number", "constant") or base in self.uniform:
             raise NotLowered("a view of a number")
-        if x.data is None:
-            return base, found[::-1]
-        spec, strides = x.data
-        if any(n > 1 and a != b for n, a, b in zip(source.shape, found, spec.strides, strict=True)):
-            raise NotLowered("a view of memory laid out otherwise")
-        return base, strides
+        strides, offset = look_through(x, found, start)
+        if len(x.args) > 1:
+            self.windows[x] = base, offset
+            return x, strides, 0
+        return base, strides, offset

@@ -13,13 +13,16 @@ from typing import Any
 
 from .capture import COMPARISONS, NotLowered, Symbol
 
-TYPES = {"float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "bool": "i1"}
+TYPES = {"float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "uint8": "i8", "bool": "i1"}
 MEMORY = {**TYPES, "bool": "i8"}
+UNSIGNED = ("i1", "i8")
 SHORT = {"float": "f32", "double": "f64", "i64": "i64", "i32": "i32", "i8": "i8", "i1": "i1"}
 FLOAT_CODES = {
     "add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv", "true_divide": "fdiv"
 }  # fmt: skip
-WHOLE_CODES = {"add": "add", "subtract": "sub", "multiply": "mul"}
+WHOLE_CODES = {"add": "add", "subtract": "sub", "multiply": "mul", "quotient": "sdiv"}
+BIT_CODES = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"}
+ROUNDINGS = {"floor", "ceil", "trunc", "rint"}
 FLOAT_TESTS = {
     "greater": "ogt", "greater_equal": "oge", "less": "olt", "less_equal": "ole", "equal": "oeq", "not_equal": "une"
 }  # fmt: skip
@@ -43,6 +46,7 @@ class Writer:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.reserved: list[str] = []  # memory on the stack, at the function's very beginning
         self.declared: set[str] = set()
         self.count = 0
         self.block = "entry"
@@ -65,6 +69,12 @@ class Writer:
         """An instruction with a result; returns the result's name."""
         made = self.name()
         self.line(f"{made} = {text}")
+        return made
+
+    def reserve(self, nbytes: int) -> str:
+        """Memory on the function's stack."""
+        made = self.name()
+        self.reserved.append(f"  {made} = alloca [{nbytes} x i8], align 64")
         return made
 
     def start(self, label: str) -> None:
@@ -102,7 +112,7 @@ class Scalars:
         if self.lanes == 1:
             return value
         if not value.startswith("%"):
-            return f"<{', '.join([f'{kind} {value}'] * self.lanes)}>"
+            return f"splat ({kind} {value})"
         vector, let = wide(kind, self.lanes), self.writer.let
         one = let(f"insertelement {vector} poison, {kind} {value}, i32 0")
         return let(f"shufflevector {vector} {one}, {vector} poison, <{self.lanes} x i32> zeroinitializer")
@@ -139,7 +149,7 @@ class Scalars:
         kind, source = TYPES[x.dtype.name], TYPES[x.args[0].dtype.name]
         if x.kind == "cast":
             return self.cast(values[0], source, kind)
-        if x.kind in ("broadcast", "positive"):
+        if x.kind in ("broadcast", "positive", "piece", "guard", "checked"):
             return values[0]
         if x.kind == "where":
             return self.select(values[0], kind, values[1], values[2])
@@ -147,7 +157,7 @@ class Scalars:
             return self.logical(x.kind, [self.cast(v, TYPES[a.dtype.name], "i1") for v, a in zip(values, x.args)])
         if x.kind in COMPARISONS:
             tests = FLOAT_TESTS if source in ("float", "double") else WHOLE_TESTS
-            how = tests[x.kind].replace("s", "u") if source == "i1" else tests[x.kind]
+            how = tests[x.kind].replace("s", "u") if source in UNSIGNED else tests[x.kind]
             return self.compare(how, source, *values)
         if kind in ("float", "double"):
             return self.floating(x.kind, kind, values)
@@ -173,23 +183,84 @@ class Scalars:
             return self.intrinsic("sqrt" if name == "sqrt" else "fabs", kind, v[0])
         if name in ("maximum", "minimum"):
             return self.intrinsic(name, kind, *v)
-        from . import functions
+        if name in ROUNDINGS:
+            return self.intrinsic(name, kind, v[0])
+        if name == "copysign":
+            return self.intrinsic(name, kind, *v)
+        if name == "fmod":
+            return self.binary("frem", kind, *v)
+        from . import trigonometry
 
-        return functions.FLOAT32[name](self, v[0])
+        return trigonometry.write(self, name, kind, v)
+
+    def library(self, name: str, x: str, where: str, otherwise: str) -> str:
+        """A function of the C library in the lanes chosen by `where`, which are few and rare; elsewhere `otherwise`."""
+        w, vector, test = self.writer, wide("double", self.lanes), wide("i1", self.lanes)
+        w.declared.add(f"declare double @{name}(double)")
+        some = w.call("i1", f"llvm.vector.reduce.or.v{self.lanes}i1", [(test, where)]) if self.lanes > 1 else where
+        before, rare, on = w.block, w.label("rare"), w.label("on")
+        w.line(f"br i1 {some}, label %{rare}, label %{on}")
+        w.start(rare)
+        value = x
+        for k in range(self.lanes):
+            if self.lanes == 1:
+                value = w.let(f"call double @{name}(double {x})")
+            else:
+                one = w.let(f"extractelement {vector} {x}, i32 {k}")
+                made = w.let(f"call double @{name}(double {one})")
+                value = w.let(f"insertelement {vector} {value}, double {made}, i32 {k}")
+        mixed = self.select(where, "double", value, otherwise)
+        w.line(f"br label %{on}")
+        w.start(on)
+        return w.let(f"phi {vector} [{otherwise}, %{before}], [{mixed}, %{rare}]")
+
+    def scale_by_power(self, kind: str, x: str, n: str) -> str:
+        """x * 2 ** n in the 64 bytes of an AVX-512 register."""
+        vector, letter, count = wide(kind, self.lanes), "s" if kind == "float" else "d", self.lanes
+        mask = "i16" if kind == "float" else "i8"
+        arguments = [(vector, x), (vector, n), (vector, x), (mask, "-1"), ("i32", "4")]  # 4: the usual rounding
+        return self.writer.call(vector, f"llvm.x86.avx512.mask.scalef.p{letter}.512", arguments)
 
     def whole(self, name: str, kind: str, v: list[str]) -> str:
         """Arithmetic of whole numbers."""
+        if name in BIT_CODES:
+            return self.binary(BIT_CODES[name], kind, *v)
+        if name == "invert":
+            return self.binary("xor", kind, v[0], self.splat("true" if kind == "i1" else "-1", kind))
         if kind == "i1":
-            raise NotLowered(f"{name} of bools")
+            return self.truth(name, v)
         if name in WHOLE_CODES:
             return self.binary(WHOLE_CODES[name], kind, *v)
+        if name in ROUNDINGS:
+            return v[0]
+        if name in ("left_shift", "right_shift"):
+            return self.shifted(name, kind, *v)
+        if name == "absolute":
+            return v[0] if kind in UNSIGNED else self.intrinsic("smax", kind, v[0], self.whole("negative", kind, v))
         if name == "negative":
             return self.binary("sub", kind, self.constant(0, kind), v[0])
         if name == "square":
             return self.binary("mul", kind, v[0], v[0])
         if name in ("maximum", "minimum"):
-            return self.intrinsic("smax" if name == "maximum" else "smin", kind, *v)
+            sign = "u" if kind in UNSIGNED else "s"
+            return self.intrinsic(f"{sign}{name[:3]}", kind, *v)
         raise NotLowered(f"{name} of whole numbers")
+
+    def truth(self, name: str, v: list[str]) -> str:
+        """Arithmetic of bools."""
+        code = {"add": "or", "maximum": "or", "multiply": "and", "minimum": "and"}.get(name)
+        if code is None:
+            raise NotLowered(f"{name} of bools")
+        return self.binary(code, "i1", *v)
+
+    def shifted(self, name: str, kind: str, a: str, by: str) -> str:
+        """Shifts as NumPy makes them: by more than there are bits, nothing but the sign is left."""
+        last = self.constant({"i8": 7, "i32": 31, "i64": 63}[kind], kind)
+        far = self.compare("ugt", kind, by, last)
+        if name == "right_shift" and kind not in UNSIGNED:
+            return self.binary("ashr", kind, a, self.select(far, kind, last, by))
+        moved = self.binary("shl" if name == "left_shift" else "lshr", kind, a, self.select(far, kind, last, by))
+        return self.select(far, kind, self.constant(0, kind), moved)
 
     def logical(self, name: str, v: list[str]) -> str:
         """and, or, not."""
@@ -199,7 +270,7 @@ class Scalars:
 
     def cast(self, a: str, source: str, to: str) -> str:
         """The number in another type, as C converts it."""
-        floats, sizes = ("float", "double"), {"i1": 1, "i32": 32, "i64": 64}
+        floats, sizes = ("float", "double"), {"i1": 1, "i8": 8, "i32": 32, "i64": 64}
         if source == to:
             return a
         if source in floats and to in floats:
@@ -207,9 +278,9 @@ class Scalars:
         if to == "i1":
             return self.compare("une" if source in floats else "ne", source, a, self.constant(0, source))
         if to in floats:
-            return self.convert("uitofp" if source == "i1" else "sitofp", a, source, to)
+            return self.convert("uitofp" if source in UNSIGNED else "sitofp", a, source, to)
         if source in floats:
             raise NotLowered("fractions converted to whole numbers")
         if sizes[to] < sizes[source]:
             return self.convert("trunc", a, source, to)
-        return self.convert("zext" if source == "i1" else "sext", a, source, to)
+        return self.convert("zext" if source in UNSIGNED else "sext", a, source, to)

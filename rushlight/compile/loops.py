@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from .capture import NotLowered, Symbol
-from .fuse import Nest, Plan
-from .llvm import MEMORY, TYPES, Scalars, Writer, number, wide
+from .division import Division, cost_of
+from .fuse import INSIDE, Nest, Plan
+from .indirect import add_at, counted, picked
+from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, number, wide
+from .parallel import Part, Place
 
 BLOCK = range(512, 8193)  # a long sum is taken in pieces of about so many terms: its rounding errors stay small
 FLOATS = ("float", "double")
@@ -26,11 +29,16 @@ IDENTITY: dict[str, tuple[Any, Any]] = {
 
 @dataclass
 class Access:
-    """An array in a nest: where its memory begins, and its strides over the nest's dimensions, in elements."""
+    """An array in a nest: in whose memory it lies, its strides over the nest's dimensions, and where it begins there.
+
+    Strides and offset are in elements.
+    """
 
     symbol: Symbol
     base: Symbol
     strides: list[int]
+    offset: int = 0
+    steps: tuple[int, ...] = ()  # what positions are multiplied by, where numbers of the program say where it lies
 
 
 def strides_over(shape: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...]) -> list[int]:
@@ -49,35 +57,101 @@ def reduced_strides(x: Symbol, strides: tuple[int, ...]) -> list[int]:
     return [0 if d in over else next(left) for d in range(ndim)]
 
 
+def values_of(x: Symbol) -> tuple[Symbol, ...]:
+    """The operands whose elements a Symbol of a nest reads where the nest is."""
+    if x.kind == "pick":
+        return x.args[1 : 1 + len(x.data.dims)]
+    if x.kind == "added":
+        return x.args[: 1 + len(x.data.dims)]
+    return x.args[:1] if x.kind in ("piece", "checked") else x.args
+
+
+def picked_from(x: Symbol, plan: Plan) -> Access:
+    """The array that a "pick" reads."""
+    base, strides, offset = plan.memory(x.args[0])
+    if base.kind == "iota":
+        raise NotLowered("positions in numbers that are counted")
+    return Access(x, base, list(x.data.strides(strides)), offset, x.data.steps(strides))
+
+
+def added_to(x: Symbol, plan: Plan) -> Access:
+    """The array that an "added" adds to."""
+    base, strides, offset = plan.target(x)
+    return Access(x, base, list(strides), offset, x.data.steps(plan.buffers[base].strides))
+
+
 class Lowered:
     """A nest with its accesses, its dimensions merged and in order."""
+
+    scratch = 0
 
     def __init__(self, nest: Nest, plan: Plan, vector_bytes: int) -> None:
         self.nest = nest
         inside = set(nest.body)
         self.loads: dict[Symbol, Access] = {}
         for x in nest.body:
-            for a in x.args:
+            for a in values_of(x):
                 if a in inside or a in plan.uniform or a.kind in ("number", "constant") or a in self.loads:
                     continue
-                base, strides = plan.memory(a)
-                self.loads[a] = Access(a, base, strides_over(nest.shape, a.shape, strides))
+                base, strides, offset = plan.memory(a)
+                self.loads[a] = Access(a, base, strides_over(nest.shape, a.shape, strides), offset)
+        self.picks = {x: picked_from(x, plan) for x in nest.body if x.kind == "pick"}
+        self.added = {x: added_to(x, plan) for x in nest.body if x.kind == "added"}
         self.reductions = [x for x in nest.body if x.kind == "reduce"]
-        self.stores = {
-            x: Access(x, x, strides_over(nest.shape, x.shape, plan.buffers[x].strides))
-            for x in nest.stored if x.kind != "reduce"
-        }  # fmt: skip
+        self.stores: dict[Symbol, Access] = {}
+        for x in nest.stored:
+            if x.kind not in ("reduce", "added"):
+                base, strides, offset = plan.target(x)
+                self.stores[x] = Access(x, base, strides_over(nest.shape, x.shape, strides), offset)
         self.sums = {x: Access(x, x, reduced_strides(x, plan.buffers[x].strides)) for x in self.reductions}
         self.shape = list(nest.shape)
         self._order()
         self._merge()
         self._split()
+        self.gathers, self.rows = self._sort_positions()
         self.lanes = self._lanes(vector_bytes)
+        self.division = Division(self, plan)
+        self.units = self.division.units
+        self.cost = cost_of(self)
+
+    def before(self, place: Place, divided: bool) -> None:
+        """Gives sums their first values, but for those that are taken in parts."""
+        writer = NestWriter(place, self)
+        for x in self.sums:
+            if not (divided and x in self.division.partial):
+                writer.initialise(x)
+
+    def write(self, place: Place, part: Part | None) -> None:
+        """The loops."""
+        NestWriter(place, self).write(part)
+
+    def after(self, place: Place, divided: bool) -> None:
+        """Adds up sums that were taken in parts."""
+        if divided:
+            for x in self.division.partial:
+                NestWriter(place, self).add_up(x)
 
     @property
     def accesses(self) -> list[Access]:
         """All arrays that the nest touches."""
-        return [*self.loads.values(), *self.stores.values(), *self.sums.values()]
+        moved = [*self.picks.values(), *self.added.values()]
+        return [*self.loads.values(), *self.stores.values(), *self.sums.values(), *moved]
+
+    def _sort_positions(self) -> tuple[set[Symbol], set[Symbol]]:
+        """The picks whose elements have each their own position, and the positions that hold for a whole row."""
+        gathers: set[Symbol] = set()
+        rows: set[Symbol] = set()
+        for x in (*self.picks, *self.added):
+            indices = x.args[1 : 1 + len(x.data.dims)]
+            access = self.picks.get(x) or self.added[x]
+            fixed = all(a in self.loads and not (self.shape and self.loads[a].strides[-1]) for a in indices)
+            if not fixed or (self.shape and access.strides[-1] not in (0, 1)):
+                gathers.add(x)
+            else:
+                rows.update(indices)
+        read = {a for x in self.nest.body for a in values_of(x) if x not in self.picks and x not in self.added}
+        read.update(a for x in gathers for a in x.args)
+        return gathers, rows - read
 
     def _order(self) -> None:
         weight = [sum(abs(a.strides[d]) for a in self.accesses) for d in range(len(self.shape))]
@@ -107,46 +181,95 @@ class Lowered:
                 a.strides[-1:] = [a.strides[-1] * block, a.strides[-1]]
 
     def _lanes(self, vector_bytes: int) -> int:
-        if not self.shape or any(a.strides[-1] not in (0, 1) for a in self.accesses):
+        free = [self.picks[x] for x in self.gathers if x in self.picks] + [self.loads[x] for x in self.rows]
+        free += [a for a in self.loads.values() if a.base.kind == "iota"]
+        dense = [a for a in self.accesses if all(a is not b for b in free)]
+        if not self.shape or any(a.strides[-1] not in (0, 1) for a in dense):
+            return 1
+        if any(x in self.gathers or a.strides[-1] != 1 for x, a in self.added.items()):
             return 1
         if any(a.strides[-1] == 0 for a in self.stores.values()):
             return 1
-        widths = [x.dtype.itemsize for x in self.nest.body] + [a.symbol.dtype.itemsize for a in self.accesses]
+        widths = [x.dtype.itemsize for x in self.nest.body] + [
+            a.symbol.dtype.itemsize for x, a in self.loads.items() if x not in self.rows
+        ] + [a.symbol.dtype.itemsize for a in self.stores.values()]  # fmt: skip
         return vector_bytes // max(widths)
 
 
 class NestWriter:
-    """Writes one nest; `pointers` and `uniform` are names made at the function's beginning."""
+    """Writes one nest where `place` says."""
 
-    def __init__(self, writer: Writer, low: Lowered, pointers: dict[Symbol, str], uniform: dict[Symbol, str]) -> None:
-        self.w = writer
+    def __init__(self, place: Place, low: Lowered) -> None:
+        self.w = place.writer
         self.low = low
-        self.pointers = pointers
-        self.uniform = uniform
+        self.pointers = place.pointers
+        self.uniform = place.uniform
+        self.arena = place.arena
         self.offsets: dict[int, str] = {}
         self.held: dict[Symbol, str] = {}  # reductions kept in a register: the name of the running result
+        self.axis = -1  # the dimension of which only a part is run, from `first` to before `last`
+        self.first, self.last = "0", "0"
 
-    def write(self) -> None:
-        """The whole nest, initial values of reductions first."""
-        for x, access in self.low.sums.items():
-            self._initialise(x, access)
-        self.offsets = {id(a): "0" for a in self.low.accesses}
+    def write(self, part: Part | None = None) -> None:
+        """The loops of all units, or of some."""
+        self.offsets = {id(a): str(a.offset) for a in self.low.accesses}
+        if part is not None:
+            self.axis, self.first, self.last = self.low.division.axis, part.first, part.last
+        if part is not None and self.low.division.partial:
+            self._in_parts()
+        else:
+            self._dimension(0)
+
+    def _in_parts(self) -> None:
+        """A unit is a stretch of the outermost dimension; its sums are a row of the partial sums."""
+        w, n, units = self.w, self.low.shape[0], self.low.units
+        parts = Loop(w, self.last, begin=self.first)
+        after = w.let(f"add i64 {parts.index}, 1")
+        bounds = [w.let(f"udiv i64 {w.let(f'mul i64 {u}, {n}')}, {units}") for u in (parts.index, after)]
+        self.first, self.last = bounds
+        for x in self.low.division.partial:
+            self.pointers[x] = self._partial(x, w.let(f"mul i64 {parts.index}, {x.size}"))
+            self.initialise(x)
         self._dimension(0)
+        parts.close()
 
-    def _initialise(self, x: Symbol, access: Access) -> None:
+    def _partial(self, x: Symbol, offset: str) -> str:
+        rows = self.w.let(f"getelementptr i8, ptr {self.arena}, i64 {self.low.division.partial[x]}")
+        return self.w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {rows}, i64 {offset}")
+
+    def initialise(self, x: Symbol) -> None:
         """Stores the identity in every place of a reduction's result (which is dense)."""
-        kind = MEMORY[x.dtype.name]
+        kind, first = MEMORY[x.dtype.name], identity(x)
+        if first in ("0", number(0.0, "double")):
+            self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+            size = x.size * x.dtype.itemsize
+            self.w.line(f"call void @llvm.memset.p0.i64(ptr {self.pointers[x]}, i8 0, i64 {size}, i1 false)")
+            return
         with_loop = Loop(self.w, x.size)
-        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[access.base]}, i64 {with_loop.index}")
-        self.w.line(f"store {kind} {identity(x)}, ptr {place}, align {x.dtype.itemsize}")
+        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[x]}, i64 {with_loop.index}")
+        self.w.line(f"store {kind} {first}, ptr {place}, align {x.dtype.itemsize}")
         with_loop.close()
+
+    def add_up(self, x: Symbol) -> None:
+        """Combines the rows of partial sums in their order."""
+        lanes = self.low.lanes if x.size % self.low.lanes == 0 else 1
+        kind, vector, size = TYPES[x.dtype.name], Scalars(self.w, lanes), x.dtype.itemsize
+        columns = Loop(self.w, x.size, lanes)
+        rows = Loop(self.w, self.low.units, 1, [(wide(kind, lanes), vector.splat(identity(x), kind))])
+        row = self.w.let(f"mul i64 {rows.index}, {x.size}")
+        part = self.read(kind, self._partial(x, self.w.let(f"add i64 {row}, {columns.index}")), size, lanes, None)
+        rows.close([combine(vector, x, rows.carried[0], part)])
+        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[x]}, i64 {columns.index}")
+        self.put(kind, place, size, lanes, rows.results[0], None)
+        columns.close()
 
     def _dimension(self, d: int) -> None:
         shape = self.low.shape
         if d >= len(shape) - 1:
             self._innermost(shape[-1] if shape else 1)
             return
-        loop, outer = Loop(self.w, shape[d]), dict(self.offsets)
+        loop = Loop(self.w, self.last, begin=self.first) if d == self.axis else Loop(self.w, shape[d])
+        outer = dict(self.offsets)
         for a in self.low.accesses:
             if a.strides[d]:
                 moved = self.w.let(f"mul i64 {loop.index}, {a.strides[d]}")
@@ -160,6 +283,9 @@ class NestWriter:
         low = self.low
         held = [x for x in low.reductions if not low.shape or low.sums[x].strides[-1] == 0]
         vector = Scalars(self.w, lanes)
+        if low.shape and self.axis == len(low.shape) - 1:
+            self._stretch(vector, n)
+            return
         self.held = {x: vector.splat(identity(x), TYPES[x.dtype.name]) for x in held}
         full, tail = n // lanes, n % lanes
         if full:
@@ -169,50 +295,87 @@ class NestWriter:
             loop.close([self.held[x] for x in held])
             self.held = dict(zip(held, loop.results, strict=True))
         if tail:
-            mask = "<" + ", ".join(f"i1 {'true' if k < tail else 'false'}" for k in range(lanes)) + ">"
-            self._body(vector, str(full * lanes), mask)
+            self._body(vector, str(full * lanes), leading(tail, lanes))
         for x in held:
             self._add_held(x, self.held[x], vector)
         self.held = {}
 
+    def _stretch(self, vector: Scalars, n: int) -> None:
+        """Some vectors of the innermost dimension, along which no sum runs; the last may be less than a vector."""
+        w, lanes = self.w, vector.lanes
+        full, tail = n // lanes, n % lanes
+        end = w.call("i64", "llvm.umin.i64", [("i64", self.last), ("i64", str(full))])
+        with When(w, f"icmp ult i64 {self.first}, {end}"):
+            begin, stop = (w.let(f"mul i64 {at}, {lanes}") for at in (self.first, end))
+            loop = Loop(w, stop, lanes, begin=begin)
+            self._body(vector, loop.index, None)
+            loop.close()
+        if tail:
+            with When(w, f"icmp ugt i64 {self.last}, {full}"):
+                self._body(vector, str(full * lanes), leading(tail, lanes))
+
     def _body(self, vector: Scalars, index: str, mask: str | None) -> None:
         names: dict[Symbol, str] = {}
         for x, access in self.low.loads.items():
-            names[x] = self._load(vector, access, index, mask)
+            if x not in self.low.rows:
+                names[x] = self._load(vector, access, index, mask)
         for x in self.low.nest.body:
-            values = [self._name(vector, a, names) for a in x.args]
+            if x.kind == "pick":
+                names[x] = picked(self, vector, x, names, index, mask)
+                self._kept(vector, x, names[x], index, mask)
+                continue
+            values = [self.value(vector, a, names) for a in (x.args[:1] if x.kind in (*INSIDE, "checked") else x.args)]
+            if x.kind == "added":
+                add_at(self, vector, x, values[0], names, index, mask)
+                continue
             if x.kind == "reduce":
                 self._accumulate(vector, x, values[0], index, mask)
                 continue
             names[x] = vector.evaluate(x, values)
-            if x in self.low.stores:
-                self._store(vector, self.low.stores[x], names[x], index, mask)
+            self._kept(vector, x, names[x], index, mask)
 
-    def _name(self, vector: Scalars, x: Symbol, names: dict[Symbol, str]) -> str:
+    def _kept(self, vector: Scalars, x: Symbol, name: str, index: str, mask: str | None) -> None:
+        if x in self.low.stores:
+            self._store(vector, self.low.stores[x], name, index, mask)
+
+    def single(self, x: Symbol, index: str) -> str:
+        """One number that is the same in every lane, unspread."""
+        return self._load(Scalars(self.w, 1), self.low.loads[x], index, None)
+
+    def value(self, vector: Scalars, x: Symbol, names: dict[Symbol, str]) -> str:
+        """The name of a Symbol's value in the lanes."""
         if x not in names:
             kind = TYPES[x.dtype.name]
             value = constant(x) if x.kind == "constant" else self.uniform[x]
             names[x] = vector.splat(value, kind)
         return names[x]
 
-    def _place(self, access: Access, index: str) -> str:
-        kind, offset = MEMORY[access.symbol.dtype.name], self.offsets[id(access)]
+    def offset(self, access: Access, index: str) -> str:
+        """How far behind the beginning of its memory an element lies."""
+        offset = self.offsets[id(access)]
         stride = access.strides[-1] if access.strides else 0
         if stride:
             moved = index if stride == 1 else self.w.let(f"mul i64 {index}, {stride}")
             offset = self.w.let(f"add i64 {offset}, {moved}")
+        return offset
+
+    def _place(self, access: Access, index: str) -> str:
+        kind, offset = MEMORY[access.symbol.dtype.name], self.offset(access, index)
         return self.w.let(f"getelementptr {kind}, ptr {self.pointers[access.base]}, i64 {offset}")
 
     def _load(self, vector: Scalars, access: Access, index: str, mask: str | None) -> str:
         x = access.symbol
+        if access.base.kind == "iota":
+            return counted(self, vector, access, index)
         kind, place = MEMORY[x.dtype.name], self._place(access, index)
         spread = bool(access.strides) and access.strides[-1] != 0 and vector.lanes > 1
-        value = self._read(kind, place, x.dtype.itemsize, vector.lanes if spread else 1, mask)
+        value = self.read(kind, place, x.dtype.itemsize, vector.lanes if spread else 1, mask)
         if not spread:
             value = vector.splat(value, kind)
-        return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if kind == "i8" else value
+        return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if x.dtype == bool else value
 
-    def _read(self, kind: str, place: str, align: int, lanes: int, mask: str | None) -> str:
+    def read(self, kind: str, place: str, align: int, lanes: int, mask: str | None) -> str:
+        """Loads from an address on, under a mask or not."""
         whole = wide(kind, lanes)
         if lanes == 1 or mask is None:
             return self.w.let(f"load {whole}, ptr {place}, align {align}")
@@ -225,11 +388,12 @@ class NestWriter:
     def _store(self, vector: Scalars, access: Access, value: str, index: str, mask: str | None) -> None:
         x = access.symbol
         kind, place = MEMORY[x.dtype.name], self._place(access, index)
-        if kind == "i8":
+        if x.dtype == bool:
             value = vector.convert("zext", value, "i1", "i8")
-        self._write(kind, place, x.dtype.itemsize, vector.lanes, value, mask)
+        self.put(kind, place, x.dtype.itemsize, vector.lanes, value, mask)
 
-    def _write(self, kind: str, place: str, align: int, lanes: int, value: str, mask: str | None) -> None:
+    def put(self, kind: str, place: str, align: int, lanes: int, value: str, mask: str | None) -> None:
+        """Stores from an address on, under a mask or not."""
         whole = wide(kind, lanes)
         if lanes == 1 or mask is None:
             self.w.line(f"store {whole} {value}, ptr {place}, align {align}")
@@ -249,8 +413,8 @@ class NestWriter:
             self.held[x] = combine(vector, x, self.held[x], value)
             return
         place = self._place(self.low.sums[x], index)
-        old = self._read(kind, place, x.dtype.itemsize, vector.lanes, mask)
-        self._write(kind, place, x.dtype.itemsize, vector.lanes, combine(vector, x, old, value), mask)
+        old = self.read(kind, place, x.dtype.itemsize, vector.lanes, mask)
+        self.put(kind, place, x.dtype.itemsize, vector.lanes, combine(vector, x, old, value), mask)
 
     def _add_held(self, x: Symbol, value: str, vector: Scalars) -> None:
         kind = TYPES[x.dtype.name]
@@ -259,14 +423,21 @@ class NestWriter:
         access = self.low.sums[x]
         offset = self.offsets[id(access)]
         place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[access.base]}, i64 {offset}")
-        old = self._read(kind, place, x.dtype.itemsize, 1, None)
-        self._write(kind, place, x.dtype.itemsize, 1, combine(Scalars(self.w, 1), x, old, value), None)
+        old = self.read(kind, place, x.dtype.itemsize, 1, None)
+        self.put(kind, place, x.dtype.itemsize, 1, combine(Scalars(self.w, 1), x, old, value), None)
 
 
 class Loop:
     """A counted loop, with values carried from turn to turn; its body is written between creation and `close`."""
 
-    def __init__(self, w: Writer, end: int, step: int = 1, carried: list[tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        w: Writer,
+        end: int | str,
+        step: int = 1,
+        carried: list[tuple[str, str]] | None = None,
+        begin: str = "0",
+    ) -> None:
         self.w, self.end, self.step = w, end, step
         before, self.head, self.latch, self.exit = w.block, w.label("loop"), w.label("next"), w.label("done")
         self.index, self.following = w.name(), w.name()
@@ -275,7 +446,7 @@ class Loop:
         self.results = [w.name() for _ in self.kinds]
         w.line(f"br label %{self.head}")
         w.start(self.head)
-        w.line(f"{self.index} = phi i64 [0, %{before}], [{self.following}, %{self.latch}]")
+        w.line(f"{self.index} = phi i64 [{begin}, %{before}], [{self.following}, %{self.latch}]")
         for (kind, first), now, last in zip(carried or (), self.carried, self.results, strict=True):
             w.line(f"{now} = phi {kind} [{first}, %{before}], [{last}, %{self.latch}]")
 
@@ -293,6 +464,27 @@ class Loop:
         w.start(self.exit)
 
 
+class When:
+    """A block that runs only where a test holds; nothing it makes is used after it."""
+
+    def __init__(self, w: Writer, test: str) -> None:
+        self.w, self.test = w, test
+
+    def __enter__(self) -> None:
+        inside, self.after = self.w.label("when"), self.w.label("after")
+        self.w.line(f"br i1 {self.w.let(self.test)}, label %{inside}, label %{self.after}")
+        self.w.start(inside)
+
+    def __exit__(self, *failure: object) -> None:
+        self.w.line(f"br label %{self.after}")
+        self.w.start(self.after)
+
+
+def leading(count: int, lanes: int) -> str:
+    """A mask of the first lanes."""
+    return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
+
+
 def constant(x: Symbol) -> str:
     """A constant Symbol in LLVM's notation."""
     kind = TYPES[x.dtype.name]
@@ -304,8 +496,8 @@ def constant(x: Symbol) -> str:
 def identity(x: Symbol) -> str:
     """What a reduction starts from."""
     kind, (for_floats, for_whole) = TYPES[x.dtype.name], IDENTITY[x.data[0]]
-    if kind == "i1":
-        raise NotLowered("a reduction of bools")
+    if kind in UNSIGNED:
+        raise NotLowered(f"a reduction of {x.dtype}")
     return number(for_floats, kind) if kind in FLOATS else str(for_whole(x.dtype.itemsize * 8))
 
 

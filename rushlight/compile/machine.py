@@ -12,7 +12,7 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from .entry import C_CONTIGUOUS, DATA, FLAGS
+from .team import RUN, team
 
 METH_FASTCALL = 0x80
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
@@ -78,13 +79,20 @@ class Machine:
 
     def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
         """The module's functions as Python callables."""
+        linked = self.link(text, names, {RUN: team().address} if f"@{RUN}(" in text else {})
+        return [_callable(name, linked[name]) for name in names]
+
+    def link(self, text: str, names: list[str], imports: Mapping[str, int] | None = None) -> Any:
+        """The module's code in memory: the addresses of its functions by name, for the life of the process."""
         self.count += 1
         library = llvm.JITLibraryBuilder().add_object_img(self.object_code(text)).add_current_process()
+        for name, address in (imports or {}).items():
+            library.import_symbol(name, address)
         for name in names:
             library.export_symbol(name)
         linked = library.link(self.linker, f"rushlight{self.count}")
         _kept.append(linked)
-        return [_callable(name, linked[name]) for name in names]
+        return linked
 
 
 def _check_array_layout() -> None:

@@ -16,10 +16,10 @@ from rushlight.record.program import Call, Program, arrays_of, execute
 
 from .capture import NotLowered
 from .entry import DECLARATIONS, Entry
-from .fuse import VIEWS, Plan, Run
+from .fuse import Plan, Run
 
 LONGEST = 1024  # calls in one run: LLVM's own recursion and compile time stay bounded
-FEWEST = 2  # a run of fewer calls than this is not worth a call of its own
+FEWEST = 1  # a run of fewer calls than this is not worth a call of its own
 
 
 class Segment:
@@ -46,7 +46,7 @@ class Segment:
 
 def aligned(nbytes: int) -> np.ndarray:
     """Memory that begins at a multiple of 64 bytes."""
-    raw = np.empty(nbytes + 64, np.uint8)
+    raw = np.zeros(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + nbytes]
 
@@ -116,7 +116,7 @@ class NativeProgram:
         self._close(run, members, start, len(calls), uses)
 
     def _close(self, run: Run, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
-        views = {c.outputs[0]: c for c in members if c.step.op.name in VIEWS}
+        views = {slot: c for c in members if c.step.op.layouts is not None for slot in c.outputs}
         if len(members) - len(views) < FEWEST:
             self.steps.extend(members)
             return
@@ -125,7 +125,8 @@ class NativeProgram:
         for slot in reversed(list(run.made)):  # a view wanted outside wants its source
             if slot in wanted and slot in views:
                 source = views[slot].inputs[0]
-                after.insert(0, views[slot])
+                if views[slot] not in after:
+                    after.insert(0, views[slot])
                 if source in run.made and source not in wanted:
                     wanted.append(source)
         outputs = [s for s in run.made if s in wanted and s not in views]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.compile import windows as on_symbols
 from rushlight.core import dtype as dtypes
 from rushlight.core.generator import engine_of
 from rushlight.core.sampling import uniform
@@ -22,7 +23,7 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .im2col import Ints
-from .pooling import avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
+from .pooling import Windows, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .public import public
 from .rules import in_format_of
 
@@ -122,6 +123,24 @@ def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
     return np.array(d)
 
 
+def _equal_windows(space: Ints, out: Ints) -> Windows:
+    """The windows where they are all of one size; NotImplementedError where they are not."""
+    if any(o == 0 or n % o for n, o in zip(space, out, strict=True)):
+        raise NotImplementedError("windows of several sizes")
+    sizes, nothing = tuple(n // o for n, o in zip(space, out, strict=True)), (0,) * len(out)
+    return Windows(sizes, sizes, nothing, (1,) * len(out), out)
+
+
+def _average_symbols(x: Any, *, out: Ints) -> Any:
+    windows = _equal_windows(x.shape[-len(out) :], out)
+    return on_symbols.average(x, math.prod(windows.kernel), windows=windows)
+
+
+def _spread_symbols(d: Any, *, space: Ints) -> Any:
+    windows = _equal_windows(space, d.shape[-len(space) :])
+    return on_symbols.average_backward(d, math.prod(windows.kernel), space=space, windows=windows)
+
+
 def _adaptive_average_operation(dims: int) -> Operation:
     op = operation(
         f"adaptive_avg_pool{dims}d", lambda x, *, out: in_format_of(x, shape=(*x.shape[: -len(out)], *out)),
@@ -133,6 +152,7 @@ def _adaptive_average_operation(dims: int) -> Operation:
         _adaptive_spread,
         node=f"AdaptiveAvgPool{dims}DBackwardBackward0",
     )
+    op.lower, back.lower = _average_symbols, _spread_symbols
     op.gradient(x=lambda g, x_spec, out: apply(back, (g,), (x_spec.shape[-len(out) :],)))
     back.gradient(d=lambda g, d_spec, space: apply(op, (g,), (d_spec.shape[-len(space) :],)))
     return op

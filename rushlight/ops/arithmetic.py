@@ -20,7 +20,7 @@ from rushlight.record.value import Tensor
 
 from .creation import full_like_spec
 from .public import METHODS, check_cast, public, write_back
-from .rules import broadcast, comparison, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, pointwise, pointwise_float, promoted
 
 
 def conj(t: Tensor) -> Tensor:
@@ -194,7 +194,9 @@ def reversed_div(input: Tensor, other: Any) -> Tensor:
 
 def _integer_division(kernel: Callable[..., Any]) -> Callable[..., Any]:
     def divided(x: Any, y: Any) -> Any:
-        if np.asarray(x).dtype.kind in "iub" and np.any(np.asarray(y) == 0):
+        if hasattr(x, "provided") and x.dtype.kind in "iub":  # the compiler asks what this computes
+            return kernel(x, y).provided(y != 0)
+        if dtype_of(x).kind in "iub" and np.any(np.asarray(y) == 0):
             raise RuntimeError("ZeroDivisionError")
         return kernel(x, y)
 
@@ -202,7 +204,7 @@ def _integer_division(kernel: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _trunc_divide(x: Any, y: Any) -> Any:
-    if np.asarray(x).dtype.kind in "iub":
+    if dtype_of(x).kind in "iub":
         quotient = np.floor_divide(x, y)
         return np.where((np.remainder(x, y) != 0) & (quotient < 0), quotient + 1, quotient)
     return np.trunc(np.true_divide(x, y))
@@ -264,7 +266,7 @@ def fmod(input: Tensor, other: Any) -> Tensor:
 
 
 def _power(x: Any, y: Any) -> Any:
-    if np.asarray(x).dtype.kind in "iu":
+    if dtype_of(x).kind in "iu":
         return _integer_power(np.asarray(x), np.asarray(y))
     return np.power(x, y)
 
@@ -281,9 +283,9 @@ def _fixed_power(x: Any, *, exponent: float) -> Any:
         return np.multiply(x, x)
     if exponent == 3:
         return np.multiply(np.multiply(x, x), x)
-    if exponent == 0.5 and np.asarray(x).dtype.kind in "fc":
+    if exponent == 0.5 and dtype_of(x).kind in "fc":
         return np.sqrt(x)
-    kind = np.asarray(x).dtype
+    kind = dtype_of(x)
     return _power(x, kind.type(exponent)) if kind.kind != "b" else np.power(x, exponent)
 
 

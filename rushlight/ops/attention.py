@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.record.operation import operation
+from rushlight.record.operation import one, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
@@ -26,6 +26,7 @@ from .padding import pad
 from .public import public
 from .selection import where
 from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, softmax
+from .triangle import TRIL
 
 # ---------------------------------------------------------------------------------------------------------------------
 # One operation
@@ -35,19 +36,42 @@ def _causal(rows: int, columns: int) -> np.ndarray:
     return np.tril(np.ones((rows, columns), bool))
 
 
-def _scores(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
-    scores = np.matmul(q, k.swapaxes(-1, -2))
-    scores *= scale
-    if causal:
-        scores = np.where(_causal(*scores.shape[-2:]), scores, -np.inf).astype(scores.dtype)
-    if mask is not None:
-        scores = np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
-    return scores
+def _causal_scores(scores: Any) -> Any:
+    """-inf where a query would look at what comes after it."""
+    return np.where(_causal(*scores.shape[-2:]), scores, scores.dtype.type(-np.inf))
+
+
+def _causal_scores_by_place(scores: Any) -> Any:
+    """The same for the compiler, which knows no arrays of constants: a comparison of row and column."""
+    row, column = (scores.counted(n) for n in scores.shape[-2:])
+    return np.where(column <= row[:, None], scores, scores.dtype.type(-np.inf))
+
+
+CAUSAL = operation("causal_scores", one, _causal_scores)
+CAUSAL.lower = _causal_scores_by_place
+CAUSAL.gradient(scores=lambda g: apply(TRIL, (g,), (0,)))
+
+
+def _masked(scores: Any, mask: Any) -> Any:
+    if mask is None:
+        return scores
+    return np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
 
 
 def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    weights = SAFE_SOFTMAX.kernel(_scores(q, k, mask, q.dtype.type(scale), causal), dim=q.ndim - 1)
+    scores = np.matmul(q, k.swapaxes(-1, -2))
+    scores *= q.dtype.type(scale)
+    if causal:
+        scores = _causal_scores(scores)
+    weights = SAFE_SOFTMAX.kernel(_masked(scores, mask), dim=q.ndim - 1)
     return np.matmul(weights, v)
+
+
+def _attention_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    scores = np.matmul(q, k.swapaxes(-1, -2)) * scale.astype(q.dtype)
+    if causal:
+        scores = _causal_scores_by_place(scores)
+    return np.matmul(SAFE_SOFTMAX.lower(_masked(scores, mask), dim=q.ndim - 1), v)
 
 
 def _attention_rule(
@@ -63,7 +87,7 @@ def _attention_rule(
 def _masked_scores(q: Tensor, k: Tensor, mask: Any, scale: Any, causal: bool) -> Tensor:
     scores = matmul(q, k.transpose(-1, -2)) * scale
     if causal:
-        scores = where(wrap(_causal(q.size(-2), k.size(-2))), scores, -math.inf)
+        scores = apply(CAUSAL, (scores,))
     if mask is not None:
         is_bool = mask._value.spec.dtype is dtypes.bool_
         scores = where(mask, scores, -math.inf) if is_bool else scores + mask
@@ -76,6 +100,7 @@ ATTENTION = operation(
     _attention,
     node="ScaledDotProductFlashAttentionForCpuBackward0",
 ).gradient(_attention_rule)
+ATTENTION.lower = _attention_for_compiler
 ATTENTION.shown = lambda pairs: pairs[:3]
 
 
@@ -140,7 +165,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     root = math.sqrt(factor)
     scores = matmul(query * root, key.transpose(-1, -2) * root)
     if is_causal:
-        scores = where(wrap(_causal(q.shape[-2], k.shape[-2])), scores, -math.inf)
+        scores = apply(CAUSAL, (scores,))
     if attn_mask is not None:
         is_bool = attn_mask._value.spec.dtype is dtypes.bool_
         scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask

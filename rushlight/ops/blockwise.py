@@ -20,6 +20,9 @@ def blockwise(f: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 
     @functools.wraps(f)
     def by_pieces(*operands: Any) -> np.ndarray:
+        for x in operands:
+            if hasattr(x, "special"):  # the compiler asks what this computes
+                return x.special(f.__name__)
         arrays = [np.asarray(x) for x in operands]
         if max(x.size for x in arrays) <= _PIECE:
             return f(*arrays)

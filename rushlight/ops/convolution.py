@@ -13,6 +13,7 @@ import warnings
 from operator import index
 from typing import Any
 
+from rushlight.core.contraction import Windows
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -146,6 +147,32 @@ def _weight(x: Any, d: Any, *, kernel: Ints, geometry: Geometry) -> Any:
     return weight_product(x, d, kernel, geometry)
 
 
+# The same as contractions, for the compiler: `x` and the others are its Symbols.
+
+
+def _windows(x: Any, w: Any, y: Any, geometry: Geometry) -> Windows:
+    return Windows(tuple(x), tuple(w), tuple(y), *geometry)
+
+
+def _plus_bias(result: Any, b: Any) -> Any:
+    return result if b is None else result + b.reshape(-1, *[1] * (result.ndim - 2))
+
+
+def _convolution_lowered(x: Any, w: Any, b: Any, *, geometry: Geometry) -> Any:
+    shape = (x.shape[0], w.shape[0], *geometry.output(x.shape[2:], w.shape[2:]))
+    return _plus_bias(x.contract(w, shape, _windows(x.shape, w.shape, shape, geometry).correlate()), b)
+
+
+def _input_lowered(x: Any, w: Any, b: Any, *, space: Ints, geometry: Geometry) -> Any:
+    shape = (x.shape[0], w.shape[1] * geometry.groups, *space)
+    return _plus_bias(x.contract(w, shape, _windows(shape, w.shape, x.shape, geometry).scatter()), b)
+
+
+def _weight_lowered(x: Any, d: Any, *, kernel: Ints, geometry: Geometry) -> Any:
+    shape = (d.shape[1], x.shape[1] // geometry.groups, *kernel)
+    return x.contract(d, shape, _windows(x.shape, shape, d.shape, geometry).weigh())
+
+
 def _bias_gradient(g: Tensor, b_spec: Spec) -> Tensor:
     return g.sum((0, *range(2, g._value.spec.ndim)))
 
@@ -178,6 +205,9 @@ def _scattered(g: Tensor, w: Tensor, space: Ints, geometry: Geometry) -> Tensor:
 def _weighed(x: Tensor, g: Tensor, kernel: Ints, geometry: Geometry) -> Tensor:
     return apply(CONVOLUTION_WEIGHT, (x, g), (kernel, geometry))
 
+
+CONVOLUTION.lower, CONVOLUTION_WEIGHT.lower = _convolution_lowered, _weight_lowered
+CONVOLUTION_INPUT.lower = CONVOLUTION_TRANSPOSED.lower = _input_lowered
 
 CONVOLUTION.gradient(
     x=lambda g, w, x_spec, geometry: _scattered(g, conj(w), x_spec.shape[2:], geometry),

@@ -210,7 +210,13 @@ def _arange(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> np.
     return (int(start) + int(step) * np.arange(count, dtype="int64")).astype(dtype.numpy)
 
 
+def _arange_by_parts(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> Any:
+    real = np.dtype("float64" if dtype.is_floating_point else "int64")
+    return (start.astype(real) + step.astype(real) * start.counted(count).astype(real)).astype(dtype.numpy)
+
+
 ARANGE = operation("arange", lambda start, end, step, *, count, dtype: spec_of((count,), dtype), _arange)
+ARANGE.lower = _arange_by_parts
 
 
 @public(method=False, out=True)
@@ -326,6 +332,7 @@ CAST = operation(
     exact=True,
     aliases=False,
 )
+CAST.lower = lambda x, *, dtype: x.astype(dtype.numpy)
 CAST.gradient(x=lambda g, x_spec: cast(g, x_spec.dtype))
 
 
@@ -338,6 +345,7 @@ surface.cast = cast
 
 CLONE = operation("clone", fresh, lambda x: np.array(x, order="K", copy=True), exact=True, aliases=False)
 CLONE.gradient(x=lambda g: g)
+CLONE.lower = lambda x: x.copy()
 
 
 @public()

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.compile.assembly import checked_positions, iota, one_of_each
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -87,6 +88,41 @@ def _nll_backward(
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# The same for the compiler: without asking whether any target is ignored.  A class out of range is left to the kernels.
+
+
+def _shares(target: Any, weight: Any, shape: tuple[int, ...], ignore_index: int, like: np.dtype) -> tuple[Any, Any]:
+    """The targets with ignored ones made class 0, and what each target weighs."""
+    axis = min(1, len(shape) - 1)
+    target = target.astype(np.int64).reshape(shape[:axis] + shape[axis + 1 :])
+    kept = target != ignore_index
+    safe = checked_positions(np.where(kept, target, 0), shape[axis])
+    return safe, kept.astype(like) if weight is None else np.where(kept, np.take(weight, safe, 0), like.type(0))
+
+
+def _nll_symbols(x: Any, target: Any, weight: Any, *, reduction: str, ignore_index: int) -> Any:
+    safe, share = _shares(target, weight, x.shape, ignore_index, x.dtype)
+    losses = -one_of_each(x, safe, min(1, x.ndim - 1))
+    losses = np.where(share == 0, x.dtype.type(0), losses if weight is None else losses * share)
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses, axis=None)
+    return total if reduction == "sum" else total / np.add.reduce(share, axis=None)
+
+
+def _nll_backward_symbols(
+    d: Any, target: Any, weight: Any, *, shape: tuple[int, ...], reduction: str, ignore_index: int
+) -> Any:
+    safe, share = _shares(target, weight, shape, ignore_index, d.dtype)
+    if reduction == "mean":
+        d = d / np.add.reduce(share, axis=None)
+    values = np.where(share == 0, d.dtype.type(0), -d * share)
+    axis = min(1, len(shape) - 1)
+    wide = shape[:axis] + (1,) + shape[axis + 1 :]
+    return np.where(safe.reshape(wide) == iota(shape, axis), values.reshape(wide), d.dtype.type(0))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Operations
 
 
@@ -142,6 +178,7 @@ def _nll_operation(name: str, node: str) -> Operation:
         f"{name}_backward", lambda d, target, weight, *, shape, reduction, ignore_index: spec_of(shape, d.dtype),
         _nll_backward, node=node.replace("Backward0", "BackwardBackward0"),
     )  # fmt: skip
+    op.lower, back.lower = _nll_symbols, _nll_backward_symbols
     op.shown = first_shown
     op.gradient(
         x=lambda g, target, weight, x_spec, reduction, ignore_index: apply(

@@ -21,7 +21,7 @@ from .arithmetic import conj
 from .creation import full_like_spec
 from .public import public, require_tensor
 from .results import result_type
-from .rules import broadcast, comparison, only, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
 
 
 def unary(
@@ -150,7 +150,7 @@ def _rounding(name: str) -> Callable[..., Spec]:
 
 
 def _rounds(ufunc: Any) -> Callable[[Any], Any]:
-    return lambda x: x if np.asarray(x).dtype.kind in "iub" else ufunc(x)
+    return lambda x: x if dtype_of(x).kind in "iub" else ufunc(x)
 
 
 floor = unary("floor", _rounds(np.floor), _no_slope, "Rounded down.", infer=_rounding("floor"))
@@ -161,11 +161,11 @@ frac = unary("frac", lambda x: x - np.trunc(x), lambda g: g, "The part after the
 
 
 def _round(x: Any, *, decimals: int) -> Any:
-    if np.asarray(x).dtype.kind in "iub" and decimals >= 0:
+    if dtype_of(x).kind in "iub" and decimals >= 0:
         return x
     if decimals == 0:
         return np.rint(x)
-    scale = np.asarray(x).dtype.type(10.0 ** abs(decimals))
+    scale = dtype_of(x).type(10.0 ** abs(decimals))
     return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
 
 
@@ -213,13 +213,13 @@ absolute = unary(
     infer=only("ifc", "abs_cpu", _magnitude),
     names=("absolute",),
 )
-sign = unary("sign", lambda x: x if np.asarray(x).dtype.kind == "b" else np.sign(x), _no_slope,
+sign = unary("sign", lambda x: x if dtype_of(x).kind == "b" else np.sign(x), _no_slope,
              "-1, 0 or 1: the sign.", infer=_signed)  # fmt: skip
 
 
 def _sgn(x: Any) -> Any:
     if not np.iscomplexobj(x):
-        return x if np.asarray(x).dtype.kind == "b" else np.sign(x)
+        return x if dtype_of(x).kind == "b" else np.sign(x)
     size = np.abs(x)
     return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
 
@@ -244,7 +244,7 @@ def _real_predicate(x: Spec) -> Spec:
     return broadcast((x,), dtypes.bool_)
 
 
-signbit = unary("signbit", lambda x: np.signbit(x) if np.asarray(x).dtype.kind != "b" else np.zeros_like(x), None,
+signbit = unary("signbit", lambda x: np.signbit(x) if dtype_of(x).kind != "b" else np.zeros_like(x), None,
                 "True where the sign bit is set (-0. included).", infer=_real_predicate, inplace=False)  # fmt: skip
 isnan = unary("isnan", lambda x: np.isnan(x), None, "True where the element is NaN.", infer=comparison, inplace=False)
 isinf = unary("isinf", lambda x: np.isinf(x), None, "True where the element is infinite.", infer=comparison,

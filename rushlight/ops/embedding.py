@@ -116,6 +116,20 @@ WEIGHED_ROWS = operation(
 )  # fmt: skip
 
 
+EMBEDDING.lower = lambda weight, indices, *, padding_idx, by_freq: weight.take(indices, 0, wraps=False)
+
+
+def _add_rows_by_parts(d: Any, indices: Any, *, rows: int, padding_idx: int, by_freq: bool) -> Any:
+    if by_freq:
+        raise NotImplementedError("shares by frequency are counted by NumPy")
+    if padding_idx >= 0:
+        d = d * np.not_equal(indices, padding_idx).astype(d.dtype)[..., None]  # type: ignore[attr-defined]
+    return d.added_rows(indices, rows)
+
+
+ADD_ROWS.lower = _add_rows_by_parts
+
+
 def _add_rows_of(g: Tensor, indices: Tensor, rows: int, padding_idx: int, by_freq: bool) -> Tensor:
     return apply(ADD_ROWS, (g, indices), (rows, padding_idx, by_freq))
 

@@ -23,9 +23,9 @@ _NEAR_P = (7.773170386143451e-08, 0.0001968850824899602, 0.0018774201998121621, 
            0.14350690643526337, 1.1283791670955126)  # fmt: skip
 _NEAR_Q = (2.0810349366871088e-05, 0.0006925002409838317, 0.010693099204173728, 0.09381317053059708,
            0.4605130178046936, 1.0)  # fmt: skip
-_FAR_P = (0.0010096225838486209, 0.013395645560592138, 0.08740711293745117, 0.35334422223970746, 0.9465400312307649,
+FAR_P = (0.0010096225838486209, 0.013395645560592138, 0.08740711293745117, 0.35334422223970746, 0.9465400312307649,
           1.6796321904402478, 1.8455412166728766, 0.9999999922130617)  # fmt: skip
-_FAR_Q = (0.0017895094535113959, 0.02374316251714751, 0.15581985930908276, 0.6381573387808975, 1.7542738318634077,
+FAR_Q = (0.0017895094535113959, 0.02374316251714751, 0.15581985930908276, 0.6381573387808975, 1.7542738318634077,
           3.278267240630931, 4.035342345882412, 2.9739202988713536, 1.0)  # fmt: skip
 _FAR_END = 6.0  # erf rounds to 1 from here on
 
@@ -43,6 +43,8 @@ def _polynomial(t: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
 
 def erf(x: Any) -> Any:
     """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x, for float32 and float64."""
+    if hasattr(x, "special"):  # the compiler asks what this computes
+        return x.special("erf")
     x = np.asarray(x)
     return _single(x) if x.dtype == np.float32 else _double(x)
 
@@ -62,7 +64,7 @@ def _double(x: np.ndarray) -> np.ndarray:
     far = size > 1.0
     if far.any():
         z = size[far]
-        result[far] = 1.0 - np.exp(-z * z) * _polynomial(z, _FAR_P) / _polynomial(z, _FAR_Q)
+        result[far] = 1.0 - np.exp(-z * z) * _polynomial(z, FAR_P) / _polynomial(z, FAR_Q)
     return np.copysign(np.where(np.isnan(size), size, result).reshape(x.shape), x)
 
 
@@ -110,7 +112,7 @@ def _exp_of_minus_square(z: np.ndarray) -> np.ndarray:
 def _scaled_tail(z: np.ndarray) -> np.ndarray:
     """erfcx for z >= 1: the rational approximation, and from 6 on the continued fraction of Laplace."""
     inner = np.atleast_1d(np.minimum(z, _FAR_END))
-    near = (_polynomial(inner, _FAR_P) / _polynomial(inner, _FAR_Q)).reshape(np.shape(z))
+    near = (_polynomial(inner, FAR_P) / _polynomial(inner, FAR_Q)).reshape(np.shape(z))
     far = np.maximum(z, _FAR_END)
     fraction = far
     for k in range(24, 0, -1):

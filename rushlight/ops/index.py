@@ -96,6 +96,7 @@ def _index_spec(x: Spec, *indices: Spec, places: Places) -> Spec:
 
 
 INDEX = operation("index", _index_spec, _at, exact=True, aliases=False)
+INDEX.lower = lambda x, *indices, places: x.at(indices, tuple(d for d, here in enumerate(places) if here))
 INDEX.gradient(lambda g, indices, x_spec, places: (
     apply(INDEX_ADJOINT, (g, *indices), (places, x_spec.shape)), *[None] * len(indices)
 ))  # fmt: skip

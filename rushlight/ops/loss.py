@@ -277,6 +277,10 @@ def _bce(x: Any, y: Any, weight: Any, b: Any) -> Any:
     for name, a in (("input", x), ("target", y)):
         if a.size and not (a.min() >= 0 and a.max() <= 1):
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+    return _bce_losses(x, y, weight)
+
+
+def _bce_losses(x: Any, y: Any, weight: Any) -> Any:
     floor = x.dtype.type(-100)
     losses = (y - 1) * np.maximum(np.log1p(-x), floor) - y * np.maximum(np.log(x), floor)
     return losses if weight is None else losses * weight
@@ -305,6 +309,15 @@ BCE = elementwise_loss(
     lambda x, y, weight, b: _times((-x).log1p().clamp(min=-100) - x.log().clamp(min=-100), weight),
     lambda x, y, weight, b: _times(-1 / (x - x * x).clamp(min=1e-12), weight),
 )
+
+
+def _bce_for_compiler(x: Any, y: Any, weight: Any, b: Any, *, reduction: str) -> Any:
+    """Where a number is outside [0, 1] the program is interpreted, and the kernel raises."""
+    inside = (x >= 0) & (x <= 1) & (y >= 0) & (y <= 1)
+    return reduced_array(_bce_losses(x, y, weight), reduction).provided(inside)
+
+
+BCE.lower = _bce_for_compiler
 
 
 @public(function=False, method=False, functional=True)

@@ -51,7 +51,11 @@ def _channels(a: Any, ndim: int) -> Any:
 
 
 def _fixed(x: Any, w: Any, b: Any, mean: Any, variance: Any, eps: Any) -> Any:
-    scale = 1 / np.sqrt(variance + x.dtype.type(eps))
+    return _scaled(x, w, b, mean, variance, x.dtype.type(eps))
+
+
+def _scaled(x: Any, w: Any, b: Any, mean: Any, variance: Any, eps: Any) -> Any:
+    scale = 1 / np.sqrt(variance + eps)
     if w is not None:
         scale = scale * w
     shift = -mean * scale if b is None else b - mean * scale
@@ -82,17 +86,32 @@ FIXED_NORM, INSTANCE_FIXED_NORM = (
 )
 
 
+for _op in (FIXED_NORM, INSTANCE_FIXED_NORM):
+    _op.lower = lambda x, w, b, mean, variance, eps: _scaled(x, w, b, mean, variance, eps.astype(x.dtype))
+
+
 def _running_average(running: Any, found: Any, momentum: Any, *, axes: tuple[int, ...], factor: float) -> Any:
     """Moves the running statistic towards the one found, averaged over `axes`."""
+    kind = running.dtype.type
+    return _moved(running, found, axes, kind(1 - momentum), kind(momentum * factor))
+
+
+def _moved(running: Any, found: Any, axes: tuple[int, ...], left: Any, taken: Any) -> Any:
     new = np.mean(found, axis=axes).reshape(running.shape) if axes else found.reshape(running.shape)
-    running *= running.dtype.type(1 - momentum)
-    running += new * running.dtype.type(momentum * factor)
+    running *= left
+    running += new * taken
     return running
+
+
+def _running_average_symbols(running: Any, found: Any, momentum: Any, *, axes: tuple[int, ...], factor: float) -> Any:
+    kind = running.dtype
+    return _moved(running, found, axes, (1 - momentum).astype(kind), (momentum * factor).astype(kind))
 
 
 RUNNING_AVERAGE = operation(
     "running_average", lambda running, found, momentum, *, axes, factor: running, _running_average, overwrites=True
 )
+RUNNING_AVERAGE.lower = _running_average_symbols
 
 
 def _update(running: Tensor | None, found: Tensor, momentum: float, axes: tuple[int, ...], factor: float) -> None:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rushlight.compile import windows as on_symbols
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec
@@ -213,6 +214,10 @@ def _max_operation(dims: int) -> Operation:
 
 
 MAX_POOL = {2: _max_operation(2), 3: _max_operation(3)}
+MAX_POOL_VALUES.lower = on_symbols.max_values
+MAX_POOL_BACKWARD.lower = on_symbols.max_backward
+for _op in MAX_POOL.values():
+    _op.lower = on_symbols.max_and_codes
 MAX_POOL_BACKWARD.gradient(d=lambda g, codes, windows: apply(MAX_POOL_TAKE, (g, codes), (windows,)))
 MAX_POOL_TAKE.gradient(
     x=lambda g, codes, x_spec, windows: apply(
@@ -261,6 +266,18 @@ def _average_backward(
     return total[_inside(space, windows)]
 
 
+def _average_symbols(x: Any, *, windows: Windows, include_pad: bool, override: int | None) -> Any:
+    divisors = _divisors(x.shape[-len(windows.out) :], windows, include_pad, override)
+    return on_symbols.average(x, divisors, windows=windows)
+
+
+def _average_backward_symbols(
+    d: Any, *, space: Ints, windows: Windows, include_pad: bool, override: int | None
+) -> Any:
+    divisors = _divisors(space, windows, include_pad, override)
+    return on_symbols.average_backward(d, divisors, space=space, windows=windows)
+
+
 def _average_spec(x: Spec, *, windows: Windows, include_pad: bool, override: int | None) -> Spec:
     return in_format_of(x, shape=(*x.shape[: -len(windows.out)], *windows.out))
 
@@ -278,6 +295,7 @@ def _average_operation(dims: int) -> Operation:
             back, (g,), (x_spec.shape[-len(windows.out) :], windows, include_pad, override)
         )
     )
+    op.lower, back.lower = _average_symbols, _average_backward_symbols
     return_ = lambda g, windows, include_pad, override: apply(op, (g,), (windows, include_pad, override))  # noqa: E731
     back.gradient(d=return_)
     return op

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype, get_default_dtype, result_type_of
 from rushlight.core.strided import (
@@ -18,6 +20,11 @@ from rushlight.core.strided import (
 )
 from rushlight.record.operation import computing
 from rushlight.record.spec import Spec, spec_of
+
+
+def dtype_of(x: Any) -> np.dtype:
+    """The dtype of an array or number; also of a symbol of the compiler, which `numpy.asarray` would refuse."""
+    return x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
 
 
 def promoted(*specs: Spec | None, **_: Any) -> dtype:

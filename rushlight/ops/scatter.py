@@ -107,6 +107,7 @@ def _gather_spec(x: Spec, index: Spec, *, dim: int) -> Spec:
 
 
 GATHER = operation("gather", _gather_spec, _gather, exact=True, aliases=False)
+GATHER.lower = lambda x, index, *, dim: x.take_along(index, dim)
 GATHER.gradient(
     x=lambda g, index, x_spec, dim: apply(
         SCATTER_ADD, (full_like_spec(spec_of(x_spec.shape, g.dtype), 0), index, g), (dim,)

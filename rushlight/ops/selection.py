@@ -84,7 +84,8 @@ def _fill_spec(x: Spec, mask: Spec, value: Spec) -> Spec:
 
 
 def _filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
-    return np.where(mask, x.dtype.type(value), x)
+    number = value.astype(x.dtype) if hasattr(value, "astype") else x.dtype.type(value)
+    return np.where(mask, number, x)
 
 
 def _unmasked(g: Tensor, mask: Tensor) -> Tensor:

@@ -152,6 +152,7 @@ def _select_gradient(g: Tensor, index: Tensor, x_spec: Spec, dim: int) -> Tensor
 
 
 INDEX_SELECT = operation("index_select", _index_select_spec, _index_select, exact=True, aliases=False)
+INDEX_SELECT.lower = lambda x, index, *, dim: x.take(index.reshape(-1), dim, wraps=False)
 INDEX_SELECT.gradient(x=_select_gradient)
 
 

@@ -52,12 +52,16 @@ PUT_TOGETHER = operation(
     exact=True,
     aliases=False,
 )
+PUT_TOGETHER.lower = lambda *pieces, parts, shape: pieces[0].assembled(
+    pieces, shape, lambda *where: [index_layout(*where, index=index) for index in parts]
+)
 PUT_TOGETHER.gradient(lambda g, parts: apply(SPLIT, (g,), (parts,)))
 
 
 def _splitting(name: str, node: str) -> Operation:
     """An operation that makes several views at once, with one node for all of them."""
     op = operation(name, _pieces_spec, _split_apart, node=node, view=True)
+    op.layouts = lambda *where, parts: [index_layout(*where, index=index) for index in parts]
     return op.gradient(lambda g, x_spec, parts: (apply(PUT_TOGETHER, g, (parts, x_spec.shape)),))
 
 

@@ -42,6 +42,20 @@ class Form(NamedTuple):
         """The dimensions that share a weight."""
         return tuple(a for a, n in enumerate(self.weight) if n == 1)
 
+    def within(self, shape: Ints) -> Form:
+        """The same form seen in the input's own shape; itself where a dimension is part of one of the input's."""
+        groups, d = [], 0
+        for n in self.shape:
+            first = d
+            while math.prod(shape[first:d]) < n and d < len(shape):
+                d += 1
+            if math.prod(shape[first:d]) != n:
+                return self
+            groups.append(range(first, d))
+        axes = tuple(a for f, group in enumerate(groups) for a in group if f in self.axes)
+        weight = [shape[a] if n > 1 else 1 for n, group in zip(self.weight, groups, strict=True) for a in group]
+        return Form(shape, axes, (*weight, *[1] * (len(shape) - d)))
+
     @property
     def moments(self) -> Ints:
         """The shape of the means."""
@@ -113,11 +127,15 @@ def _backward_rows(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, f
 def _standardize(x: Any, w: Any, b: Any, eps: Any, *, form: Form) -> tuple[Any, Any, Any]:
     if _by_rows(form):
         return _standardize_rows(x, w, b, eps, form)
+    return _standardize_whole(x, w, b, x.dtype.type(eps), form)
+
+
+def _standardize_whole(x: Any, w: Any, b: Any, eps: Any, form: Form) -> tuple[Any, Any, Any]:
     z = x.reshape(form.shape)
     mean = _mean(z, form)
     y = z - mean
     variance = _mean(y * y, form)
-    scale = 1 / np.sqrt(variance + x.dtype.type(eps))
+    scale = 1 / np.sqrt(variance + eps)
     if w is None:
         y *= scale
     elif form.axes == form.weight_axes:
@@ -133,7 +151,11 @@ def _standardize(x: Any, w: Any, b: Any, eps: Any, *, form: Form) -> tuple[Any, 
 def _backward(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, *, form: Form) -> tuple[Any, ...]:
     if _by_rows(form):
         return _backward_rows(d, x, w, mean, variance, eps, form)
-    scale = 1 / np.sqrt(variance + x.dtype.type(eps))
+    return _backward_whole(d, x, w, mean, variance, x.dtype.type(eps), form)
+
+
+def _backward_whole(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, form: Form) -> tuple[Any, ...]:
+    scale = 1 / np.sqrt(variance + eps)
     y = x.reshape(form.shape) - mean
     y *= scale
     d = d.reshape(form.shape)
@@ -151,10 +173,22 @@ def _backward(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, *, for
             product = d * y
         mean_d, mean_product = _mean(d, form), _mean(product, form)
     y *= mean_product
-    np.subtract(d, y, out=y)
+    y = np.subtract(d, y, out=y)
     y -= mean_d
     y *= scale
     return (y.reshape(x.shape),) if w is None else (y.reshape(x.shape), of_w.reshape(w.shape), of_b.reshape(w.shape))
+
+
+def _standardize_symbols(x: Any, w: Any, b: Any, eps: Any, *, form: Form) -> tuple[Any, Any, Any]:
+    """For the compiler: in the input's own shape, so that its neighbours in the program share its loops."""
+    y, mean, variance = _standardize_whole(x, w, b, eps.astype(x.dtype), form.within(x.shape))
+    return y, mean.reshape(form.moments), variance.reshape(form.moments)
+
+
+def _backward_symbols(d: Any, x: Any, w: Any, mean: Any, variance: Any, eps: Any, *, form: Form) -> tuple[Any, ...]:
+    own = form.within(x.shape)
+    mean, variance = mean.reshape(own.moments), variance.reshape(own.moments)
+    return _backward_whole(d, x, w, mean, variance, eps.astype(x.dtype), own)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -242,6 +276,8 @@ def standardize_operation(name: str, node: str, keeps_format: bool = False) -> O
 
     back = operation(f"{name}_backward", back_infer, _backward, node=f"{node}BackwardBackward0").gradient(_second_order)
 
+    back.lower = _backward_symbols
+
     def rule(g: Any, needs: Any, x: Tensor, w: Any, results: Any, eps: Any, b_spec: Any, form: Form) -> Any:
         d = g[0]
         found = apply(back, (d, x, w, results[1], results[2], eps), (form,))
@@ -250,4 +286,6 @@ def standardize_operation(name: str, node: str, keeps_format: bool = False) -> O
         shift = None if b_spec is None else _total(d.reshape(form.shape), form.weight_axes).reshape(b_spec.shape)
         return found[0], None, shift, None
 
-    return operation(name, infer, _standardize, node=f"{node}Backward0").gradient(rule)
+    op = operation(name, infer, _standardize, node=f"{node}Backward0").gradient(rule)
+    op.lower = _standardize_symbols
+    return op

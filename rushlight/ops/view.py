@@ -47,6 +47,7 @@ def view_operation(
     op = operation(name, infer, kernel, node=node, view=True)
     op.gradient(**({} if rule is None else {op.operands[0]: rule}))
     _layout_of[op] = layout
+    op.layouts = lambda *where, **attributes: [layout(*where, **attributes)]
     return op
 
 
@@ -497,6 +498,9 @@ PUT_BACK = operation(
     exact=True,
     aliases=False,
 )
+PUT_BACK.lower = lambda g, *, index, shape: g.assembled(
+    (g,), shape, lambda *where: [index_layout(*where, index=index)]
+)
 PUT_BACK.gradient(g=lambda g, index: look_at(g, SLICE, (index,)))
 
 
@@ -642,6 +646,7 @@ def _strided_view(t: Tensor, layout: Layout, node: Operation, kind: Dtype | None
 
 def _strided_kind(name: str, node: str) -> Operation:
     op = operation(name, STRIDED.infer, STRIDED.kernel, node=node, view=True)
+    op.layouts = STRIDED.layouts
     return op.gradient(**STRIDED.rules)
 
 

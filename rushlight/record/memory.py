@@ -83,7 +83,14 @@ def _strided_spec(x: Spec, offset: Spec, *, shape: Any, strides: Any, kind: dtyp
     return spec_of(shape, kind, strides)
 
 
+def _strided_layouts(at: Any, lies: Any, start: int, *, shape: Any, strides: Any, kind: dtype, layout: Any) -> Any:
+    if any(n > 1 and a != b for n, a, b in zip(at, lies, layout, strict=True)):
+        raise ValueError("a look into memory that lies otherwise")
+    return [(shape, strides, start)]
+
+
 STRIDED = operation("strided", _strided_spec, _strided, node="AsStridedBackward0", view=True)
+STRIDED.layouts = _strided_layouts
 STRIDED.gradient(
     x=lambda g, x_spec, offset, strides: apply(
         ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides, x_spec.dtype)
@@ -132,6 +139,7 @@ def _relayout_spec(x: Spec, *, layout: tuple[int, ...]) -> Spec:
 
 RELAYOUT = operation("relayout", _relayout_spec, _relayout, node="CloneBackward0", exact=True, aliases=False)
 RELAYOUT.gradient(x=lambda g: g)
+RELAYOUT.lower = lambda x, *, layout: x  # every result is laid out as its Spec says
 
 
 def relayout(t: Tensor, layout: tuple[int, ...]) -> Tensor:
@@ -158,6 +166,9 @@ def _zero_where_written(
 
 
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
+SCATTER.lower = lambda x, new, offset, *, shape, strides, kind, layout: x.with_part(
+    new, offset, _strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
+)
 SCATTER.gradient(
     x=_zero_where_written,
     new=lambda g, x_spec, offset, shape, strides, kind: apply(

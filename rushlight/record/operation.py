@@ -40,10 +40,12 @@ class Operation:
         exact: only moves bits; half-precision operands need no widening.
         aliases: the kernel may return (a view of) its first operand's array.
         lower: how the compiler turns it into loops (filled by the compiler; None runs the kernel).
+        layouts: of a view, `(shape, strides, offset, **attributes)` -> where each result's elements lie in the
+            operand's memory: (shape, strides, offset); an offset that is a second operand comes on top.
     """
 
     __slots__ = (
-        "aliases", "attributes", "compute", "exact", "infer", "joint", "kernel", "lower", "name", "node", "operands",
+        "aliases", "attributes", "compute", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node", "operands",
         "overwrites", "rules", "shown", "variadic", "view",
     )  # fmt: skip
 
@@ -61,6 +63,7 @@ class Operation:
         self.joint: Rule | None = None
         self.view = self.overwrites = self.exact = self.aliases = False
         self.lower: Callable[..., Any] | None = None
+        self.layouts: Callable[..., list[Any]] | None = None
         self.shown: Callable[..., Any] | None = None  # how `next_functions` lists the operands, where PyTorch differs
 
     def __repr__(self) -> str:

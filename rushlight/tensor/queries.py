@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rushlight.compile.team import get_threads, set_threads
 from rushlight.core.dtype import result_type_of
 from rushlight.record.spec import NUMBERS
 from rushlight.record.trace import settle
@@ -76,13 +77,13 @@ def typename(obj: Any) -> str:
     return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
-_threads = {"intra": os.cpu_count() or 1, "inter": os.cpu_count() or 1}
+_threads = {"inter": os.cpu_count() or 1}
 
 
 @function
 def get_num_threads() -> int:
     """How many threads compute."""
-    return _threads["intra"]
+    return get_threads()
 
 
 @function
@@ -90,7 +91,7 @@ def set_num_threads(int: int) -> None:  # noqa: A002 - PyTorch's name
     """Sets how many threads compute."""
     if int <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
-    _threads["intra"] = int
+    set_threads(int)
 
 
 @function

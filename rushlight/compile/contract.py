@@ -1,0 +1,648 @@
+"""A contraction as machine code: operands copied where that pays, then tiles of sums that stay in registers.
+
+`contraction` turns one Symbol of kind "contract" into Stages that run one after the other: operands with a border of
+zeros (a convolution's padding), panels of the vector operand, the tiles themselves (cut by `tiling.py`), and a copy of
+the result where its vectors could not be stored in place.  Every Stage falls into independent units, so threads can
+share it and the numbers never depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rushlight.core.contraction import Map, Piece
+from rushlight.core.strided import contiguous_strides
+
+from .capture import NotLowered, Symbol
+from .fuse import Nest, Plan
+from .llvm import SHORT, TYPES, Scalars, Writer, wide
+from .loops import Loop
+from .parallel import Part, Place
+from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
+
+NANOSECONDS = 0.3  # of a cycle
+
+
+@dataclass
+class Origin:
+    """Where an array begins: in the memory of a stored Symbol, or (no Symbol) at so many bytes in the arena."""
+
+    base: Symbol | None
+    offset: int
+
+    def pointer(self, w: Writer, pointers: dict[Symbol, str], arena: str, kind: str) -> str:
+        """Its address."""
+        if self.base is None:
+            return w.let(f"getelementptr i8, ptr {arena}, i64 {self.offset}")
+        return w.let(f"getelementptr {kind}, ptr {pointers[self.base]}, i64 {self.offset}")
+
+
+class Stage:
+    """Part of a contraction, in independent units.
+
+    Attributes:
+        units: how many.
+        cost: estimated nanoseconds of all of them on one thread.
+        what: the Stage in a word, for `explain`.
+    """
+
+    units = 1
+    cost = 0.0
+    scratch = 0
+    what = ""
+
+    def __init__(self, symbol: Symbol, lanes: int) -> None:
+        self.symbol = symbol
+        self.kind = TYPES[symbol.dtype.name]
+        self.itemsize = symbol.dtype.itemsize
+        self.lanes = lanes
+
+    def before(self, place: Place, divided: bool) -> None:
+        """Nothing."""
+
+    def write(self, place: Place, part: Part | None) -> None:
+        """The code of the units of a part, or of all."""
+        self.w, self.vector = place.writer, Scalars(place.writer, self.lanes)
+        first, last = ("0", str(self.units)) if part is None else (part.first, part.last)
+        self._write(place.pointers, place.arena, first, last)
+
+    def after(self, place: Place, divided: bool) -> None:
+        """Nothing."""
+
+    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+        raise NotImplementedError
+
+    def _move(self, place: str, *steps: tuple[str, int]) -> str:
+        """place + the sum of index * stride."""
+        w = self.w
+        for index, stride in steps:
+            if stride == 0 or index == "0":
+                continue
+            moved = str(int(index) * stride) if index.isdigit() else index
+            if stride != 1 and not index.isdigit():
+                moved = w.let(f"mul i64 {index}, {stride}")
+            place = w.let(f"getelementptr {self.kind}, ptr {place}, i64 {moved}")
+        return place
+
+    def _load(self, place: str, lanes: int, mask: str | None = None) -> str:
+        kind = wide(self.kind, lanes)
+        if mask is None:
+            return self.w.let(f"load {kind}, ptr {place}, align {self.itemsize}")
+        name = f"llvm.masked.load.v{lanes}{SHORT[self.kind]}.p0"
+        self.w.declared.add(f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
+        arguments = f"ptr {place}, i32 {self.itemsize}, <{lanes} x i1> {mask}, {kind} zeroinitializer"
+        return self.w.let(f"call {kind} @{name}({arguments})")
+
+    def _store(self, value: str, place: str, lanes: int, mask: str | None = None) -> None:
+        kind = wide(self.kind, lanes)
+        if mask is None:
+            self.w.line(f"store {kind} {value}, ptr {place}, align {self.itemsize}")
+            return
+        name = f"llvm.masked.store.v{lanes}{SHORT[self.kind]}.p0"
+        self.w.declared.add(f"declare void @{name}({kind}, ptr, i32, <{lanes} x i1>)")
+        arguments = f"{kind} {value}, ptr {place}, i32 {self.itemsize}, <{lanes} x i1> {mask}"
+        self.w.line(f"call void @{name}({arguments})")
+
+
+def first_lanes(count: int, lanes: int) -> str | None:
+    """The mask of the first `count` lanes; None for all."""
+    if count == lanes:
+        return None
+    return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
+
+
+class Span:
+    """A loop from `first` up to `last`, which may be no turn at all."""
+
+    def __init__(self, w: Writer, first: str, last: str) -> None:
+        self.w = w
+        before = w.block
+        self.head, self.latch, self.exit = w.label("span"), w.label("next"), w.label("done")
+        body, self.index, self.following = w.label("turn"), w.name(), w.name()
+        w.line(f"br label %{self.head}")
+        w.start(self.head)
+        w.line(f"{self.index} = phi i64 [{first}, %{before}], [{self.following}, %{self.latch}]")
+        more = w.let(f"icmp slt i64 {self.index}, {last}")
+        w.line(f"br i1 {more}, label %{body}, label %{self.exit}")
+        w.start(body)
+
+    def close(self) -> None:
+        """Ends the loop."""
+        w = self.w
+        w.line(f"br label %{self.latch}")
+        w.start(self.latch)
+        w.line(f"{self.following} = add i64 {self.index}, 1")
+        w.line(f"br label %{self.head}")
+        w.start(self.exit)
+
+
+class Copy(Stage):
+    """Elements moved from one layout to another."""
+
+    def __init__(self, symbol: Symbol, lanes: int, dims: list[tuple[int, int, int]], source: Origin, target: Origin,
+                 what: str) -> None:  # fmt: skip
+        """`dims` are (extent, source stride, target stride)."""
+        super().__init__(symbol, lanes)
+        self.source, self.target, self.what = source, target, what
+        dims = sorted((d for d in dims if d[0] != 1), key=lambda d: -d[2]) or [(1, 1, 1)]
+        self.dense = dims[-1][1:] == (1, 1)
+        if not self.dense:  # the longest row of elements that lie next to one another, here or there
+            rows = [d for d in dims if d[1] == 1 or d[2] == 1] or dims[-1:]
+            dims.remove(longest := max(rows))
+            dims.append(longest)
+        self.dims = dims
+        self.units = dims[0][0] if len(dims) > 1 else 1
+        elements = math.prod(n for n, _, _ in dims)
+        self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense else 1)
+
+    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+        source = self.source.pointer(self.w, pointers, arena, self.kind)
+        target = self.target.pointer(self.w, pointers, arena, self.kind)
+        if len(self.dims) == 1:
+            self._row(source, target)
+            return
+        span = Span(self.w, first, last)
+        self._dimension(1, *self._step(source, target, 0, span.index))
+        span.close()
+
+    def _step(self, source: str, target: str, d: int, index: str) -> tuple[str, str]:
+        _, here, there = self.dims[d]
+        return self._move(source, (index, here)), self._move(target, (index, there))
+
+    def _dimension(self, d: int, source: str, target: str) -> None:
+        if d == len(self.dims) - 1:
+            self._row(source, target)
+            return
+        loop = Loop(self.w, self.dims[d][0])
+        self._dimension(d + 1, *self._step(source, target, d, loop.index))
+        loop.close()
+
+    def _row(self, source: str, target: str) -> None:
+        n, lanes = self.dims[-1][0], self.lanes if self.dense else 1
+        if n >= lanes:
+            loop = Loop(self.w, n // lanes * lanes, lanes)
+            here, there = self._step(source, target, -1, loop.index)
+            self._store(self._load(here, lanes), there, lanes)
+            loop.close()
+        if n % lanes:
+            here, there = self._step(source, target, -1, str(n // lanes * lanes))
+            mask = first_lanes(n % lanes, lanes)
+            self._store(self._load(here, lanes, mask), there, lanes, mask)
+
+
+class Zeros(Stage):
+    """A result that the tiles do not cover."""
+
+    what = "zeros"
+
+    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+        loop = Loop(self.w, self.symbol.size)
+        self._store("0.0", self._move(pointers[self.symbol], (loop.index, 1)), 1)
+        loop.close()
+
+
+@dataclass
+class Region:
+    """Tiles of one size: `rows` by `columns`, from row and column `at`; how many there are of them each way."""
+
+    rows: int
+    columns: int
+    row_at: int
+    column_at: int
+    row_count: int
+    column_count: int
+    panel_at: int
+    units: int = 0
+    chunk: int = 1  # tiles of rows in a unit
+
+
+class Tiles(Stage):
+    """The tiles of one Problem."""
+
+    def __init__(self, symbol: Symbol, tile: Tile, places: tuple[Origin, Origin, Origin], packed: int | None) -> None:
+        super().__init__(symbol, tile.lanes)
+        self.tile, self.problem = tile, tile.problem
+        self.a, self.b, self.c = places
+        self.packed = packed
+        self.cost = tile.cycles * NANOSECONDS
+        self.depth = math.prod(self.problem.extents[v] for v in tile.sums)
+        self.lead, self.turns = self._blocks()
+        self.regions = list(self._regions())
+        self.units = sum(p.units for p in self.regions)
+        self.what = f"{tile.form} {tile.rows}x{tile.columns}"
+
+    def _blocks(self) -> tuple[int, int]:
+        """How the sums are cut so that a panel's part stays in the first cache while rows go by.
+
+        Returns how many of the outermost sums are gone through one by one, and how many turns of the next make a
+        block; 0 turns if there is only one block.
+        """
+        t = self.tile
+        extents = [self.problem.extents[v] for v in t.sums]
+        if t.form == "dot" or self.depth * t.width * self.itemsize <= PANEL:
+            return 0, 0
+        for d in range(len(extents)):
+            inner = math.prod(extents[d + 1 :]) * t.width * self.itemsize
+            if inner * 2 <= PANEL or d == len(extents) - 1:
+                break
+        return d, even(extents[d], max(1, PANEL // inner))
+
+    def _regions(self) -> list[Region]:
+        t, regions = self.tile, []
+        for rows, row_at, row_count in _pieces(t.row_extent, t.rows):
+            for columns, column_at, column_count in self._panels():
+                region = Region(rows, columns, row_at, column_at, row_count, column_count, column_at // t.columns)
+                self._share(region)
+                regions.append(region)
+        return regions
+
+    def _panels(self) -> list[tuple[int, int, int]]:
+        """(vectors, where the first begins, how many): a panel whose last vector is not full is one of its own."""
+        t = self.tile
+        if t.form == "dot":
+            return _pieces(t.column_extent, t.columns)
+        wide = _pieces(self.problem.extents[t.vector], t.width)
+        return [(-(-n // t.lanes), at // t.lanes, many) for n, at, many in wide]
+
+    def _share(self, region: Region) -> None:
+        """Cuts a region into units: panels, the outer variables, and runs of row tiles where those are too few."""
+        others = region.column_count * math.prod(self.problem.extents[v] for v in self.tile.outer)
+        region.chunk = -(-region.row_count // -(-SHARES // others)) if others < SHARES else region.row_count
+        region.units = others * -(-region.row_count // region.chunk)
+
+    # -- Loops
+
+    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+        w = self.w
+        self.pa = self.a.pointer(w, pointers, arena, self.kind)
+        self.pc = self.c.pointer(w, pointers, arena, self.kind)
+        here = self.b if self.packed is None else Origin(None, self.packed)
+        self.pb = here.pointer(w, pointers, arena, self.kind)
+        before = 0
+        for region in self.regions:
+            low = w.call("i64", "llvm.smax.i64", [("i64", w.let(f"sub i64 {first}, {before}")), ("i64", "0")])
+            high = [("i64", w.let(f"sub i64 {last}, {before}")), ("i64", str(region.units))]
+            self._region(region, low, w.call("i64", "llvm.smin.i64", high))
+            before += region.units
+
+    def _region(self, region: Region, first: str, last: str) -> None:
+        if not self.turns:
+            self._units(region, first, last, None)
+            return
+        extents = [self.problem.extents[v] for v in self.tile.sums]
+        count = math.prod(extents[: self.lead]) * -(-extents[self.lead] // self.turns)
+        blocks = Loop(self.w, count)
+        self._units(region, first, last, blocks.index)
+        blocks.close()
+
+    def _units(self, region: Region, first: str, last: str, block: str | None) -> None:
+        w, t, p = self.w, self.tile, self.problem
+        span = Span(w, first, last)
+        left = span.index
+        chunks = -(-region.row_count // region.chunk)
+        chunk, left = self._digit(left, chunks)
+        indices: dict[int, str] = {}
+        for v in reversed(t.outer):
+            indices[v], left = self._digit(left, p.extents[v])
+        panel = left
+        steps = [[(i, s.strides[v]) for v, i in indices.items()] for s in p.sides]
+        a, c = self._move(self.pa, *steps[0]), self._move(self.pc, *steps[2])
+        b = self._panel(region, indices, panel, steps[1])
+        c = self._move(c, (panel, region.columns * self._column(p.c)), ("1", region.column_at * self._column(p.c)))
+        if t.form == "batch":
+            a = self._move(a, (panel, region.columns * t.lanes), ("1", region.column_at * t.lanes))
+        a = self._move(a, ("1", region.row_at * self._row(p.a)))
+        c = self._move(c, ("1", region.row_at * self._row(p.c)))
+        turns = str(self.turns)
+        if block is not None:
+            a, b, turns = self._in_block(a, b, block)
+        begin = "0" if chunks == 1 else w.let(f"mul i64 {chunk}, {region.chunk}")
+        end = w.let(f"add i64 {begin}, {region.chunk}")
+        end = w.call("i64", "llvm.smin.i64", [("i64", end), ("i64", str(region.row_count))])
+        rows = Span(w, begin, end)
+        here = self._move(a, (rows.index, region.rows * self._row(p.a)))
+        there = self._move(c, (rows.index, region.rows * self._row(p.c)))
+        self._tile(region, here, b, there, block, turns)
+        rows.close()
+        span.close()
+
+    def _digit(self, number: str, base: int) -> tuple[str, str]:
+        """The lowest digit of a number, and the rest."""
+        if base == 1:
+            return "0", number
+        return self.w.let(f"urem i64 {number}, {base}"), self.w.let(f"udiv i64 {number}, {base}")
+
+    def _row(self, s: Side) -> int:
+        return 0 if self.tile.row is None else s.strides[self.tile.row]
+
+    def _column(self, s: Side) -> int:
+        """How far one column (or one vector) is from the next."""
+        t = self.tile
+        if t.form == "dot":
+            return 0 if t.column is None else s.strides[t.column]
+        return t.lanes * s.strides[t.vector]
+
+    def _panel(self, region: Region, indices: dict[int, str], panel: str, steps: list[tuple[str, int]]) -> str:
+        t, p = self.tile, self.problem
+        if self.packed is None:
+            b, step = self._move(self.pb, *steps), self._column(p.b)
+            return self._move(b, (panel, region.columns * step), ("1", region.column_at * step))
+        size = self.depth * t.width
+        b = self._move(self.pb, (panel, size), ("1", region.panel_at * size))
+        strides = packed_strides(t)
+        return self._move(b, *[(i, strides[v]) for v, i in indices.items() if v in strides])
+
+    def _in_block(self, a: str, b: str, block: str) -> tuple[str, str, str]:
+        """Where a block's operands begin, and how many turns of the first sum inside it there are."""
+        t, p, strides = self.tile, self.problem, self._sum_strides()
+        n = p.extents[t.sums[self.lead]]
+        digit, left = self._digit(block, -(-n // self.turns))
+        begin = self.w.let(f"mul i64 {digit}, {self.turns}")
+        rest = [("i64", self.w.let(f"sub i64 {n}, {begin}")), ("i64", str(self.turns))]
+        turns = self.w.call("i64", "llvm.smin.i64", rest)
+        indices = [begin]
+        for v in reversed(t.sums[: self.lead]):
+            digit, left = self._digit(left, p.extents[v])
+            indices.insert(0, digit)
+        steps = list(zip(indices, t.sums, strides, strict=False))
+        a = self._move(a, *[(i, p.a.strides[v]) for i, v, _ in steps])
+        return a, self._move(b, *[(i, s) for i, _, s in steps]), turns
+
+    def _sum_strides(self) -> list[int]:
+        """B's strides over the sums."""
+        t = self.tile
+        if self.packed is None:
+            return [self.problem.b.strides[v] for v in t.sums]
+        extents = [self.problem.extents[v] for v in t.sums]
+        return [s * t.width for s in contiguous_strides(tuple(extents))]
+
+    # -- One tile
+
+    def _tile(self, region: Region, a: str, b: str, c: str, block: str | None, turns: str) -> None:
+        zero = self.vector.constant(0.0, self.kind)
+        sums = self._sum(region, self.lead, a, b, [zero] * (region.rows * region.columns), turns)
+        if self.tile.form == "dot" and self.lanes > 1:
+            sums = [self._across(x) for x in sums]
+        if block is None:
+            self._keep(region, c, sums, add=False)
+            return
+        w = self.w
+        fresh, more, done = w.label("fresh"), w.label("more"), w.label("kept")
+        w.line(f"br i1 {w.let(f'icmp eq i64 {block}, 0')}, label %{fresh}, label %{more}")
+        for label, add in ((fresh, False), (more, True)):
+            w.start(label)
+            self._keep(region, c, sums, add)
+            w.line(f"br label %{done}")
+        w.start(done)
+
+    def _sum(self, region: Region, d: int, a: str, b: str, sums: list[str], turns: str) -> list[str]:
+        t, p = self.tile, self.problem
+        if d == len(t.sums):
+            return self._along(region, a, b, sums) if t.form == "dot" else self._turn(region, a, b, sums)
+        v = t.sums[d]
+        end = turns if self.turns and d == self.lead else str(p.extents[v])
+        loop = Loop(self.w, end, 1, [(wide(self.kind, self.lanes), x) for x in sums])
+        here, there = self._move(a, (loop.index, p.a.strides[v])), self._move(b, (loop.index, self._sum_strides()[d]))
+        loop.close(self._sum(region, d + 1, here, there, loop.carried, turns))
+        return loop.results
+
+    def _turn(self, region: Region, a: str, b: str, sums: list[str]) -> list[str]:
+        """One multiply-add for each sum: forms "outer" and "batch"."""
+        p, lanes = self.problem, self.lanes
+        vectors = [self._move(b, ("1", j * lanes)) for j in range(region.columns)]
+        right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
+        made = []
+        for r in range(region.rows):
+            row = self._move(a, ("1", r * self._row(p.a)))
+            if self.tile.form == "outer":
+                left = [self.vector.splat(self._load(row, 1), self.kind)] * region.columns
+            else:
+                places = [self._move(row, ("1", j * lanes)) for j in range(region.columns)]
+                left = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(places)]
+            for j in range(region.columns):
+                old = sums[r * region.columns + j]
+                made.append(self.vector.intrinsic("fma", self.kind, left[j], right[j], old))
+        return made
+
+    def _along(self, region: Region, a: str, b: str, sums: list[str]) -> list[str]:
+        """The vector variable of the form "dot"."""
+        n, lanes = self.problem.extents[self.tile.vector], self.lanes
+        if n >= lanes:
+            loop = Loop(self.w, n // lanes * lanes, lanes, [(wide(self.kind, lanes), x) for x in sums])
+            here, there = self._move(a, (loop.index, 1)), self._move(b, (loop.index, 1))
+            loop.close(self._dots(region, here, there, loop.carried, None))
+            sums = loop.results
+        if n % lanes:
+            at = str(n // lanes * lanes)
+            here, there = self._move(a, (at, 1)), self._move(b, (at, 1))
+            sums = self._dots(region, here, there, sums, first_lanes(n % lanes, lanes))
+        return sums
+
+    def _dots(self, region: Region, a: str, b: str, sums: list[str], mask: str | None) -> list[str]:
+        p, lanes = self.problem, self.lanes
+        right = [self._load(self._move(b, ("1", j * self._column(p.b))), lanes, mask) for j in range(region.columns)]
+        left = [self._load(self._move(a, ("1", r * self._row(p.a))), lanes, mask) for r in range(region.rows)]
+        pairs = [(x, y) for x in left for y in right]
+        return [self.vector.intrinsic("fma", self.kind, *pair, s) for pair, s in zip(pairs, sums, strict=True)]
+
+    def _across(self, value: str) -> str:
+        lanes = self.lanes
+        arguments = [(self.kind, "-0.0"), (wide(self.kind, lanes), value)]
+        name = f"llvm.vector.reduce.fadd.v{lanes}{SHORT[self.kind]}"
+        return self.w.call(self.kind, name, arguments, "reassoc")
+
+    def _mask(self, region: Region, j: int) -> str | None:
+        """Of the last vector only the lanes that there are."""
+        t = self.tile
+        if region.column_count > 1 or t.form == "dot" or t.lanes == 1:
+            return None
+        return first_lanes(min(t.lanes, self.problem.extents[t.vector] - (region.column_at + j) * t.lanes), t.lanes)
+
+    def _keep(self, region: Region, c: str, sums: list[str], add: bool) -> None:
+        p, lanes = self.problem, 1 if self.tile.form == "dot" else self.lanes
+        arithmetic = Scalars(self.w, lanes)
+        for r in range(region.rows):
+            for j in range(region.columns):
+                place = self._move(c, ("1", r * self._row(p.c) + j * self._column(p.c)))
+                value, mask = sums[r * region.columns + j], self._mask(region, j)
+                if add:
+                    value = arithmetic.binary("fadd", self.kind, value, self._load(place, lanes, mask))
+                self._store(value, place, lanes, mask)
+
+
+def _pieces(extent: int, size: int) -> list[tuple[int, int, int]]:
+    """(size, where the first begins, how many); the last one, of what is left, on its own if it is smaller."""
+    full, rest = divmod(extent, size)
+    return [(size, 0, full)] * (full > 0) + [(rest, full * size, 1)] * (rest > 0)
+
+
+def packed_strides(t: Tile) -> dict[int, int]:
+    """The strides of the outer variables that B moves with over its packed panels."""
+    p = t.problem
+    size = math.prod(p.extents[v] for v in t.sums) * t.width * -(-t.column_extent // t.columns)
+    strides = {}
+    for v in reversed(t.outer):
+        if p.b.has(v):
+            strides[v] = size
+            size *= p.extents[v]
+    return strides
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# From a Symbol to Stages
+
+
+class Operand:
+    """An operand as the tiles read it: where it lies, with what strides, and for which shift of its indices."""
+
+    def __init__(self, place: Origin, strides: tuple[int, ...]) -> None:
+        self.place = place
+        self.strides = strides
+
+
+def contraction(nest: Nest, plan: Plan, vector_bytes: int) -> list[Stage]:
+    """The Stages of a nest that is one contraction."""
+    (symbol,) = nest.body
+    return _Contraction(symbol, plan, vector_bytes).stages
+
+
+class _Contraction:
+    def __init__(self, symbol: Symbol, plan: Plan, vector_bytes: int) -> None:
+        if symbol.dtype.name not in ("float32", "float64"):
+            raise NotLowered(f"a product in {symbol.dtype}")
+        self.symbol, self.plan = symbol, plan
+        self.pieces: tuple[Piece, ...] = symbol.data
+        self.lanes = vector_bytes // symbol.dtype.itemsize
+        self.budget = registers(vector_bytes)
+        self.stages: list[Stage] = []
+        self.a = self._operand(symbol.args[0], [p.a for p in self.pieces])
+        self.b = self._operand(symbol.args[1], [p.b for p in self.pieces])
+        self._tiles()
+
+    def _scratch(self, elements: int) -> int:
+        """So many elements of the arena; returns where they begin."""
+        start = self.plan.arena
+        self.plan.arena += -(-elements * self.symbol.dtype.itemsize // 64) * 64
+        return start
+
+    # -- Operands
+
+    def _operand(self, x: Symbol, maps: list[Map]) -> Operand:
+        base, strides, offset = self.plan.memory(x)
+        if base.kind in ("number", "constant"):
+            raise NotLowered("a product of numbers")
+        low, high = self._reach(x, maps)
+        if not any(low) and not any(high):
+            return Operand(Origin(base, offset), strides)
+        key = (x, low, high)
+        if key not in self.plan.padded:
+            self.plan.padded[key] = self._pad(x, low, high, maps, Origin(base, offset), strides)
+        start, laid = self.plan.padded[key]
+        shift = sum(n * s for n, s in zip(low, laid, strict=True))
+        return Operand(Origin(None, start + shift * x.dtype.itemsize), laid)
+
+    def _reach(self, x: Symbol, maps: list[Map]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """How far the indices go below 0, and beyond the end, in each dimension."""
+        low, high = [0] * x.ndim, [0] * x.ndim
+        for piece, index in zip(self.pieces, maps, strict=True):
+            for d, affine in enumerate(index):
+                least, most = affine.bounds(piece.extents)
+                low[d] = max(low[d], -least)
+                high[d] = max(high[d], most - x.shape[d] + 1)
+        return tuple(low), tuple(high)
+
+    def _pad(self, x: Symbol, low: tuple[int, ...], high: tuple[int, ...], maps: list[Map], source: Origin,
+             strides: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:  # fmt: skip
+        """A copy with a border, channels last.  The arena begins as zeros, and nobody else writes to the border."""
+        windows = [d for d in range(1, x.ndim) if any(len(m[d].terms) > 1 or low[d] or high[d] for m in maps)]
+        order = [0, *windows, *[d for d in range(1, x.ndim) if d not in windows]]
+        shape = [n + lo + hi for n, lo, hi in zip(x.shape, low, high, strict=True)]
+        dense = contiguous_strides(tuple(shape[d] for d in order))
+        laid = tuple(dense[order.index(d)] for d in range(x.ndim))
+        start = self._scratch(math.prod(shape))
+        inside = start + sum(n * s for n, s in zip(low, laid, strict=True)) * x.dtype.itemsize
+        dims = list(zip(x.shape, strides, laid, strict=True))
+        self.stages.append(Copy(self.symbol, self.lanes, dims, source, Origin(None, inside), "pad"))
+        return start, laid
+
+    # -- Tiles
+
+    def _tiles(self) -> None:
+        symbol, buffer = self.symbol, self.plan.buffers[self.symbol]
+        strides, place = buffer.strides, Origin(symbol, 0)
+        largest = max(self.pieces, key=lambda p: p.macs)
+        best = choose(self._problem(largest, strides), self.lanes, self.budget)
+        back: Stage | None = None
+        if best.form != "dot" and best.lanes > 1 and not best.stores_vectors:
+            strides, place, back = self._aside(largest, best, strides)
+        if sum(self._covered(p) for p in self.pieces) < symbol.size:
+            if back is not None:
+                raise NotLowered("a contraction that leaves gaps, in another layout")
+            self.stages.append(Zeros(symbol, 1))
+        for piece in self.pieces:
+            self._piece(choose(self._problem(piece, strides), self.lanes, self.budget, dense=True), piece, place)
+        if back is not None:
+            self.stages.append(back)
+
+    def _covered(self, piece: Piece) -> int:
+        written = {v for affine in piece.c for v, _ in affine.terms}
+        return math.prod(piece.extents[v] for v in written)
+
+    def _problem(self, piece: Piece, strides: tuple[int, ...]) -> Problem:
+        count = len(piece.extents)
+        return Problem.of(
+            piece,
+            side(piece.a, self.a.strides, 0, count),
+            side(piece.b, self.b.strides, 0, count),
+            side(piece.c, strides, 0, count),
+        )
+
+    def _aside(self, piece: Piece, best: Tile, strides: tuple[int, ...]) -> tuple[tuple[int, ...], Origin, Stage]:
+        """Another layout for the result, in which its vectors lie in one piece, and the copy from there."""
+        shape = self.symbol.shape
+        name = best.problem.names[best.vector]
+        axis = next(d for d, affine in enumerate(piece.c) if any(v == name for v, _ in affine.terms))
+        order = [*[d for d in range(len(shape)) if d != axis], axis]
+        dense = contiguous_strides(tuple(shape[d] for d in order))
+        laid = tuple(dense[order.index(d)] for d in range(len(shape)))
+        place = Origin(None, self._scratch(self.symbol.size))
+        dims = list(zip(shape, laid, strides, strict=True))
+        return laid, place, Copy(self.symbol, self.lanes, dims, place, Origin(self.symbol, 0), "lay out")
+
+    def _piece(self, tile: Tile, piece: Piece, place: Origin) -> None:
+        p = tile.problem
+        first, second = (self.b, self.a) if tile.problem.exchanged else (self.a, self.b)
+        at_a, at_b = _moved(first.place, p.a.offset, self.itemsize), _moved(second.place, p.b.offset, self.itemsize)
+        at_c = _moved(place, p.c.offset, self.itemsize)
+        packed = self._pack(tile, at_b) if tile.packs and tile.lanes > 1 else None
+        self.stages.append(Tiles(self.symbol, tile, (at_a, at_b, at_c), packed))
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an element."""
+        return self.symbol.dtype.itemsize
+
+    def _pack(self, t: Tile, source: Origin) -> int:
+        """Copies B into panels; returns where they begin."""
+        p = t.problem
+        depths = [p.extents[v] for v in t.sums]
+        inner = [s * t.width for s in contiguous_strides(tuple(depths))]
+        panel = math.prod(depths) * t.width
+        outer = packed_strides(t)
+        count = -(-t.column_extent // t.columns)
+        start = self._scratch(panel * count * math.prod(p.extents[v] for v in outer))
+        n, step = p.extents[t.vector], p.b.strides[t.vector]
+        common = [(p.extents[v], p.b.strides[v], s) for v, s in outer.items()]
+        common += [(p.extents[v], p.b.strides[v], s) for v, s in zip(t.sums, inner, strict=True)]
+        for size, at, many in _pieces(n, t.width):
+            dims = [*common, (many, t.width * step, panel), (size, step, 1)]
+            target = Origin(None, start + at // t.width * panel * self.itemsize)
+            self.stages.append(
+                Copy(self.symbol, self.lanes, dims, _moved(source, at * step, self.itemsize), target, "pack")
+            )
+        return start
+
+
+def _moved(place: Origin, elements: int, itemsize: int) -> Origin:
+    return Origin(place.base, place.offset + elements * (itemsize if place.base is None else 1))

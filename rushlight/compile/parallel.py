@@ -1,0 +1,143 @@
+"""Kernels among the threads: a loop nest with enough work becomes a function of its own that the team runs in parts.
+
+A kernel tells how many independent *units* it falls into and what it costs; `worthwhile` says which are worth the team
+(`team.py`), from these figures alone, so that the code does not depend on how many threads there will be, and neither do
+the numbers: units never meet.  The function gets what it needs of its caller through a *context*, an array of pointers and
+numbers on the caller's stack; `Borrowed` fetches from it whatever the kernel asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .capture import Symbol
+from .llvm import TYPES, Writer
+from .team import RUN
+
+KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
+FUNCTION = 60_000.0  # and all such kernels of one function together: the threads may have to be woken
+SIGNATURE = "ptr %context, i64 %thread, i64 %first, i64 %last"
+
+
+@dataclass
+class Place:
+    """Where a kernel is written: the function, and the names there of pointers, numbers and the arena."""
+
+    writer: Writer
+    pointers: dict[Symbol, str]
+    uniform: dict[Symbol, str]
+    arena: str
+    scratch: str = "null"  # memory of this thread alone, aligned to 64 bytes
+
+
+@dataclass
+class Part:
+    """The units to do, from `first` to before `last`, as SSA names."""
+
+    first: str
+    last: str
+
+
+class Kernel(Protocol):
+    """What an entry is made of.
+
+    Attributes:
+        units: how many independent pieces it falls into; with 0 or 1 it runs alone.
+        cost: estimated nanoseconds on one thread.
+        scratch: bytes of memory that each thread needs for itself.
+    """
+
+    units: int
+    cost: float
+    scratch: int
+
+    def before(self, place: Place, divided: bool) -> None:
+        """What one thread does first, in the caller."""
+
+    def write(self, place: Place, part: Part | None) -> None:
+        """The units of a part, or all of them."""
+
+    def after(self, place: Place, divided: bool) -> None:
+        """What one thread does last, in the caller."""
+
+
+def worthwhile(kernels: Sequence[Kernel]) -> list[bool]:
+    """Which kernels of a function the team shall run."""
+    chosen = [k.units > 1 and k.cost >= KERNEL for k in kernels]
+    enough = sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
+    return chosen if enough else [False] * len(chosen)
+
+
+def write_kernel(kernel: Kernel, apart: bool, place: Place, name: str) -> str:
+    """One kernel; returns the text of the function that the team runs, if it does."""
+    kernel.before(place, apart)
+    function = _apart(kernel, place, name) if apart else _alone(kernel, place)
+    kernel.after(place, apart)
+    return function
+
+
+def _alone(kernel: Kernel, place: Place) -> str:
+    before = place.scratch
+    if kernel.scratch:
+        place.scratch = place.writer.reserve(kernel.scratch)
+    kernel.write(place, None)
+    place.scratch = before
+    return ""
+
+
+def _apart(kernel: Kernel, outer: Place, name: str) -> str:
+    """The call of the team; returns the function it runs."""
+    body, context = Writer(), Context()
+    inner = Place(
+        body,
+        Borrowed(context, outer.pointers, lambda x: "ptr"),
+        Borrowed(context, outer.uniform, lambda x: TYPES[x.dtype.name]),
+        context.fetch("ptr", outer.arena),
+        body.reserve(kernel.scratch) if kernel.scratch else "null",
+    )
+    kernel.write(inner, Part("%first", "%last"))
+    body.line("ret void")
+    w = outer.writer
+    w.declared |= body.declared
+    held = w.reserve(8 * len(context.fields))
+    for k, (kind, value) in enumerate(context.fields):
+        w.line(f"store {kind} {value}, ptr {w.let(f'getelementptr i8, ptr {held}, i64 {8 * k}')}, align 8")
+    w.line(f"call void @{RUN}(ptr @{name}, ptr {held}, i64 {kernel.units})")
+    lines = [*body.reserved, *context.lines, *body.lines]
+    return f"define internal void @{name}({SIGNATURE}) {{\nentry:\n" + "\n".join(lines) + "\n}\n"
+
+
+class Context:
+    """What a function of the team fetches from its caller, each thing once, before its loops."""
+
+    def __init__(self) -> None:
+        self.fields: list[tuple[str, str]] = []
+        self.lines: list[str] = []
+        self._names: dict[tuple[str, str], str] = {}
+
+    def fetch(self, kind: str, outer: str) -> str:
+        """The name, inside, of what the caller calls `outer`."""
+        if not outer.startswith("%"):
+            return outer
+        known = self._names.get((kind, outer))
+        if known is None:
+            k = len(self.fields)
+            self.fields.append((kind, outer))
+            self.lines.append(f"  %at{k} = getelementptr i8, ptr %context, i64 {8 * k}")
+            self.lines.append(f"  %held{k} = load {kind}, ptr %at{k}, align 8")
+            known = self._names[kind, outer] = f"%held{k}"
+        return known
+
+
+class Borrowed(dict[Symbol, str]):
+    """Names of the caller's, fetched through the context when they are asked for."""
+
+    def __init__(self, context: Context, outer: dict[Symbol, str], kind: Any) -> None:
+        super().__init__()
+        self._context, self._outer, self._kind = context, outer, kind
+
+    def __missing__(self, x: Symbol) -> str:
+        name = self[x] = self._context.fetch(self._kind(x), self._outer[x])
+        return name

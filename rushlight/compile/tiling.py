@@ -1,0 +1,252 @@
+"""How a contraction is cut into tiles: which variables are rows and vectors, what is copied first, what runs outermost.
+
+A `Side` is an operand or the result with its strides over the variables.  `choose` tries every form of a tile and takes
+the one with the fewest estimated cycles:
+
+- "outer": an element of one operand, in every lane, times vectors of the other;
+- "batch": vectors of both, where the vector variable is in both operands and in the result;
+- "dot": vectors of both along a summed variable; the lanes are added up at the end.
+
+A tile of rows x columns sums stays in registers while the summed variables run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from rushlight.core.contraction import Map, Piece
+
+LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
+ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
+PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
+SHARES = 16  # units into which a contraction falls at least, if it can
+
+
+@dataclass
+class Side:
+    """An array's strides over the variables, and its offset, in elements."""
+
+    strides: list[int]
+    offset: int
+
+    def has(self, variable: int) -> bool:
+        """Whether the array moves with a variable."""
+        return self.strides[variable] != 0
+
+
+def side(index: Map, strides: tuple[int, ...], offset: int, count: int) -> Side:
+    """The strides of an array over `count` variables, from the index in each of its dimensions."""
+    over = [0] * count
+    for affine, stride in zip(index, strides, strict=True):
+        offset += affine.offset * stride
+        for v, k in affine.terms:
+            over[v] += k * stride
+    return Side(over, offset)
+
+
+@dataclass
+class Problem:
+    """A piece with everything known about its three arrays; variables of extent 1 are gone, neighbours merged."""
+
+    extents: list[int]
+    names: list[int]  # the piece's own variables; of merged ones the inner
+    a: Side
+    b: Side
+    c: Side
+    exchanged: bool = False  # whether A and B have changed places
+    steady: frozenset[int] = frozenset()  # the piece's variables that are an index of C by themselves
+
+    @classmethod
+    def of(cls, piece: Piece, a: Side, b: Side, c: Side) -> Problem:
+        """The problem in its smallest form."""
+        made = cls(list(piece.extents), list(range(len(piece.extents))), a, b, c)
+        moving = [[(v, k) for v, k in x.terms if piece.extents[v] > 1] for x in piece.c]
+        made.steady = frozenset(terms[0][0] for terms in moving if len(terms) == 1 and terms[0][1] == 1)
+        made._drop([v for v, n in enumerate(made.extents) if n == 1])
+        made._merge()
+        return made
+
+    @property
+    def sides(self) -> tuple[Side, Side, Side]:
+        """a, b and c."""
+        return self.a, self.b, self.c
+
+    def swapped(self) -> Problem:
+        """The same with the operands exchanged."""
+        return replace(self, a=self.b, b=self.a, exchanged=not self.exchanged)
+
+    def role(self, v: int) -> str:
+        """Where a variable occurs: "row" in A and C, "column" in B and C, "batch" in all, "sum" not in C."""
+        if not self.c.has(v):
+            return "sum"
+        return {(True, False): "row", (False, True): "column"}.get((self.a.has(v), self.b.has(v)), "batch")
+
+    def of_role(self, role: str) -> list[int]:
+        """The variables of a role."""
+        return [v for v in range(len(self.extents)) if self.role(v) == role]
+
+    def _drop(self, gone: list[int]) -> None:
+        for v in reversed(gone):
+            del self.extents[v], self.names[v]
+            for s in self.sides:
+                del s.strides[v]
+
+    def _merge(self) -> None:
+        """Makes one variable of two that lie behind one another in every array."""
+        again = True
+        while again:
+            again = False
+            for u, v in itertools.permutations(range(len(self.extents)), 2):
+                n = self.extents[v]
+                if self.role(u) == self.role(v) and all(s.strides[u] == s.strides[v] * n for s in self.sides):
+                    self.extents[v] = self.extents[u] * n
+                    self._drop([u])
+                    again = True
+                    break
+
+
+@dataclass
+class Tile:
+    """A form of tile for a problem.
+
+    Attributes:
+        form: "outer", "batch" or "dot".
+        problem: with A as the operand of the rows.
+        vector: the variable along the vectors.
+        row: the variable along the rows of a tile, if any; `rows` of it at a time.
+        column: of the form "dot", the variable along the columns; else the vector variable itself.
+        columns: how many vectors (or columns) a tile is wide.
+        packs: whether B is first copied into panels of that width.
+        cycles: the estimate.
+    """
+
+    form: str
+    problem: Problem
+    lanes: int
+    vector: int
+    row: int | None
+    rows: int
+    column: int | None
+    columns: int
+    packs: bool = False
+    cycles: float = 0.0
+    sums: list[int] = field(default_factory=list)
+    outer: list[int] = field(default_factory=list)
+
+    @property
+    def row_extent(self) -> int:
+        """How many rows there are."""
+        return 1 if self.row is None else self.problem.extents[self.row]
+
+    @property
+    def column_extent(self) -> int:
+        """How many columns there are, or vectors, the last of which may be part of one."""
+        if self.form == "dot":
+            return 1 if self.column is None else self.problem.extents[self.column]
+        return -(-self.problem.extents[self.vector] // self.lanes)
+
+    @property
+    def stores_vectors(self) -> bool:
+        """Whether a vector of the result lies in one piece."""
+        return self.problem.extents[self.vector] == 1 or self.problem.c.strides[self.vector] == 1
+
+    @property
+    def width(self) -> int:
+        """Elements in a row of a panel."""
+        return self.columns * self.lanes
+
+
+def even(extent: int, most: int) -> int:
+    """Pieces of at most `most` that are as equal as can be."""
+    return -(-extent // -(-extent // most))
+
+
+def registers(vector_bytes: int) -> int:
+    """How many sums fit, leaving room for what is loaded."""
+    return 28 if vector_bytes == 64 else 12
+
+
+def choose(problem: Problem, lanes: int, budget: int, dense: bool = False) -> Tile:
+    """The fastest tile; `dense` if the vectors of the result must be stored where they belong."""
+    forms = [t for p in (problem, problem.swapped()) for t in _forms(p, lanes)]
+    forms = [t for t in forms if not dense or t.lanes == 1 or t.form == "dot" or t.stores_vectors]
+    shaped = [t for form in forms for t in _shapes(form, budget)]
+    best = min(shaped, key=lambda t: t.cycles)
+    best.sums = sorted(best.problem.of_role("sum"), key=lambda v: -abs(best.problem.a.strides[v]))
+    if best.form == "dot":
+        best.sums = [v for v in best.sums if v != best.vector]
+    taken = {best.vector, best.row, best.column, *best.sums}
+    best.outer = [v for v in range(len(problem.extents)) if v not in taken]
+    return best
+
+
+def _forms(p: Problem, lanes: int) -> Iterator[Tile]:
+    rows = [*p.of_role("row"), None]
+    for row in rows:  # one lane: always possible
+        yield Tile("outer", p, 1, _no_variable(p), row, 1, None, 1)
+    for v in range(len(p.extents)):
+        if p.role(v) != "sum" and p.names[v] not in p.steady:
+            continue
+        role, dense = p.role(v), p.a.strides[v] == p.b.strides[v] == 1
+        for row in rows:
+            if role == "column":
+                yield Tile("outer", p, lanes, v, row, 1, v, 1, packs=p.b.strides[v] != 1)
+            if role == "batch" and dense:
+                yield Tile("batch", p, lanes, v, row, 1, v, 1)
+            if role == "sum" and dense:
+                for column in (*p.of_role("column"), None):
+                    yield Tile("dot", p, lanes, v, row, 1, column, 1)
+
+
+def _no_variable(p: Problem) -> int:
+    """A variable of extent 1, for problems without columns."""
+    if not p.extents or p.extents[-1] != 1:
+        p.extents.append(1)
+        p.names.append(-1)
+        for s in p.sides:
+            s.strides.append(0)
+    return len(p.extents) - 1
+
+
+def _shapes(form: Tile, budget: int) -> Iterator[Tile]:
+    for columns in range(1, min(4, form.column_extent) + 1):
+        wide = even(form.column_extent, columns)
+        most = max(1, min(form.row_extent, (budget - (1 if form.form == "dot" else 0)) // wide))
+        made = replace(form, columns=wide, rows=even(form.row_extent, most))
+        made.cycles = _cycles(made)
+        yield made
+
+
+def _cycles(t: Tile) -> float:
+    p = t.problem
+    turns = math.prod(p.extents[v] for v in p.of_role("sum"))
+    if t.form == "dot":
+        turns = turns // p.extents[t.vector] * -(-p.extents[t.vector] // t.lanes)
+    taken = {t.vector, t.row, t.column, *p.of_role("sum")}
+    repeats = math.prod(n for v, n in enumerate(p.extents) if v not in taken)
+    total = 0.0
+    for rows, many in _cut(t.row_extent, t.rows):
+        for columns, wide in _cut(t.column_extent, t.columns):
+            loads = columns + rows * (columns if t.form == "batch" else 1)
+            after = rows * columns * (8 if t.form == "dot" else 2) + 10
+            total += many * wide * (turns * max(rows * columns, loads, LATENCY) + after)
+    return total * repeats + _copies(t, turns)
+
+
+def _copies(t: Tile, turns: int) -> float:
+    """The cycles of rearranging B before, and C after."""
+    p, copied = t.problem, 0.0
+    if t.packs:
+        copied += math.prod(n for v, n in enumerate(p.extents) if p.b.has(v))
+    if t.form != "dot" and not t.stores_vectors:
+        copied += math.prod(n for v, n in enumerate(p.extents) if p.c.has(v))
+    return copied * ONE_BY_ONE
+
+
+def _cut(extent: int, size: int) -> list[tuple[int, int]]:
+    """(size, how many), and the rest."""
+    full, rest = divmod(extent, size)
+    return [(size, full)] * (full > 0) + [(rest, 1)] * (rest > 0)

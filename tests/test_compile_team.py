@@ -1,0 +1,261 @@
+"""Several threads: the same bits for any number of them, after a fork, and under several threads of Python.
+
+`divided` lowers what a kernel must cost, so that the small programs of test_compile.py are run by the team as well.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile import assert_same, compiled, fresh_automaton, own_cache, random_program, run_program
+
+import rushlight as torch
+from rushlight.compile import native, parallel, team
+from rushlight.record import trace
+
+pytestmark = pytest.mark.skipif(trace.EAGER or os.name != "posix", reason="needs recorded programs and POSIX threads")
+__all__ = ["own_cache"]
+COUNTS = (1, 2, 5)
+
+
+@pytest.fixture
+def divided(monkeypatch: Any) -> Iterator[None]:
+    """Every kernel that falls into units is given to the team."""
+    before = torch.get_num_threads()
+    monkeypatch.setattr(parallel, "KERNEL", 0.0)
+    monkeypatch.setattr(parallel, "FUNCTION", 0.0)
+    yield
+    torch.set_num_threads(before)
+
+
+def with_threads(f: Callable[[], list[Any]], patch: Any) -> tuple[list[Any], list[list[Any]], Any]:
+    """The interpreter's answers, and those of machine code for each number of threads."""
+    answers, programs = [], []
+    for count in COUNTS:
+        torch.set_num_threads(count)
+        expected, found, made = compiled(f, patch)
+        answers.append(found)
+        programs = made
+    return expected, answers, programs
+
+
+def assert_same_bits(answers: list[list[Any]]) -> None:
+    for other in answers[1:]:
+        for a, b in zip(answers[0], other, strict=True):
+            assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("block", range(5))
+def test_random_programs_on_several_threads(kind: torch.dtype, block: int, divided: None, monkeypatch: Any) -> None:
+    for seed in range(block * 20, block * 20 + 20):
+        inputs, steps = random_program(seed, kind)
+        expected, answers, _ = with_threads(lambda i=inputs, s=steps: run_program(i, s), monkeypatch)  # type: ignore[misc]
+        assert_same(expected, answers[0])
+        assert_same_bits(answers)
+
+
+NESTS: dict[str, Callable[[Any], list[Any]]] = {
+    "pointwise": lambda x: [torch.tanh(x) * 2 + 1],
+    "sum of all": lambda x: [(x * x).sum(), x * 2],
+    "sum of rows": lambda x: [(x * 3).sum(1), x + 1],
+    "sum of columns": lambda x: [(x * 3).sum(0), x + 1],
+    "both sums": lambda x: [(x * 3).sum(0), (x * 3).sum(1), (x * 3).sum()],
+    "extremes": lambda x: [(x * 3).amax(0), (x * 3).amin(1), (x * x).amax()],
+    "softmax": lambda x: [torch.softmax(x, 1)],
+    "product": lambda x: [x @ x.t(), (x @ x.t()).sum(0)],
+    "transposed": lambda x: [x.t() * 2 + x.t(), x.t().sum(0)],
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 7), (7, 1), (17, 33), (33, 17), (100, 64), (64, 1000), (3, 20000)], ids=str)
+@pytest.mark.parametrize("name", NESTS)
+def test_nests_on_several_threads(name: str, shape: Any, divided: None, monkeypatch: Any) -> None:
+    if name == "product" and shape[1] > 1000:
+        shape = (90, 70)
+    for kind in (torch.float32, torch.float64):
+        x = torch.randn(shape, dtype=kind)
+        expected, answers, _ = with_threads(lambda x=x: NESTS[name](x), monkeypatch)  # type: ignore[misc]
+        assert_same(expected, answers[0], 1e-4 if kind is torch.float32 else None)
+        assert_same_bits(answers)
+
+
+def test_a_large_nest_is_divided_and_a_small_one_is_not(monkeypatch: Any) -> None:
+    for size, want in ((1_000_000, True), (100, False)):
+        x = torch.rand(size)
+        _, _, made = compiled(lambda x=x: [torch.tanh(x) * 2 + x, (x * x).sum()], monkeypatch)  # type: ignore[misc]
+        entry = made[0].segments[0].entry
+        assert any(entry.divided) is want
+        assert (team.RUN in made[0].text().replace(f"declare void @{team.RUN}", "")) is want
+
+
+def parallel_step() -> list[torch.Tensor]:
+    x = torch.arange(60_000.0).reshape(60, 1000) / 7000
+    return [torch.tanh(x * 3) + torch.exp(-x), (x * x).sum(), (x + 1).sum(0)]
+
+
+@contextmanager
+def native_steps(patch: Any) -> Iterator[Callable[[], list[Any]]]:
+    """A step that runs as machine code on the team."""
+    from rushlight.compile import background
+    from rushlight.record.program import Program
+
+    patch.setattr(Program, "compiler", background.compile_now)
+    patch.setattr(Program, "patience", 1)
+    fresh_automaton()
+    yield lambda: [np.array(t.numpy()) for t in parallel_step()]
+
+
+def test_a_child_makes_its_own_threads(divided: None, monkeypatch: Any) -> None:
+    torch.set_num_threads(3)
+    with native_steps(monkeypatch) as step:
+        expected = step()
+        for _ in range(3):
+            child = os.fork()
+            if child == 0:
+                same = all(a.tobytes() == b.tobytes() for a, b in zip(expected, step(), strict=True))
+                os._exit(0 if same else 1)
+            assert os.waitpid(child, 0)[1] == 0
+        assert_same_bits([expected, step()])
+
+
+def test_several_threads_of_python(divided: None, monkeypatch: Any) -> None:
+    torch.set_num_threads(3)
+    with native_steps(monkeypatch) as step:
+        expected, answers = step(), []
+        threads = [threading.Thread(target=lambda: answers.append([step() for _ in range(20)])) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert len(answers) == 4
+    for found in answers:
+        assert_same_bits([expected, *found])
+
+
+def test_callers_that_do_not_hold_the_lock_of_python() -> None:
+    import ctypes
+
+    from rushlight.compile.machine import machine
+
+    source = f"""
+declare void @{team.RUN}(ptr, ptr, i64)
+define internal void @job(ptr %counts, i64 %thread, i64 %first, i64 %last) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [%first, %entry], [%j, %loop]
+  %place = getelementptr i64, ptr %counts, i64 %i
+  %old = load i64, ptr %place
+  %new = add i64 %old, 1
+  store i64 %new, ptr %place
+  %j = add i64 %i, 1
+  %more = icmp ult i64 %j, %last
+  br i1 %more, label %loop, label %out
+out:
+  ret void
+}}
+define void @often(ptr %counts, i64 %units, i64 %times) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%j, %loop]
+  call void @{team.RUN}(ptr @job, ptr %counts, i64 %units)
+  %j = add i64 %i, 1
+  %more = icmp ult i64 %j, %times
+  br i1 %more, label %loop, label %out
+out:
+  ret void
+}}
+"""
+    library = machine().link(source, ["often"], {team.RUN: team.team().address})
+    often = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(library["often"])
+    torch.set_num_threads(3)
+
+    def count() -> None:
+        for units in (1, 2, 3, 64, 1000):
+            counts = np.zeros(units, np.int64)
+            often(counts.ctypes.data, units, 300)
+            assert (counts == 300).all()
+        done.append(True)
+
+    done: list[bool] = []
+    threads = [threading.Thread(target=count) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    torch.set_num_threads(team.usual_threads())
+    assert len(done) == 3
+
+
+def test_idle_threads_sleep(divided: None, monkeypatch: Any) -> None:
+    torch.set_num_threads(4)
+    with native_steps(monkeypatch) as step:
+        step()
+        time.sleep(0.05)
+        before = time.process_time()
+        time.sleep(0.3)
+        assert time.process_time() - before < 0.05
+
+
+PROGRAM = """
+import os, sys
+import rushlight as torch
+from rushlight.compile import parallel
+parallel.KERNEL = parallel.FUNCTION = 0.0
+print(torch.get_num_threads())
+for _ in range(4):
+    x = torch.arange(60_000.0).reshape(60, 1000) / 7000
+    print((torch.tanh(x * 3) + torch.exp(-x)).sum(0)[::100].tolist())
+"""
+
+
+def run(**environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, "RUSHLIGHT_COMPILE": "sync", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout
+
+
+def test_the_process_ends_cleanly_and_the_environment_counts() -> None:
+    one, several = (run(OMP_NUM_THREADS=n).splitlines() for n in ("1", "3"))
+    assert (one[0], several[0]) == ("1", "3")
+    assert one[1:] == several[1:]
+
+
+def test_the_number_of_threads() -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(7)
+    assert torch.get_num_threads() == 7
+    torch.set_num_threads(before)
+    with pytest.raises(RuntimeError, match="positive"):
+        torch.set_num_threads(0)
+
+
+def test_no_threads_without_posix() -> None:
+    import llvmlite.binding as llvm
+
+    for source in (team.text("x86_64", posix=False), team.text("x86_64-linux"), team.text("aarch64-linux")):
+        llvm.parse_assembly(source).verify()
+
+
+def test_segments_without_a_team_do_not_start_one(monkeypatch: Any) -> None:
+    x = torch.ones(10)
+    _, _, made = compiled(lambda: [x * 2 + 1, x.sum()], monkeypatch)
+    assert made[0].segments and isinstance(made[0], native.NativeProgram)
+    assert not any(made[0].segments[0].entry.divided)

@@ -1,0 +1,248 @@
+"""The compiler's views, assemblies and positions against the interpreter.
+
+Every case runs interpreted and compiled, over odd sizes and layouts, and must leave nothing to NumPy that is named in
+`native`.  Positions that do not exist must raise as in the interpreter, before anything is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile import assert_same, compiled, own_cache  # noqa: F401
+
+import rushlight as torch
+from rushlight.compile.native import Segment
+from rushlight.record import trace
+
+pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+F = torch.nn.functional
+KINDS = [torch.float32, torch.float64, torch.int64]
+SIZES = [1, 7, 17, 33]
+
+
+def numbers(*shape: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
+    """Different numbers, the same in every run."""
+    n = int(np.prod(shape))
+    return torch.tensor(((np.arange(n) * 7919) % 101 - 50).reshape(shape) / 4).to(kind)
+
+
+def native(f: Callable[[], list[Any]], patch: Any, but: tuple[str, ...] = ()) -> None:
+    """The same answers interpreted and compiled, with no call left to NumPy except views of results and `but`."""
+    expected, found, made = compiled(f, patch)
+    assert_same(expected, found)
+    assert made and any(p.segments for p in made), [p.reasons for p in made]
+    for program in made:
+        left = [s for s in program.steps if not isinstance(s, Segment)]
+        names = {c.step.op.name for c in left if c.step.op.layouts is None} - set(but)
+        assert not names, (names, program.reasons)
+
+
+def pending(x: torch.Tensor) -> torch.Tensor:
+    """An intermediate with the numbers of x: something that a view looks at inside the program."""
+    return x * 1 + 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Views
+
+LOOKS: dict[str, Callable[[torch.Tensor], Any]] = {
+    "select": lambda x: x[:, 2],
+    "select_last": lambda x: x[..., -1],
+    "slice": lambda x: x[1:, ::2],
+    "narrow": lambda x: x.narrow(1, 1, 3),
+    "transpose": lambda x: x.transpose(0, 2),
+    "permute": lambda x: x.permute(2, 0, 1),
+    "diagonal": lambda x: x.diagonal(1, 0, 1),
+    "unfold": lambda x: x.unfold(1, 3, 2),
+    "as_strided": lambda x: x.as_strided((3, 2), (2, 1), 3),
+    "flatten": lambda x: x.flatten(1),
+    "view": lambda x: x.view(-1),
+    "unsqueeze": lambda x: x.unsqueeze(1),
+    "expand": lambda x: x[:, :1].expand(-1, 4, -1),
+    "reshape_of_transposed": lambda x: x.transpose(0, 1).reshape(-1, 2),
+    "reshape_of_slice": lambda x: x[:, 1:].reshape(-1),
+    "slice_of_select": lambda x: x[1][2:, 1:],
+    "chain": lambda x: x.permute(1, 2, 0)[1:].transpose(0, 1)[:, ::2].reshape(2, -1),
+    "contiguous": lambda x: x.transpose(1, 2).contiguous(),
+    "clone": lambda x: x.permute(2, 1, 0).clone(),
+    "detach": lambda x: x.detach()[0],
+    "new_axis": lambda x: x[None, :, 1, None],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", LOOKS)
+def test_views_of_inputs_and_intermediates(name: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    look, x = LOOKS[name], numbers(3, 5, 2, kind=kind)
+
+    def looked() -> list[torch.Tensor]:
+        made = pending(x)
+        return [look(made) * 2, look(x) + look(made), look(made), made]
+
+    native(looked, monkeypatch)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("tracked", [False, True])
+def test_several_views_at_once(n: int, tracked: bool, monkeypatch: Any) -> None:
+    x = numbers(3, 4 * n).requires_grad_(tracked)
+
+    def parts() -> list[torch.Tensor]:
+        a, b, c, d = pending(x).chunk(4, 1)
+        rows = pending(x).unbind(0)
+        first, rest = pending(x).split([n, 3 * n], 1)
+        made = torch.sigmoid(a) * torch.tanh(b) + c * d + rows[0][:n] - rows[2][n : 2 * n] + first * rest[:, n : 2 * n]
+        if not tracked:
+            return [made, rows[1], c]
+        made.sum().backward()
+        gradient, x.grad = x.grad, None
+        return [made, gradient]
+
+    native(parts, monkeypatch)
+
+
+def test_a_loop_over_positions(monkeypatch: Any) -> None:
+    x = numbers(9, 5)
+
+    def rows() -> list[torch.Tensor]:
+        made = pending(x)
+        return [made[i] * 2 + made[8 - i] for i in range(9)]
+
+    native(rows, monkeypatch)
+
+
+def test_views_of_inputs_that_lie_otherwise(monkeypatch: Any) -> None:
+    x, y = numbers(6, 4).t(), numbers(12, 8)[::2, 1::2]
+
+    def looked() -> list[torch.Tensor]:
+        return [x[1:] * y.t()[:3, :6], (x * 2).reshape(-1) + y.reshape(-1), x.flatten() * 1]
+
+    native(looked, monkeypatch)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Assemblies
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_tensors_put_together(n: int, dim: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    x, y = numbers(3, n, kind=kind), numbers(3, n, kind=kind).flip(0)
+
+    def joined() -> list[torch.Tensor]:
+        made = pending(x)
+        whole = torch.cat([made, y, made * 2], dim)
+        return [torch.stack([x, made, y + 1], dim), whole * 2, whole, torch.cat([x, whole, y.t().t()], dim).sum()]
+
+    native(joined, monkeypatch)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_gradients_of_parts(n: int, monkeypatch: Any) -> None:
+    x = numbers(n, 6).requires_grad_()
+
+    def gradients() -> list[torch.Tensor]:
+        y = x * 2
+        made = y[:, 1] * 3 + y[:, 2:5:2].sum(1) + y.narrow(1, 3, 2).sum(1) + y[n // 2].sum()
+        z = torch.stack([made, made * 2]).sum() + torch.cat([y, y[:, :2]], 1).square().sum()
+        z.backward()
+        gradient, x.grad = x.grad, None
+        return [z.detach(), gradient]
+
+    native(gradients, monkeypatch)
+
+
+def test_cat_of_different_dtypes(monkeypatch: Any) -> None:
+    x, y = numbers(3, 4), numbers(2, 4, kind=torch.int64)
+    native(lambda: [torch.cat([x * 2, y + 1]), torch.cat([y * 3, y])], monkeypatch)
+
+
+def test_writing_into_a_part(monkeypatch: Any) -> None:
+    x = numbers(5, 7)
+
+    def written() -> list[torch.Tensor]:
+        y = x * 2
+        y[1] = 3
+        y[:, 2:5] += x[:, :3]
+        y[2:4, ::3].mul_(2)
+        return [y, y + 1]
+
+    native(written, monkeypatch, but=("set_part",))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Creation
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_creation_cuts_no_run(kind: torch.dtype, monkeypatch: Any) -> None:
+    x = numbers(17, kind=kind)
+
+    def created() -> list[torch.Tensor]:
+        a, b = torch.full((17,), 3, dtype=kind), torch.zeros(17, dtype=kind)
+        steps = torch.arange(1, 35, 2, dtype=kind)
+        spread = torch.ones(17, 3, dtype=kind)[:, 1]
+        return [x * a + b, x * steps, steps, torch.ones_like(x) * x + spread, torch.arange(17) * 2]
+
+    native(created, monkeypatch)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Positions
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("width", SIZES)
+@pytest.mark.parametrize("padding", [None, 3])
+def test_embedding(width: int, kind: torch.dtype, padding: int | None, monkeypatch: Any) -> None:
+    table = numbers(11, width, kind=kind).requires_grad_()
+    at = torch.tensor([[3, 0, 10, 3], [7, 7, 3, 1], [5, 9, 0, 0]])
+
+    def looked_up() -> list[torch.Tensor]:
+        found = F.embedding(at, table * 1, padding_idx=padding)
+        found.square().sum().backward()
+        gradient, table.grad = table.grad, None
+        return [found * 2, gradient]
+
+    native(looked_up, monkeypatch)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("n", SIZES)
+def test_elements_at_positions(n: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    x = numbers(n, 9, kind=kind)
+    rows = torch.tensor([0, n - 1, n // 2, 0, n // 3])
+    each = torch.tensor((np.arange(n * 5) * 31 % 9).reshape(n, 5))
+
+    def found() -> list[torch.Tensor]:
+        made = pending(x)
+        return [
+            made.index_select(0, rows),
+            x.index_select(1, each[0]) * 2,
+            made.gather(1, each) + 1,
+            made[rows] * 2,
+            x.t()[:, rows],
+            made[rows, each[0]],
+            made[-1 - rows],
+            made[rows.view(5, 1), each[0]],
+        ]
+
+    native(found, monkeypatch)
+
+
+@pytest.mark.parametrize("wrong", [-1, 5])
+def test_positions_that_do_not_exist_raise(wrong: int, monkeypatch: Any) -> None:
+    table, at = numbers(5, 3), torch.tensor([0, 4, 2])
+    first = [(lambda: F.embedding(at + 0, table * 2)), (lambda: (table * 2).index_select(0, at + 0))]
+    messages = ["index out of range in self"] * 2
+    for f, message in zip(first, messages, strict=True):
+        native(lambda f=f: [f() + 1], monkeypatch)
+        before = at.clone()
+        at[1] = wrong
+        with pytest.raises(IndexError, match=message):
+            compiled(lambda f=f: [f() + 1], monkeypatch)
+        at.copy_(before)
