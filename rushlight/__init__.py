@@ -9,6 +9,7 @@ import math as _math
 
 from rushlight.compile import background as _background
 from rushlight.core import dtype as _dtypes
+from rushlight.core import heap as _heap
 from rushlight.core.device import device, get_default_device, set_default_device
 from rushlight.core.dtype import can_cast, dtype, finfo, get_default_dtype, iinfo, promote_types, set_default_dtype
 from rushlight.core.layout import (
@@ -40,6 +41,7 @@ globals().update(_TYPES)
 globals().update({name: f for name, f in _FUNCTIONS.items() if name.isidentifier()})
 
 _background.install()
+_heap.keep_freed_memory()
 
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing

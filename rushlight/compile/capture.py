@@ -74,6 +74,9 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         """How many elements it has."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     def __bool__(self) -> bool:
         raise NotLowered("a kernel that branches on its numbers")
 
@@ -83,8 +86,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def __iter__(self) -> Any:
         raise NotLowered("a kernel that goes through its rows")
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__  # by identity: `==` is arithmetic
 
     @property
     def T(self) -> Symbol:  # noqa: N802

@@ -15,9 +15,11 @@ from rushlight.core.contraction import Map, Piece
 from rushlight.core.strided import contiguous_strides
 
 from .capture import NotLowered, Symbol
+from .epilogue import Epilogue, EpilogueWriter
 from .fuse import Nest, Plan
-from .llvm import SHORT, TYPES, Scalars, Writer, wide
-from .loops import Loop
+from .llvm import MEMORY, TYPES, Scalars, Writer, suffix, wide
+from .loops import Loop, Lowered
+from .memory import first_lanes, load, store
 from .parallel import Part, Place
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
@@ -31,11 +33,9 @@ class Origin:
     base: Symbol | None
     offset: int
 
-    def pointer(self, w: Writer, pointers: dict[Symbol, str], arena: str, kind: str) -> str:
+    def pointer(self, place: Place, kind: str) -> str:
         """Its address."""
-        if self.base is None:
-            return w.let(f"getelementptr i8, ptr {arena}, i64 {self.offset}")
-        return w.let(f"getelementptr {kind}, ptr {pointers[self.base]}, i64 {self.offset}")
+        return place.begin(self.base, self.offset, kind)
 
 
 class Stage:
@@ -65,15 +65,15 @@ class Stage:
         """The code of the units of a part, or of all."""
         self.w, self.vector = place.writer, Scalars(place.writer, self.lanes)
         first, last = ("0", str(self.units)) if part is None else (part.first, part.last)
-        self._write(place.pointers, place.arena, first, last)
+        self._write(place, first, last)
 
     def after(self, place: Place, divided: bool) -> None:
         """Nothing."""
 
-    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+    def _write(self, place: Place, first: str, last: str) -> None:
         raise NotImplementedError
 
-    def _move(self, place: str, *steps: tuple[str, int]) -> str:
+    def _move(self, place: str, *steps: tuple[str, int], kind: str = "") -> str:
         """place + the sum of index * stride."""
         w = self.w
         for index, stride in steps:
@@ -82,34 +82,14 @@ class Stage:
             moved = str(int(index) * stride) if index.isdigit() else index
             if stride != 1 and not index.isdigit():
                 moved = w.let(f"mul i64 {index}, {stride}")
-            place = w.let(f"getelementptr {self.kind}, ptr {place}, i64 {moved}")
+            place = w.let(f"getelementptr {kind or self.kind}, ptr {place}, i64 {moved}")
         return place
 
     def _load(self, place: str, lanes: int, mask: str | None = None) -> str:
-        kind = wide(self.kind, lanes)
-        if mask is None:
-            return self.w.let(f"load {kind}, ptr {place}, align {self.itemsize}")
-        name = f"llvm.masked.load.v{lanes}{SHORT[self.kind]}.p0"
-        self.w.declared.add(f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
-        arguments = f"ptr {place}, i32 {self.itemsize}, <{lanes} x i1> {mask}, {kind} zeroinitializer"
-        return self.w.let(f"call {kind} @{name}({arguments})")
+        return load(self.w, self.kind, place, self.itemsize, lanes, mask)
 
     def _store(self, value: str, place: str, lanes: int, mask: str | None = None) -> None:
-        kind = wide(self.kind, lanes)
-        if mask is None:
-            self.w.line(f"store {kind} {value}, ptr {place}, align {self.itemsize}")
-            return
-        name = f"llvm.masked.store.v{lanes}{SHORT[self.kind]}.p0"
-        self.w.declared.add(f"declare void @{name}({kind}, ptr, i32, <{lanes} x i1>)")
-        arguments = f"{kind} {value}, ptr {place}, i32 {self.itemsize}, <{lanes} x i1> {mask}"
-        self.w.line(f"call void @{name}({arguments})")
-
-
-def first_lanes(count: int, lanes: int) -> str | None:
-    """The mask of the first `count` lanes; None for all."""
-    if count == lanes:
-        return None
-    return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
+        store(self.w, self.kind, place, self.itemsize, lanes, value, mask)
 
 
 class Span:
@@ -156,9 +136,9 @@ class Copy(Stage):
         elements = math.prod(n for n, _, _ in dims)
         self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense else 1)
 
-    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
-        source = self.source.pointer(self.w, pointers, arena, self.kind)
-        target = self.target.pointer(self.w, pointers, arena, self.kind)
+    def _write(self, place: Place, first: str, last: str) -> None:
+        source = self.source.pointer(place, self.kind)
+        target = self.target.pointer(place, self.kind)
         if len(self.dims) == 1:
             self._row(source, target)
             return
@@ -196,10 +176,24 @@ class Zeros(Stage):
 
     what = "zeros"
 
-    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
-        loop = Loop(self.w, self.symbol.size)
-        self._store("0.0", self._move(pointers[self.symbol], (loop.index, 1)), 1)
-        loop.close()
+    def __init__(self, symbol: Symbol, target: Origin) -> None:
+        super().__init__(symbol, 1)
+        self.target = target
+
+    def _write(self, place: Place, first: str, last: str) -> None:
+        self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        size = self.symbol.size * self.itemsize
+        begin = self.target.pointer(place, self.kind)
+        self.w.line(f"call void @llvm.memset.p0.i64(ptr {begin}, i8 0, i64 {size}, i1 false)")
+
+
+@dataclass
+class End:
+    """An array that is read or written where sums are done: C first, then the arrays of the epilogue."""
+
+    pointer: str
+    kind: str
+    side: Side
 
 
 @dataclass
@@ -220,8 +214,10 @@ class Region:
 class Tiles(Stage):
     """The tiles of one Problem."""
 
-    def __init__(self, symbol: Symbol, tile: Tile, places: tuple[Origin, Origin, Origin], packed: int | None) -> None:
+    def __init__(self, symbol: Symbol, tile: Tile, places: tuple[Origin, Origin, Origin], packed: int | None,
+                 epilogue: Epilogue | None = None) -> None:  # fmt: skip
         super().__init__(symbol, tile.lanes)
+        self.epilogue = epilogue
         self.tile, self.problem = tile, tile.problem
         self.a, self.b, self.c = places
         self.packed = packed
@@ -231,6 +227,9 @@ class Tiles(Stage):
         self.regions = list(self._regions())
         self.units = sum(p.units for p in self.regions)
         self.what = f"{tile.form} {tile.rows}x{tile.columns}"
+        if epilogue is not None:
+            self.what += f" + {len(epilogue.body)}"
+            self.cost += symbol.size * len(epilogue.body) * NANOSECONDS / 4
 
     def _blocks(self) -> tuple[int, int]:
         """How the sums are cut so that a panel's part stays in the first cache while rows go by.
@@ -273,12 +272,17 @@ class Tiles(Stage):
 
     # -- Loops
 
-    def _write(self, pointers: dict[Symbol, str], arena: str, first: str, last: str) -> None:
+    def _write(self, place: Place, first: str, last: str) -> None:
         w = self.w
-        self.pa = self.a.pointer(w, pointers, arena, self.kind)
-        self.pc = self.c.pointer(w, pointers, arena, self.kind)
+        self.pa = self.a.pointer(place, self.kind)
+        self.ends = [End(self.c.pointer(place, self.kind), self.kind, self.problem.c)]
+        if self.epilogue is not None:
+            for (x, (base, _, _)), s in zip(self.epilogue.arrays, self.problem.more, strict=True):
+                kind = MEMORY[x.dtype.name]
+                self.ends.append(End(place.begin(base, s.offset, kind), kind, s))
+            self.after_sums = EpilogueWriter(w, self.epilogue, self._wide, place.uniform)
         here = self.b if self.packed is None else Origin(None, self.packed)
-        self.pb = here.pointer(w, pointers, arena, self.kind)
+        self.pb = here.pointer(place, self.kind)
         before = 0
         for region in self.regions:
             low = w.call("i64", "llvm.smax.i64", [("i64", w.let(f"sub i64 {first}, {before}")), ("i64", "0")])
@@ -291,8 +295,8 @@ class Tiles(Stage):
             self._units(region, first, last, None)
             return
         extents = [self.problem.extents[v] for v in self.tile.sums]
-        count = math.prod(extents[: self.lead]) * -(-extents[self.lead] // self.turns)
-        blocks = Loop(self.w, count)
+        self.count = math.prod(extents[: self.lead]) * -(-extents[self.lead] // self.turns)
+        blocks = Loop(self.w, self.count)
         self._units(region, first, last, blocks.index)
         blocks.close()
 
@@ -306,14 +310,12 @@ class Tiles(Stage):
         for v in reversed(t.outer):
             indices[v], left = self._digit(left, p.extents[v])
         panel = left
-        steps = [[(i, s.strides[v]) for v, i in indices.items()] for s in p.sides]
-        a, c = self._move(self.pa, *steps[0]), self._move(self.pc, *steps[2])
-        b = self._panel(region, indices, panel, steps[1])
-        c = self._move(c, (panel, region.columns * self._column(p.c)), ("1", region.column_at * self._column(p.c)))
+        a = self._move(self.pa, *[(i, p.a.strides[v]) for v, i in indices.items()])
+        b = self._panel(region, indices, panel)
         if t.form == "batch":
             a = self._move(a, (panel, region.columns * t.lanes), ("1", region.column_at * t.lanes))
         a = self._move(a, ("1", region.row_at * self._row(p.a)))
-        c = self._move(c, ("1", region.row_at * self._row(p.c)))
+        ends = [self._end(region, e, indices, panel) for e in self.ends]
         turns = str(self.turns)
         if block is not None:
             a, b, turns = self._in_block(a, b, block)
@@ -322,10 +324,20 @@ class Tiles(Stage):
         end = w.call("i64", "llvm.smin.i64", [("i64", end), ("i64", str(region.row_count))])
         rows = Span(w, begin, end)
         here = self._move(a, (rows.index, region.rows * self._row(p.a)))
-        there = self._move(c, (rows.index, region.rows * self._row(p.c)))
+        there = [self._moved(e, (rows.index, region.rows * self._row(e.side))) for e in ends]
         self._tile(region, here, b, there, block, turns)
         rows.close()
         span.close()
+
+    def _moved(self, end: End, *steps: tuple[str, int]) -> End:
+        return End(self._move(end.pointer, *steps, kind=end.kind), end.kind, end.side)
+
+    def _end(self, region: Region, end: End, indices: dict[int, str], panel: str) -> End:
+        """Where a unit begins in an array that is read or written at the end."""
+        s, wide = end.side, self._column(end.side)
+        fixed = region.column_at * wide + region.row_at * self._row(s)
+        steps = [(i, s.strides[v]) for v, i in indices.items()]
+        return self._moved(end, *steps, (panel, region.columns * wide), ("1", fixed))
 
     def _digit(self, number: str, base: int) -> tuple[str, str]:
         """The lowest digit of a number, and the rest."""
@@ -343,10 +355,10 @@ class Tiles(Stage):
             return 0 if t.column is None else s.strides[t.column]
         return t.lanes * s.strides[t.vector]
 
-    def _panel(self, region: Region, indices: dict[int, str], panel: str, steps: list[tuple[str, int]]) -> str:
+    def _panel(self, region: Region, indices: dict[int, str], panel: str) -> str:
         t, p = self.tile, self.problem
         if self.packed is None:
-            b, step = self._move(self.pb, *steps), self._column(p.b)
+            b, step = self._move(self.pb, *[(i, p.b.strides[v]) for v, i in indices.items()]), self._column(p.b)
             return self._move(b, (panel, region.columns * step), ("1", region.column_at * step))
         size = self.depth * t.width
         b = self._move(self.pb, (panel, size), ("1", region.panel_at * size))
@@ -379,22 +391,38 @@ class Tiles(Stage):
 
     # -- One tile
 
-    def _tile(self, region: Region, a: str, b: str, c: str, block: str | None, turns: str) -> None:
+    def _tile(self, region: Region, a: str, b: str, ends: list[End], block: str | None, turns: str) -> None:
         zero = self.vector.constant(0.0, self.kind)
         sums = self._sum(region, self.lead, a, b, [zero] * (region.rows * region.columns), turns)
         if self.tile.form == "dot" and self.lanes > 1:
             sums = [self._across(x) for x in sums]
         if block is None:
-            self._keep(region, c, sums, add=False)
+            self._keep(region, ends, sums, add=False, done=True)
             return
         w = self.w
-        fresh, more, done = w.label("fresh"), w.label("more"), w.label("kept")
+        fresh, more, kept = w.label("fresh"), w.label("more"), w.label("kept")
         w.line(f"br i1 {w.let(f'icmp eq i64 {block}, 0')}, label %{fresh}, label %{more}")
-        for label, add in ((fresh, False), (more, True)):
+        w.start(fresh)
+        self._keep(region, ends, sums, add=False, done=False)
+        w.line(f"br label %{kept}")
+        w.start(more)
+        self._add(region, ends, sums, block)
+        w.line(f"br label %{kept}")
+        w.start(kept)
+
+    def _add(self, region: Region, ends: list[End], sums: list[str], block: str) -> None:
+        """Adds a block's sums to those of the blocks before; after the last block comes the epilogue."""
+        if self.epilogue is None:
+            self._keep(region, ends, sums, add=True, done=True)
+            return
+        w = self.w
+        last, other, kept = w.label("last"), w.label("other"), w.label("kept")
+        w.line(f"br i1 {w.let(f'icmp eq i64 {block}, {self.count - 1}')}, label %{last}, label %{other}")
+        for label, done in ((last, True), (other, False)):
             w.start(label)
-            self._keep(region, c, sums, add)
-            w.line(f"br label %{done}")
-        w.start(done)
+            self._keep(region, ends, sums, True, done)
+            w.line(f"br label %{kept}")
+        w.start(kept)
 
     def _sum(self, region: Region, d: int, a: str, b: str, sums: list[str], turns: str) -> list[str]:
         t, p = self.tile, self.problem
@@ -449,7 +477,7 @@ class Tiles(Stage):
     def _across(self, value: str) -> str:
         lanes = self.lanes
         arguments = [(self.kind, "-0.0"), (wide(self.kind, lanes), value)]
-        name = f"llvm.vector.reduce.fadd.v{lanes}{SHORT[self.kind]}"
+        name = f"llvm.vector.reduce.fadd.{suffix(self.kind, lanes)}"
         return self.w.call(self.kind, name, arguments, "reassoc")
 
     def _mask(self, region: Region, j: int) -> str | None:
@@ -459,16 +487,26 @@ class Tiles(Stage):
             return None
         return first_lanes(min(t.lanes, self.problem.extents[t.vector] - (region.column_at + j) * t.lanes), t.lanes)
 
-    def _keep(self, region: Region, c: str, sums: list[str], add: bool) -> None:
-        p, lanes = self.problem, 1 if self.tile.form == "dot" else self.lanes
-        arithmetic = Scalars(self.w, lanes)
+    @property
+    def _wide(self) -> int:
+        """Lanes of what is stored."""
+        return 1 if self.tile.form == "dot" else self.lanes
+
+    def _keep(self, region: Region, ends: list[End], sums: list[str], add: bool, done: bool) -> None:
+        """Stores a tile's sums; when they are `done`, what follows from them."""
+        arithmetic = Scalars(self.w, self._wide)
         for r in range(region.rows):
             for j in range(region.columns):
-                place = self._move(c, ("1", r * self._row(p.c) + j * self._column(p.c)))
+                places = [self._moved(e, ("1", r * self._row(e.side) + j * self._column(e.side))) for e in ends]
                 value, mask = sums[r * region.columns + j], self._mask(region, j)
                 if add:
-                    value = arithmetic.binary("fadd", self.kind, value, self._load(place, lanes, mask))
-                self._store(value, place, lanes, mask)
+                    old = self._load(places[0].pointer, self._wide, mask)
+                    value = arithmetic.binary("fadd", self.kind, value, old)
+                if self.epilogue is None or self.epilogue.keeps or not done:
+                    self._store(value, places[0].pointer, self._wide, mask)
+                if self.epilogue is not None and done:
+                    spread = [e.side.strides[self.tile.vector] != 0 for e in ends[1:]]
+                    self.after_sums.write(value, [e.pointer for e in places[1:]], spread, mask)
 
 
 def _pieces(extent: int, size: int) -> list[tuple[int, int, int]]:
@@ -501,27 +539,33 @@ class Operand:
         self.strides = strides
 
 
-def contraction(nest: Nest, plan: Plan, vector_bytes: int) -> list[Stage]:
-    """The Stages of a nest that is one contraction."""
-    (symbol,) = nest.body
-    return _Contraction(symbol, plan, vector_bytes).stages
+def contraction(nest: Nest, plan: Plan, vector_bytes: int) -> list[Stage | Lowered]:
+    """The Stages of a nest that is one contraction, and what follows from it element by element."""
+    return _Contraction(nest, plan, vector_bytes, plan.nests.index(nest)).stages
 
 
 class _Contraction:
-    def __init__(self, symbol: Symbol, plan: Plan, vector_bytes: int) -> None:
+    def __init__(self, nest: Nest, plan: Plan, vector_bytes: int, at: int) -> None:
+        self.at, self.nest, self.vector_bytes = at, nest, vector_bytes
+        symbol = nest.body[0]
+        self.epilogue = Epilogue(nest, plan) if len(nest.body) > 1 else None
         if symbol.dtype.name not in ("float32", "float64"):
             raise NotLowered(f"a product in {symbol.dtype}")
         self.symbol, self.plan = symbol, plan
         self.pieces: tuple[Piece, ...] = symbol.data
         self.lanes = vector_bytes // symbol.dtype.itemsize
         self.budget = registers(vector_bytes)
-        self.stages: list[Stage] = []
+        self.stages: list[Stage | Lowered] = []
         self.a = self._operand(symbol.args[0], [p.a for p in self.pieces])
         self.b = self._operand(symbol.args[1], [p.b for p in self.pieces])
         self._tiles()
 
     def _scratch(self, elements: int) -> int:
-        """So many elements of the arena; returns where they begin."""
+        """So many elements of the arena, for the time of this nest; returns where they begin."""
+        return self.plan.memories.take(elements * self.symbol.dtype.itemsize, self.at, self.at)
+
+    def _kept(self, elements: int) -> int:
+        """So many elements of the arena that nobody else will ever have."""
         start = self.plan.arena
         self.plan.arena += -(-elements * self.symbol.dtype.itemsize // 64) * 64
         return start
@@ -560,7 +604,7 @@ class _Contraction:
         shape = [n + lo + hi for n, lo, hi in zip(x.shape, low, high, strict=True)]
         dense = contiguous_strides(tuple(shape[d] for d in order))
         laid = tuple(dense[order.index(d)] for d in range(x.ndim))
-        start = self._scratch(math.prod(shape))
+        start = self._kept(math.prod(shape))
         inside = start + sum(n * s for n, s in zip(low, laid, strict=True)) * x.dtype.itemsize
         dims = list(zip(x.shape, strides, laid, strict=True))
         self.stages.append(Copy(self.symbol, self.lanes, dims, source, Origin(None, inside), "pad"))
@@ -576,14 +620,32 @@ class _Contraction:
         back: Stage | None = None
         if best.form != "dot" and best.lanes > 1 and not best.stores_vectors:
             strides, place, back = self._aside(largest, best, strides)
-        if sum(self._covered(p) for p in self.pieces) < symbol.size:
-            if back is not None:
-                raise NotLowered("a contraction that leaves gaps, in another layout")
-            self.stages.append(Zeros(symbol, 1))
-        for piece in self.pieces:
-            self._piece(choose(self._problem(piece, strides), self.lanes, self.budget, dense=True), piece, place)
+        gaps = sum(self._covered(p) for p in self.pieces) < symbol.size
+        if gaps:
+            self.stages.append(Zeros(symbol, place))
+        tiles = self._cut(strides)
+        if gaps or back is not None or not all(t.fits_more(len(self.epilogue.loads)) for t in tiles if self.epilogue):
+            rest, self.epilogue = self.epilogue, None
+            tiles = self._cut(strides)
+        else:
+            rest = None
+        for tile in tiles:
+            self._piece(tile, place)
         if back is not None:
             self.stages.append(back)
+        if rest is not None:
+            self.stages.append(Lowered(self._rest(), self.plan, self.vector_bytes))
+
+    def _cut(self, strides: tuple[int, ...]) -> list[Tile]:
+        """The tiles of every piece, for a result with these strides."""
+        return [choose(self._problem(p, strides), self.lanes, self.budget, dense=True) for p in self.pieces]
+
+    def _rest(self) -> Nest:
+        """What follows, as a nest of its own."""
+        nest = Nest(self.symbol.shape)
+        nest.body = self.nest.body[1:]
+        nest.stored = [x for x in self.nest.stored if x is not self.symbol]
+        return nest
 
     def _covered(self, piece: Piece) -> int:
         written = {v for affine in piece.c for v, _ in affine.terms}
@@ -596,6 +658,7 @@ class _Contraction:
             side(piece.a, self.a.strides, 0, count),
             side(piece.b, self.b.strides, 0, count),
             side(piece.c, strides, 0, count),
+            self.epilogue.sides(piece) if self.epilogue is not None else [],
         )
 
     def _aside(self, piece: Piece, best: Tile, strides: tuple[int, ...]) -> tuple[tuple[int, ...], Origin, Stage]:
@@ -610,13 +673,13 @@ class _Contraction:
         dims = list(zip(shape, laid, strides, strict=True))
         return laid, place, Copy(self.symbol, self.lanes, dims, place, Origin(self.symbol, 0), "lay out")
 
-    def _piece(self, tile: Tile, piece: Piece, place: Origin) -> None:
+    def _piece(self, tile: Tile, place: Origin) -> None:
         p = tile.problem
         first, second = (self.b, self.a) if tile.problem.exchanged else (self.a, self.b)
         at_a, at_b = _moved(first.place, p.a.offset, self.itemsize), _moved(second.place, p.b.offset, self.itemsize)
         at_c = _moved(place, p.c.offset, self.itemsize)
         packed = self._pack(tile, at_b) if tile.packs and tile.lanes > 1 else None
-        self.stages.append(Tiles(self.symbol, tile, (at_a, at_b, at_c), packed))
+        self.stages.append(Tiles(self.symbol, tile, (at_a, at_b, at_c), packed, self.epilogue))
 
     @property
     def itemsize(self) -> int:

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING
 from .capture import Symbol
 from .contract import Stage, contraction
 from .fuse import PRODUCT, Plan, ancestors
-from .llvm import MEMORY, TYPES, Scalars, Writer
-from .loops import Lowered, constant
-from .parallel import Place, worthwhile, write_kernel
+from .llvm import MEMORY, TYPES, Scalars, Writer, constant
+from .loops import Lowered
+from .parallel import Functions, Place, worthwhile, write_kernel
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
 
 DATA, STRIDES, FLAGS = 16, 40, 64  # offsets in PyArrayObject_fields on 64-bit machines
 C_CONTIGUOUS = 1
+MANY = 32  # kernels from which each is a function of its own: there are likely to be equal ones
 READERS = {
     "float64": ("double", "PyFloat_AsDouble"),
     "int64": ("i64", "PyLong_AsLongLong"),
@@ -40,7 +41,7 @@ declare void @rushlight_team_run(ptr, ptr, i64)
 class Entry:
     """The text of one run's function, and the slots of its arguments in order (after the arena)."""
 
-    def __init__(self, plan: Plan, name: str, vector_bytes: int) -> None:
+    def __init__(self, plan: Plan, name: str, vector_bytes: int, functions: Functions | None = None) -> None:
         self.plan = plan
         self.name = name
         leaves = [x for x in ancestors(plan.roots.values()) if x.kind in ("input", "number")]
@@ -54,7 +55,7 @@ class Entry:
             else:
                 self.kernels.append(Lowered(nest, plan, vector_bytes))
         self.divided = worthwhile(self.kernels)
-        self.functions = ""  # what the team runs
+        self.functions = functions or Functions()
         self.writer = Writer()
         self._write(leaves)
 
@@ -81,8 +82,9 @@ class Entry:
             fixed = w.let(f"getelementptr {kind}, ptr {pointers[base]}, i64 {offset}")
             pointers[x] = w.let(f"getelementptr {kind}, ptr {fixed}, i64 {uniform[x.args[-1]]}")
         place = Place(w, pointers, uniform, arena)
-        for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
-            self.functions += write_kernel(kernel, apart, place, f"{self.name}_{k}")
+        many = len(self.kernels) > MANY
+        for kernel, apart in zip(self.kernels, self.divided, strict=True):
+            write_kernel(kernel, apart, place, self.functions, many)
             if isinstance(kernel, Lowered):
                 self._guard(kernel, pointers)
         self._answer("_Py_TrueStruct")
@@ -135,7 +137,6 @@ class Entry:
         self.writer.line(f"ret ptr @{value}")
 
     def text(self) -> str:
-        """The function in LLVM's language."""
+        """The function in LLVM's language, without those that it calls."""
         body = "\n".join([*self.writer.reserved, *self.writer.lines])
-        entry = f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"
-        return self.functions + entry
+        return f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"

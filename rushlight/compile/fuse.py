@@ -14,10 +14,13 @@ import numpy as np
 
 from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
 
+from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
+from .epilogue import attach
 from . import assembly as assembly  # NumPy's functions that put arrays together
 from . import formulas as formulas  # and those that are expressions in others
 from .recompute import Recompute
+from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .views import look_through, views_of
 
 if TYPE_CHECKING:
@@ -165,7 +168,7 @@ class Plan:
         self.place: dict[Symbol, int] = {}
         self.buffers: dict[Symbol, Buffer] = {}
         self.uniform: dict[Symbol, None] = {}  # an ordered set
-        self.arena = 0
+        self.arena = 0  # its size in bytes
         self.padded: dict[Any, Any] = {}  # operands of convolutions with a border: where the copies lie
         self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
         self.owner: dict[Symbol, Symbol] = {}  # the whole of every piece
@@ -185,6 +188,7 @@ class Plan:
             taken.add(x)
             self.roots[slot] = x
         self._wanted = {x: slot for slot, x in self.roots.items()}
+        self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
         for x in ancestors(self.roots.values()):
             self._copy_for(x)
             self._layouts[x] = self._laid(x)
@@ -192,8 +196,11 @@ class Plan:
         for x in order:
             self._assign(x)
         Recompute(self, order)
+        attach(self)
         self._store(order)
         self._drop_unused()
+        self.memories = Arena(self)
+        self.memories.place()
 
     def _copy_for(self, x: Symbol) -> None:
         """Gives a view a copy to look at where it cannot look at its source as that lies."""
@@ -263,10 +270,7 @@ class Plan:
 
     def _keep(self, x: Symbol, slot: int | None) -> None:
         strides = self.run.specs[slot].strides if slot is not None else self.natural(x)
-        buffer = self.buffers[x] = Buffer(strides, slot)
-        if slot is None:
-            buffer.offset = self.arena
-            self.arena += -(-x.size * x.dtype.itemsize // 64) * 64
+        self.buffers[x] = Buffer(strides, slot)
         for part in x.args if x.kind == "whole" else (x,):
             self.nests[self.place[part]].stored.append(part)
 
@@ -284,20 +288,31 @@ class Plan:
         """The strides of an intermediate: those of its Spec, if it had a slot, else those of its operands."""
         if x in self._copies:
             return self._copies[x]
-        slot = self._slots.get(x)
-        if slot is not None:
+        slot, laid = self._slots.get(x), self._layouts.get(x, ())
+        if slot is not None and not is_channels_last(x.shape, laid):
             return self.run.specs[slot].strides
         return self._layouts.get(x) or contiguous_strides(x.shape)
 
     def _laid(self, x: Symbol) -> tuple[int, ...]:
         """The layout that an intermediate takes over from an operand of its shape."""
+        if x not in self._fixed and (wants_channels_last(x) or self._from_channels_last(x)):
+            return channels_last(x.shape)
         if x.kind == "view":
             strides = self.memory(x)[1]
+            if is_channels_last(x.shape, strides):
+                return strides
         else:
             strides = next((self._layouts[a] for a in x.args if a.shape == x.shape and a.kind != "iota"), ())
             strides = self.lies(x) if x.kind == "input" else strides
         dense = bool(strides) and is_non_overlapping_and_dense(x.shape, strides)
         return strides if dense and x.kind not in ("contract", "whole") else contiguous_strides(x.shape)
+
+    def _from_channels_last(self, x: Symbol) -> bool:
+        """Whether it is made, place by place, of something that lies channels last."""
+        if x.kind in MADE_APART or x in self._copies:
+            return x.kind == "whole" and any(self._from_channels_last(a) for a in x.args)
+        alike = [a for a in x.args if a.shape == x.shape and a.kind != "iota"]
+        return any(is_channels_last(a.shape, self._layouts[a]) for a in alike)
 
     def target(self, x: Symbol) -> tuple[Symbol, tuple[int, ...], int]:
         """Whose memory a stored Symbol is written to, its strides there, and where it begins."""

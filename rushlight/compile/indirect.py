@@ -38,7 +38,7 @@ def _row(to: NestWriter, x: Symbol, access: Access, names: Names, index: str) ->
     for position, step in zip(x.args[1:], access.steps, strict=False):
         at = to.single(position, index) if position in to.low.loads else to.value(Scalars(w, 1), position, names)
         offset = w.let(f"add i64 {offset}, {w.let(f'mul i64 {at}, {step}')}")
-    return w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {to.pointers[access.base]}, i64 {offset}")
+    return w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {to.pointer(access)}, i64 {offset}")
 
 
 def picked(to: NestWriter, vector: Scalars, x: Symbol, names: Names, index: str, mask: str | None) -> str:
@@ -61,7 +61,7 @@ def _gathered(to: NestWriter, vector: Scalars, x: Symbol, names: Names, index: s
     for position, step in zip(x.args[1:], access.steps, strict=False):
         at = to.value(vector, position, names)
         offset = vector.binary("add", "i64", offset, vector.binary("mul", "i64", at, vector.constant(step, "i64")))
-    base, vector_of = to.pointers[access.base], wide(kind, lanes)
+    base, vector_of = to.pointer(access), wide(kind, lanes)
     if lanes == 1:
         return to.read(kind, w.let(f"getelementptr {kind}, ptr {base}, i64 {offset}"), x.dtype.itemsize, 1, None)
     places = w.let(f"getelementptr {kind}, ptr {base}, <{lanes} x i64> {offset}")

@@ -41,6 +41,14 @@ def number(value: Any, kind: str) -> str:
     return str(int(value))
 
 
+def constant(x: Symbol) -> str:
+    """A constant Symbol in LLVM's notation."""
+    kind = TYPES[x.dtype.name]
+    if kind == "i1":
+        return "true" if x.data else "false"
+    return number(x.data, kind)
+
+
 class Writer:
     """The lines of one function being written."""
 
@@ -280,7 +288,9 @@ class Scalars:
         if to in floats:
             return self.convert("uitofp" if source in UNSIGNED else "sitofp", a, source, to)
         if source in floats:
-            raise NotLowered("fractions converted to whole numbers")
+            wider = to if to in ("i32", "i64") else "i32"
+            found = self.convert("fptosi", a, source, wider)
+            return found if to == wider else self.convert("trunc", found, wider, to)
         if sizes[to] < sizes[source]:
             return self.convert("trunc", a, source, to)
         return self.convert("zext" if source in UNSIGNED else "sext", a, source, to)

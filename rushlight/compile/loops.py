@@ -7,16 +7,23 @@ dimension is kept in a register; over an outer one, its result is added to in me
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from .capture import NotLowered, Symbol
+from .columns import CHAINS, Columns, tile_of
 from .division import Division, cost_of
-from .fuse import INSIDE, Nest, Plan
+from .fuse import APART, INSIDE, Nest, Plan
 from .indirect import add_at, counted, picked
-from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, number, wide
+from .interleave import Group, groups_of, read_apart, write_together
+from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, constant, number, wide
 from .parallel import Part, Place
 
+ROWS = range(128, 1025)  # the same, of rows that are added up
+LONG = 1 << 12  # vectors that one register sums up
+CHUNK = 32  # elements that must lie together for sums to go through memory in another order
+SHORT_BODY = 12  # operations: of so short a loop several turns are written out
 BLOCK = range(512, 8193)  # a long sum is taken in pieces of about so many terms: its rounding errors stay small
 FLOATS = ("float", "double")
 IDENTITY: dict[str, tuple[Any, Any]] = {
@@ -107,9 +114,11 @@ class Lowered:
         self.shape = list(nest.shape)
         self._order()
         self._merge()
-        self._split()
+        self._sum_inside()
         self.gathers, self.rows = self._sort_positions()
+        self.groups: dict[int, Group] = {}  # accesses between one another, where they are read and written in vectors
         self.lanes = self._lanes(vector_bytes)
+        self._split()
         self.division = Division(self, plan)
         self.units = self.division.units
         self.cost = cost_of(self)
@@ -170,22 +179,43 @@ class Lowered:
                     del a.strides[d]
             d -= 1
 
-    def _split(self) -> None:
-        if not self.reductions or not self.shape or self.shape[-1] <= BLOCK.stop:
+    def _sum_inside(self) -> None:
+        """Where sums run over the innermost dimension, makes all their dimensions inner ones: a register holds them."""
+        over = [not any(a.strides[d] for a in self.sums.values()) for d in range(len(self.shape))]
+        if not self.sums or self.added or not self.shape or not over[-1] or self.shape[-1] < CHUNK:
             return
-        n = self.shape[-1]
-        block = next((b for b in reversed(BLOCK) if n % b == 0), None)
-        if block is not None:
-            self.shape[-1:] = [n // block, block]
+        order = sorted(range(len(self.shape)), key=lambda d: over[d])
+        self.shape = [self.shape[d] for d in order]
+        for a in self.accesses:
+            a.strides = [a.strides[d] for d in order]
+        self._merge()
+
+    def _split(self) -> None:
+        """Divides a long sum into a sum of shorter ones: over the innermost dimension, or over the one around it."""
+        if self.sums and self.shape and self.shape[-1] > BLOCK.stop:
+            self._divide(len(self.shape) - 1, BLOCK)
+        last = len(self.shape) - 1
+        if last > 0 and self.shape[last - 1] > ROWS.stop and tile_of(self, -1):
+            self._divide(last - 1, ROWS)
+
+    def _divide(self, d: int, sizes: range) -> None:
+        n = self.shape[d]
+        size = next((b for b in reversed(sizes) if n % b == 0), None)
+        if size is not None:
+            self.shape[d : d + 1] = [n // size, size]
             for a in self.accesses:
-                a.strides[-1:] = [a.strides[-1] * block, a.strides[-1]]
+                a.strides[d : d + 1] = [a.strides[d] * size, a.strides[d]]
 
     def _lanes(self, vector_bytes: int) -> int:
         free = [self.picks[x] for x in self.gathers if x in self.picks] + [self.loads[x] for x in self.rows]
         free += [a for a in self.loads.values() if a.base.kind == "iota"]
         dense = [a for a in self.accesses if all(a is not b for b in free)]
-        if not self.shape or any(a.strides[-1] not in (0, 1) for a in dense):
+        groups = groups_of(list(self.loads.values()))
+        written = groups_of(list(self.stores.values()))
+        groups.update({key: group for key, group in written.items() if group.whole})
+        if not self.shape or any(a.strides[-1] not in (0, 1) and id(a) not in groups for a in dense):
             return 1
+        self.groups = groups
         if any(x in self.gathers or a.strides[-1] != 1 for x, a in self.added.items()):
             return 1
         if any(a.strides[-1] == 0 for a in self.stores.values()):
@@ -204,15 +234,24 @@ class NestWriter:
         self.low = low
         self.pointers = place.pointers
         self.uniform = place.uniform
-        self.arena = place.arena
+        self.begin = place.begin
         self.offsets: dict[int, str] = {}
+        self.begun: dict[int, str] = {}  # where accesses begin that do not begin where their memory does
+        self.vector = Scalars(self.w, low.lanes)
+        self.stretches: dict[int, str] = {}  # of the body being written: what was read for a group of accesses,
+        self.waiting: dict[int, dict[int, str]] = {}  # and what waits to be stored with the rest of its group
+        self.fixed: dict[Symbol, str] = {}  # what does not change along the innermost dimension
         self.held: dict[Symbol, str] = {}  # reductions kept in a register: the name of the running result
         self.axis = -1  # the dimension of which only a part is run, from `first` to before `last`
         self.first, self.last = "0", "0"
 
     def write(self, part: Part | None = None) -> None:
         """The loops of all units, or of some."""
-        self.offsets = {id(a): str(a.offset) for a in self.low.accesses}
+        counted = [a for a in self.low.loads.values() if a.base.kind == "iota"]
+        self.offsets = {id(a): "0" for a in self.low.accesses} | {id(a): str(a.offset) for a in counted}
+        for a in self.low.accesses:
+            if a.offset and a.base.kind != "iota":
+                self.begun[id(a)] = self.begin(a.base, a.offset, MEMORY[a.symbol.dtype.name])
         if part is not None:
             self.axis, self.first, self.last = self.low.division.axis, part.first, part.last
         if part is not None and self.low.division.partial:
@@ -234,7 +273,7 @@ class NestWriter:
         parts.close()
 
     def _partial(self, x: Symbol, offset: str) -> str:
-        rows = self.w.let(f"getelementptr i8, ptr {self.arena}, i64 {self.low.division.partial[x]}")
+        rows = self.begin(None, self.low.division.partial[x], "i8")
         return self.w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {rows}, i64 {offset}")
 
     def initialise(self, x: Symbol) -> None:
@@ -268,37 +307,108 @@ class NestWriter:
         if d >= len(shape) - 1:
             self._innermost(shape[-1] if shape else 1)
             return
-        loop = Loop(self.w, self.last, begin=self.first) if d == self.axis else Loop(self.w, shape[d])
-        outer = dict(self.offsets)
-        for a in self.low.accesses:
-            if a.strides[d]:
-                moved = self.w.let(f"mul i64 {loop.index}, {a.strides[d]}")
-                self.offsets[id(a)] = self.w.let(f"add i64 {self.offsets[id(a)]}, {moved}")
+        tile = tile_of(self.low, self.axis) if d == len(shape) - 2 else 0
+        if tile:
+            Columns(self, tile).write()
+            return
+        mine, stretch = self.begin_sums(d), d == self.axis
+        loop = Loop(self.w, self.last if stretch else shape[d], 1, self.carried(), self.first if stretch else "0")
+        self.resume(loop.carried)
+        outer = self.offsets
+        self.move(d, loop.index, outer)
         self._dimension(d + 1)
         self.offsets = outer
-        loop.close()
+        loop.close(list(self.held.values()))
+        self.resume(loop.results)
+        self.end_sums(mine)
+
+    def move(self, d: int, index: str, outer: dict[int, str]) -> None:
+        """Goes to a place along a dimension; `outer` says where the accesses are without it."""
+        self.offsets = dict(outer)
+        for a in self.low.accesses:
+            if a.strides[d]:
+                moved = self.w.let(f"mul i64 {index}, {a.strides[d]}")
+                self.offsets[id(a)] = self.w.let(f"add i64 {outer[id(a)]}, {moved}")
+
+    def begin_sums(self, d: int) -> list[Symbol]:
+        """Starts the sums that run over all dimensions from d on, unless that were too long a sum."""
+        shape = self.low.shape
+        if d < len(shape) - 1 and math.prod(shape[d:]) > LONG * self.low.lanes:
+            return []
+        mine = [x for x, a in self.low.sums.items() if x not in self.held and not any(a.strides[d:])]
+        self.held.update({x: self.vector.splat(identity(x), TYPES[x.dtype.name]) for x in mine})
+        return mine
+
+    def end_sums(self, mine: list[Symbol]) -> None:
+        """Adds sums that were held to their places."""
+        for x in mine:
+            self._add_held(x, self.held.pop(x), self.vector)
+
+    def carried(self) -> list[tuple[str, str]]:
+        """The sums held, as a loop carries them."""
+        return [(wide(TYPES[x.dtype.name], self.low.lanes), name) for x, name in self.held.items()]
+
+    def resume(self, names: list[str]) -> list[str]:
+        """Takes the sums held under their new names; returns the names that are left."""
+        count = len(self.held)
+        self.held = dict(zip(self.held, names[:count], strict=True))
+        return names[count:]
+
+    def fix(self) -> None:
+        """Computes what does not change along the innermost dimension, ahead of its loop."""
+        self.fixed = {}
+        for x, access in self.low.loads.items():
+            if x not in self.low.rows and access.strides and not access.strides[-1]:
+                self.fixed[x] = self._load(self.vector, access, "0", None)
+        for x in self.low.nest.body:
+            if x.kind in APART or x.kind in ("pick", "piece", "added") or x in self.low.stores:
+                continue
+            if any(a in self.fixed for a in x.args) and all(self._is_fixed(a) for a in values_of(x)):
+                self.fixed[x] = self.vector.evaluate(x, [self.value(self.vector, a, self.fixed) for a in values_of(x)])
+
+    def _is_fixed(self, x: Symbol) -> bool:
+        return x in self.fixed or x in self.uniform or x.kind in ("constant", "number")
 
     def _innermost(self, n: int) -> None:
-        lanes = self.low.lanes
-        low = self.low
-        held = [x for x in low.reductions if not low.shape or low.sums[x].strides[-1] == 0]
-        vector = Scalars(self.w, lanes)
-        if low.shape and self.axis == len(low.shape) - 1:
-            self._stretch(vector, n)
-            return
-        self.held = {x: vector.splat(identity(x), TYPES[x.dtype.name]) for x in held}
+        self.fix()
+        if self.low.shape and self.axis == len(self.low.shape) - 1:
+            self._stretch(self.vector, n)
+        else:
+            mine = self.begin_sums(max(len(self.low.shape) - 1, 0))
+            self._row(n)
+            self.end_sums(mine)
+        self.fixed = {}
+
+    def _row(self, n: int) -> None:
+        """The innermost dimension, several vectors in a turn where a sum would wait for its last addition."""
+        vector, lanes = self.vector, self.low.lanes
         full, tail = n // lanes, n % lanes
-        if full:
-            loop = Loop(self.w, full * lanes, lanes, [(wide(TYPES[x.dtype.name], lanes), self.held[x]) for x in held])
-            self.held = dict(zip(held, loop.carried, strict=True))
-            self._body(vector, loop.index, None)
-            loop.close([self.held[x] for x in held])
-            self.held = dict(zip(held, loop.results, strict=True))
+        turns = CHAINS if self.held and full >= 2 * CHAINS and len(self.low.nest.body) <= SHORT_BODY else 1
+        main = full // turns * turns
+        if main:
+            fresh = [(wide(TYPES[x.dtype.name], lanes), vector.splat(identity(x), TYPES[x.dtype.name]))
+                     for x in self.held]  # fmt: skip
+            loop = Loop(self.w, main * lanes, turns * lanes, self.carried() + fresh * (turns - 1))
+            self._turns(loop, turns)
+        for v in range(main, full):
+            self.body(vector, str(v * lanes), None)
         if tail:
-            self._body(vector, str(full * lanes), leading(tail, lanes))
-        for x in held:
-            self._add_held(x, self.held[x], vector)
-        self.held = {}
+            self.body(vector, str(full * lanes), leading(tail, lanes))
+
+    def _turns(self, loop: Loop, turns: int) -> None:
+        """One turn of an innermost loop: `turns` vectors, each with sums of its own, which are added up after it."""
+        sums, count, left = list(self.held), len(self.held), loop.carried
+        done: list[str] = []
+        for t in range(turns):
+            self.held = dict(zip(sums, left[t * count : (t + 1) * count], strict=True))
+            index = self.w.let(f"add i64 {loop.index}, {t * self.low.lanes}") if t else loop.index
+            self.body(self.vector, index, None)
+            done.extend(self.held.values())
+        loop.close(done)
+        self.held = dict(zip(sums, loop.results[:count], strict=True))
+        for t in range(1, turns):
+            for x, name in zip(sums, loop.results[t * count : (t + 1) * count], strict=True):
+                self.held[x] = combine(self.vector, x, self.held[x], name)
 
     def _stretch(self, vector: Scalars, n: int) -> None:
         """Some vectors of the innermost dimension, along which no sum runs; the last may be less than a vector."""
@@ -308,18 +418,22 @@ class NestWriter:
         with When(w, f"icmp ult i64 {self.first}, {end}"):
             begin, stop = (w.let(f"mul i64 {at}, {lanes}") for at in (self.first, end))
             loop = Loop(w, stop, lanes, begin=begin)
-            self._body(vector, loop.index, None)
+            self.body(vector, loop.index, None)
             loop.close()
         if tail:
             with When(w, f"icmp ugt i64 {self.last}, {full}"):
-                self._body(vector, str(full * lanes), leading(tail, lanes))
+                self.body(vector, str(full * lanes), leading(tail, lanes))
 
-    def _body(self, vector: Scalars, index: str, mask: str | None) -> None:
-        names: dict[Symbol, str] = {}
+    def body(self, vector: Scalars, index: str, mask: str | None) -> None:
+        """The arithmetic of a vector of elements, or of some of its lanes."""
+        names = dict(self.fixed)
+        self.stretches, self.waiting = {}, {}
         for x, access in self.low.loads.items():
-            if x not in self.low.rows:
+            if x not in self.low.rows and x not in names:
                 names[x] = self._load(vector, access, index, mask)
         for x in self.low.nest.body:
+            if x in names:
+                continue
             if x.kind == "pick":
                 names[x] = picked(self, vector, x, names, index, mask)
                 self._kept(vector, x, names[x], index, mask)
@@ -359,17 +473,26 @@ class NestWriter:
             offset = self.w.let(f"add i64 {offset}, {moved}")
         return offset
 
-    def _place(self, access: Access, index: str) -> str:
+    def place(self, access: Access, index: str) -> str:
+        """The address of an element."""
         kind, offset = MEMORY[access.symbol.dtype.name], self.offset(access, index)
-        return self.w.let(f"getelementptr {kind}, ptr {self.pointers[access.base]}, i64 {offset}")
+        return self.w.let(f"getelementptr {kind}, ptr {self.pointer(access)}, i64 {offset}")
+
+    def pointer(self, access: Access) -> str:
+        """Where an access begins."""
+        return self.begun.get(id(access)) or self.pointers[access.base]
 
     def _load(self, vector: Scalars, access: Access, index: str, mask: str | None) -> str:
         x = access.symbol
         if access.base.kind == "iota":
             return counted(self, vector, access, index)
-        kind, place = MEMORY[x.dtype.name], self._place(access, index)
+        kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
         spread = bool(access.strides) and access.strides[-1] != 0 and vector.lanes > 1
-        value = self.read(kind, place, x.dtype.itemsize, vector.lanes if spread else 1, mask)
+        if group is not None and spread:
+            value = read_apart(self, vector, group, access, index, _count(mask, vector.lanes))
+        else:
+            lanes = vector.lanes if spread else 1
+            value = self.read(kind, self.place(access, index), x.dtype.itemsize, lanes, mask)
         if not spread:
             value = vector.splat(value, kind)
         return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if x.dtype == bool else value
@@ -387,10 +510,13 @@ class NestWriter:
 
     def _store(self, vector: Scalars, access: Access, value: str, index: str, mask: str | None) -> None:
         x = access.symbol
-        kind, place = MEMORY[x.dtype.name], self._place(access, index)
+        kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
         if x.dtype == bool:
             value = vector.convert("zext", value, "i1", "i8")
-        self.put(kind, place, x.dtype.itemsize, vector.lanes, value, mask)
+        if group is not None and vector.lanes > 1:
+            write_together(self, vector, group, access, value, index, _count(mask, vector.lanes))
+            return
+        self.put(kind, self.place(access, index), x.dtype.itemsize, vector.lanes, value, mask)
 
     def put(self, kind: str, place: str, align: int, lanes: int, value: str, mask: str | None) -> None:
         """Stores from an address on, under a mask or not."""
@@ -412,7 +538,11 @@ class NestWriter:
         if x in self.held:
             self.held[x] = combine(vector, x, self.held[x], value)
             return
-        place = self._place(self.low.sums[x], index)
+        self.add_to_memory(vector, x, value, index, mask)
+
+    def add_to_memory(self, vector: Scalars, x: Symbol, value: str, index: str, mask: str | None) -> None:
+        """Adds partial results, one a lane, to their places."""
+        kind, place = TYPES[x.dtype.name], self.place(self.low.sums[x], index)
         old = self.read(kind, place, x.dtype.itemsize, vector.lanes, mask)
         self.put(kind, place, x.dtype.itemsize, vector.lanes, combine(vector, x, old, value), mask)
 
@@ -480,17 +610,14 @@ class When:
         self.w.start(self.after)
 
 
+def _count(mask: str | None, lanes: int) -> int:
+    """How many lanes a mask of leading ones leaves."""
+    return lanes if mask is None else mask.count("true")
+
+
 def leading(count: int, lanes: int) -> str:
     """A mask of the first lanes."""
     return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
-
-
-def constant(x: Symbol) -> str:
-    """A constant Symbol in LLVM's notation."""
-    kind = TYPES[x.dtype.name]
-    if kind == "i1":
-        return "true" if x.data else "false"
-    return number(x.data, kind)
 
 
 def identity(x: Symbol) -> str:

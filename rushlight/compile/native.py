@@ -17,8 +17,10 @@ from rushlight.record.program import Call, Program, arrays_of, execute
 from .capture import NotLowered
 from .entry import DECLARATIONS, Entry
 from .fuse import Plan, Run
+from .inplace import Pair, lend, pairs
+from .parallel import Functions
 
-LONGEST = 1024  # calls in one run: LLVM's own recursion and compile time stay bounded
+LONGEST = 4096  # calls in one run: LLVM's own recursion and compile time stay bounded
 FEWEST = 1  # a run of fewer calls than this is not worth a call of its own
 
 
@@ -29,6 +31,7 @@ class Segment:
         self.calls = calls
         self.entry = entry
         self.function: Callable[..., bool] | None = None
+        self.homes: list[Pair] = []
         self.arena = aligned(entry.plan.arena)
         self.sources = (*entry.arrays, *entry.numbers)
         specs = entry.plan.run.specs
@@ -36,7 +39,7 @@ class Segment:
 
     def run(self, slots: list[Any]) -> bool:
         """Fills the slots of the run's results; False if the arrays do not lie as was expected."""
-        made = [make() for _, make in self.makers]
+        made = [make() if slots[slot] is None else slots[slot] for slot, make in self.makers]
         if not self.function(self.arena, *[slots[i] for i in self.sources], *made):  # type: ignore[misc]
             return False
         for (slot, _), array in zip(self.makers, made, strict=True):
@@ -74,12 +77,16 @@ class NativeProgram:
     def __init__(self, program: Program, vector_bytes: int) -> None:
         self.program = program
         self.vector_bytes = vector_bytes
+        self.functions = Functions()
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
         first = [c for c in program.calls if _of_numbers(c)]
         self.steps.extend(first)
         self._cut([c for c in program.calls if not _of_numbers(c)])
         self.frees = self._last_uses()
+        for at, step in enumerate(self.steps):
+            if isinstance(step, Segment):
+                step.homes = pairs(program, self.steps, at)
 
     @property
     def segments(self) -> list[Segment]:
@@ -89,7 +96,8 @@ class NativeProgram:
     def text(self) -> str:
         """All of the program's LLVM text."""
         declared = sorted(set().union(*[s.entry.writer.declared for s in self.segments]))
-        return DECLARATIONS + "\n".join(declared) + "\n" + "".join(s.entry.text() for s in self.segments)
+        entries = "".join(s.entry.text() for s in self.segments)
+        return DECLARATIONS + "\n".join(declared) + "\n" + self.functions.text() + entries
 
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
@@ -130,14 +138,33 @@ class NativeProgram:
                 if source in run.made and source not in wanted:
                     wanted.append(source)
         outputs = [s for s in run.made if s in wanted and s not in views]
+        functions = self.functions.copy()
         try:
-            segment = Segment(members, Entry(Plan(run, outputs), f"run{len(self.steps)}", self.vector_bytes))
+            name = f"run{len(self.steps)}"
+            segment = Segment(members, Entry(Plan(run, outputs), name, self.vector_bytes, functions))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
-            self.steps.extend(members)
+            self._halve(members, start, uses)
             return
+        self.functions = functions
         self.steps.append(segment)
         self.steps.extend(after)
+
+    def _halve(self, members: list[Call], start: int, uses: dict[int, list[int]]) -> None:
+        """Two runs of half the length, where something in one of them has no form."""
+        if len(members) == 1:
+            self.steps.extend(members)
+            return
+        half = len(members) // 2
+        for part, first in ((members[:half], start), (members[half:], start + half)):
+            run = Run()
+            try:
+                for call in part:
+                    run.add(call)
+            except NotLowered:
+                self.steps.extend(part)
+            else:
+                self._close(run, part, first, first + len(part), uses)
 
     def _last_uses(self) -> list[tuple[int, ...]]:
         """For each step, the slots whose arrays nobody reads after it."""
@@ -157,12 +184,19 @@ class NativeProgram:
             for step, frees in zip(self.steps, self.frees, strict=True):
                 if step.__class__ is Call:
                     execute(step, slots)  # type: ignore[arg-type]
-                elif not step.run(slots):  # type: ignore[union-attr]
-                    for call in step.calls:  # type: ignore[union-attr]
-                        execute(call, slots)
+                else:
+                    self._run_segment(step, values, slots)  # type: ignore[arg-type]
                 for i in frees:
                     slots[i] = None
         return self.program.collect(slots, values)
+
+
+    def _run_segment(self, segment: Segment, values: Sequence[Any], slots: list[Any]) -> None:
+        if segment.homes:
+            lend(segment.homes, values, slots)
+        if not segment.run(slots):
+            for call in segment.calls:
+                execute(call, slots)
 
 
 def _of_numbers(call: Call) -> bool:

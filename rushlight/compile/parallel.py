@@ -31,6 +31,11 @@ class Place:
     arena: str
     scratch: str = "null"  # memory of this thread alone, aligned to 64 bytes
 
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
+        """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
+        memory, kind = (self.arena, "i8") if base is None else (self.pointers[base], kind)
+        return self.writer.let(f"getelementptr {kind}, ptr {memory}, i64 {offset}") if offset else memory
+
 
 @dataclass
 class Part:
@@ -70,43 +75,90 @@ def worthwhile(kernels: Sequence[Kernel]) -> list[bool]:
     return chosen if enough else [False] * len(chosen)
 
 
-def write_kernel(kernel: Kernel, apart: bool, place: Place, name: str) -> str:
-    """One kernel; returns the text of the function that the team runs, if it does."""
-    kernel.before(place, apart)
-    function = _apart(kernel, place, name) if apart else _alone(kernel, place)
-    kernel.after(place, apart)
-    return function
+class Functions:
+    """The functions of a program's kernels, by their text: kernels that do the same elsewhere are one function."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+
+    def name(self, body: str) -> str:
+        """The function with this body."""
+        return self._names.setdefault(body, f"kernel{len(self._names)}")
+
+    def copy(self) -> Functions:
+        """The same functions, to which others can be added."""
+        other = Functions()
+        other._names.update(self._names)
+        return other
+
+    def text(self) -> str:
+        """All of them in LLVM's language."""
+        made = [f"define internal void @{name}({SIGNATURE}) {{\nentry:\n{b}\n}}\n" for b, name in self._names.items()]
+        return "".join(made)
 
 
-def _alone(kernel: Kernel, place: Place) -> str:
+def write_kernel(kernel: Kernel, apart: bool, place: Place, functions: Functions, many: bool) -> None:
+    """One kernel: run by the team, or where it stands; among many, in a function that others may share."""
+    if apart:
+        kernel.before(place, apart)
+        _apart(kernel, place, functions, Part("%first", "%last"))
+        kernel.after(place, apart)
+    elif many:
+        _apart(kernel, place, functions, None)
+    else:
+        _alone(kernel, place)
+
+
+def _alone(kernel: Kernel, place: Place) -> None:
     before = place.scratch
     if kernel.scratch:
         place.scratch = place.writer.reserve(kernel.scratch)
+    kernel.before(place, False)
     kernel.write(place, None)
+    kernel.after(place, False)
     place.scratch = before
-    return ""
 
 
-def _apart(kernel: Kernel, outer: Place, name: str) -> str:
-    """The call of the team; returns the function it runs."""
+def _apart(kernel: Kernel, outer: Place, functions: Functions, part: Part | None) -> None:
+    """The kernel in a function of its own, and the call of it: by the team with a part, else here."""
     body, context = Writer(), Context()
-    inner = Place(
+    inner = Inside(
         body,
         Borrowed(context, outer.pointers, lambda x: "ptr"),
         Borrowed(context, outer.uniform, lambda x: TYPES[x.dtype.name]),
-        context.fetch("ptr", outer.arena),
-        body.reserve(kernel.scratch) if kernel.scratch else "null",
+        "null",
+        body.reserve(kernel.scratch) if kernel.scratch and part is not None else "null",
     )
-    kernel.write(inner, Part("%first", "%last"))
+    inner.outer, inner.context = outer, context
+    if part is None:
+        _alone(kernel, inner)
+    else:
+        kernel.write(inner, part)
     body.line("ret void")
     w = outer.writer
     w.declared |= body.declared
     held = w.reserve(8 * len(context.fields))
     for k, (kind, value) in enumerate(context.fields):
         w.line(f"store {kind} {value}, ptr {w.let(f'getelementptr i8, ptr {held}, i64 {8 * k}')}, align 8")
-    w.line(f"call void @{RUN}(ptr @{name}, ptr {held}, i64 {kernel.units})")
-    lines = [*body.reserved, *context.lines, *body.lines]
-    return f"define internal void @{name}({SIGNATURE}) {{\nentry:\n" + "\n".join(lines) + "\n}\n"
+    name = functions.name("\n".join([*body.reserved, *context.lines, *body.lines]))
+    if part is None:
+        w.line(f"call void @{name}(ptr {held}, i64 0, i64 0, i64 0)")
+    else:
+        w.line(f"call void @{RUN}(ptr @{name}, ptr {held}, i64 {kernel.units})")
+
+
+class Inside(Place):
+    """The inside of a function of its own: what it needs of its caller comes through the context.
+
+    Constant distances are added by the caller, so that kernels that differ in nothing else have one text.
+    """
+
+    outer: Place
+    context: Context
+
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
+        """The address, computed by the caller."""
+        return self.context.fetch("ptr", self.outer.begin(base, offset, kind))
 
 
 class Context:

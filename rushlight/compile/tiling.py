@@ -56,13 +56,14 @@ class Problem:
     a: Side
     b: Side
     c: Side
+    more: list[Side] = field(default_factory=list)  # arrays that are read or written where C is
     exchanged: bool = False  # whether A and B have changed places
     steady: frozenset[int] = frozenset()  # the piece's variables that are an index of C by themselves
 
     @classmethod
-    def of(cls, piece: Piece, a: Side, b: Side, c: Side) -> Problem:
+    def of(cls, piece: Piece, a: Side, b: Side, c: Side, more: list[Side]) -> Problem:
         """The problem in its smallest form."""
-        made = cls(list(piece.extents), list(range(len(piece.extents))), a, b, c)
+        made = cls(list(piece.extents), list(range(len(piece.extents))), a, b, c, more)
         moving = [[(v, k) for v, k in x.terms if piece.extents[v] > 1] for x in piece.c]
         made.steady = frozenset(terms[0][0] for terms in moving if len(terms) == 1 and terms[0][1] == 1)
         made._drop([v for v, n in enumerate(made.extents) if n == 1])
@@ -70,9 +71,9 @@ class Problem:
         return made
 
     @property
-    def sides(self) -> tuple[Side, Side, Side]:
-        """a, b and c."""
-        return self.a, self.b, self.c
+    def sides(self) -> list[Side]:
+        """All arrays."""
+        return [self.a, self.b, self.c, *self.more]
 
     def swapped(self) -> Problem:
         """The same with the operands exchanged."""
@@ -152,6 +153,13 @@ class Tile:
     def stores_vectors(self) -> bool:
         """Whether a vector of the result lies in one piece."""
         return self.problem.extents[self.vector] == 1 or self.problem.c.strides[self.vector] == 1
+
+    def fits_more(self, loads: int) -> bool:
+        """Whether the problem's other arrays, the first of them only read, can go by in the same vectors."""
+        if self.form == "dot" or self.lanes == 1 or self.problem.extents[self.vector] == 1:
+            return True
+        steps = [s.strides[self.vector] for s in self.problem.more]
+        return all(s in (0, 1) for s in steps[:loads]) and all(s == 1 for s in steps[loads:])
 
     @property
     def width(self) -> int:

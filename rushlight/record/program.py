@@ -80,7 +80,7 @@ class Program:
     `faster` is another way to run the same program, once the compiler has made one; `runs` tells it when to begin.
     """
 
-    __slots__ = ("calls", "faster", "live", "runs")
+    __slots__ = ("calls", "faster", "homes", "live", "runs")
     compiler: Callable[[Program], None] | None = None  # called when a program runs for the `patience`-th time
     patience = 3
 
@@ -88,6 +88,7 @@ class Program:
         self.calls = calls
         self.live = live
         self.runs = 0
+        self.homes: dict[int, int] = {}  # of results that update an input: the input's slot
         self.faster: Runner | None = None
 
     def run(self, values: Sequence[Any]) -> list[np.ndarray]:

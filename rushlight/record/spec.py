@@ -23,7 +23,9 @@ _interned: dict[tuple[object, ...], Spec] = {}
 class Spec:
     """Shape, element strides, dtype and device of a value; made by `spec_of` only."""
 
-    __slots__ = ("device", "dtype", "nbytes", "ndim", "numel", "numpy", "shape", "strides", "wrapped")
+    __slots__ = (
+        "device", "dtype", "is_contiguous", "nbytes", "ndim", "numel", "numpy", "shape", "strides", "wrapped"
+    )  # fmt: skip
 
     def __init__(self, shape: tuple[int, ...], dtype: dtypes.dtype, strides: tuple[int, ...], wrapped: bool) -> None:
         self.shape = shape
@@ -35,6 +37,7 @@ class Spec:
         self.numel = math.prod(shape)
         self.numpy: np.dtype = dtype.numpy
         self.nbytes = self.numel * self.numpy.itemsize
+        self.is_contiguous = strides == contiguous_strides(shape)  # the elements lie in row-major order without gaps
 
     def __repr__(self) -> str:
         kind = "number " if self.wrapped else ""
@@ -43,11 +46,6 @@ class Spec:
 
     def __reduce__(self) -> tuple[object, ...]:
         return spec_of, (self.shape, self.dtype, self.strides, self.wrapped)
-
-    @property
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in row-major order without gaps."""
-        return self.strides == contiguous_strides(self.shape)
 
     @property
     def byte_strides(self) -> tuple[int, ...]:

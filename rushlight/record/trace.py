@@ -574,6 +574,7 @@ def _run(trace: Trace) -> None:
     program = state.programs.get((live, donated))
     if program is None:
         program = state.programs[live, donated] = build(_steps(state), live, donated)
+        program.homes = _homes(values, live)
     try:
         arrays = program.run(values)
     except BaseException as failure:
@@ -614,9 +615,18 @@ def _owned(v: Value) -> bool:
     return v.exposure is None and v.root is None and v.buf.flags.writeable and v.home is None
 
 
+def _homes(values: list[Any], live: tuple[int, ...]) -> dict[int, int]:
+    """Which results update which inputs."""
+    held = {id(v.buf): i for i, v in enumerate(values) if isinstance(v, Value) and v.buf is not None}
+    found = {i: held.get(id(values[i].home)) for i in live if values[i].home is not None}
+    return {new: old for new, old in found.items() if old is not None}
+
+
 def settle_at_home(v: Value) -> None:
     """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
     home, v.home = v.home, None
+    if home is v.buf:
+        return  # they were computed there
     if home is None or getrefcount(home) != 2 or home.strides != v.buf.strides:
         return
     base = home.base

@@ -99,8 +99,7 @@ def _only_element(self: Tensor) -> Any:
     array = realize(self)
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-    value = array.reshape(-1)[0]
-    return float(value) if array.dtype.kind == "V" or not hasattr(value, "item") else value.item()
+    return float(array.reshape(-1)[0]) if array.dtype.kind == "V" else array.item()
 
 
 def item(self: Tensor) -> Any:

@@ -1,0 +1,146 @@
+"""Sums over rows: of some columns at a time, in registers.
+
+Where a sum runs over the second innermost dimension and its results lie along the innermost one, as in the sum of a
+matrix's rows, a tile of columns keeps its partial results in registers while the rows go by, and adds them to memory
+once.  A row that fits into one tile may have sums of its own along it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .capture import Symbol
+from .llvm import TYPES, wide
+
+if TYPE_CHECKING:
+    from .loops import Lowered, NestWriter
+
+TILE = 4  # vectors of columns beside one another
+WIDEST = 8  # a row of so many vectors is one tile
+REGISTERS = 16  # partial results at a time
+CHAINS = 4  # so many sums at once hide the latency of an addition
+
+Piece = tuple[str, str | None]  # where a vector of columns begins, and its mask
+
+
+def tile_of(low: Lowered, axis: int) -> int:
+    """How many vectors of columns make a tile; 0 where the loops are not of this kind."""
+    last = len(low.shape) - 1
+    if last < 1 or low.added:
+        return 0
+    down = [x for x, a in low.sums.items() if a.strides[last] and not a.strides[last - 1]]
+    along = any(a.strides[last - 1] and not a.strides[last] for a in low.sums.values())
+    if not down:
+        return 0
+    vectors = -(-low.shape[last] // low.lanes)
+    if axis != last and vectors <= min(WIDEST, REGISTERS // len(down)):
+        return vectors
+    return 0 if along else max(min(TILE, REGISTERS // len(down)), 1)
+
+
+class Columns:
+    """Writes the two innermost loops of a nest."""
+
+    def __init__(self, to: NestWriter, tile: int) -> None:
+        self.to = to
+        self.tile = tile
+        self.d = len(to.low.shape) - 2
+        self.down = [x for x, a in to.low.sums.items() if a.strides[-1] and not a.strides[self.d]]
+
+    def write(self) -> None:
+        """All columns, or the stretch of them that is the writer's."""
+        from .loops import Loop
+
+        to, lanes, n = self.to, self.to.low.lanes, self.to.low.shape[-1]
+        full, tail = n // lanes, n % lanes
+        if to.axis == self.d + 1:
+            self._stretch(full, tail)
+            return
+        main = full // self.tile * self.tile
+        if main and main != full:
+            loop = Loop(to.w, main * lanes, self.tile * lanes)
+            self._write(self._pieces(loop.index, self.tile))
+            loop.close()
+        elif main:
+            main = 0
+        rest = self._pieces(str(main * lanes), full - main) + self._tail(full, tail)
+        if rest:
+            self._write(rest)
+
+    def _pieces(self, first: str, count: int) -> list[Piece]:
+        lanes, w = self.to.low.lanes, self.to.w
+        if first.isdigit():
+            return [(str(int(first) + k * lanes), None) for k in range(count)]
+        return [(w.let(f"add i64 {first}, {k * lanes}") if k else first, None) for k in range(count)]
+
+    def _tail(self, full: int, tail: int) -> list[Piece]:
+        from .loops import leading
+
+        lanes = self.to.low.lanes
+        return [(str(full * lanes), leading(tail, lanes))] if tail else []
+
+    def _stretch(self, full: int, tail: int) -> None:
+        """The vectors from `first` to before `last` of the writer."""
+        from .loops import When
+
+        to, w, lanes = self.to, self.to.w, self.to.low.lanes
+        end = w.call("i64", "llvm.umin.i64", [("i64", to.last), ("i64", str(full))])
+        with When(w, f"icmp ult i64 {to.first}, {end}"):
+            count = w.let(f"sub i64 {end}, {to.first}")
+            rest = w.let(f"urem i64 {count}, {self.tile}")
+            middle = w.let(f"sub i64 {end}, {rest}")
+            for begin, stop, tile in ((to.first, middle, self.tile), (middle, end, 1)):
+                with When(w, f"icmp ult i64 {begin}, {stop}"):
+                    self._several(w.let(f"mul i64 {begin}, {lanes}"), w.let(f"mul i64 {stop}, {lanes}"), tile)
+        if tail:
+            with When(w, f"icmp ugt i64 {to.last}, {full}"):
+                self._write(self._tail(full, tail))
+
+    def _several(self, begin: str, stop: str, tile: int) -> None:
+        from .loops import Loop
+
+        loop = Loop(self.to.w, stop, tile * self.to.low.lanes, begin=begin)
+        self._write(self._pieces(loop.index, tile))
+        loop.close()
+
+    def _write(self, pieces: list[Piece]) -> None:
+        """All rows of some columns."""
+        from .loops import Loop, combine, identity
+
+        to, vector, d = self.to, self.to.vector, self.d
+        rows = to.low.shape[d]
+        turns = CHAINS // len(pieces) if d != to.axis else 1
+        turns = next(t for t in range(max(turns, 1), 0, -1) if rows % t == 0)
+        totals = to.begin_sums(d)
+        keys = [(x, k, t) for t in range(turns) for k in range(len(pieces)) for x in self.down]
+        parts = {key: vector.splat(identity(key[0]), TYPES[key[0].dtype.name]) for key in keys}
+        carried = to.carried() + [(wide(TYPES[x.dtype.name], vector.lanes), name) for (x, _, _), name in parts.items()]
+        stretch = d == to.axis
+        loop = Loop(to.w, to.last if stretch else rows, turns, carried, begin=to.first if stretch else "0")
+        parts = dict(zip(keys, to.resume(loop.carried), strict=True))
+        outer = to.offsets
+        for t in range(turns):
+            to.move(d, to.w.let(f"add i64 {loop.index}, {t}") if t else loop.index, outer)
+            self._row(pieces, parts, t)
+        to.offsets = outer
+        loop.close([*to.held.values(), *parts.values()])
+        parts = dict(zip(keys, to.resume(loop.results), strict=True))
+        for x in self.down:
+            for k, (index, mask) in enumerate(pieces):
+                value = parts[x, k, 0]
+                for t in range(1, turns):
+                    value = combine(vector, x, value, parts[x, k, t])
+                to.add_to_memory(vector, x, value, index, mask)
+        to.end_sums(totals)
+
+    def _row(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], str], t: int) -> None:
+        """One row's part in the columns."""
+        to = self.to
+        own = to.begin_sums(self.d + 1)
+        to.fix()
+        for k, (index, mask) in enumerate(pieces):
+            to.held.update({x: parts[x, k, t] for x in self.down})
+            to.body(to.vector, index, mask)
+            parts.update({(x, k, t): to.held.pop(x) for x in self.down})
+        to.fixed = {}
+        to.end_sums(own)

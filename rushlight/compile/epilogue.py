@@ -1,0 +1,145 @@
+"""What follows a product element by element is made where the product's tiles are: bias, activation, an update.
+
+`attach` is a pass over the nests of a Plan: the nest that reads a contraction first, if it is pointwise on the same
+shape and needs nothing that is made later, moves into the contraction's own nest.  An `Epilogue` then is that part of
+the nest, with the strides of its arrays over the contraction's variables.  Where the tiles lie across its arrays, the
+part stays a nest of its own, after the tiles.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rushlight.core.contraction import Piece
+
+from .capture import Symbol
+from .llvm import MEMORY, TYPES, Scalars, Writer, constant
+from .memory import load, store
+from .tiling import Side, side
+
+if TYPE_CHECKING:
+    from .fuse import Nest, Plan
+
+NOT_POINTWISE = {
+    "reduce", "contract", "whole", "piece", "added", "guard", "pick", "checked", "iota", "view"
+}  # fmt: skip
+
+
+def attach(plan: Plan) -> None:
+    """Moves pointwise nests into those of the contractions they follow."""
+    for at, nest in enumerate(plan.nests):
+        if len(nest.body) == 1 and nest.body[0].kind == "contract":
+            after = _follower(plan, nest.body[0])
+            if after is not None and _fits(plan, nest.body[0], plan.nests[after], at):
+                moved = plan.nests[after].body
+                nest.body = [nest.body[0], *moved]
+                plan.nests[after].body = []
+                plan.place.update((x, at) for x in moved if plan.place.get(x) == after)
+
+
+def _source(x: Symbol) -> Symbol:
+    while x.kind == "view":
+        x = x.args[0]
+    return x
+
+
+def _follower(plan: Plan, product: Symbol) -> int | None:
+    """The first nest that reads the product."""
+    for at, nest in enumerate(plan.nests):
+        if at != plan.place[product] and any(_source(a) is product for x in nest.body for a in x.args):
+            return at
+    return None
+
+
+def _fits(plan: Plan, product: Symbol, nest: Nest, at: int) -> bool:
+    inside = set(nest.body)
+    if nest.shape != product.shape or any(x.kind in NOT_POINTWISE for x in nest.body):
+        return False
+    for x in nest.body:
+        for a in x.args:
+            source = _source(a)
+            if a.kind == "iota" or source is product and a is not product:
+                return False
+            if a not in inside and source is not product and plan.place.get(source, -1) >= at:
+                return False
+    return True
+
+
+class Epilogue:
+    """The pointwise part of a contraction's nest.
+
+    Attributes:
+        keeps: whether the product itself is wanted in memory too.
+        loads: its operands in memory: in whose memory, their strides over C's dimensions, their offset.
+        stores: its results, likewise.
+    """
+
+    def __init__(self, nest: Nest, plan: Plan) -> None:
+        self.product, *self.body = nest.body
+        inside = set(nest.body)
+        self.keeps = any(self.product is x for x in plan.roots.values()) or any(
+            _source(a) is self.product for other in plan.nests if other is not nest for x in other.body for a in x.args
+        )
+        self.loads: dict[Symbol, tuple[Symbol, tuple[int, ...], int]] = {}
+        self.stores: dict[Symbol, tuple[Symbol, tuple[int, ...], int]] = {}
+        for x in self.body:
+            for a in x.args:
+                if a not in inside and a not in plan.uniform and a.kind not in ("number", "constant"):
+                    base, strides, offset = plan.memory(a)
+                    self.loads[a] = base, _over(self.product.shape, a.shape, strides), offset
+        for x in nest.stored:
+            if x is not self.product:
+                self.stores[x] = plan.target(x)
+
+    @property
+    def arrays(self) -> list[tuple[Symbol, tuple[Symbol, tuple[int, ...], int]]]:
+        """Its arrays, loads first."""
+        return [*self.loads.items(), *self.stores.items()]
+
+    def sides(self, piece: Piece) -> list[Side]:
+        """The strides of its arrays over the variables of a piece."""
+        return [side(piece.c, strides, offset, len(piece.extents)) for _, (_, strides, offset) in self.arrays]
+
+
+def _over(shape: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides broadcast to a larger shape."""
+    missing = len(shape) - len(own)
+    return (0,) * missing + tuple(0 if n == 1 else s for n, s in zip(own, strides, strict=True))
+
+
+class EpilogueWriter:
+    """Writes an Epilogue for one vector of the product after the other."""
+
+    def __init__(self, w: Writer, epilogue: Epilogue, lanes: int, uniform: dict[Symbol, str]) -> None:
+        self.w = w
+        self.epilogue = epilogue
+        self.vector = Scalars(w, lanes)
+        self.uniform = uniform
+
+    def write(self, value: str, places: list[str], spread: list[bool], mask: str | None) -> None:
+        """`places` are the addresses of the arrays, loads first; `spread` whether lanes lie side by side there."""
+        e, names = self.epilogue, {self.epilogue.product: value}
+        for x, place, wide in zip(e.loads, places, spread, strict=False):
+            names[x] = self._load(x, place, wide, mask)
+        for x in e.body:
+            names[x] = self.vector.evaluate(x, [self._value(a, names) for a in x.args])
+        for x, place in zip(e.stores, places[len(e.loads) :], strict=True):
+            self._store(x, names[x], place, mask)
+
+    def _value(self, x: Symbol, names: dict[Symbol, str]) -> str:
+        if x not in names:
+            value = constant(x) if x.kind == "constant" else self.uniform[x]
+            names[x] = self.vector.splat(value, TYPES[x.dtype.name])
+        return names[x]
+
+    def _load(self, x: Symbol, place: str, spread: bool, mask: str | None) -> str:
+        kind, vector = MEMORY[x.dtype.name], self.vector
+        value = load(self.w, kind, place, x.dtype.itemsize, vector.lanes if spread else 1, mask)
+        if not spread:
+            value = vector.splat(value, kind)
+        return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if x.dtype == bool else value
+
+    def _store(self, x: Symbol, value: str, place: str, mask: str | None) -> None:
+        if x.dtype == bool:
+            value = self.vector.convert("zext", value, "i1", "i8")
+        store(self.w, MEMORY[x.dtype.name], place, x.dtype.itemsize, self.vector.lanes, value, mask)

@@ -1,0 +1,172 @@
+"""Products and convolutions compiled: every size, layout and geometry against the interpreter, gradients included."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile import compiled, own_cache  # noqa: F401 - a fixture
+
+import rushlight as torch
+from rushlight.compile.contract import Tiles
+from rushlight.core.contraction import Windows
+from rushlight.record import trace
+
+pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+F = torch.nn.functional
+KINDS = [torch.float32, torch.float64]
+
+
+def close(expected: list[Any], found: list[Any], terms: int) -> None:
+    """Rounding errors grow with how many terms a sum has, and are as large as its largest terms."""
+    for a, b in zip(expected, found, strict=True):
+        unit = 1e-15 if a.dtype == np.float64 else 1e-7
+        assert a.shape == b.shape and a.dtype == b.dtype
+        assert np.abs(a - b).max() <= unit * (8 + 4 * np.sqrt(terms)) * max(1.0, np.abs(a).max())
+
+
+def whole(f: Callable[[], list[Any]], patch: Any, terms: int) -> list[Any]:
+    """Compares, and checks that nothing was left to NumPy; returns the kernels."""
+    expected, found, made = compiled(f, patch)
+    close(expected, found, terms)
+    assert made and not any(m.reasons for m in made), [m.reasons for m in made]
+    return [k for m in made for s in m.segments for k in s.entry.kernels]
+
+
+SIZES = [
+    (1, 1, 1), (3, 5, 7), (50, 1, 10), (10, 50, 1), (17, 33, 65), (64, 300, 10), (1, 100, 1), (5, 7, 100),
+    (130, 129, 131), (33, 2000, 47), (7, 3136, 40), (200, 17, 300),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("m, k, n", SIZES)
+def test_products(m: int, k: int, n: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    for left, right in itertools.product([False, True], repeat=2):
+        x = torch.randn(k, m, dtype=kind).t() if left else torch.randn(m, k, dtype=kind)
+        y = torch.randn(n, k, dtype=kind).t() if right else torch.randn(k, n, dtype=kind)
+        whole(lambda x=x, y=y: [x @ y + 1], monkeypatch, k)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_batches_of_products(kind: torch.dtype, monkeypatch: Any) -> None:
+    x, y = torch.randn(4, 3, 17, 33, dtype=kind), torch.randn(4, 3, 33, 20, dtype=kind)
+    whole(lambda: [x @ y * 2], monkeypatch, 33)
+    whole(lambda: [x.transpose(-1, -2) @ y.transpose(-1, -2)[:, :, :17, :].contiguous()[..., :17, :]], monkeypatch, 17)
+    rows = torch.randn(5, 40, dtype=kind)
+    whole(lambda: [torch.bmm(rows.expand(6, 5, 40), rows.t().expand(6, 40, 5))], monkeypatch, 40)
+
+
+def test_a_product_of_something_expanded(monkeypatch: Any) -> None:
+    x, w = torch.randn(6, 10), torch.randn(8, 10, requires_grad=True)
+
+    def f() -> list[torch.Tensor]:
+        w.grad = None
+        (x @ w.t()).sum().backward()  # the gradient is one number, expanded
+        return [w.grad]
+
+    whole(f, monkeypatch, 10)
+
+
+# batch, channels, out, height, width, kernel, stride, padding, dilation, groups
+GEOMETRIES = [
+    (2, 1, 10, 12, 12, 5, 1, 0, 1, 1), (3, 32, 64, 14, 14, 5, 1, 2, 1, 1), (2, 3, 16, 9, 11, 3, 1, 1, 1, 1),
+    (2, 16, 32, 8, 8, 3, 2, 1, 1, 1), (2, 6, 6, 9, 7, 3, 1, 1, 1, 6), (2, 4, 6, 9, 9, 3, 2, 1, 2, 2),
+    (1, 1, 1, 7, 7, 3, 1, 1, 1, 1), (4, 16, 32, 9, 9, 1, 2, 0, 1, 1), (2, 5, 7, 10, 10, 2, 3, 1, 1, 1),
+    (1, 64, 20, 1, 1, 1, 1, 0, 1, 1), (2, 17, 33, 6, 6, 3, 1, 1, 1, 1), (2, 32, 32, 6, 6, 3, 1, 1, 1, 32),
+]  # fmt: skip
+
+
+def gradients(f: Callable[..., torch.Tensor], *inputs: torch.Tensor) -> list[torch.Tensor]:
+    """The result and the gradient of every input."""
+    for x in inputs:
+        x.grad = None
+    y = f(*inputs)
+    y.backward(torch.arange(y.numel(), dtype=y.dtype).reshape(y.shape) * 1e-3 + 0.3)
+    return [y.detach(), *[x.grad for x in inputs]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n, c, o, h, w, k, s, p, d, g", GEOMETRIES)
+def test_convolutions(
+    n: int, c: int, o: int, h: int, w: int, k: int, s: int, p: int, d: int, g: int, kind: torch.dtype, monkeypatch: Any
+) -> None:
+    x, b = torch.randn(n, c, h, w, dtype=kind, requires_grad=True), torch.randn(o, dtype=kind, requires_grad=True)
+    weight = torch.randn(o, c // g, k, k, dtype=kind, requires_grad=True)
+    whole(lambda: gradients(lambda *a: F.conv2d(*a, s, p, d, g), x, weight, b), monkeypatch, n * h * w * c * k * k)
+    back = torch.randn(c, o // g, k, k, dtype=kind, requires_grad=True)
+    room = min(s, d) - 1 if s > 1 else 0
+    whole(
+        lambda: gradients(lambda *a: F.conv_transpose2d(*a, s, p, room, g, d), x, back, b),
+        monkeypatch, n * h * w * c * k * k,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_convolutions_of_other_dimensions(kind: torch.dtype, monkeypatch: Any) -> None:
+    x, w = torch.randn(2, 3, 20, dtype=kind, requires_grad=True), torch.randn(8, 3, 4, dtype=kind, requires_grad=True)
+    whole(lambda: gradients(lambda x, w: F.conv1d(x, w, None, 2, 1), x, w), monkeypatch, 60)
+    x = torch.randn(2, 3, 6, 7, 5, dtype=kind, requires_grad=True)
+    w = torch.randn(8, 3, 3, 3, 2, dtype=kind, requires_grad=True)
+    whole(lambda: gradients(lambda x, w: F.conv3d(x, w, None, 2, 1), x, w), monkeypatch, 200)
+
+
+def test_a_network_of_convolutions(monkeypatch: Any) -> None:
+    """Intermediates lie channels last inside, and the gradients of the parameters as PyTorch lays them."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 16, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(16, 20, 3),
+        torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(180, 10),
+    )  # fmt: skip
+    x, y = torch.randn(9, 1, 16, 16), torch.arange(9)
+
+    def f() -> list[torch.Tensor]:
+        model.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return [loss.detach(), *[p.grad for p in model.parameters()]]
+
+    kernels = whole(f, monkeypatch, 16 * 25)
+    assert sum(isinstance(k, Tiles) and k.epilogue is not None for k in kernels) >= 2  # bias and ReLU
+
+
+def test_what_follows_a_product_is_made_with_it(monkeypatch: Any) -> None:
+    x, w, b, old = torch.randn(40, 300), torch.randn(50, 300), torch.randn(50), torch.randn(40, 50)
+    kernels = whole(lambda: [torch.relu(F.linear(x, w, b)) + old], monkeypatch, 300)
+    assert [k.epilogue is not None for k in kernels if isinstance(k, Tiles)] == [True]
+    # the product itself is wanted too, and the sum is taken in blocks
+    x, w = torch.randn(40, 5000), torch.randn(5000, 48)
+    old = torch.randn(40, 48)
+
+    def f() -> list[torch.Tensor]:
+        y = x @ w
+        return [y, torch.relu(y) * old, old - 0.1 * y]
+
+    expected, found, _ = compiled(f, monkeypatch)
+    close(expected, found, 5000)
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+def test_threads_do_not_change_a_bit(threads: int, monkeypatch: Any) -> None:
+    x, w = torch.randn(8, 16, 20, 20, requires_grad=True), torch.randn(24, 16, 3, 3, requires_grad=True)
+    before = torch.get_num_threads()
+    answers = []
+    try:
+        for count in (1, threads):
+            torch.set_num_threads(count)
+            answers.append(compiled(lambda: gradients(lambda x, w: F.conv2d(x, w, None, 1, 1), x, w), monkeypatch)[1])
+    finally:
+        torch.set_num_threads(before)
+    for a, b in zip(*answers, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_pieces_of_convolutions_are_adjoint() -> None:
+    """The multiplications of the three forms are the same ones, up to those that meet the padding."""
+    w = Windows((2, 6, 9, 8), (4, 3, 3, 3), (2, 4, 5, 4), (2, 2), (1, 1), (1, 1), 2)
+    forward, weight = w.correlate()[0].macs, w.weigh()[0].macs
+    assert forward == weight == 2 * 4 * 5 * 4 * 3 * 9
+    assert len(w.scatter()) == 4

@@ -1,0 +1,318 @@
+"""The compiler's normalisation, pooling and classification losses against the interpreter, and the sums under them.
+
+Calls with several results, kernels that write in place, sums over any dimensions, elements that lie between others, and
+values computed again instead of stored: over odd sizes and layouts, on one thread and divided among several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile import assert_same, compiled, own_cache
+from test_compile_views import native, numbers
+
+import rushlight as torch
+from rushlight.compile import parallel
+from rushlight.compile.capture import NotLowered, Symbol
+from rushlight.compile.fuse import _traced
+from rushlight.compile.native import Segment
+from rushlight.record import trace
+
+pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+__all__ = ["own_cache"]
+F = torch.nn.functional
+KINDS = [torch.float32, torch.float64]
+
+
+@pytest.fixture(params=["alone", "divided"])
+def threads(request: Any, monkeypatch: Any) -> Iterator[None]:
+    """Loops as they are, and every loop that falls into units given to the team."""
+    if request.param == "divided":
+        monkeypatch.setattr(parallel, "KERNEL", 0.0)
+        monkeypatch.setattr(parallel, "FUNCTION", 0.0)
+    yield
+
+
+def trained(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor, *others: torch.Tensor) -> list[torch.Tensor]:
+    """What f makes of x, and the gradients of a weighted sum of it."""
+    for t in others:
+        t.grad = None
+    leaf = (x * 1).detach().requires_grad_()
+    y = f(leaf)
+    (y * y * 0.5 + y).sum().backward()
+    return [y.detach(), leaf.grad, *[t.grad for t in others]]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Normalisation
+
+IMAGES = [(4, 3, 5, 7), (8, 16, 4, 4), (3, 17, 1, 33), (2, 33, 9, 2), (1, 5, 8, 8)]
+
+
+def parameters(channels: int, kind: torch.dtype) -> list[torch.Tensor]:
+    return [(numbers(channels, kind=kind) / 20 + s).detach().requires_grad_() for s in (1.0, 0.25)]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("shape", [*IMAGES, (5, 33), (17, 3), (4, 3, 11), (2, 3, 2, 5, 3)], ids=str)
+@pytest.mark.parametrize("last", [False, True], ids=["", "channels_last"])
+def test_batch_norm(shape: Any, kind: torch.dtype, last: bool, threads: None, monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        x = numbers(*shape, kind=kind)
+        if last and len(shape) == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        w, b = parameters(shape[1], kind)
+        mean, var = torch.zeros(shape[1], dtype=kind), torch.ones(shape[1], dtype=kind)
+        results = trained(lambda x: F.batch_norm(x, mean, var, w, b, True, 0.3), x, w, b)
+        still = trained(lambda x: F.batch_norm(x, mean, var, w, b, False), x, w, b)
+        plain = trained(lambda x: F.batch_norm(x, None, None, training=True), x)
+        return [*results, mean, var, *still, *plain]
+
+    native(run, monkeypatch)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("shape", [(4, 3, 128), (2, 7, 33), (17, 1), (33, 17), (7, 5, 300)], ids=str)
+def test_layer_norm(shape: Any, kind: torch.dtype, threads: None, monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        x, (w, b) = numbers(*shape, kind=kind), parameters(shape[-1], kind)
+        results = trained(lambda x: F.layer_norm(x, shape[-1:], w, b), x, w, b)
+        return [*results, *trained(lambda x: F.layer_norm(x, shape[-1:]), x)]
+
+    native(run, monkeypatch)
+
+
+@pytest.mark.parametrize("shape", IMAGES, ids=str)
+@pytest.mark.parametrize("last", [False, True], ids=["", "channels_last"])
+def test_group_and_instance_norm(shape: Any, last: bool, threads: None, monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        x, (w, b) = numbers(*shape), parameters(shape[1], torch.float32)
+        if last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        groups = next(g for g in (3, 4, 11, 17, 5) if shape[1] % g == 0)
+        results = trained(lambda x: F.group_norm(x, groups, w, b), x, w, b)
+        return [*results, *trained(lambda x: F.instance_norm(x, weight=w, bias=b), x, w, b)]
+
+    native(run, monkeypatch)
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["", "channels_last"])
+def test_statistics_far_from_zero(last: bool, monkeypatch: Any) -> None:
+    """The variance is that of the centred numbers: nothing is lost to a large mean."""
+    x = torch.randn(32, 16, 24, 24) * 0.1 + 300
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    exact = x.numpy().astype(np.float64)
+    _, (mean, var), _ = compiled(lambda: statistics(x), monkeypatch)
+    np.testing.assert_allclose(mean, exact.mean((0, 2, 3)), rtol=2e-6)
+    np.testing.assert_allclose(var, exact.var((0, 2, 3), ddof=1), rtol=1e-4)
+
+
+def statistics(x: torch.Tensor) -> list[torch.Tensor]:
+    mean, var = torch.zeros(x.shape[1]), torch.ones(x.shape[1])
+    F.batch_norm(x * 1, mean, var, training=True, momentum=1.0)
+    return [mean, var]
+
+
+def test_what_is_cheap_is_not_stored(monkeypatch: Any) -> None:
+    """The centred input of a normalisation is read off the input again."""
+    x = numbers(8, 16, 16, 16)
+    made = compiled(lambda: [F.relu(F.batch_norm(x * 1, None, None, training=True)), x * 1], monkeypatch)[2]
+    (segment,) = made[0].segments
+    assert segment.entry.plan.arena < x.numel() * 4
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pooling
+
+POOLS: dict[str, Any] = {
+    "2": ((2, 3, 8, 66), {"kernel_size": 2}),
+    "odd": ((2, 3, 9, 35), {"kernel_size": 2}),
+    "one_row": ((1, 1, 2, 17), {"kernel_size": 2}),
+    "3": ((2, 3, 9, 99), {"kernel_size": 3}),
+    "4": ((1, 3, 8, 68), {"kernel_size": 4}),
+    "5": ((1, 3, 10, 25), {"kernel_size": 5}),
+    "padded": ((2, 3, 9, 35), {"kernel_size": 3, "stride": 2, "padding": 1}),
+    "overlapping": ((2, 3, 9, 11), {"kernel_size": 3, "stride": 1, "padding": 1}),
+    "ceiling": ((2, 3, 9, 12), {"kernel_size": 2, "stride": 2, "ceil_mode": True}),
+    "uneven": ((2, 3, 12, 13), {"kernel_size": (2, 3), "stride": (3, 2), "padding": (1, 0)}),
+    "apart": ((2, 3, 12, 33), {"kernel_size": 2, "stride": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("last", [False, True], ids=["", "channels_last"])
+def test_max_pool(name: str, kind: torch.dtype, last: bool, threads: None, monkeypatch: Any) -> None:
+    shape, options = POOLS[name]
+
+    def run() -> list[Any]:
+        x = numbers(*shape, kind=kind)
+        if last:
+            x = x.contiguous(memory_format=torch.channels_last)
+        values = F.max_pool2d(x * 2, **options) + 1
+        return [*trained(lambda x: F.max_pool2d(x, **options), x), values]
+
+    native(run, monkeypatch)
+
+
+@pytest.mark.parametrize("name", [n for n in POOLS if n != "ceiling"])
+def test_avg_pool(name: str, threads: None, monkeypatch: Any) -> None:
+    shape, options = POOLS[name]
+    native(lambda: trained(lambda x: F.avg_pool2d(x, **options), numbers(*shape)), monkeypatch)
+
+
+@pytest.mark.parametrize("out", [(1, 1), (4, 3), (8, 12), (2, 12)], ids=str)
+def test_adaptive_avg_pool(out: Any, monkeypatch: Any) -> None:
+    native(lambda: trained(lambda x: F.adaptive_avg_pool2d(x, out), numbers(2, 3, 8, 12)), monkeypatch)
+
+
+def test_pools_of_other_dimensions(monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        volume, signal = numbers(2, 3, 4, 6, 18), numbers(2, 3, 35)
+        return [
+            *trained(lambda x: F.max_pool3d(x, 2), volume), *trained(lambda x: F.avg_pool3d(x, 2), volume),
+            *trained(lambda x: F.max_pool1d(x, 2), signal), *trained(lambda x: F.max_pool2d(x.transpose(1, 2), 2), signal),
+        ]  # fmt: skip
+
+    native(run, monkeypatch)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_pool_of_infinities_and_nan(padding: int, monkeypatch: Any) -> None:
+    """The last NaN wins, else the first of equals, and of nothing but -inf the first that is no padding."""
+    x = np.full((1, 2, 6, 36), -np.inf, np.float32)
+    x[0, 0, ::3, ::5] = np.nan
+    x[0, 1, 2, ::7] = np.inf
+
+    def run() -> list[Any]:
+        t = torch.tensor(x) + 0
+        values, places = F.max_pool2d(t, 3, 2, padding, return_indices=True)
+        return [values, places]
+
+    native(run, monkeypatch, but=("max_pool_indices",))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Classification
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+@pytest.mark.parametrize("shape", [(33, 10), (17, 65), (7, 5, 3, 2), (5,), (1, 1), (64, 300)], ids=str)
+def test_cross_entropy(shape: Any, weighted: bool, reduction: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    classes = shape[min(1, len(shape) - 1)]
+
+    def run() -> list[Any]:
+        x, places = numbers(*shape, kind=kind), (shape[0], *shape[2:]) if len(shape) > 1 else ()
+        found = np.arange(int(np.prod(places))).reshape(places) % classes
+        target, some = torch.tensor(found), torch.tensor(np.where(found == 1, -100, found))
+        weight = numbers(classes, kind=kind).abs() + 0.5 if weighted else None
+        made = []
+        for targets, ignored in ((some, -100), (target, 0), (target, classes - 1)):
+            loss = lambda x, t=targets, i=ignored: F.cross_entropy(x, t, weight, None, i, reduction=reduction)  # noqa: E731
+            made += trained(loss, x)
+        return made
+
+    native(run, monkeypatch)
+
+
+def test_a_class_that_does_not_exist(monkeypatch: Any) -> None:
+    x = numbers(4, 3)
+
+    def run(last: int) -> list[Any]:
+        target = torch.tensor([0, 1, 2, last]) + torch.tensor([0, 0, 0, 1])
+        return [F.nll_loss(x * 2, target), x + 1]
+
+    expected, found, made = compiled(lambda: run(1), monkeypatch)
+    assert made[0].segments
+    assert_same(expected, found)
+    for wrong in (2, -3):
+        with pytest.raises(IndexError, match="out of bounds"):
+            compiled(lambda wrong=wrong: run(wrong), monkeypatch)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Sums and elements between others
+
+SUMS = [(7, 33), (1025, 16), (2048, 7), (300, 64), (33, 200), (5, 40, 17), (40, 5, 17), (3, 1030, 5), (2, 3, 40, 9)]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, torch.int64], ids=str)
+@pytest.mark.parametrize("shape", SUMS, ids=str)
+def test_sums_over_every_dimension(shape: Any, kind: torch.dtype, threads: None, monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        x = numbers(*shape, kind=kind)
+        y, made = x * 2 + 1, [x.sum()]
+        for d in range(len(shape)):
+            made += [y.sum(d), y.amax(d), (x * 3).sum(d, keepdim=True)]
+        for d in range(len(shape) - 1):
+            made += [y.sum((d, d + 1)), x.transpose(d, d + 1).sum(d)]
+        return made
+
+    native(run, monkeypatch)
+
+
+def test_long_sums_of_rows_stay_accurate(monkeypatch: Any) -> None:
+    x = torch.rand(200_000, 5)
+    _, (total, _), _ = compiled(lambda: [(x * 1).sum(0), x * 1], monkeypatch)
+    np.testing.assert_allclose(total, x.numpy().astype(np.float64).sum(0), rtol=2e-6)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, torch.bool, torch.int32], ids=str)
+@pytest.mark.parametrize("width", [8, 33, 130])
+def test_elements_between_others(width: int, kind: torch.dtype, threads: None, monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        x = (numbers(3, width).round() > 0) if kind is torch.bool else numbers(3, width).to(kind)
+        made = [x[:, ::2] == x[:, 1::2][:, :1], x[:, 1::2] == x[:, :1], x[:, 2::4] == x[:, 1::4][:, :1]]
+        if kind is not torch.bool:
+            made += [x[:, ::3] * 2 + x[:, 0:1], torch.stack((x * 2, x + 1), -1), torch.stack((x, x + 1, x * 3), -1)]
+            made += [torch.stack((x, x + 1, x * 3, x - 2), -1).flatten(1), torch.stack((x + 1, x), 1)[:, :, ::2] + 1]
+        return made
+
+    native(run, monkeypatch)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Kernels that write in place
+
+
+def symbol() -> Symbol:
+    return Symbol("input", (), (3, 4), np.float32, 0)
+
+
+def test_writing_in_place_is_a_new_symbol() -> None:
+    x = symbol()
+
+    def kernel(a: Any) -> Any:
+        b = a * 2
+        b += a
+        return np.exp(b, out=b)
+
+    made = _traced(kernel, [x], {})
+    assert made.kind == "exp" and made.args[0].kind == "add" and not x.written
+
+
+@pytest.mark.parametrize("read", [lambda a: a + 1, lambda a: a.reshape(12), lambda a: a[0] * 2, lambda a: a], ids=range(4))
+def test_reading_what_was_written_in_place_is_refused(read: Any) -> None:
+    def kernel(a: Any) -> Any:
+        part = a.reshape(4, 3)
+        part *= 2
+        return read(a)
+
+    with pytest.raises(NotLowered, match="written in place"):
+        _traced(kernel, [symbol()], {})
+
+
+def test_results_of_one_call_in_several_slots(monkeypatch: Any) -> None:
+    def run() -> list[Any]:
+        values, places = F.max_pool2d(numbers(1, 2, 4, 36) * 1, 2, return_indices=True)
+        return [values * 2, *torch.var_mean(numbers(5, 7), 1), *numbers(4, 6).split(2, 1)]
+
+    expected, found, made = compiled(run, monkeypatch)
+    assert_same(expected, found)
+    assert any(isinstance(s, Segment) for p in made for s in p.steps)
