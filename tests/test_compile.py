@@ -66,14 +66,16 @@ def assert_same(expected: list[Any], found: list[Any], tolerance: float | None =
             np.testing.assert_array_equal(b, a)
 
 
-UNARY = ["exp", "tanh", "sigmoid", "abs", "neg", "relu", "square"]
-BINARY = ["add", "sub", "mul", "maximum", "minimum"]
+UNARY = ["exp", "tanh", "sigmoid", "abs", "neg", "relu", "square", "erf", "sin", "cos", "expm1", "atan", "asinh"]
+BINARY = ["add", "sub", "mul", "maximum", "minimum", "hypot", "fmax", "atan2"]
+LAYERS = ["softmax", "log_softmax", "cumulative", "gelu", "normalized"]
 SHAPES = [(7,), (5, 3), (1, 3), (5, 1), (), (2, 5, 3), (33,), (4, 17)]
 
 
 def random_program(seed: int, kind: torch.dtype) -> tuple[list[torch.Tensor], list[Callable[[list[Any]], Any]]]:
     """Inputs, and operations on the list of all tensors so far."""
     draw = random.Random(seed)
+    torch.manual_seed(seed)
     inputs = [torch.randn(draw.choice(SHAPES), dtype=kind) for _ in range(3)]
     shapes = [tuple(t.shape) for t in inputs]
     steps: list[Callable[[list[Any]], Any]] = []
@@ -87,7 +89,7 @@ def random_program(seed: int, kind: torch.dtype) -> tuple[list[torch.Tensor], li
 
 def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callable[[list[Any]], Any], Any]:
     """One operation on tensor `i` and perhaps another, and the shape of its result."""
-    shape, what = shapes[i], draw.randrange(9)
+    shape, what = shapes[i], draw.randrange(14)
     if what == 0:
         name = draw.choice(UNARY)
         return lambda ts: getattr(torch, name)(ts[i]), shape
@@ -107,6 +109,8 @@ def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callabl
         return lambda ts: ts[i].t() * 0.5 + ts[i].t(), shape[::-1]
     if what == 6 and len(shape) == 2:
         return lambda ts: ts[i] @ ts[i].t(), (shape[0], shape[0])
+    if what >= 9 and shape:
+        return random_look(draw, i, shape) if what < 12 else random_layer(draw, i, shape)
     if what == 7:
 
         def written(ts: list[Any]) -> Any:
@@ -118,6 +122,44 @@ def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callabl
 
         return written, shape
     return lambda ts: torch.where(ts[i] > 0, ts[i], ts[i] * 0.1), shape
+
+
+def random_look(draw: random.Random, i: int, shape: Any) -> tuple[Callable[[list[Any]], Any], Any]:
+    """A view of tensor `i`, or several tensors made of its parts, used in arithmetic."""
+    d, n = draw.randrange(len(shape)), shape[0]
+    what = draw.randrange(6)
+    if what == 0:
+        start, step = draw.randrange(n), draw.choice([1, 2])
+        return lambda ts: ts[i][start::step] * 2, (len(range(start, n, step)), *shape[1:])
+    if what == 1:
+        at = draw.randrange(shape[d])
+        return lambda ts: ts[i].select(d, at) + 1, shape[:d] + shape[d + 1 :]
+    if what == 2:
+        return lambda ts: ts[i].unsqueeze(d).expand(*shape[:d], 3, *shape[d:]) * 0.5, (*shape[:d], 3, *shape[d:])
+    if what == 3:
+        return lambda ts: torch.cat([ts[i], ts[i] - 1], d), (*shape[:d], 2 * shape[d], *shape[d + 1 :])
+    if what == 4:
+        return lambda ts: torch.stack([*ts[i].unbind(d)], d).reshape(-1) + 1, (int(np.prod(shape)),)
+    return lambda ts: ts[i].max(d)[0] - ts[i].min(d)[0], shape[:d] + shape[d + 1 :]
+
+
+def random_layer(draw: random.Random, i: int, shape: Any) -> tuple[Callable[[list[Any]], Any], Any]:
+    """What is several nests: a function along a dimension, or a write into part of a copy."""
+    d, what, n = draw.randrange(len(shape)), draw.choice(LAYERS), shape[-1]
+    if what in ("softmax", "log_softmax"):
+        return lambda ts: getattr(torch, what)(ts[i], d), shape
+    if what == "gelu":
+        return lambda ts: torch.nn.functional.gelu(ts[i]), shape
+    if what == "normalized":
+        return lambda ts: torch.nn.functional.layer_norm(ts[i], (n,)) if n > 1 else ts[i] * 1, shape
+
+    def cumulative(ts: list[Any]) -> Any:
+        t = ts[i] * 1
+        for k in range(1, min(shape[d], 4)):
+            t.select(d, k).add_(t.select(d, k - 1))
+        return t
+
+    return cumulative, shape
 
 
 def _broadcasts(a: Any, b: Any) -> bool:

@@ -246,3 +246,148 @@ def test_positions_that_do_not_exist_raise(wrong: int, monkeypatch: Any) -> None
         with pytest.raises(IndexError, match=message):
             compiled(lambda f=f: [f() + 1], monkeypatch)
         at.copy_(before)
+
+
+WRITES: dict[str, Callable[..., torch.Tensor]] = {
+    "index_put": lambda x, at, v: x.index_put((at,), v),
+    "index_put_added": lambda x, at, v: x.index_put((at,), v, accumulate=True),
+    "index_add": lambda x, at, v: x.index_add(0, at, v),
+    "index_copy": lambda x, at, v: x.index_copy(0, at, v),
+    "index_fill": lambda x, at, v: x.index_fill(0, at, 3),
+    "scatter": lambda x, at, v: x.scatter(0, at[:, None].expand(-1, v.shape[1]), v),
+    "scatter_number": lambda x, at, v: x.scatter(0, at[:, None].expand(-1, v.shape[1]), 2),
+    "scatter_add": lambda x, at, v: x.scatter_add(0, at[:, None].expand(-1, v.shape[1]), v),
+    "columns": lambda x, at, v: x.t().index_add(1, at, v.t()),
+    "assigned": lambda x, at, v: x.clone().index_put_((at, at * 0), v[:, 0]),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("name", WRITES)
+def test_writing_at_positions(name: str, n: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    x, v = numbers(9, n, kind=kind), numbers(5, n, kind=kind)
+    at = torch.tensor([3, 0, 8, 3, 1])
+    native(lambda: [WRITES[name](pending(x), at, v * 2), WRITES[name](x, at, pending(v)) + 1], monkeypatch)
+
+
+@pytest.mark.parametrize("n", SIZES)
+def test_gradients_of_positions(n: int, monkeypatch: Any) -> None:
+    x = numbers(9, n).requires_grad_()
+    at, each = torch.tensor([3, 0, 8, 3, 1]), torch.tensor((np.arange(2 * n) * 31 % 9).reshape(2, n))
+
+    def gradients() -> list[torch.Tensor]:
+        y = x * 2
+        z = y[at].square().sum() + y.gather(0, each).sum() * 3 + y.index_select(0, at).sum() + y[at, at * 0].sum()
+        z.backward()
+        gradient, x.grad = x.grad, None
+        return [z.detach(), gradient]
+
+    native(gradients, monkeypatch)
+
+
+def test_a_loop_that_writes_copies_once(monkeypatch: Any) -> None:
+    x = numbers(40, 3)
+
+    def written() -> list[torch.Tensor]:
+        y = x * 2
+        for i in range(0, 40, 2):
+            y[i] = x[i] + i
+        return [y + 1]
+
+    expected, found, made = compiled(written, monkeypatch)
+    assert_same(expected, found)
+    plans = [s.entry.plan for p in made for s in p.segments]
+    assert any(len(w.args) > 20 for plan in plans for w in plan.buffers if w.kind == "whole")
+    native(written, monkeypatch)
+
+
+MOVES: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "flip": lambda x: x.flip(0, 1),
+    "roll": lambda x: x.roll((1, -2), (0, 1)),
+    "roll_flat": lambda x: x.roll(4),
+    "repeat": lambda x: x.repeat(2, 3, 1),
+    "tile": lambda x: x.tile(2),
+    "pad": lambda x: F.pad(x, (1, 2, 0, 3), value=7),
+    "crop": lambda x: F.pad(x, (-1, 1)),
+    "diag_embed": lambda x: torch.diag_embed(x, 1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (3, 33)])
+@pytest.mark.parametrize("name", MOVES)
+def test_elements_moved(name: str, shape: Any, kind: torch.dtype, monkeypatch: Any) -> None:
+    x, move = numbers(*shape, kind=kind), MOVES[name]
+    native(lambda: [move(pending(x)) * 2, move(x) + 1, move(x.t().contiguous().t())], monkeypatch)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Long programs
+
+
+def recurrent(steps: int) -> Callable[[], list[torch.Tensor]]:
+    torch.manual_seed(0)
+    model = torch.nn.LSTM(6, 7, batch_first=True)
+    x = numbers(3, steps, 6)
+
+    def trained() -> list[torch.Tensor]:
+        model.zero_grad()
+        found, (h, c) = model(x)
+        (found.square().mean() + h.sum() * c.mean()).backward()
+        return [found, h, c, *[p.grad for p in model.parameters()]]
+
+    return trained
+
+
+def test_equal_kernels_are_one_function(monkeypatch: Any) -> None:
+    expected, found, made = compiled(recurrent(40), monkeypatch)
+    assert_same(expected, found, 1e-4)
+    program = max(made, key=lambda p: len(p.program.calls))
+    kernels = sum(len(s.entry.kernels) for s in program.segments)
+    assert len(program.functions) * 4 < kernels, (len(program.functions), kernels)
+    assert len(program.segments) == 1
+
+
+def test_intermediates_use_memory_again(monkeypatch: Any) -> None:
+    x = numbers(100, 100)
+
+    def chain() -> list[torch.Tensor]:
+        made = x
+        for _ in range(20):
+            made = (made * 0.5).t().contiguous().view(50, 200).cumsum(0).view(100, 100)
+            made = torch.cat([made[50:], made[:50]]) + 1
+        return [made]
+
+    expected, found, made = compiled(chain, monkeypatch)
+    assert_same(expected, found, 1e-4)
+    assert all(s.entry.plan.arena < 6 * x.numel() * 4 for p in made for s in p.segments)
+
+
+def test_a_part_without_a_form_leaves_the_rest(monkeypatch: Any) -> None:
+    from rushlight.compile import entry
+    from rushlight.compile.capture import NotLowered
+
+    start = entry.Entry.__init__
+
+    def picky(self: Any, plan: Any, *rest: Any) -> None:
+        if any(x.kind == "tanh" for nest in plan.nests for x in nest.body):
+            raise NotLowered("a function that nobody knows")
+        start(self, plan, *rest)
+
+    monkeypatch.setattr(entry.Entry, "__init__", picky)
+    x = numbers(7, 5)
+
+    def several() -> list[torch.Tensor]:
+        made = x
+        for k in range(16):
+            made = made * 2 + k
+        made = torch.tanh(made)
+        for k in range(16):
+            made = made - k
+        return [made]
+
+    expected, found, made = compiled(several, monkeypatch)
+    assert_same(expected, found)
+    assert len(made[0].segments) >= 2
+    assert {c.step.op.name for c in made[0].steps if not isinstance(c, Segment)} == {"tanh"}

@@ -68,8 +68,8 @@ class _GradMode(_Mode):
     wanted: bool
 
     def __new__(cls, function: Any = None) -> Any:
-        made = super().__new__(cls)
-        return made(function) if callable(function) else made
+        made = object.__new__(cls)
+        return made if function is None or not callable(function) else made(function)
 
     def __init__(self, function: Any = None) -> None:
         self.before: list[bool] = []

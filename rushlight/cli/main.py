@@ -10,9 +10,9 @@ import argparse
 from collections.abc import Sequence
 from types import ModuleType
 
-from . import doctor, run, version
+from . import doctor, explain, run, version
 
-COMMANDS: dict[str, ModuleType] = {"run": run, "doctor": doctor, "version": version}
+COMMANDS: dict[str, ModuleType] = {"run": run, "doctor": doctor, "explain": explain, "version": version}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -7,6 +7,8 @@ alone (packed operands) comes from the same blocks, for the time of one nest.  S
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .capture import Symbol
@@ -34,7 +36,7 @@ class Block:
 
 
 class Arena:
-    """The blocks of a Plan's arena."""
+    """The blocks of a Plan's arena, the small ones first."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -43,13 +45,12 @@ class Arena:
     def take(self, nbytes: int, first: int, last: int) -> int:
         """Memory from one nest to another, both included; returns where it begins."""
         size = -(-nbytes // LINE) * LINE
-        fitting = [b for b in self.blocks if b.size >= size and b.free(first, last)]
-        if fitting:
-            block = min(fitting, key=lambda b: b.size)
-        else:
+        at = bisect_left(self.blocks, size, key=_size)
+        block = next((b for b in islice(self.blocks, at, None) if b.free(first, last)), None)
+        if block is None:
             block = Block(self.plan.arena, size)
             self.plan.arena += size
-            self.blocks.append(block)
+            self.blocks.insert(at, block)
         block.taken.append((first, last))
         block.end = max(block.end, last)
         return block.offset
@@ -68,6 +69,10 @@ class Arena:
         for x in sorted(inside, key=lambda x: first.get(x, 0)):
             lived = first.get(x, 0), last.get(x, len(plan.nests))
             plan.buffers[x].offset = self.take(x.size * x.dtype.itemsize, *lived)
+
+
+def _size(block: Block) -> int:
+    return block.size
 
 
 def _memory(x: Symbol) -> Symbol:

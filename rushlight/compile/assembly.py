@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, look
+from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, look, looked_at, operand
 
 Layout = Callable[..., Any]
 
@@ -26,10 +26,12 @@ class Places:
     Attributes:
         dims: the dimensions of the array that are indexed, one for each index.
         axes: for every dimension of the elements in question, the dimension of the array that goes along, or None.
+        how: what is done to the number that is there: "add", or "set" to another.
     """
 
     dims: tuple[int, ...]
     axes: tuple[int | None, ...]
+    how: str = "add"
 
     def strides(self, strides: tuple[int, ...]) -> tuple[int, ...]:
         """The strides of the elements apart from their positions, given the array's."""
@@ -77,6 +79,26 @@ def assembled(
     made = [_piece(cast(value, np.dtype(dtype)), where, rest) for value, where in pieces if value.size]
     return Symbol("whole", (*first, *made), shape, dtype)
 
+
+
+def continue_wholes(order: Sequence[Symbol], kept: set[Symbol]) -> None:
+    """A whole whose background is another one that nobody else reads is that one continued: nothing is copied."""
+    uses: dict[Symbol, int] = {}
+    for x in order:
+        for a in x.args:
+            uses[a] = uses.get(a, 0) + 1
+    ends: dict[Symbol, tuple[Symbol, ...]] = {}  # the pieces of a whole that come last
+    for x in order:
+        if x.kind != "whole":
+            continue
+        first, rest = x.args[0], x.args[1:]
+        behind = first.data is _everywhere and bool(rest)
+        ends[x] = rest if behind else x.args
+        before = first.args[0]
+        if behind and before.kind == "whole" and before not in kept and uses[before] == 1:
+            for p in rest:
+                p.args = tuple(b for a in p.args for b in (ends[before] if a is first else (a,)))
+            x.args = (*before.args, *rest)
 
 
 def joined(parts: Sequence[Any], axis: int, fresh: bool) -> Symbol:
@@ -128,7 +150,18 @@ def put(
 def _guard(index: Symbol, low: int, n: int) -> Symbol:
     outside = np.logical_or(np.less(index, low), np.greater_equal(index, n))
     wrong = cast(outside, np.dtype(np.int64))  # type: ignore[arg-type]
-    return Symbol("guard", (wrong.max(),), (), np.int64)
+    same = looked_at(index)
+    return Symbol("guard", (wrong.max(),), (), np.int64, (same if same.size == index.size else index, low, n))
+
+
+def share_guards(order: Sequence[Symbol]) -> None:
+    """The same positions need to be checked once."""
+    known: dict[Any, Symbol] = {}
+    for x in order:
+        if x.kind == "guard" and x.data is not None:
+            known.setdefault(x.data, x)
+        if any(a.kind == "guard" for a in x.args):
+            x.args = tuple(known.get(a.data, a) if a.kind == "guard" else a for a in x.args)
 
 
 def positions(index: Any, n: int, wraps: bool = False) -> tuple[Symbol, Symbol]:
@@ -174,42 +207,153 @@ def taken(x: Symbol, index: Any, axis: int, wraps: bool = True) -> Symbol:
     """`numpy.take`: slices of x at positions along one dimension."""
     axis %= x.ndim
     at, guard = positions(index, x.shape[axis], wraps)
-    after = x.ndim - axis - 1
-    shape = (*x.shape[:axis], *at.shape, *x.shape[axis + 1 :])
-    axes = (*range(axis), *(None,) * at.ndim, *range(axis + 1, x.ndim))
-    return pick(x, (along(at, axis, after),), (guard,), Places((axis,), axes), shape)
+    shape, places = _slices(x.shape, at.shape, axis)
+    return pick(x, (along(at, axis, x.ndim - axis - 1),), (guard,), places, shape)
+
+
+def _slices(shape: tuple[int, ...], index: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], Places]:
+    """The shape of slices at positions, and where they lie."""
+    axes = (*range(axis), *(None,) * len(index), *range(axis + 1, len(shape)))
+    return (*shape[:axis], *index, *shape[axis + 1 :]), Places((axis,), axes)
 
 
 def taken_along(x: Symbol, index: Any, axis: int, wraps: bool = True) -> Symbol:
     """`numpy.take_along_axis`: elements at positions along one dimension, each its own."""
     axis %= x.ndim
     at, guard = positions(index, x.shape[axis], wraps)
-    axes = tuple(None if d == axis or at.shape[d] == 1 else d for d in range(x.ndim))
-    return pick(x, (at,), (guard,), Places((axis,), axes), at.shape)
+    return pick(x, (at,), (guard,), _each(at, axis), at.shape)
+
+
+def _each(at: Symbol, axis: int) -> Places:
+    return Places((axis,), tuple(None if d == axis or n == 1 else d for d, n in enumerate(at.shape)))
 
 
 def indexed(x: Symbol, indices: Sequence[Any], dims: Sequence[int]) -> Symbol:
     """`x[..., i, ...]` with arrays of positions in some dimensions, in NumPy's order of the result's dimensions."""
-    found = [positions(i, x.shape[d], wraps=True) for i, d in zip(indices, dims, strict=True)]
+    spread, guards, places, shape = _indices(x.shape, indices, dims)
+    return pick(x, spread, guards, places, shape)
+
+
+def _indices(
+    shape: tuple[int, ...], indices: Sequence[Any], dims: Sequence[int]
+) -> tuple[list[Symbol], list[Symbol], Places, tuple[int, ...]]:
+    found = [positions(i, shape[d], wraps=True) for i, d in zip(indices, dims, strict=True)]
     common = np.broadcast_shapes(*[at.shape for at, _ in found])
-    kept = [d for d in range(x.ndim) if d not in dims]
+    kept = [d for d in range(len(shape)) if d not in dims]
     lead = dims[0] if dims[-1] - dims[0] + 1 == len(dims) else 0
     axes = (*kept[:lead], *(None,) * len(common), *kept[lead:])
-    shape = (*(x.shape[d] for d in kept[:lead]), *common, *(x.shape[d] for d in kept[lead:]))
+    made = (*(shape[d] for d in kept[:lead]), *common, *(shape[d] for d in kept[lead:]))
     spread = [along(broadcast(at, common), lead, len(kept) - lead) for at, _ in found]
-    return pick(x, spread, [g for _, g in found], Places(tuple(dims), axes), shape)
+    return spread, [g for _, g in found], Places(tuple(dims), axes), made
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Writing at positions
+
+
+def changed(
+    background: Any,
+    shape: tuple[int, ...],
+    value: Any,
+    indices: Sequence[Symbol],
+    guards: Sequence[Symbol],
+    places: Places,
+    part: tuple[int, ...],
+    how: str = "add",
+) -> Symbol:
+    """A background with `value`, stretched to the shape `part`, added or put at positions, in order."""
+    dtype = (background if isinstance(background, Symbol) else value).dtype
+    first = _background(background, shape, dtype)
+    places = Places(places.dims, places.axes, how)
+    args = (broadcast(operand(value, dtype), part), *indices, *guards, first)
+    return Symbol("whole", (first, Symbol("added", args, part, dtype, places)), shape, dtype)
 
 
 def added_rows(d: Symbol, index: Any, rows: int) -> Symbol:
-    """Zeros (rows, width) with every (*, width) row of d added at its position, in order."""
+    """Zeros (rows, width) with every (*, width) row of d added at its position."""
     at, guard = positions(index, rows)
-    zeros = _background(0, (rows, d.shape[-1]), d.dtype)
-    places = Places((0,), (*(None,) * at.ndim, 1))
-    added = Symbol("added", (d, along(at, 0, 1), guard, zeros), d.shape, d.dtype, places)
-    return Symbol("whole", (zeros, added), (rows, d.shape[-1]), d.dtype)
+    shape = (rows, d.shape[-1])
+    part, places = _slices(shape, at.shape, 0)
+    return changed(0, shape, d, (along(at, 0, 1),), (guard,), places, part)
+
+
+def with_slices(x: Symbol, index: Any, value: Any, axis: int, how: str, wraps: bool = False) -> Symbol:
+    """x with slices added or put at positions along a dimension."""
+    at, guard = positions(index.reshape(-1), x.shape[axis], wraps)
+    part, places = _slices(x.shape, at.shape, axis)
+    return changed(x, x.shape, value, (along(at, axis, x.ndim - axis - 1),), (guard,), places, part, how)
+
+
+def with_each(x: Symbol, index: Any, value: Any, axis: int, how: str) -> Symbol:
+    """x with elements added or put at positions along a dimension, each its own; of `value` the leading part is used."""
+    if not x.shape:
+        raise NotLowered("positions in a number")
+    at, guard = positions(index, x.shape[axis])
+    if isinstance(value, Symbol) and value.shape:
+        value = value[tuple(slice(n) for n in at.shape)]
+    places = Places((axis,), tuple(None if d == axis else d for d in range(x.ndim)))
+    return changed(x, x.shape, value, (at,), (guard,), places, at.shape, how)
+
+
+def with_indexed(
+    x: Any, shape: tuple[int, ...], value: Any, indices: Sequence[Any], dims: Sequence[int], how: str
+) -> Symbol:
+    """x, an array of this shape or a number, with `x[..., i, ...]` added to or put."""
+    spread, guards, places, part = _indices(shape, indices, dims)
+    return changed(x, shape, value, spread, guards, places, part, how)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The same elements in other places
+
+
+def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    found = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    return tuple(d % ndim for d in found)
+
+
+def turned(x: Symbol, axis: Any) -> Symbol:
+    """`numpy.flip`: a view that goes backwards."""
+    turn, shape = _axes(axis, x.ndim), x.shape
+
+    def backwards(strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        offset += sum((shape[d] - 1) * strides[d] for d in turn)
+        return tuple(-s if d in turn else s for d, s in enumerate(strides)), offset
+
+    return look(x, shape, backwards)
+
+
+def rolled(x: Symbol, shift: Any, axis: Any) -> Symbol:
+    """`numpy.roll`."""
+    if axis is None:
+        return rolled(x.reshape(-1), shift, 0).reshape(x.shape)
+    shifts = shift if isinstance(shift, tuple) else (shift,)
+    for by, d in zip(shifts, _axes(axis, x.ndim), strict=True):
+        by %= x.shape[d]
+        if by:
+            whole = (slice(None),) * d
+            x = joined([x[(*whole, slice(-by, None))], x[(*whole, slice(None, -by))]], d, fresh=False)
+    return x
+
+
+def tiled(x: Symbol, repeats: Sequence[int]) -> Symbol:
+    """`numpy.tile`: every dimension beside a new one of stride 0, and both made one."""
+    lead = len(repeats) - x.ndim
+    repeats, shape = (1,) * -lead + tuple(repeats), (1,) * lead + x.shape
+    pairs = tuple(n for pair in zip(repeats, shape, strict=True) for n in pair)
+
+    def beside(strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        return tuple(s for own in ((0,) * lead + tuple(strides)) for s in (0, own)), offset
+
+    if not x.shape:
+        return broadcast(x, tuple(repeats))
+    return look(x, pairs, beside).reshape(tuple(r * n for r, n in zip(repeats, shape, strict=True)))
 
 
 FUNCTIONS[np.concatenate] = lambda arrays, axis=0: joined(arrays, axis, fresh=False)
 FUNCTIONS[np.stack] = lambda arrays, axis=0: joined(arrays, axis, fresh=True)
 FUNCTIONS[np.take] = lambda x, index, axis: taken(x, index, axis)
 FUNCTIONS[np.take_along_axis] = lambda x, index, axis: taken_along(x, index, axis)
+FUNCTIONS[np.flip] = lambda x, axis=None: turned(x, axis)
+FUNCTIONS[np.roll] = lambda x, shift, axis=None: rolled(x, shift, axis)
+FUNCTIONS[np.tile] = lambda x, reps: tiled(x, reps)

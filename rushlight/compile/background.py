@@ -1,8 +1,12 @@
-"""When to compile: a program that has repeated is handed to one background thread; the loop goes on interpreting.
+"""When to compile: a program that has repeated is handed to one background thread.
+
+The loop waits for the code a moment, which is enough for a small program: interpreting on beside the compiler would slow
+both.  A large one is interpreted until its code is there, and all the waiting of a process together is bounded.
+`torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn always.
 
 `RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before it
-runs for the first time.  Whatever goes wrong inside
-the compiler costs speed, never the answer: the program stays interpreted, and one warning says so.
+runs for the first time.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
+interpreted, and one warning says so.
 """
 
 from __future__ import annotations
@@ -10,12 +14,18 @@ from __future__ import annotations
 import atexit
 import os
 import queue
+import sys
 import threading
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rushlight.record.program import Program
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
+MOMENT, ALTOGETHER = 0.3, 1.5  # seconds that a loop waits for one program, and for all
+TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 _lock = threading.Lock()  # LLVM compiles one module at a time
 
 
@@ -23,26 +33,54 @@ class Background:
     """The compiling thread of this process, and what waits for it."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[Program] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[tuple[Program, threading.Event]] = queue.SimpleQueue()
+        self.left = ALTOGETHER
         self.process: int | None = None
         self.stopped = False
+        self.awaited = False  # whether every program is compiled at once
 
     def request(self, program: Program) -> None:
-        """Compiles a program soon."""
+        """Compiles a program soon, or now if that is quick."""
+        if self.awaited:
+            compile_now(program)
+            return
         if self.process != os.getpid():  # the first request, or the first after a fork
             self.process = os.getpid()
             self.waiting = queue.SimpleQueue()
             threading.Thread(target=self._work, args=(self.waiting,), name="rushlight-compiler", daemon=True).start()
-        self.waiting.put(program)
+        done = threading.Event()
+        self.waiting.put((program, done))
+        if self.left > 0:
+            start = time.monotonic()
+            done.wait(min(MOMENT, self.left))
+            self.left -= time.monotonic() - start
 
     def stop(self) -> None:
         """Lets the module being compiled be finished: LLVM must not be torn down under it."""
         self.stopped = True
         _lock.acquire(timeout=10)
 
-    def _work(self, waiting: queue.SimpleQueue[Program]) -> None:
+    def _work(self, waiting: queue.SimpleQueue[tuple[Program, threading.Event]]) -> None:
         while not self.stopped:
-            compile_now(waiting.get())
+            program, done = waiting.get()
+            try:
+                with quick_turns():
+                    compile_now(program)
+            finally:
+                done.set()
+
+
+@contextmanager
+def quick_turns() -> Iterator[None]:
+    """Lets threads take turns more often: every call into LLVM, and every file read, waits for its turn afterwards."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(min(usual, TURN))
+    ours = sys.getswitchinterval()
+    try:
+        yield
+    finally:
+        if sys.getswitchinterval() == ours:  # else the user has chosen another meanwhile
+            sys.setswitchinterval(usual)
 
 
 def compile_now(program: Program) -> None:
@@ -68,11 +106,13 @@ def _compile(program: Program) -> None:
     program.faster = native.run
 
 
+BACKGROUND = Background()
+
+
 def install() -> None:
     """Lets programs ask for compilation."""
     if MODE == "sync":
         Program.compiler, Program.patience = compile_now, 1
     elif MODE not in ("", "0"):
-        background = Background()
-        atexit.register(background.stop)
-        Program.compiler = background.request
+        atexit.register(BACKGROUND.stop)
+        Program.compiler = BACKGROUND.request

@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtypes
 from rushlight.core.contraction import Piece, product_pieces
 from rushlight.core.strided import infer_size, view_strides
 
-KINDS = {"float32", "float64", "int64", "int32", "uint8", "bool"}
+KINDS = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
+HALVES = {np.dtype(np.float16), dtypes.bfloat16.numpy}  # stored and moved; arithmetic is done in float32
+MOVES = {"input", "constant", "cast", "where", "view", "broadcast", "piece", "whole", "pick", "checked"}
 REDUCTIONS = {"add", "maximum", "minimum", "multiply"}
 FLOATING = {  # functions of floats with vector code of our own
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
@@ -63,6 +66,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("a kernel that reads what it has written in place")
         if self.dtype.name not in KINDS:
             raise NotLowered(f"dtype {self.dtype}")
+        if kind not in MOVES and (self.dtype in HALVES or any(a.dtype in HALVES for a in args)):
+            raise NotLowered("arithmetic in half precision")
 
     @property
     def ndim(self) -> int:
@@ -143,20 +148,52 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
         return added_rows(self, index, rows)
 
+    def added_at(self, indices: Any, dims: Any, shape: tuple[int, ...]) -> Symbol:
+        """Zeros with this array added at `[..., i, ...]`."""
+        from .assembly import with_indexed
+
+        return with_indexed(0, shape, self, indices, dims, "add")
+
+    def with_at(self, value: Any, indices: Any, dims: Any, how: str) -> Symbol:
+        """This array with `value` added ("add") or put ("set") at `[..., i, ...]`."""
+        from .assembly import with_indexed
+
+        return with_indexed(self, self.shape, value, indices, dims, how)
+
+    def with_each(self, index: Any, value: Any, axis: int, how: str) -> Symbol:
+        """This array with elements added or put at positions along a dimension, each its own."""
+        from .assembly import with_each
+
+        return with_each(self, index, value, axis, how)
+
+    def with_slices(self, index: Any, value: Any, axis: int, how: str, wraps: bool = False) -> Symbol:
+        """This array with slices added or put at positions along a dimension."""
+        from .assembly import with_slices
+
+        return with_slices(self, index, value, axis, how, wraps)
+
     def assembled(self, pieces: Any, shape: tuple[int, ...], layouts: Any) -> Symbol:
         """Zeros with pieces in them, which lie apart, at the places `layouts(shape, strides, offset)`."""
         from .assembly import put
 
         return put(shape, 0, pieces, layouts)
 
+    def placed(self, shape: tuple[int, ...], background: Any, index: Any) -> Symbol:
+        """This array at `[index]` of an array of that shape, full of one number."""
+        from .assembly import assembled
+
+        steps = _steps(shape, index)
+        where = lambda strides, offset: _part(steps, strides, offset)  # noqa: E731
+        return assembled([(self, where)], shape, self.dtype, background)
+
     def with_part(self, new: Any, start: Symbol, layouts: Any, **attributes: Any) -> Symbol:
         """This array with `new` in a part of its memory, which begins at a run-time number."""
         from .assembly import put
 
         shape = attributes["shape"]
-        if attributes["kind"].numpy != self.dtype:
+        if attributes["kind"] is not None and attributes["kind"].numpy != self.dtype:
             raise NotLowered("memory written as another dtype")
-        new = broadcast(_operand(new, self.dtype), shape)
+        new = broadcast(operand(new, self.dtype), shape)
         return put(self.shape, self, (new,), lambda *where: layouts(*where, **attributes), start)
 
     def counted(self, count: int) -> Symbol:
@@ -309,6 +346,8 @@ def constant(value: Any, dtype: Any) -> Symbol:
 
 def cast(x: Symbol, to: np.dtype) -> Symbol:
     """`x` in another dtype."""
+    if to in HALVES and x.dtype not in HALVES and (to, x.dtype) != (np.float16, np.float64):
+        x = x if x.dtype == np.float32 else Symbol("cast", (x,), x.shape, np.float32)  # as NumPy does
     return x if x.dtype == to else Symbol("cast", (x,), x.shape, to)
 
 
@@ -322,18 +361,27 @@ def _called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
         return UFUNCS[name](*inputs)  # type: ignore[no-any-return]
     if name not in ARITHMETIC and name not in FLOATING:
         raise NotLowered(f"numpy.{name}")
-    kinds = [x.dtype if isinstance(x, (Symbol, np.generic, np.ndarray)) else type(x) for x in inputs]
+    kinds = [kind_of(x) for x in inputs]
+    if not any(isinstance(k, np.dtype) for k in kinds):
+        kinds = [x.dtype if isinstance(x, Symbol) else k for x, k in zip(inputs, kinds, strict=True)]
     try:
         *wanted, result = ufunc.resolve_dtypes((*kinds, None))
     except TypeError as failure:
         raise NotLowered(str(failure)) from None
-    args = tuple(_operand(x, to) for x, to in zip(inputs, wanted, strict=True))
+    args = tuple(operand(x, to) for x, to in zip(inputs, wanted, strict=True))
     if name in FLOATING and result.kind != "f" or name in FLOAT32_ONLY and result != np.float32:
         raise NotLowered(f"numpy.{name} in {result}")
     return Symbol(name, args, _broadcast(args), result)
 
 
-def _operand(x: Any, to: np.dtype) -> Symbol:
+def kind_of(x: Any) -> Any:
+    """What an operand is to NumPy's promotion: a dtype, or the type of one of Python's numbers, which is weaker."""
+    if isinstance(x, Symbol) and x.kind == "number" and x.dtype.kind in "if":
+        return int if x.dtype.kind == "i" else float
+    return x.dtype if isinstance(x, (Symbol, np.generic, np.ndarray)) else type(x)
+
+
+def operand(x: Any, to: np.dtype) -> Symbol:
     if isinstance(x, Symbol):
         return cast(x, to)
     return constant(np.asarray(x).astype(to).item(), to)
@@ -351,9 +399,9 @@ def _product(x: Any, y: Any) -> Symbol:
 
 
 def _where(condition: Any, x: Any, y: Any) -> Symbol:
-    kinds = [a.dtype if isinstance(a, (Symbol, np.generic)) else a for a in (x, y)]
-    to = np.result_type(*[np.empty(0, k) if isinstance(k, np.dtype) else k for k in kinds])
-    args = (_operand(condition, np.dtype(bool)), _operand(x, to), _operand(y, to))
+    kinds = [kind_of(a) for a in (x, y)]
+    to = np.result_type(*[np.empty(0, k) if isinstance(k, np.dtype) else k(0) for k in kinds])
+    args = (operand(condition, np.dtype(bool)), operand(x, to), operand(y, to))
     return Symbol("where", args, _broadcast(args), to)
 
 
@@ -377,7 +425,7 @@ def _reduced(
 
 def _full(shape: Any, value: Any, dtype: Any) -> Symbol:
     """`value`, a Symbol, in every place."""
-    return broadcast(_operand(value, np.dtype(dtype)), tuple(shape))
+    return broadcast(operand(value, np.dtype(dtype)), tuple(shape))
 
 
 def broadcast(x: Symbol, shape: tuple[int, ...]) -> Symbol:

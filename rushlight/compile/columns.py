@@ -26,7 +26,7 @@ Piece = tuple[str, str | None]  # where a vector of columns begins, and its mask
 def tile_of(low: Lowered, axis: int) -> int:
     """How many vectors of columns make a tile; 0 where the loops are not of this kind."""
     last = len(low.shape) - 1
-    if last < 1 or low.added:
+    if last < 1 or low.added or low.crossed:
         return 0
     down = [x for x, a in low.sums.items() if a.strides[last] and not a.strides[last - 1]]
     along = any(a.strides[last - 1] and not a.strides[last] for a in low.sums.values())
@@ -57,10 +57,12 @@ class Columns:
             self._stretch(full, tail)
             return
         main = full // self.tile * self.tile
-        if main and main != full:
-            loop = Loop(to.w, main * lanes, self.tile * lanes)
+        if main > self.tile or (main and (main != full or tail)):
+            loop = Loop(to.w, main * lanes, self.tile * lanes, to.carried())
+            to.resume(loop.carried)
             self._write(self._pieces(loop.index, self.tile))
-            loop.close()
+            loop.close(list(to.held.values()))
+            to.resume(loop.results)
         elif main:
             main = 0
         rest = self._pieces(str(main * lanes), full - main) + self._tail(full, tail)
@@ -80,28 +82,21 @@ class Columns:
         return [(str(full * lanes), leading(tail, lanes))] if tail else []
 
     def _stretch(self, full: int, tail: int) -> None:
-        """The vectors from `first` to before `last` of the writer."""
-        from .loops import When
+        """The tiles from `first` to before `last` of the writer: whole ones, for their columns add up in one order."""
+        from .loops import Loop, When
 
-        to, w, lanes = self.to, self.to.w, self.to.low.lanes
-        end = w.call("i64", "llvm.umin.i64", [("i64", to.last), ("i64", str(full))])
+        to, w, width = self.to, self.to.w, self.tile * self.to.low.lanes
+        whole = full // self.tile
+        end = w.call("i64", "llvm.umin.i64", [("i64", to.last), ("i64", str(whole))])
         with When(w, f"icmp ult i64 {to.first}, {end}"):
-            count = w.let(f"sub i64 {end}, {to.first}")
-            rest = w.let(f"urem i64 {count}, {self.tile}")
-            middle = w.let(f"sub i64 {end}, {rest}")
-            for begin, stop, tile in ((to.first, middle, self.tile), (middle, end, 1)):
-                with When(w, f"icmp ult i64 {begin}, {stop}"):
-                    self._several(w.let(f"mul i64 {begin}, {lanes}"), w.let(f"mul i64 {stop}, {lanes}"), tile)
-        if tail:
-            with When(w, f"icmp ugt i64 {to.last}, {full}"):
-                self._write(self._tail(full, tail))
-
-    def _several(self, begin: str, stop: str, tile: int) -> None:
-        from .loops import Loop
-
-        loop = Loop(self.to.w, stop, tile * self.to.low.lanes, begin=begin)
-        self._write(self._pieces(loop.index, tile))
-        loop.close()
+            begin, stop = (w.let(f"mul i64 {at}, {width}") for at in (to.first, end))
+            loop = Loop(w, stop, width, begin=begin)
+            self._write(self._pieces(loop.index, self.tile))
+            loop.close()
+        rest = self._pieces(str(whole * width), full - whole * self.tile) + self._tail(full, tail)
+        if rest:
+            with When(w, f"icmp ugt i64 {to.last}, {whole}"):
+                self._write(rest)
 
     def _write(self, pieces: list[Piece]) -> None:
         """All rows of some columns."""

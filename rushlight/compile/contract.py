@@ -9,6 +9,7 @@ share it and the numbers never depend on how many there are.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rushlight.core.contraction import Map, Piece
@@ -17,174 +18,14 @@ from rushlight.core.strided import contiguous_strides
 from .capture import NotLowered, Symbol
 from .epilogue import Epilogue, EpilogueWriter
 from .fuse import Nest, Plan
-from .llvm import MEMORY, TYPES, Scalars, Writer, suffix, wide
+from .layout import ENOUGH, in_order, is_channels_last
+from .llvm import MEMORY, Scalars, suffix, wide
 from .loops import Loop, Lowered
-from .memory import first_lanes, load, store
-from .parallel import Part, Place
+from .memory import first_lanes
+from .parallel import Place
+from .relayout import Copy, Zeros
+from .stage import NANOSECONDS, Origin, Span, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
-
-NANOSECONDS = 0.3  # of a cycle
-
-
-@dataclass
-class Origin:
-    """Where an array begins: in the memory of a stored Symbol, or (no Symbol) at so many bytes in the arena."""
-
-    base: Symbol | None
-    offset: int
-
-    def pointer(self, place: Place, kind: str) -> str:
-        """Its address."""
-        return place.begin(self.base, self.offset, kind)
-
-
-class Stage:
-    """Part of a contraction, in independent units.
-
-    Attributes:
-        units: how many.
-        cost: estimated nanoseconds of all of them on one thread.
-        what: the Stage in a word, for `explain`.
-    """
-
-    units = 1
-    cost = 0.0
-    scratch = 0
-    what = ""
-
-    def __init__(self, symbol: Symbol, lanes: int) -> None:
-        self.symbol = symbol
-        self.kind = TYPES[symbol.dtype.name]
-        self.itemsize = symbol.dtype.itemsize
-        self.lanes = lanes
-
-    def before(self, place: Place, divided: bool) -> None:
-        """Nothing."""
-
-    def write(self, place: Place, part: Part | None) -> None:
-        """The code of the units of a part, or of all."""
-        self.w, self.vector = place.writer, Scalars(place.writer, self.lanes)
-        first, last = ("0", str(self.units)) if part is None else (part.first, part.last)
-        self._write(place, first, last)
-
-    def after(self, place: Place, divided: bool) -> None:
-        """Nothing."""
-
-    def _write(self, place: Place, first: str, last: str) -> None:
-        raise NotImplementedError
-
-    def _move(self, place: str, *steps: tuple[str, int], kind: str = "") -> str:
-        """place + the sum of index * stride."""
-        w = self.w
-        for index, stride in steps:
-            if stride == 0 or index == "0":
-                continue
-            moved = str(int(index) * stride) if index.isdigit() else index
-            if stride != 1 and not index.isdigit():
-                moved = w.let(f"mul i64 {index}, {stride}")
-            place = w.let(f"getelementptr {kind or self.kind}, ptr {place}, i64 {moved}")
-        return place
-
-    def _load(self, place: str, lanes: int, mask: str | None = None) -> str:
-        return load(self.w, self.kind, place, self.itemsize, lanes, mask)
-
-    def _store(self, value: str, place: str, lanes: int, mask: str | None = None) -> None:
-        store(self.w, self.kind, place, self.itemsize, lanes, value, mask)
-
-
-class Span:
-    """A loop from `first` up to `last`, which may be no turn at all."""
-
-    def __init__(self, w: Writer, first: str, last: str) -> None:
-        self.w = w
-        before = w.block
-        self.head, self.latch, self.exit = w.label("span"), w.label("next"), w.label("done")
-        body, self.index, self.following = w.label("turn"), w.name(), w.name()
-        w.line(f"br label %{self.head}")
-        w.start(self.head)
-        w.line(f"{self.index} = phi i64 [{first}, %{before}], [{self.following}, %{self.latch}]")
-        more = w.let(f"icmp slt i64 {self.index}, {last}")
-        w.line(f"br i1 {more}, label %{body}, label %{self.exit}")
-        w.start(body)
-
-    def close(self) -> None:
-        """Ends the loop."""
-        w = self.w
-        w.line(f"br label %{self.latch}")
-        w.start(self.latch)
-        w.line(f"{self.following} = add i64 {self.index}, 1")
-        w.line(f"br label %{self.head}")
-        w.start(self.exit)
-
-
-class Copy(Stage):
-    """Elements moved from one layout to another."""
-
-    def __init__(self, symbol: Symbol, lanes: int, dims: list[tuple[int, int, int]], source: Origin, target: Origin,
-                 what: str) -> None:  # fmt: skip
-        """`dims` are (extent, source stride, target stride)."""
-        super().__init__(symbol, lanes)
-        self.source, self.target, self.what = source, target, what
-        dims = sorted((d for d in dims if d[0] != 1), key=lambda d: -d[2]) or [(1, 1, 1)]
-        self.dense = dims[-1][1:] == (1, 1)
-        if not self.dense:  # the longest row of elements that lie next to one another, here or there
-            rows = [d for d in dims if d[1] == 1 or d[2] == 1] or dims[-1:]
-            dims.remove(longest := max(rows))
-            dims.append(longest)
-        self.dims = dims
-        self.units = dims[0][0] if len(dims) > 1 else 1
-        elements = math.prod(n for n, _, _ in dims)
-        self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense else 1)
-
-    def _write(self, place: Place, first: str, last: str) -> None:
-        source = self.source.pointer(place, self.kind)
-        target = self.target.pointer(place, self.kind)
-        if len(self.dims) == 1:
-            self._row(source, target)
-            return
-        span = Span(self.w, first, last)
-        self._dimension(1, *self._step(source, target, 0, span.index))
-        span.close()
-
-    def _step(self, source: str, target: str, d: int, index: str) -> tuple[str, str]:
-        _, here, there = self.dims[d]
-        return self._move(source, (index, here)), self._move(target, (index, there))
-
-    def _dimension(self, d: int, source: str, target: str) -> None:
-        if d == len(self.dims) - 1:
-            self._row(source, target)
-            return
-        loop = Loop(self.w, self.dims[d][0])
-        self._dimension(d + 1, *self._step(source, target, d, loop.index))
-        loop.close()
-
-    def _row(self, source: str, target: str) -> None:
-        n, lanes = self.dims[-1][0], self.lanes if self.dense else 1
-        if n >= lanes:
-            loop = Loop(self.w, n // lanes * lanes, lanes)
-            here, there = self._step(source, target, -1, loop.index)
-            self._store(self._load(here, lanes), there, lanes)
-            loop.close()
-        if n % lanes:
-            here, there = self._step(source, target, -1, str(n // lanes * lanes))
-            mask = first_lanes(n % lanes, lanes)
-            self._store(self._load(here, lanes, mask), there, lanes, mask)
-
-
-class Zeros(Stage):
-    """A result that the tiles do not cover."""
-
-    what = "zeros"
-
-    def __init__(self, symbol: Symbol, target: Origin) -> None:
-        super().__init__(symbol, 1)
-        self.target = target
-
-    def _write(self, place: Place, first: str, last: str) -> None:
-        self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        size = self.symbol.size * self.itemsize
-        begin = self.target.pointer(place, self.kind)
-        self.w.line(f"call void @llvm.memset.p0.i64(ptr {begin}, i8 0, i64 {size}, i1 false)")
 
 
 @dataclass
@@ -249,7 +90,7 @@ class Tiles(Stage):
 
     def _regions(self) -> list[Region]:
         t, regions = self.tile, []
-        for rows, row_at, row_count in _pieces(t.row_extent, t.rows):
+        for rows, row_at, row_count in pieces_of(t.row_extent, t.rows):
             for columns, column_at, column_count in self._panels():
                 region = Region(rows, columns, row_at, column_at, row_count, column_count, column_at // t.columns)
                 self._share(region)
@@ -260,8 +101,8 @@ class Tiles(Stage):
         """(vectors, where the first begins, how many): a panel whose last vector is not full is one of its own."""
         t = self.tile
         if t.form == "dot":
-            return _pieces(t.column_extent, t.columns)
-        wide = _pieces(self.problem.extents[t.vector], t.width)
+            return pieces_of(t.column_extent, t.columns)
+        wide = pieces_of(self.problem.extents[t.vector], t.width)
         return [(-(-n // t.lanes), at // t.lanes, many) for n, at, many in wide]
 
     def _share(self, region: Region) -> None:
@@ -509,12 +350,6 @@ class Tiles(Stage):
                     self.after_sums.write(value, [e.pointer for e in places[1:]], spread, mask)
 
 
-def _pieces(extent: int, size: int) -> list[tuple[int, int, int]]:
-    """(size, where the first begins, how many); the last one, of what is left, on its own if it is smaller."""
-    full, rest = divmod(extent, size)
-    return [(size, 0, full)] * (full > 0) + [(rest, full * size, 1)] * (rest > 0)
-
-
 def packed_strides(t: Tile) -> dict[int, int]:
     """The strides of the outer variables that B moves with over its packed panels."""
     p = t.problem
@@ -531,12 +366,16 @@ def packed_strides(t: Tile) -> dict[int, int]:
 # From a Symbol to Stages
 
 
+SMALL = 1 << 18  # elements of an operand that may be copied into another layout
+
+
 class Operand:
     """An operand as the tiles read it: where it lies, with what strides, and for which shift of its indices."""
 
-    def __init__(self, place: Origin, strides: tuple[int, ...]) -> None:
+    def __init__(self, place: Origin, strides: tuple[int, ...], bordered: bool = False) -> None:
         self.place = place
         self.strides = strides
+        self.bordered = bordered
 
 
 def contraction(nest: Nest, plan: Plan, vector_bytes: int) -> list[Stage | Lowered]:
@@ -581,10 +420,10 @@ class _Contraction:
             return Operand(Origin(base, offset), strides)
         key = (x, low, high)
         if key not in self.plan.padded:
-            self.plan.padded[key] = self._pad(x, low, high, maps, Origin(base, offset), strides)
+            self.plan.padded[key] = self._pad(x, low, high, Origin(base, offset), strides)
         start, laid = self.plan.padded[key]
         shift = sum(n * s for n, s in zip(low, laid, strict=True))
-        return Operand(Origin(None, start + shift * x.dtype.itemsize), laid)
+        return Operand(Origin(None, start + shift * x.dtype.itemsize), laid, bordered=True)
 
     def _reach(self, x: Symbol, maps: list[Map]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """How far the indices go below 0, and beyond the end, in each dimension."""
@@ -596,14 +435,13 @@ class _Contraction:
                 high[d] = max(high[d], most - x.shape[d] + 1)
         return tuple(low), tuple(high)
 
-    def _pad(self, x: Symbol, low: tuple[int, ...], high: tuple[int, ...], maps: list[Map], source: Origin,
+    def _pad(self, x: Symbol, low: tuple[int, ...], high: tuple[int, ...], source: Origin,
              strides: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:  # fmt: skip
-        """A copy with a border, channels last.  The arena begins as zeros, and nobody else writes to the border."""
-        windows = [d for d in range(1, x.ndim) if any(len(m[d].terms) > 1 or low[d] or high[d] for m in maps)]
-        order = [0, *windows, *[d for d in range(1, x.ndim) if d not in windows]]
+        """A bordered copy, channels last where there are many.  The arena begins as zeros, nobody else writes there."""
+        last = x.shape[1] >= ENOUGH or is_channels_last(x.shape, strides)
+        order = [0, *range(2, x.ndim), 1] if last else list(range(x.ndim))
         shape = [n + lo + hi for n, lo, hi in zip(x.shape, low, high, strict=True)]
-        dense = contiguous_strides(tuple(shape[d] for d in order))
-        laid = tuple(dense[order.index(d)] for d in range(x.ndim))
+        laid = in_order(tuple(shape), order)
         start = self._kept(math.prod(shape))
         inside = start + sum(n * s for n, s in zip(low, laid, strict=True)) * x.dtype.itemsize
         dims = list(zip(x.shape, strides, laid, strict=True))
@@ -616,7 +454,7 @@ class _Contraction:
         symbol, buffer = self.symbol, self.plan.buffers[self.symbol]
         strides, place = buffer.strides, Origin(symbol, 0)
         largest = max(self.pieces, key=lambda p: p.macs)
-        best = choose(self._problem(largest, strides), self.lanes, self.budget)
+        best = self._best(largest, strides)
         back: Stage | None = None
         if best.form != "dot" and best.lanes > 1 and not best.stores_vectors:
             strides, place, back = self._aside(largest, best, strides)
@@ -635,6 +473,44 @@ class _Contraction:
             self.stages.append(back)
         if rest is not None:
             self.stages.append(Lowered(self._rest(), self.plan, self.vector_bytes))
+
+    def _best(self, piece: Piece, strides: tuple[int, ...]) -> Tile:
+        """The fastest tile, be it with an operand in another layout."""
+        best, turned = choose(self._problem(piece, strides), self.lanes, self.budget), None
+        before = self.a, self.b
+        for name, axis in self._dots(piece):
+            x = self.symbol.args[0 if name == "a" else 1]
+            order = [*[d for d in range(x.ndim) if d != axis], axis]
+            setattr(self, name, Operand(Origin(None, 0), in_order(x.shape, order)))
+            tile = choose(self._problem(piece, strides), self.lanes, self.budget)
+            if tile.cycles + x.size < best.cycles:
+                best, turned = tile, (name, x, getattr(self, name).strides)
+            self.a, self.b = before
+        if turned is not None:
+            self._turn(*turned)
+        return best
+
+    def _dots(self, piece: Piece) -> Iterator[tuple[str, int]]:
+        """Small operands, and the dimension along which a sum could run in vectors if it lay innermost."""
+        count = len(piece.extents)
+        moves = {v for affine in piece.c for v, _ in affine.terms}
+        sides = {"a": (piece.a, self.a, piece.b, self.b), "b": (piece.b, self.b, piece.a, self.a)}
+        for name, (own, here, other, there) in sides.items():
+            if here.bordered or self.symbol.args[0 if name == "a" else 1].size > SMALL:
+                continue
+            steps = side(other, there.strides, 0, count).strides
+            for d, affine in enumerate(own):
+                moving = [v for v, _ in affine.terms if piece.extents[v] >= self.lanes]
+                if len(moving) == 1 and moving[0] not in moves and steps[moving[0]] == 1 != here.strides[d]:
+                    yield name, d
+
+    def _turn(self, name: str, x: Symbol, laid: tuple[int, ...]) -> None:
+        """Copies an operand into another layout."""
+        old: Operand = getattr(self, name)
+        place = Origin(None, self._scratch(x.size))
+        dims = list(zip(x.shape, old.strides, laid, strict=True))
+        self.stages.append(Copy(self.symbol, self.lanes, dims, old.place, place, "turn"))
+        setattr(self, name, Operand(place, laid))
 
     def _cut(self, strides: tuple[int, ...]) -> list[Tile]:
         """The tiles of every piece, for a result with these strides."""
@@ -666,9 +542,7 @@ class _Contraction:
         shape = self.symbol.shape
         name = best.problem.names[best.vector]
         axis = next(d for d, affine in enumerate(piece.c) if any(v == name for v, _ in affine.terms))
-        order = [*[d for d in range(len(shape)) if d != axis], axis]
-        dense = contiguous_strides(tuple(shape[d] for d in order))
-        laid = tuple(dense[order.index(d)] for d in range(len(shape)))
+        laid = in_order(shape, [*[d for d in range(len(shape)) if d != axis], axis])
         place = Origin(None, self._scratch(self.symbol.size))
         dims = list(zip(shape, laid, strides, strict=True))
         return laid, place, Copy(self.symbol, self.lanes, dims, place, Origin(self.symbol, 0), "lay out")
@@ -698,7 +572,7 @@ class _Contraction:
         n, step = p.extents[t.vector], p.b.strides[t.vector]
         common = [(p.extents[v], p.b.strides[v], s) for v, s in outer.items()]
         common += [(p.extents[v], p.b.strides[v], s) for v, s in zip(t.sums, inner, strict=True)]
-        for size, at, many in _pieces(n, t.width):
+        for size, at, many in pieces_of(n, t.width):
             dims = [*common, (many, t.width * step, panel), (size, step, 1)]
             target = Origin(None, start + at // t.width * panel * self.itemsize)
             self.stages.append(

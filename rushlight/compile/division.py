@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture import ARITHMETIC, Symbol
+from .columns import tile_of
 
 if TYPE_CHECKING:
     from .fuse import Plan
@@ -41,11 +42,11 @@ class Division:
 
     def _choose(self, low: Lowered, plan: Plan) -> None:
         last = len(low.shape) - 1
-        for d, n in enumerate(low.shape):
-            units = -(-n // low.lanes) if d == last else n
+        for d, n in enumerate(low.shape[:-2] if low.crossed else low.shape):
+            units = -(-n // (low.lanes * (tile_of(low, last) or 1))) if d == last else n
             if units > self.units and self.units < PLENTY and all(a.strides[d] for a in low.sums.values()):
                 self.axis, self.units = d, units
-        if self.units < PLENTY and last > 0 and low.shape[0] > self.units:
+        if self.units < PLENTY and last > (1 if low.crossed else 0) and low.shape[0] > self.units:
             self._in_parts(low, plan, min(PARTS, low.shape[0]))
 
     def _in_parts(self, low: Lowered, plan: Plan, parts: int) -> None:

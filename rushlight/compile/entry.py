@@ -55,7 +55,7 @@ class Entry:
             else:
                 self.kernels.append(Lowered(nest, plan, vector_bytes))
         self.divided = worthwhile(self.kernels)
-        self.functions = functions or Functions()
+        self.functions = Functions() if functions is None else functions
         self.writer = Writer()
         self._write(leaves)
 

@@ -14,20 +14,22 @@ from typing import Any
 import numpy as np
 
 from .assembly import iota
-from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast
+from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, operand
 
 INT64 = np.dtype(np.int64)
 
 
-def call(kind: str, *args: Symbol) -> Symbol:
+def call(kind: str, *args: Any) -> Symbol:
     """A primitive that no ufunc is the name of."""
     return Symbol(kind, args, tuple(np.broadcast_shapes(*[a.shape for a in args])), args[0].dtype)
 
 
 def _together(*operands: Any) -> list[Symbol]:
     """The operands in the dtype that NumPy computes in."""
-    to = np.add.resolve_dtypes((*[x.dtype if hasattr(x, "dtype") else type(x) for x in operands], None))[0]
-    return [cast(x, to) if isinstance(x, Symbol) else Symbol("constant", (), (), to, to.type(x)) for x in operands]
+    kinds = [kind_of(x) for x in operands]
+    known = any(isinstance(k, np.dtype) for k in kinds)
+    to = np.add.resolve_dtypes((*[k if known else x.dtype for x, k in zip(operands, kinds, strict=True)], None))[0]
+    return [operand(x, to) for x in operands]
 
 
 def _is_float(x: Any) -> bool:
@@ -87,23 +89,28 @@ def _logical_xor(x: Any, y: Any) -> Any:
 # Division with rounding
 
 
-def _whole_parts(x: Symbol, y: Symbol) -> tuple[Symbol, Symbol, Any, Any]:
+def _whole_parts(x: Any, y: Any) -> tuple[Any, Any, Any, Any]:
     """Quotient and remainder towards zero, by a divisor that cannot trap; and where the true one is 0 or -1."""
     if x.dtype.kind != "i":
         raise NotLowered(f"division with rounding of {x.dtype}")
     zero, minus = y == 0, y == -1
     safe = np.where(np.logical_or(zero, minus), y.dtype.type(1), y)
-    quotient = call("quotient", x, safe)  # type: ignore[arg-type]
+    quotient = call("quotient", x, safe)
     return quotient, x - quotient * safe, zero, minus
+
+
+def _floor_divide_whole(x: Any, y: Any) -> Any:
+    quotient, rest, zero, minus = _whole_parts(x, y)
+    lower = np.logical_and(rest != 0, (rest < 0) != (y < 0))
+    down = np.where(lower, quotient - 1, quotient)
+    return np.where(zero, x.dtype.type(0), np.where(minus, -x, down))
 
 
 def _floor_divide(x: Any, y: Any) -> Any:
     x, y = _together(x, y)
     number = x.dtype.type
     if x.dtype.kind != "f":
-        quotient, rest, zero, minus = _whole_parts(x, y)
-        lower = np.logical_and(rest != 0, (rest < 0) != (y < 0))
-        return np.where(zero, number(0), np.where(minus, -x, np.where(lower, quotient - 1, quotient)))
+        return _floor_divide_whole(x, y)
     rest = np.fmod(x, y)
     lower = np.logical_and(rest != 0, (rest < 0) != (y < 0))
     quotient = (x - rest) / y
@@ -167,7 +174,8 @@ def _count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
-    return np.multiply.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+    product: Any = np.multiply.reduce
+    return product(x, axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def _filled(value: float) -> Callable[..., Any]:

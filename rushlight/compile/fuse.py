@@ -7,7 +7,7 @@ else lives in registers.  A reduction belongs to the nest of its operand's shape
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +17,11 @@ from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_de
 from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
 from .epilogue import attach
-from . import assembly as assembly  # NumPy's functions that put arrays together
+from . import assembly
 from . import formulas as formulas  # and those that are expressions in others
 from .recompute import Recompute
+from .separate import separate
+from .updates import readers_first
 from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .views import look_through, views_of
 
@@ -137,7 +139,7 @@ def ancestors(roots: Iterable[Symbol]) -> list[Symbol]:
         elif x not in seen:
             seen.add(x)
             stack.append((x, True))
-            stack.extend((a, False) for a in x.args)
+            stack.extend((a, False) for a in reversed(x.args))
     return order
 
 
@@ -161,7 +163,7 @@ class Plan:
         uniform: the Symbols that are functions of numbers alone, in order.
     """
 
-    def __init__(self, run: Run, outputs: list[int]) -> None:
+    def __init__(self, run: Run, outputs: list[int], homes: Mapping[int, int] | None = None) -> None:
         self.run = run
         self.outputs = outputs
         self.nests: list[Nest] = []
@@ -188,14 +190,19 @@ class Plan:
             taken.add(x)
             self.roots[slot] = x
         self._wanted = {x: slot for slot, x in self.roots.items()}
+        assembly.share_guards(ancestors(self.roots.values()))
+        assembly.continue_wholes(ancestors(self.roots.values()), set(self._wanted))
         self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
         for x in ancestors(self.roots.values()):
             self._copy_for(x)
             self._layouts[x] = self._laid(x)
         order = ancestors(self.roots.values())
+        if homes:
+            order = ancestors(readers_first(self, order, homes))
         for x in order:
             self._assign(x)
         Recompute(self, order)
+        separate(self)
         attach(self)
         self._store(order)
         self._drop_unused()

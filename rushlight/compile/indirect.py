@@ -77,9 +77,13 @@ def _gathered(to: NestWriter, vector: Scalars, x: Symbol, names: Names, index: s
 def add_at(
     to: NestWriter, vector: Scalars, x: Symbol, value: str, names: Names, index: str, mask: str | None
 ) -> None:
-    """Adds the value of an "added" where its positions say: in vectors only where the lanes lie apart."""
+    """Adds or puts the value of an "added" where its positions say: in vectors only where the lanes lie apart."""
     access, kind = to.low.added[x], MEMORY[x.dtype.name]
     place = _row(to, x, access, names, index)
-    old = to.read(kind, place, x.dtype.itemsize, vector.lanes, mask)
-    new = vector.binary("fadd" if kind in ("float", "double") else "add", kind, old, value)
+    if x.dtype == bool:
+        value = vector.convert("zext", value, "i1", "i8")
+    new = value
+    if x.data.how == "add":
+        old = to.read(kind, place, x.dtype.itemsize, vector.lanes, mask)
+        new = vector.binary("fadd" if kind in ("float", "double") else "add", kind, old, value)
     to.put(kind, place, x.dtype.itemsize, vector.lanes, new, mask)

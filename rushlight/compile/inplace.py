@@ -88,7 +88,7 @@ def _stores(kernel: Any) -> dict[Symbol, Layout]:
     if isinstance(kernel, Lowered):
         return {x: (a.base, tuple(a.strides), a.offset) for x, a in kernel.stores.items()}
     if isinstance(kernel, Tiles) and kernel.epilogue is not None:
-        return {x: (base, tuple(strides), offset) for x, (base, strides, offset) in kernel.epilogue.stores.items()}
+        return {x: (base, _moving(x, strides), offset) for x, (base, strides, offset) in kernel.epilogue.stores.items()}
     return {}
 
 
@@ -99,9 +99,14 @@ def _loads(kernel: Any, plan: Any) -> tuple[list[Symbol], list[Layout]]:
         return anywhere, [(a.base, tuple(a.strides), a.offset) for a in kernel.loads.values()]
     anywhere = [plan.memory(a)[0] for a in kernel.symbol.args]
     if isinstance(kernel, Tiles) and kernel.epilogue is not None:
-        loads = kernel.epilogue.loads.values()
-        return anywhere, [(base, tuple(strides), offset) for base, strides, offset in loads]
+        loads, product = kernel.epilogue.loads.values(), kernel.epilogue.product
+        return anywhere, [(base, _moving(product, strides), offset) for base, strides, offset in loads]
     return anywhere, []
+
+
+def _moving(x: Symbol, strides: Sequence[int]) -> tuple[int, ...]:
+    """The strides, where they matter."""
+    return tuple(0 if n == 1 else s for n, s in zip(x.shape, strides, strict=True))
 
 
 def lend(found: Sequence[Pair], values: Sequence[Any], slots: list[Any]) -> None:

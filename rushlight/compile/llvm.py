@@ -11,12 +11,17 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+
 from .capture import COMPARISONS, NotLowered, Symbol
 
-TYPES = {"float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "uint8": "i8", "bool": "i1"}
+TYPES = {"float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "uint8": "i8", "bool": "i1",
+         "float16": "half", "bfloat16": "i16"}  # fmt: skip
 MEMORY = {**TYPES, "bool": "i8"}
 UNSIGNED = ("i1", "i8")
-SHORT = {"float": "f32", "double": "f64", "i64": "i64", "i32": "i32", "i8": "i8", "i1": "i1"}
+SHORT = {"float": "f32", "double": "f64", "half": "f16", **{k: k for k in ("i64", "i32", "i16", "i8", "i1")}}
 FLOAT_CODES = {
     "add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv", "true_divide": "fdiv"
 }  # fmt: skip
@@ -38,6 +43,10 @@ def number(value: Any, kind: str) -> str:
         if kind == "float":
             value = struct.unpack("<f", struct.pack("<f", value))[0] if abs(value) < 3.5e38 else value
         return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+    if kind == "half":
+        return f"0xH{np.float16(value).view(np.uint16):04X}"
+    if kind == "i16":
+        return str(int(np.asarray(value).astype(dtypes.bfloat16.numpy).view(np.uint16)))
     return str(int(value))
 
 
@@ -190,7 +199,7 @@ class Scalars:
         if name in ("sqrt", "absolute"):
             return self.intrinsic("sqrt" if name == "sqrt" else "fabs", kind, v[0])
         if name in ("maximum", "minimum"):
-            return self.intrinsic(name, kind, *v)
+            return self.extreme("ogt" if name == "maximum" else "olt", kind, *v)
         if name in ROUNDINGS:
             return self.intrinsic(name, kind, v[0])
         if name == "copysign":
@@ -224,10 +233,15 @@ class Scalars:
 
     def scale_by_power(self, kind: str, x: str, n: str) -> str:
         """x * 2 ** n in the 64 bytes of an AVX-512 register."""
-        vector, letter, count = wide(kind, self.lanes), "s" if kind == "float" else "d", self.lanes
+        vector, letter = wide(kind, self.lanes), "s" if kind == "float" else "d"
         mask = "i16" if kind == "float" else "i8"
         arguments = [(vector, x), (vector, n), (vector, x), (mask, "-1"), ("i32", "4")]  # 4: the usual rounding
         return self.writer.call(vector, f"llvm.x86.avx512.mask.scalef.p{letter}.512", arguments)
+
+    def extreme(self, how: str, kind: str, a: str, b: str) -> str:
+        """The larger or smaller of two floats; NaN if one is NaN, and b of equals, as the processor has it."""
+        better = self.select(self.compare(how, kind, a, b), kind, a, b)
+        return self.select(self.compare("uno", kind, a, a), kind, a, better)
 
     def whole(self, name: str, kind: str, v: list[str]) -> str:
         """Arithmetic of whole numbers."""
@@ -276,11 +290,43 @@ class Scalars:
             return self.binary("xor", "i1", v[0], self.splat("true", "i1"))
         return self.binary(name.removeprefix("logical_"), "i1", *v)
 
+    def half_cast(self, a: str, source: str, to: str) -> str:
+        """Half precision (`i16` holds the bits of a bfloat16) to or from float32, and by way of it anything else."""
+        if source == "half":
+            return self.cast(self.convert("fpext", a, "half", "float"), "float", to)
+        if source == "i16":
+            bits = self.binary("shl", "i32", self.convert("zext", a, "i16", "i32"), self.constant(16, "i32"))
+            return self.cast(self.convert("bitcast", bits, "i32", "float"), "float", to)
+        a = self.to_odd(a) if (source, to) == ("double", "half") else self.cast(a, source, "float")
+        return self.convert("fptrunc", a, "float", "half") if to == "half" else self.to_bfloat(a)
+
+    def to_odd(self, a: str) -> str:
+        """A float64 as a float32 whose last bit says whether anything was cut off: it can be rounded once more."""
+        near = self.convert("fptrunc", a, "double", "float")
+        back, bits = self.convert("fpext", near, "float", "double"), self.convert("bitcast", near, "float", "i32")
+        sizes = [self.intrinsic("fabs", "double", v) for v in (back, a)]
+        beyond = self.compare("ogt", "double", *sizes)
+        cut = self.binary("sub", "i32", bits, self.convert("zext", beyond, "i1", "i32"))
+        odd = self.binary("or", "i32", cut, self.convert("zext", self.compare("one", "double", back, a), "i1", "i32"))
+        return self.convert("bitcast", odd, "i32", "float")
+
+    def to_bfloat(self, a: str) -> str:
+        """The upper half of a float32, rounded to the nearest, halves to even; NaN keeps its sign alone."""
+        bits, place = self.convert("bitcast", a, "float", "i32"), self.constant(16, "i32")
+        odd = self.binary("and", "i32", self.binary("lshr", "i32", bits, place), self.constant(1, "i32"))
+        near = self.binary("add", "i32", bits, self.binary("add", "i32", odd, self.constant(0x7FFF, "i32")))
+        sign = self.binary("and", "i32", bits, self.constant(-0x80000000, "i32"))
+        nan = self.binary("or", "i32", sign, self.constant(0x7FC00000, "i32"))
+        found = self.select(self.compare("uno", "float", a, a), "i32", nan, near)
+        return self.convert("trunc", self.binary("lshr", "i32", found, place), "i32", "i16")
+
     def cast(self, a: str, source: str, to: str) -> str:
         """The number in another type, as C converts it."""
-        floats, sizes = ("float", "double"), {"i1": 1, "i8": 8, "i32": 32, "i64": 64}
         if source == to:
             return a
+        if "half" in (source, to) or "i16" in (source, to):
+            return self.half_cast(a, source, to)
+        floats, sizes = ("float", "double"), {"i1": 1, "i8": 8, "i32": 32, "i64": 64}
         if source in floats and to in floats:
             return self.convert("fpext" if to == "double" else "fptrunc", a, source, to)
         if to == "i1":

@@ -13,11 +13,12 @@ from typing import Any
 
 from .capture import NotLowered, Symbol
 from .columns import CHAINS, Columns, tile_of
+from .crossing import Squares, cross
 from .division import Division, cost_of
 from .fuse import APART, INSIDE, Nest, Plan
 from .indirect import add_at, counted, picked
 from .interleave import Group, groups_of, read_apart, write_together
-from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, constant, number, wide
+from .llvm import MEMORY, SHORT, TYPES, UNSIGNED, Scalars, Writer, constant, number, wide
 from .parallel import Part, Place
 
 ROWS = range(128, 1025)  # the same, of rows that are added up
@@ -117,8 +118,12 @@ class Lowered:
         self._sum_inside()
         self.gathers, self.rows = self._sort_positions()
         self.groups: dict[int, Group] = {}  # accesses between one another, where they are read and written in vectors
+        self.crossed: list[Access] = []  # accesses that lie across the vectors
         self.lanes = self._lanes(vector_bytes)
-        self._split()
+        if self.lanes == 1 and cross(self):
+            self.lanes = self._width(vector_bytes)
+        else:
+            self._split()
         self.division = Division(self, plan)
         self.units = self.division.units
         self.cost = cost_of(self)
@@ -164,7 +169,9 @@ class Lowered:
 
     def _order(self) -> None:
         weight = [sum(abs(a.strides[d]) for a in self.accesses) for d in range(len(self.shape))]
-        order = sorted((d for d, n in enumerate(self.shape) if n != 1), key=lambda d: -weight[d])
+        order = [d for d, n in enumerate(self.shape) if n != 1]
+        if not self.added:  # what is written at positions is written in order
+            order.sort(key=lambda d: -weight[d])
         self.shape = [self.shape[d] for d in order]
         for a in self.accesses:
             a.strides = [a.strides[d] for d in order]
@@ -184,7 +191,10 @@ class Lowered:
         over = [not any(a.strides[d] for a in self.sums.values()) for d in range(len(self.shape))]
         if not self.sums or self.added or not self.shape or not over[-1] or self.shape[-1] < CHUNK:
             return
-        order = sorted(range(len(self.shape)), key=lambda d: over[d])
+        self.reorder(sorted(range(len(self.shape)), key=lambda d: over[d]))
+
+    def reorder(self, order: list[int]) -> None:
+        """Brings the dimensions into another order."""
         self.shape = [self.shape[d] for d in order]
         for a in self.accesses:
             a.strides = [a.strides[d] for d in order]
@@ -220,6 +230,9 @@ class Lowered:
             return 1
         if any(a.strides[-1] == 0 for a in self.stores.values()):
             return 1
+        return self._width(vector_bytes)
+
+    def _width(self, vector_bytes: int) -> int:
         widths = [x.dtype.itemsize for x in self.nest.body] + [
             a.symbol.dtype.itemsize for x, a in self.loads.items() if x not in self.rows
         ] + [a.symbol.dtype.itemsize for a in self.stores.values()]  # fmt: skip
@@ -240,6 +253,7 @@ class NestWriter:
         self.vector = Scalars(self.w, low.lanes)
         self.stretches: dict[int, str] = {}  # of the body being written: what was read for a group of accesses,
         self.waiting: dict[int, dict[int, str]] = {}  # and what waits to be stored with the rest of its group
+        self.rows: dict[int, str] = {}  # of accesses that lie across, where on the stack their row is
         self.fixed: dict[Symbol, str] = {}  # what does not change along the innermost dimension
         self.held: dict[Symbol, str] = {}  # reductions kept in a register: the name of the running result
         self.axis = -1  # the dimension of which only a part is run, from `first` to before `last`
@@ -306,6 +320,9 @@ class NestWriter:
         shape = self.low.shape
         if d >= len(shape) - 1:
             self._innermost(shape[-1] if shape else 1)
+            return
+        if self.low.crossed and d == len(shape) - 2:
+            Squares(self).write()
             return
         tile = tile_of(self.low, self.axis) if d == len(shape) - 2 else 0
         if tile:
@@ -488,7 +505,9 @@ class NestWriter:
             return counted(self, vector, access, index)
         kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
         spread = bool(access.strides) and access.strides[-1] != 0 and vector.lanes > 1
-        if group is not None and spread:
+        if id(access) in self.rows:
+            value = self.read(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes, None)
+        elif group is not None and spread:
             value = read_apart(self, vector, group, access, index, _count(mask, vector.lanes))
         else:
             lanes = vector.lanes if spread else 1
@@ -513,6 +532,9 @@ class NestWriter:
         kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
         if x.dtype == bool:
             value = vector.convert("zext", value, "i1", "i8")
+        if id(access) in self.rows:
+            self.put(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes, value, None)
+            return
         if group is not None and vector.lanes > 1:
             write_together(self, vector, group, access, value, index, _count(mask, vector.lanes))
             return
@@ -632,7 +654,7 @@ def combine(vector: Scalars, x: Symbol, a: str, b: str) -> str:
     """Two partial results of a reduction in one."""
     kind = TYPES[x.dtype.name]
     arithmetic = vector.floating if kind in FLOATS else vector.whole
-    return arithmetic(x.data[0], kind, [a, b])
+    return arithmetic(x.data[0], kind, [b, a])  # in this order the sum so far is waited for least
 
 
 def across(w: Writer, x: Symbol, value: str, lanes: int) -> str:
@@ -644,11 +666,25 @@ def across(w: Writer, x: Symbol, value: str, lanes: int) -> str:
             code, start = ("fadd", -0.0) if name == "add" else ("fmul", 1.0)
             arguments = [(kind, number(start, kind)), (vector, value)]
             return w.call(kind, f"llvm.vector.reduce.{code}.v{lanes}{_short(kind)}", arguments, "reassoc")
-        code = "fmaximum" if name == "maximum" else "fminimum"
-    else:
-        code = {"add": "add", "multiply": "mul", "maximum": "smax", "minimum": "smin"}[name]
+        return _halved(w, x, value, lanes)
+    code = {"add": "add", "multiply": "mul", "maximum": "smax", "minimum": "smin"}[name]
     return w.call(kind, f"llvm.vector.reduce.{code}.v{lanes}{_short(kind)}", [(vector, value)])
 
 
+def _halved(w: Writer, x: Symbol, value: str, lanes: int) -> str:
+    """The reduction of a vector's lanes, the upper half with the lower until one is left."""
+    kind = TYPES[x.dtype.name]
+    while lanes > 1:
+        half, whole = lanes // 2, wide(kind, lanes)
+        parts = []
+        for first in (0, half):
+            chosen = "<" + ", ".join(f"i32 {first + k}" for k in range(half)) + ">"
+            parts.append(w.let(f"shufflevector {whole} {value}, {whole} poison, <{half} x i32> {chosen}"))
+        if half == 1:
+            parts = [w.let(f"extractelement {whole} {value}, i32 {k}") for k in range(2)]
+        value, lanes = combine(Scalars(w, half), x, *parts), half
+    return value
+
+
 def _short(kind: str) -> str:
-    return {"float": "f32", "double": "f64"}.get(kind, kind)
+    return SHORT[kind]

@@ -20,6 +20,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
+from .capture import KINDS
 from .entry import C_CONTIGUOUS, DATA, FLAGS
 from .team import RUN, team
 
@@ -50,6 +51,8 @@ class Machine:
         self.features = features.flatten() + ",-prefer-256-bit"
         wide = features.get("avx512f") and features.get("avx512bw") and features.get("avx512vl")
         self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
+        if features.get("sse2") and not features.get("f16c"):
+            KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)
         self.linker = llvm.create_lljit_compiler(self._target(jit=True))
         self.count = 0
@@ -79,7 +82,7 @@ class Machine:
 
     def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
         """The module's functions as Python callables."""
-        linked = self.link(text, names, {RUN: team().address} if f"@{RUN}(" in text else {})
+        linked = self.link(text, names, {RUN: team().address} if f"call void @{RUN}(" in text else {})
         return [_callable(name, linked[name]) for name in names]
 
     def link(self, text: str, names: list[str], imports: Mapping[str, int] | None = None) -> Any:

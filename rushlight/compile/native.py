@@ -84,6 +84,8 @@ class NativeProgram:
         self.steps.extend(first)
         self._cut([c for c in program.calls if not _of_numbers(c)])
         self.frees = self._last_uses()
+        alone = self.steps[0] if len(self.steps) == 1 else None
+        self.whole = alone if isinstance(alone, Segment) else None  # the usual case, without NumPy
         for at, step in enumerate(self.steps):
             if isinstance(step, Segment):
                 step.homes = pairs(program, self.steps, at)
@@ -141,7 +143,7 @@ class NativeProgram:
         functions = self.functions.copy()
         try:
             name = f"run{len(self.steps)}"
-            segment = Segment(members, Entry(Plan(run, outputs), name, self.vector_bytes, functions))
+            segment = Segment(members, Entry(Plan(run, outputs, self.program.homes), name, self.vector_bytes, functions))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
             self._halve(members, start, uses)
@@ -180,6 +182,9 @@ class NativeProgram:
     def run(self, values: Sequence[Any]) -> list[np.ndarray]:
         """The arrays of the live slots: what `Program.run` returns."""
         slots = arrays_of(values)
+        if self.whole is not None:
+            self._run_segment(self.whole, values, slots)
+            return self.program.collect(slots, values)
         with np.errstate(all="ignore"):
             for step, frees in zip(self.steps, self.frees, strict=True):
                 if step.__class__ is Call:
@@ -195,8 +200,9 @@ class NativeProgram:
         if segment.homes:
             lend(segment.homes, values, slots)
         if not segment.run(slots):
-            for call in segment.calls:
-                execute(call, slots)
+            with np.errstate(all="ignore"):
+                for call in segment.calls:
+                    execute(call, slots)
 
 
 def _of_numbers(call: Call) -> bool:

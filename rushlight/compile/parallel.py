@@ -81,6 +81,9 @@ class Functions:
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def name(self, body: str) -> str:
         """The function with this body."""
         return self._names.setdefault(body, f"kernel{len(self._names)}")

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from rushlight.core.contraction import Map, Piece
 
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
+PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
+MISS = 100  # and costs so many cycles when a panel first meets it
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
 SHARES = 16  # units into which a contraction falls at least, if it can
@@ -251,7 +253,9 @@ def _copies(t: Tile, turns: int) -> float:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.b.has(v))
     if t.form != "dot" and not t.stores_vectors:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.c.has(v))
-    return copied * ONE_BY_ONE
+    rows = turns * -(-t.column_extent // t.columns)
+    far = t.form == "outer" and not t.packs and max((p.b.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
+    return copied * ONE_BY_ONE + far * rows * MISS
 
 
 def _cut(extent: int, size: int) -> list[tuple[int, int]]:

@@ -1,8 +1,8 @@
 """Circular and hyperbolic functions, their inverses, and powers, for vectors of float32 and float64.
 
 float32 is computed in float64 and rounded once, which is exact enough for every argument.  In float64, sin and cos take
-x = n * pi/2 + r + s apart with pi/2 in three parts, which keeps r + s exact to twice float64's precision for |x| < 2**30;
-lanes beyond that call the C library.  The polynomials are minimax, fitted for this file.
+x = n * pi/2 + r + s apart with pi/2 in three parts, which keeps r + s exact to twice float64's precision for |x| below
+2**30; lanes beyond that call the C library.  The polynomials are minimax, fitted for this file.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Views: other shapes, orders and parts of memory that is there already.
 
-A view Symbol holds no numbers; its `data` is a function from where its source lies, (strides, offset), to where the view
-lies in the same memory.  `Plan.memory` follows a chain of views down to what is stored.  The layouts are the operations'
-own (`Operation.layouts`), the ones that give their results their Specs.
+A view Symbol holds no numbers; its `data` is a function from where its source lies, (strides, offset), to where the
+view lies in the same memory.  `Plan.memory` follows a chain of views down to what is stored.  The layouts are the
+operations' own (`Operation.layouts`), the ones that give their results their Specs.
 """
 
 from __future__ import annotations

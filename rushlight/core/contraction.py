@@ -120,28 +120,51 @@ class Windows(NamedTuple):
 
     def scatter(self) -> tuple[Piece, ...]:
         """The gradient of x, from y's and w: with a stride, one piece for each residue of the places."""
-        residues = itertools.product(*map(range, self.stride))
-        return tuple(piece for r in residues if (piece := self._residue(r)) is not None)
+        ways = [self._single(d) if self.y[2 + d] == 1 else self._residues(d) for d in range(self.dims)]
+        return tuple(self._scattered(way) for way in itertools.product(*ways))
 
-    def _residue(self, residue: Ints) -> Piece | None:
-        dims, groups = self.dims, self.groups
-        per_o, per_c = self.w[0] // groups, self.w[1]
-        places, taps, space, kernel, out = [], [], [], [], []
-        for d in range(dims):
-            r, s, step = residue[d], self.stride[d], self.dilation[d]
-            n = -(-(self.x[2 + d] - r) // s)
-            fitting = [k for k in range(self.w[2 + d]) if (r + self.padding[d] - step * k) % s == 0]
-            if n <= 0 or not fitting:
-                return None
+    def _scattered(self, way: tuple[Way, ...]) -> Piece:
+        per_o, per_c = self.w[0] // self.groups, self.w[1]
+        y = (of(0), at((1, per_o), (2, 1)), *[d.out for d in way])
+        w = (at((1, per_o), (2, 1)), of(3), *[d.kernel for d in way])
+        x = (of(0), at((1, per_c), (3, 1)), *[d.space for d in way])
+        extents = (self.x[0], self.groups, per_o, per_c, *[d.places for d in way], *[d.taps for d in way])
+        return Piece(extents, y, w, x)
+
+    def _residues(self, d: int) -> list[Way]:
+        """Places r, r + stride, ... meet the same positions of the kernel, each at another place of y."""
+        s, step, pad = self.stride[d], self.dilation[d], self.padding[d]
+        q, j = 4 + d, 4 + self.dims + d
+        ways = []
+        for r in range(min(s, self.x[2 + d])):
+            fitting = [k for k in range(self.w[2 + d]) if (r + pad - step * k) % s == 0]
+            if not fitting:
+                continue
             hop = fitting[1] - fitting[0] if len(fitting) > 1 else 1
-            q, j = 4 + d, 4 + dims + d
-            places.append(n)
-            taps.append(len(fitting))
-            space.append(at((q, s), offset=r))
-            kernel.append(at((j, hop), offset=fitting[0]))
-            first = (r + self.padding[d] - step * fitting[0]) // s
-            out.append(at((q, 1), (j, -(step * hop) // s), offset=first))
-        y = (of(0), at((1, per_o), (2, 1)), *out)
-        w = (at((1, per_o), (2, 1)), of(3), *kernel)
-        x = (of(0), at((1, per_c), (3, 1)), *space)
-        return Piece((self.x[0], groups, per_o, per_c, *places, *taps), y, w, x)
+            first = (r + pad - step * fitting[0]) // s
+            ways.append(Way(
+                -(-(self.x[2 + d] - r) // s), len(fitting), at((q, s), offset=r),
+                at((j, hop), offset=fitting[0]), at((q, 1), (j, -(step * hop) // s), offset=first),
+            ))  # fmt: skip
+        return ways
+
+    def _single(self, d: int) -> list[Way]:
+        """One place of y: every position of the kernel meets a place of its own."""
+        step, pad, n = self.dilation[d], self.padding[d], self.x[2 + d]
+        q = 4 + d
+        fitting = [k for k in range(self.w[2 + d]) if 0 <= step * k - pad < n]
+        if not fitting:
+            return []
+        first = fitting[0]
+        space = at((q, step), offset=step * first - pad)
+        return [Way(len(fitting), 1, space, at((q, 1), offset=first), at())]
+
+
+class Way(NamedTuple):
+    """How one dimension of a convolution is gone through: places of x, positions of the kernel, and three indices."""
+
+    places: int
+    taps: int
+    space: Affine
+    kernel: Affine
+    out: Affine

@@ -25,7 +25,7 @@ from .matmul import bmm, linear, matmul
 from .padding import pad
 from .public import public
 from .selection import where
-from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, softmax
+from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, safe_softmax_by_parts, softmax
 from .triangle import TRIL
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def _attention_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, ca
     scores = np.matmul(q, k.swapaxes(-1, -2)) * scale.astype(q.dtype)
     if causal:
         scores = _causal_scores_by_place(scores)
-    return np.matmul(SAFE_SOFTMAX.lower(_masked(scores, mask), dim=q.ndim - 1), v)
+    return np.matmul(safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1), v)
 
 
 def _attention_rule(

@@ -11,13 +11,17 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.strided import broadcast_shapes, contiguous_strides, elementwise_strides
-from rushlight.record.memory import laid_out, memory_of
+from rushlight.record.memory import STRIDED, laid_out, memory_of
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor, tensor_of, value_holding
 
 Places = tuple[bool, ...]
+
+
+def _indexed_dims(places: Places) -> tuple[int, ...]:
+    return tuple(d for d, here in enumerate(places) if here)
 
 
 def _full_index(indices: tuple[Any, ...], places: Places) -> tuple[Any, ...]:
@@ -96,7 +100,7 @@ def _index_spec(x: Spec, *indices: Spec, places: Places) -> Spec:
 
 
 INDEX = operation("index", _index_spec, _at, exact=True, aliases=False)
-INDEX.lower = lambda x, *indices, places: x.at(indices, tuple(d for d, here in enumerate(places) if here))
+INDEX.lower = lambda x, *indices, places: x.at(indices, _indexed_dims(places))
 INDEX.gradient(lambda g, indices, x_spec, places: (
     apply(INDEX_ADJOINT, (g, *indices), (places, x_spec.shape)), *[None] * len(indices)
 ))  # fmt: skip
@@ -111,6 +115,7 @@ def _add_at(g: np.ndarray, *indices: np.ndarray, places: Places, shape: tuple[in
 INDEX_ADJOINT: Operation = operation(
     "index_adjoint", lambda g, *indices, places, shape: spec_of(shape, g.dtype), _add_at, node="IndexBackwardBackward0"
 )
+INDEX_ADJOINT.lower = lambda g, *indices, places, shape: g.added_at(indices, _indexed_dims(places), shape)
 INDEX_ADJOINT.gradient(lambda g, indices, places: (apply(INDEX, (g, *indices), (places,)), *[None] * len(indices)))
 
 
@@ -163,6 +168,9 @@ def _put_gradient(g: Tensor, indices: Any, values_spec: Spec, places: Places, ac
 
 
 INDEX_PUT.gradient(_put_gradient)
+INDEX_PUT.lower = lambda x, values, *indices, places, accumulate: x.with_at(
+    values, indices, _indexed_dims(places), "add" if accumulate else "set"
+)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -200,6 +208,11 @@ SET_PART = operation(
     overwrites=True,
     exact=True,
     aliases=False,
+)
+
+
+SET_PART.lower = lambda x, value, offset, *, shape, strides, layout: x.with_part(
+    value, offset, STRIDED.layouts, shape=shape, strides=strides, kind=None, layout=layout
 )
 
 

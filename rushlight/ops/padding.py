@@ -60,6 +60,9 @@ def _constant_spec(x: Spec, value: Spec, *, pads: Pads) -> Spec:
 
 
 CONSTANT_PAD = operation("constant_pad_nd", _constant_spec, _constant)
+CONSTANT_PAD.lower = lambda x, value, *, pads: x[_overlap(x.shape, pads)[0]].placed(
+    _padded_shape(x.shape, pads), value, _overlap(x.shape, pads)[1]
+)
 CONSTANT_PAD.gradient(x=lambda g, pads: apply(CONSTANT_PAD, (g, 0), (tuple((-a, -b) for a, b in pads),)))
 
 # ---------------------------------------------------------------------------------------------------------------------

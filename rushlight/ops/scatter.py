@@ -199,6 +199,9 @@ SCATTER_VALUE = operation(
 SCATTER_VALUE.gradient(x=_erased)
 
 
+SCATTER.lower = SCATTER_VALUE.lower = lambda x, index, src, *, dim: x.with_each(index, src, dim, "set")
+
+
 def _read_back(g: Tensor, index: Tensor, src_spec: Spec, dim: int) -> Tensor:
     """What arrives at `src`: the gradients of the places its elements went to; zero for those that went nowhere."""
     found = apply(GATHER, (g, index), (dim,))
@@ -225,6 +228,7 @@ def _scatter_add(x: np.ndarray, index: np.ndarray, src: Any, *, dim: int) -> np.
 
 
 SCATTER_ADD: Operation = operation("scatter_add", _accumulating_spec, _scatter_add, overwrites=True)
+SCATTER_ADD.lower = lambda x, index, src, *, dim: x.with_each(index, src, dim, "add")
 SCATTER_ADD.gradient(x=lambda g: g, src=_read_back)
 
 

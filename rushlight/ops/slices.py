@@ -192,6 +192,7 @@ def _chosen(g: Tensor, index: Tensor, source_spec: Spec, dim: int) -> Tensor:
 
 
 INDEX_ADD = operation("index_add", _index_add_spec, _index_add, overwrites=True)
+INDEX_ADD.lower = lambda x, index, source, *, dim: x.with_slices(index, source, dim, "add")
 INDEX_ADD.gradient(x=lambda g: g, source=_chosen)
 
 
@@ -247,6 +248,7 @@ def _check_copied_slices(x: Spec, index: Spec, source: Spec, dim: int) -> None:
 
 
 INDEX_COPY = operation("index_copy", _index_copy_spec, _index_copy, overwrites=True, exact=True, aliases=False)
+INDEX_COPY.lower = lambda x, index, source, *, dim: x.with_slices(index, source, dim, "set")
 INDEX_COPY.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)), source=_chosen)
 
 
@@ -277,6 +279,7 @@ def _index_fill_spec(x: Spec, index: Spec, value: Spec, *, dim: int) -> Spec:
 INDEX_FILL: Operation = operation(
     "index_fill", _index_fill_spec, _index_fill, overwrites=True, exact=True, aliases=False
 )
+INDEX_FILL.lower = lambda x, index, value, *, dim: x.with_slices(index, value, dim, "set", wraps=True)
 INDEX_FILL.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)))
 INDEX_FILL_TENSOR = operation(
     "index_fill_tensor",
@@ -346,6 +349,7 @@ def _take(x: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 TAKE = operation("take", lambda x, index: spec_of(index.shape, x.dtype), _take, exact=True, aliases=False)
+TAKE.lower = lambda x, index: x.reshape(-1).take(index, 0)
 TAKE.gradient(x=lambda g, index, x_spec: apply(PUT, (full_like_spec(x_spec, 0), index, g), (True,)))
 
 

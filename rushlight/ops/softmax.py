@@ -112,8 +112,8 @@ def _safe_softmax(x: Any, *, dim: int) -> Any:
     return y
 
 
-def _safe_softmax_by_parts(x: Any, *, dim: int) -> Any:
-    """`_safe_softmax` without a look at the numbers: the sum of exponentials is at least 1 unless there is no number."""
+def safe_softmax_by_parts(x: Any, *, dim: int) -> Any:
+    """`_safe_softmax` without a look at the numbers: the sum is at least 1 unless all of a row is -inf."""
     number = x.dtype.type
     top = np.maximum.reduce(x, axis=dim, keepdims=True)
     z = np.exp(x - np.where(top == -np.inf, number(0), top))
@@ -122,7 +122,7 @@ def _safe_softmax_by_parts(x: Any, *, dim: int) -> Any:
 
 
 SAFE_SOFTMAX = operation("safe_softmax", _row_spec("softmax"), _safe_softmax)
-SAFE_SOFTMAX.lower = _safe_softmax_by_parts
+SAFE_SOFTMAX.lower = safe_softmax_by_parts
 SAFE_SOFTMAX.gradient(x=lambda g, result, dim: apply(SOFTMAX_BACKWARD, (g, result), (dim,)))
 
 

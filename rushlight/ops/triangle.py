@@ -126,6 +126,11 @@ def _diag_embed_spec(x: Spec, *, offset: int, dim1: int, dim2: int) -> Spec:
 
 
 DIAG_EMBED = operation("diag_embed", _diag_embed_spec, _diag_embed, exact=True, aliases=False)
+DIAG_EMBED.lower = lambda x, *, offset, dim1, dim2: x.assembled(
+    (x,),
+    _diag_embed_spec(spec_of(x.shape, dtypes.float32), offset=offset, dim1=dim1, dim2=dim2).shape,
+    lambda *where: [strided.diagonal(*where, diagonal=offset, dim1=dim1, dim2=dim2)],
+)
 DIAG_EMBED.gradient(x=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 
 

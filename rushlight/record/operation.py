@@ -45,8 +45,8 @@ class Operation:
     """
 
     __slots__ = (
-        "aliases", "attributes", "compute", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node", "operands",
-        "overwrites", "rules", "shown", "variadic", "view",
+        "aliases", "attributes", "compute", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node",
+        "operands", "overwrites", "rules", "shown", "variadic", "view",
     )  # fmt: skip
 
     def __init__(self, name: str, infer: Inference, kernel: Kernel, compute: Inference | None, node: str) -> None:

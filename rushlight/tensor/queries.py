@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from rushlight.compile.background import BACKGROUND
 from rushlight.compile.team import get_threads, set_threads
 from rushlight.core.dtype import result_type_of
 from rushlight.record.spec import NUMBERS
@@ -111,7 +112,8 @@ _settings: dict[str, Any] = {"deterministic": False, "matmul": "highest", "warn_
 
 @function
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: every operation here is deterministic."""
+    """Every operation is deterministic anyway; True makes the turn reproducible in which a loop becomes machine code."""
+    BACKGROUND.awaited = mode
     _settings["deterministic"] = mode
     _settings["warn_only"] = warn_only
 

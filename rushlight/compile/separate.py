@@ -1,0 +1,54 @@
+"""Loop nests taken apart again where their parts have nothing to do with one another.
+
+Everything on one shape shares a nest, whether or not it shares numbers.  That saves loops where arrays are small; where
+they are large it only mixes what may lie in different orders in memory, or follow different products.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .capture import Symbol
+
+if TYPE_CHECKING:
+    from .fuse import Nest, Plan
+
+SMALL = 1 << 12  # elements below which one nest is better than several
+
+
+def separate(plan: Plan) -> None:
+    """Makes several nests of one whose parts are connected neither by results nor by what they read."""
+    from .fuse import PRODUCT, Nest
+
+    made: list[Nest] = []
+    place = dict(plan.place)
+    for at, nest in enumerate(plan.nests):
+        large = nest.shape != PRODUCT and any(x.size >= SMALL for x in nest.body)
+        for body in _parts(plan, nest.body) if large else [nest.body]:
+            part = Nest(nest.shape)
+            part.body = body
+            plan.place.update((x, len(made)) for x in body if place.get(x) == at)
+            made.append(part)
+    for x in place:
+        if x.kind == "whole":
+            plan.place[x] = max(plan.place[p] for p in x.args)
+    plan.nests = made
+
+
+def _parts(plan: Plan, body: list[Symbol]) -> list[list[Symbol]]:
+    """The Symbols of a nest that hang together, each part in order."""
+    leader: dict[Symbol, Symbol] = {}
+
+    def find(x: Symbol) -> Symbol:
+        while leader.setdefault(x, x) is not x:
+            x = leader[x]
+        return x
+
+    for x in body:
+        for a in x.args:
+            if a.kind not in ("number", "constant") and a not in plan.uniform:
+                leader[find(a)] = find(x)
+    parts: dict[Symbol, list[Symbol]] = {}
+    for x in body:
+        parts.setdefault(find(x), []).append(x)
+    return list(parts.values())
