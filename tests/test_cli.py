@@ -127,6 +127,27 @@ def test_help_and_version(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["rushlight", "python", "numpy", "llvmlite"]
 
 
+def test_explain_runs_the_program_and_describes_its_hottest_part(tmp_path: Path) -> None:
+    write(
+        tmp_path / "program.py",
+        """
+        import sys, torch
+        w = torch.ones(50, 50)
+        for _ in range(int(sys.argv[1])):
+            w = torch.tanh(w * 0.5 + 1)
+            w.sum().item()
+        print("done")
+        """,
+    )
+    got = python("-m", "rushlight", "explain", "program.py", "9", cwd=tmp_path)
+    assert got.returncode == 0 and not got.stderr
+    first, header, *rest = got.stdout.splitlines()
+    assert first == "done" and "times" in header
+    assert any("tanh" in line for line in rest)
+    idle = python("-m", "rushlight", "explain", "-c", "raise SystemExit(3)", cwd=tmp_path)
+    assert idle.returncode == 3 and "nothing to explain" in idle.stdout
+
+
 def test_torch_is_rushlight_in_the_program_only(tmp_path: Path) -> None:
     program = """
         import sys, rushlight

@@ -127,13 +127,18 @@ def random_step(draw: random.Random, i: int, shapes: list[Any]) -> tuple[Callabl
 def random_look(draw: random.Random, i: int, shape: Any) -> tuple[Callable[[list[Any]], Any], Any]:
     """A view of tensor `i`, or several tensors made of its parts, used in arithmetic."""
     d, n = draw.randrange(len(shape)), shape[0]
-    what = draw.randrange(6)
+    what = draw.randrange(8)
+    if what >= 6:
+        at = torch.randint(0, shape[d], shape if what == 6 else (5,))
+        if what == 6:
+            return lambda ts: ts[i].gather(d, at) - 1, shape
+        return lambda ts: ts[i].index_select(d, at) * 2, (*shape[:d], 5, *shape[d + 1 :])
     if what == 0:
         start, step = draw.randrange(n), draw.choice([1, 2])
         return lambda ts: ts[i][start::step] * 2, (len(range(start, n, step)), *shape[1:])
     if what == 1:
-        at = draw.randrange(shape[d])
-        return lambda ts: ts[i].select(d, at) + 1, shape[:d] + shape[d + 1 :]
+        row = draw.randrange(shape[d])
+        return lambda ts: ts[i].select(d, row) + 1, shape[:d] + shape[d + 1 :]
     if what == 2:
         return lambda ts: ts[i].unsqueeze(d).expand(*shape[:d], 3, *shape[d:]) * 0.5, (*shape[:d], 3, *shape[d:])
     if what == 3:

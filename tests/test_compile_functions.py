@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from table import Case, all_cases, flat
 from test_compile import assert_same, compiled, own_cache  # noqa: F401 - the fixture
 
 import rushlight as torch
 from rushlight.compile import native
+from rushlight.ops import attention
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -245,7 +247,11 @@ def test_softmax(dim: int, kind: torch.dtype, monkeypatch: Any) -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("mask", ["none", "causal", "bool", "float"])
-def test_attention(mask: str, kind: torch.dtype, monkeypatch: Any) -> None:
+@pytest.mark.parametrize("longest", [0, 8])
+def test_attention(longest: int, mask: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    """With the weights made again by the backward pass, and with the weights kept."""
+    monkeypatch.setattr(attention, "LONGEST", longest)
+
     def results() -> list[torch.Tensor]:
         torch.manual_seed(0)
         q, k, v = (torch.randn(2, 3, 7, 5, dtype=kind, requires_grad=True) for _ in range(3))
@@ -261,6 +267,18 @@ def test_attention(mask: str, kind: torch.dtype, monkeypatch: Any) -> None:
 
     expected, found = natively(results, monkeypatch)
     assert_same(expected, found, 1e-5 if kind is torch.float32 else 1e-12)
+
+
+def test_positions_in_what_was_just_made(monkeypatch: Any) -> None:
+    """All of an array must be there before it is read at positions."""
+    index = torch.randint(0, 200, (3, 200))
+
+    def results() -> list[torch.Tensor]:
+        counts = torch.zeros(3, 200).scatter_add(1, index, torch.ones(3, 200))
+        return [(1 / counts.clamp(min=1)).gather(1, index)]
+
+    expected, found = natively(results, monkeypatch)
+    assert_same(expected, found)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -298,3 +316,44 @@ def test_half_precision_is_rounded_to_even(kind: torch.dtype, monkeypatch: Any) 
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_array_equal(b, a)
         np.testing.assert_array_equal(np.signbit(b), np.signbit(a))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Every operation there is: the rows of `tests/table`, forward and backward
+
+ROWS = [c for c in all_cases() if c.has_floats]
+BLOCK = 24
+
+
+def row_results(case: Case, kind: torch.dtype) -> list[torch.Tensor]:
+    """What a row of the table gives, and its gradients, as real tensors."""
+    xs = [torch.from_numpy(a.copy()) for a in case.arrays()]
+    xs = [x.to(kind) if x.is_floating_point() else x for x in xs]
+    for x in xs:
+        if case.gradient and x.is_floating_point():
+            x.requires_grad_()
+    made = flat(case.run(torch, *xs))
+    for t in made:
+        if hasattr(t, "requires_grad") and t.requires_grad and not t.is_complex():
+            t.sum().backward(retain_graph=True)
+    found = [t for t in (*made, *(x.grad for x in xs)) if isinstance(t, torch.Tensor)]
+    return [torch.view_as_real(t.detach().resolve_conj()) if t.is_complex() else t for t in found]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("block", range(-(-len(ROWS) // BLOCK)))
+@pytest.mark.filterwarnings("ignore", "error:Rushlight could not compile")
+def test_rows_of_the_table(block: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    rows = ROWS[block * BLOCK : (block + 1) * BLOCK]
+
+    def results() -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        return [t for case in rows for t in row_results(case, kind)]
+
+    expected, found, made = compiled(results, monkeypatch)
+    assert any(program.segments for program in made)
+    counts = [len(row_results(case, kind)) for case in rows]
+    names = [case.name for case, n in zip(rows, counts, strict=True) for _ in range(n)]
+    for name, a, b in zip(names, expected, found, strict=True):
+        within = 2e-4 if kind is torch.float32 else 1e-9
+        np.testing.assert_allclose(b, a, rtol=within, atol=within, err_msg=name)

@@ -1,4 +1,4 @@
-"""Parameters and the optimizer's state written where they lie: the same numbers, whoever else still needs the old ones."""
+"""Parameters and optimizer state written where they lie: the same numbers, whoever else still needs the old ones."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def test_training(name: str, sizes: tuple[int, int, int], monkeypatch: Any) -> N
     def trained() -> list[torch.Tensor]:
         torch.manual_seed(0)
         a, b, c = sizes
-        layers = torch.nn.Linear(a, b), torch.nn.Sigmoid(), torch.nn.Linear(b, b), torch.nn.ReLU(), torch.nn.Linear(b, c)
-        model = torch.nn.Sequential(*layers)
+        layers = torch.nn.Linear(a, b), torch.nn.Sigmoid(), torch.nn.Linear(b, b), torch.nn.ReLU()
+        model = torch.nn.Sequential(*layers, torch.nn.Linear(b, c))
         optimizer = OPTIMIZERS[name](model.parameters())
         x, y = torch.randn(20, a), torch.randn(20, c)
         places = [p.data_ptr() for p in model.parameters()]

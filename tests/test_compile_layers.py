@@ -279,7 +279,9 @@ def test_elements_between_others(width: int, kind: torch.dtype, threads: None, m
 
 
 @pytest.mark.parametrize("kind", [*KINDS, torch.int64, torch.bool, torch.uint8], ids=str)
-@pytest.mark.parametrize("shape", [(2, 3, 33, 17), (1, 64, 7, 7), (3, 5, 16, 16), (2, 40, 5, 35), (20, 4, 4, 4)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 33, 17), (1, 64, 7, 7), (3, 5, 16, 16), (2, 40, 5, 35), (20, 4, 4, 4)], ids=str
+)
 def test_arrays_that_lie_across_one_another(shape: Any, kind: torch.dtype, threads: None, monkeypatch: Any) -> None:
     first = numbers(*shape).abs().to(kind)
     last = first.contiguous(memory_format=torch.channels_last)
@@ -288,9 +290,16 @@ def test_arrays_that_lie_across_one_another(shape: Any, kind: torch.dtype, threa
         made = [first == last, last.contiguous() == first[:, :1], (first != last[:1]).transpose(1, 3).contiguous()]
         if kind.is_floating_point:
             both = first * last
-            made += [first + last, (last * 2).contiguous() + 1, (first * 3).contiguous(memory_format=torch.channels_last)]
+            made += [
+                first + last,
+                (last * 2).contiguous() + 1,
+                (first * 3).contiguous(memory_format=torch.channels_last),
+            ]
             made += [both.sum((0, 2, 3)), both.sum((2, 3)), both.amax(1), both.sum(), both.sum((0, 1), keepdim=True)]
-            made += [(first + 1).transpose(2, 3) * last.transpose(2, 3).contiguous(), (last - 1).permute(1, 0, 2, 3) + 0]
+            made += [
+                (first + 1).transpose(2, 3) * last.transpose(2, 3).contiguous(),
+                (last - 1).permute(1, 0, 2, 3) + 0,
+            ]
         return made
 
     native(run, monkeypatch)
@@ -330,7 +339,9 @@ def test_writing_in_place_is_a_new_symbol() -> None:
 
 
 @pytest.mark.parametrize(
-    "read", [lambda a: a + 1, lambda a: a.reshape(12), lambda a: a[0] * 2, lambda a: a], ids=["sum", "view", "part", "all"]
+    "read",
+    [lambda a: a + 1, lambda a: a.reshape(12), lambda a: a[0] * 2, lambda a: a],
+    ids=["sum", "view", "part", "all"],
 )
 def test_reading_what_was_written_in_place_is_refused(read: Any) -> None:
     def kernel(a: Any) -> Any:

@@ -259,3 +259,33 @@ def test_segments_without_a_team_do_not_start_one(monkeypatch: Any) -> None:
     _, _, made = compiled(lambda: [x * 2 + 1, x.sum()], monkeypatch)
     assert made[0].segments and isinstance(made[0], native.NativeProgram)
     assert not any(made[0].segments[0].entry.divided)
+
+
+DETERMINISTIC = """
+import rushlight as torch
+from rushlight.record.program import Program
+started, native = Program.run, []
+def run(program, values):
+    result = started(program, values)
+    native.append(program.faster is not None)
+    return result
+Program.run = run
+torch.use_deterministic_algorithms(True)
+x = torch.ones(300)
+x.sum().item()
+native.clear()
+for _ in range(6):
+    (torch.tanh(x) * 2 + x).sum().item()
+print(native)
+"""
+
+
+def test_deterministic_algorithms_change_over_in_the_same_turn() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DETERMINISTIC],
+        env={**os.environ, "RUSHLIGHT_COMPILE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "[False, False, True, True, True, True]\n", done.stderr

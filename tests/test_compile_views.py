@@ -6,18 +6,24 @@ Every case runs interpreted and compiled, over odd sizes and layouts, and must l
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from test_compile import assert_same, compiled, own_cache  # noqa: F401
+from test_compile import assert_same, compiled, fresh_automaton, own_cache  # noqa: F401
 
 import rushlight as torch
+from rushlight.compile import background
 from rushlight.compile.native import Segment
 from rushlight.record import trace
+from rushlight.record.program import Program
 
-pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+pytestmark = [
+    pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program"),
+    pytest.mark.filterwarnings("error:Rushlight could not compile"),
+]
 F = torch.nn.functional
 KINDS = [torch.float32, torch.float64, torch.int64]
 SIZES = [1, 7, 17, 33]
@@ -237,15 +243,30 @@ def test_elements_at_positions(n: int, kind: torch.dtype, monkeypatch: Any) -> N
 @pytest.mark.parametrize("wrong", [-1, 5])
 def test_positions_that_do_not_exist_raise(wrong: int, monkeypatch: Any) -> None:
     table, at = numbers(5, 3), torch.tensor([0, 4, 2])
-    first = [(lambda: F.embedding(at + 0, table * 2)), (lambda: (table * 2).index_select(0, at + 0))]
-    messages = ["index out of range in self"] * 2
-    for f, message in zip(first, messages, strict=True):
-        native(lambda f=f: [f() + 1], monkeypatch)
-        before = at.clone()
-        at[1] = wrong
-        with pytest.raises(IndexError, match=message):
-            compiled(lambda f=f: [f() + 1], monkeypatch)
-        at.copy_(before)
+    wide = at + (0 if wrong > 0 else wrong * 5)  # -6 where -1 would be the last one
+    cases: list[tuple[Callable[[Any, Any], Any], Any]] = [
+        (lambda x, i: F.embedding(i, x), at),
+        (lambda x, i: x.index_select(0, i), at),
+        (lambda x, i: x.gather(0, i[:, None]), at),
+        (lambda x, i: x.scatter_add(0, i[:, None], x), at),
+        (lambda x, i: x.index_add(0, i, x[:3]), at),
+        (lambda x, i: x[i], wide),
+        (lambda x, i: x.index_put((i,), x[0]), wide),
+    ]
+    for f, places in cases:
+        right, places = places.clone(), places.clone()
+        right[:], places[1] = torch.tensor([0, 4, 2]), places[1] + wrong - 4 if places is wide else wrong
+        native(lambda f=f, i=right: [f(table * 2, i + 0) + 1], monkeypatch)  # type: ignore[misc]
+        raised = []
+        for compiler in (None, background.compile_now):
+            fresh_automaton()
+            monkeypatch.setattr(Program, "compiler", compiler)
+            monkeypatch.setattr(Program, "patience", 1)
+            with pytest.raises((IndexError, RuntimeError)) as error:
+                (f(table * 2, places + 0) + 1).numpy()
+            raised.append((error.type, str(error.value)))
+        monkeypatch.setattr(Program, "compiler", None)
+        assert raised[0] == raised[1]
 
 
 WRITES: dict[str, Callable[..., torch.Tensor]] = {
@@ -391,3 +412,101 @@ def test_a_part_without_a_form_leaves_the_rest(monkeypatch: Any) -> None:
     assert_same(expected, found)
     assert len(made[0].segments) >= 2
     assert {c.step.op.name for c in made[0].steps if not isinstance(c, Segment)} == {"tanh"}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Random programs
+
+Shape = tuple[int, ...]
+Move = tuple[Callable[[torch.Tensor], torch.Tensor], Shape]
+
+
+def random_move(draw: random.Random, shape: Shape) -> Move:
+    """Something that moves the elements of a tensor with at least one dimension, and the new shape."""
+    d = draw.randrange(len(shape))
+    n = shape[d]
+    what = draw.randrange(12)
+    start = draw.randrange(n)
+    end = draw.randint(start + 1, n)
+    places = [draw.randrange(n) for _ in range(draw.randint(1, 4))]
+    before, after = shape[:d], shape[d + 1 :]
+    if what == 0:
+        return lambda x: x.select(d, start), before + after
+    if what == 1:
+        return lambda x: x.narrow(d, start, end - start), (*before, end - start, *after)
+    if what == 2:
+        order = draw.sample(range(len(shape)), len(shape))
+        return lambda x: x.permute(order), tuple(shape[k] for k in order)
+    if what == 3:
+        return lambda x: x.reshape(-1, n), (int(np.prod(shape)) // n, n)
+    if what == 4:
+        return lambda x: torch.cat([x, x * 2], d), (*before, 2 * n, *after)
+    if what == 5:
+        return lambda x: torch.stack([x, x + 1, x], d), (*before, 3, n, *after)
+    if what == 6:
+        at = torch.tensor(places)
+        return lambda x: x.index_select(d, at), (*before, len(places), *after)
+    if what == 7:
+        at = torch.tensor(places)
+        return lambda x: torch.zeros_like(x).index_add(d, at, x.index_select(d, at) * 2), shape
+    if what == 8:
+        return lambda x: x.flip(d), shape
+    if what == 9:
+        return lambda x: x.roll(start, d), shape
+    if what == 10:
+        return lambda x: sum(part.sum(d, keepdim=True) for part in x.split(max(1, n // 2), d)) + x, shape
+
+    def written(x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        y.narrow(d, start, end - start).copy_(x.narrow(d, start, end - start) + 1)
+        return y
+
+    return written, shape
+
+
+def moves_of(seed: int) -> tuple[Shape, list[Move]]:
+    """A shape, and what is done to a tensor of it, step after step."""
+    draw = random.Random(seed)
+    first = shape = tuple(draw.choice([1, 2, 3, 5, 7]) for _ in range(draw.randint(1, 4)))
+    moves: list[Move] = []
+    while len(moves) < 8 and shape and int(np.prod(shape)) < 5000:
+        moves.append(random_move(draw, shape))
+        shape = moves[-1][1]
+    return first, moves
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("block", range(8))
+def test_random_moves(kind: torch.dtype, block: int, monkeypatch: Any) -> None:
+    for seed in range(block * 15, block * 15 + 15):
+        shape, moves = moves_of(seed)
+        x = numbers(*shape, kind=kind)
+
+        def moved(x: torch.Tensor = x, moves: list[Move] = moves) -> list[torch.Tensor]:
+            made, all_made = x, []
+            for move, _ in moves:
+                made = move(made)
+                all_made.append(made * 2 if len(all_made) % 2 else made)
+            return all_made
+
+        expected, found, made = compiled(moved, monkeypatch)
+        assert_same(expected, found)
+        assert all(p.segments or not p.reasons for p in made), (seed, [p.reasons for p in made])
+
+
+def test_a_call_that_needs_nothing_of_a_run_does_not_cut_it(monkeypatch: Any) -> None:
+    x = numbers(5, 5)
+
+    def drawn() -> list[torch.Tensor]:
+        torch.manual_seed(3)
+        made = x * 2
+        noise = torch.randn(5, 5)
+        made = torch.tanh(made + noise)
+        mask = torch.nn.functional.dropout(torch.ones(5, 5), 0.5)
+        return [made * mask + torch.eye(5) - torch.rand(5), made @ torch.randn_like(made), torch.sort(made)[0] + 1]
+
+    expected, found, made = compiled(drawn, monkeypatch)
+    assert_same(expected, found, 1e-5)
+    largest = max(made, key=lambda p: len(p.program.calls))
+    assert len(largest.segments) <= 2
+    assert isinstance(largest.steps[-1], Segment)

@@ -1,7 +1,8 @@
 """Run a program, then show what became of its hottest part: machine code, loop nests, NumPy calls.
 
-`rushlight explain` takes what `rushlight run` takes.  While the program runs, every recorded program that is executed is
-counted; at the end, however that comes, the one that made the most calls altogether is described as `torch.explain` would.
+`rushlight explain` takes what `rushlight run` takes.  While the program runs, every recorded program that is executed
+is counted; at the end, however that comes, the one that made the most calls altogether is described as
+`torch.explain` would.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def execute(options: argparse.Namespace) -> int:
         counts[program] += 1
         return started(program, values)
 
-    Program.run = counted  # type: ignore[method-assign]
+    Program.run = counted  # type: ignore[method-assign, assignment]
     try:
         return run.execute(options)
     finally:

@@ -1,8 +1,8 @@
 """Where intermediates lie in a run's arena: memory is used again when its last reader has run.
 
 Nests run one after the other, so an intermediate needs its memory from the nest that writes it to the last nest that
-reads it, through any view.  A block of the arena serves one intermediate after the other; what a kernel needs for itself
-alone (packed operands) comes from the same blocks, for the time of one nest.  Small arenas stay in the cache.
+reads it, through any view.  A block of the arena serves one intermediate after the other; what a kernel needs for
+itself alone (packed operands) comes from the same blocks, for the time of one nest.  Small arenas stay in the cache.
 """
 
 from __future__ import annotations

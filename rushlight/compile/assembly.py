@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, look, looked_at, operand
+from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, look, looked_at, operand, table
 
 Layout = Callable[..., Any]
 
@@ -166,6 +166,8 @@ def share_guards(order: Sequence[Symbol]) -> None:
 
 def positions(index: Any, n: int, wraps: bool = False) -> tuple[Symbol, Symbol]:
     """Whole numbers as positions below n, and their guard; with `wraps` -1 is the last one."""
+    if isinstance(index, np.ndarray) and index.ndim:
+        index = table(index)
     if not isinstance(index, Symbol) or index.dtype.kind not in "iu":
         raise NotLowered("positions that are no whole numbers of the program")
     at = cast(index, np.dtype(np.int64))
@@ -285,7 +287,7 @@ def with_slices(x: Symbol, index: Any, value: Any, axis: int, how: str, wraps: b
 
 
 def with_each(x: Symbol, index: Any, value: Any, axis: int, how: str) -> Symbol:
-    """x with elements added or put at positions along a dimension, each its own; of `value` the leading part is used."""
+    """x with elements added or put at positions along a dimension; only the leading part of `value` counts."""
     if not x.shape:
         raise NotLowered("positions in a number")
     at, guard = positions(index, x.shape[axis])

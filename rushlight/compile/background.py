@@ -1,11 +1,12 @@
 """When to compile: a program that has repeated is handed to one background thread.
 
-The loop waits for the code a moment, which is enough for a small program: interpreting on beside the compiler would slow
-both.  A large one is interpreted until its code is there, and all the waiting of a process together is bounded.
-`torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn always.
+The loop waits for the code a moment, which is enough for a small program: interpreting on beside the compiler would
+slow both.  A large one is interpreted until its code is there, and all the waiting of a process together is bounded.
+`torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn
+always.
 
-`RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before it
-runs for the first time.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
+`RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before
+it runs for the first time.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
 interpreted, and one warning says so.
 """
 

@@ -18,7 +18,8 @@ from rushlight.core.strided import infer_size, view_strides
 
 KINDS = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
 HALVES = {np.dtype(np.float16), dtypes.bfloat16.numpy}  # stored and moved; arithmetic is done in float32
-MOVES = {"input", "constant", "cast", "where", "view", "broadcast", "piece", "whole", "pick", "checked"}
+LARGEST_TABLE = 1 << 14  # bytes of an array in the code
+MOVES = {"input", "constant", "table", "cast", "where", "view", "broadcast", "piece", "whole", "pick", "checked"}
 REDUCTIONS = {"add", "maximum", "minimum", "multiply"}
 FLOATING = {  # functions of floats with vector code of our own
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
@@ -262,6 +263,12 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         """Whether all are true, over some axes."""
         return np.all(self, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
 
+    def squeeze(self, axis: Any = None) -> Symbol:
+        """Without dimensions of size 1."""
+        axes = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        gone = {a % self.ndim for a in axes} if self.ndim else set()
+        return self.reshape(tuple(n for d, n in enumerate(self.shape) if n != 1 or d not in gone))
+
     @property
     def real(self) -> Symbol:
         """Itself: no Symbol is complex."""
@@ -284,8 +291,10 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 def _into(out: tuple[Any, ...], result: Symbol) -> Symbol:
     """The result of arithmetic that writes into a Symbol (`y *= 2`): a new Symbol in the old one's place."""
     (old,) = out
-    if not isinstance(old, Symbol) or result.shape != old.shape or not np.can_cast(result.dtype, old.dtype, "same_kind"):
-        raise NotLowered("a kernel that writes into an array of its own")
+    if not isinstance(old, Symbol) or result.shape != old.shape:
+        raise NotLowered("a kernel that writes into an array of its own, or into part of one")
+    if not np.can_cast(result.dtype, old.dtype, "same_kind"):
+        raise NotLowered(f"{result.dtype} written into {old.dtype}")
     looked_at(old).written = True
     return cast(result, old.dtype)
 
@@ -355,8 +364,6 @@ def _called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
     from .formulas import UFUNCS
 
     name = ufunc.__name__
-    if any(isinstance(x, np.ndarray) and x.ndim for x in inputs):
-        raise NotLowered("a kernel with an array of its own")
     if name in UFUNCS:
         return UFUNCS[name](*inputs)  # type: ignore[no-any-return]
     if name not in ARITHMETIC and name not in FLOATING:
@@ -381,9 +388,19 @@ def kind_of(x: Any) -> Any:
     return x.dtype if isinstance(x, (Symbol, np.generic, np.ndarray)) else type(x)
 
 
+def table(values: np.ndarray) -> Symbol:
+    """A small array that the kernel brings along: its numbers become part of the code."""
+    if values.nbytes > LARGEST_TABLE or not values.size:
+        raise NotLowered("a large array of the kernel's own")
+    return Symbol("table", (), values.shape, values.dtype, np.ascontiguousarray(values))
+
+
 def operand(x: Any, to: np.dtype) -> Symbol:
+    """What a kernel computes with, in a dtype."""
     if isinstance(x, Symbol):
         return cast(x, to)
+    if isinstance(x, np.ndarray) and x.ndim:
+        return table(x.astype(to))
     return constant(np.asarray(x).astype(to).item(), to)
 
 

@@ -100,12 +100,11 @@ class Columns:
 
     def _write(self, pieces: list[Piece]) -> None:
         """All rows of some columns."""
-        from .loops import Loop, combine, identity
+        from .loops import Loop, identity
 
         to, vector, d = self.to, self.to.vector, self.d
         rows = to.low.shape[d]
-        turns = CHAINS // len(pieces) if d != to.axis else 1
-        turns = next(t for t in range(max(turns, 1), 0, -1) if rows % t == 0)
+        turns = self._turns(len(pieces))
         totals = to.begin_sums(d)
         keys = [(x, k, t) for t in range(turns) for k in range(len(pieces)) for x in self.down]
         parts = {key: vector.splat(identity(key[0]), TYPES[key[0].dtype.name]) for key in keys}
@@ -119,14 +118,26 @@ class Columns:
             self._row(pieces, parts, t)
         to.offsets = outer
         loop.close([*to.held.values(), *parts.values()])
-        parts = dict(zip(keys, to.resume(loop.results), strict=True))
+        self._settle(pieces, dict(zip(keys, to.resume(loop.results), strict=True)), turns)
+        to.end_sums(totals)
+
+    def _turns(self, pieces: int) -> int:
+        """How many rows one turn of the loop takes, each with sums of its own."""
+        if self.d == self.to.axis:
+            return 1
+        most = max(CHAINS // pieces, 1)
+        return next(t for t in range(most, 0, -1) if self.to.low.shape[self.d] % t == 0)
+
+    def _settle(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], str], turns: int) -> None:
+        """Adds the partial sums up, and to their places."""
+        from .loops import combine
+
         for x in self.down:
             for k, (index, mask) in enumerate(pieces):
                 value = parts[x, k, 0]
                 for t in range(1, turns):
-                    value = combine(vector, x, value, parts[x, k, t])
-                to.add_to_memory(vector, x, value, index, mask)
-        to.end_sums(totals)
+                    value = combine(self.to.vector, x, value, parts[x, k, t])
+                self.to.add_to_memory(self.to.vector, x, value, index, mask)
 
     def _row(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], str], t: int) -> None:
         """One row's part in the columns."""

@@ -1,8 +1,8 @@
 """Arrays that lie across one another in one nest: squares of them are turned over on the stack.
 
-Where neighbours along the vectors lie apart in some array, but neighbours along another dimension together, as of images
-with channels first among others with channels last, a square of it is loaded along that dimension, transposed in
-registers and kept on the stack; the loops read its rows.  What is stored goes the other way.
+Where neighbours along the vectors lie apart in some array, but neighbours along another dimension together, as in
+images with channels first among others with channels last, a square of it is loaded along that dimension, transposed
+in registers and kept on the stack; the loops read its rows.  What is stored goes the other way.
 """
 
 from __future__ import annotations
@@ -96,40 +96,47 @@ class Squares:
             body(str(n // lanes * lanes), n % lanes)
 
     def _square(self, down: str, rows: int, along: str, count: int) -> None:
-        from .loops import Loop, identity, leading
-
-        to, w, vector = self.to, self.to.w, self.to.vector
-        mask = leading(count, self.lanes) if count < self.lanes else None
-        outer = to.offsets
+        """Turns a square of what is read, computes its rows, and turns what is written."""
+        to, outer = self.to, self.to.offsets
         to.move(self.d, down, outer)
         for a in self.read:
             self._turn_in(a, rows, along, count)
         to.offsets = outer
-        parts = {x: vector.splat(identity(x), TYPES[x.dtype.name]) for x in self.down}
+        self._sum(down, rows, along, self._mask(count))
+        to.move(self.d, down, outer)
+        for a in self.written:
+            self._turn_out(a, rows, along, count)
+        to.offsets = outer
+
+    def _sum(self, down: str, rows: int, along: str, mask: str | None) -> None:
+        """The rows of a square, with the sums over them in registers."""
+        from .loops import Loop, identity
+
+        to, vector, outer = self.to, self.to.vector, self.to.offsets
         totals = to.begin_sums(self.d)
-        to.held.update(parts)
-        loop = Loop(w, rows, 1, to.carried())
+        to.held.update({x: vector.splat(identity(x), TYPES[x.dtype.name]) for x in self.down})
+        loop = Loop(to.w, rows, 1, to.carried())
         to.resume(loop.carried)
-        to.move(self.d, w.let(f"add i64 {down}, {loop.index}"), outer)
-        row = w.let(f"mul i64 {loop.index}, {self.lanes}")
-        for a in to.low.crossed:
-            kind = MEMORY[a.symbol.dtype.name]
-            to.rows[id(a)] = w.let(f"getelementptr {kind}, ptr {self.stack[id(a)]}, i64 {row}")
-        own = to.begin_sums(self.d + 1)
-        to.fix()
-        to.body(vector, along, mask)
-        to.fixed = {}
-        to.end_sums(own)
+        to.move(self.d, to.w.let(f"add i64 {down}, {loop.index}"), outer)
+        self._row_body(loop.index, along, mask)
         loop.close(list(to.held.values()))
         to.resume(loop.results)
         to.offsets = outer
         for x in self.down:
             to.add_to_memory(vector, x, to.held.pop(x), along, mask)
         to.end_sums(totals)
-        to.move(self.d, down, outer)
-        for a in self.written:
-            self._turn_out(a, rows, along, count)
-        to.offsets = outer
+
+    def _row_body(self, index: str, along: str, mask: str | None) -> None:
+        to, w = self.to, self.to.w
+        row = w.let(f"mul i64 {index}, {self.lanes}")
+        for a in to.low.crossed:
+            kind = MEMORY[a.symbol.dtype.name]
+            to.rows[id(a)] = w.let(f"getelementptr {kind}, ptr {self.stack[id(a)]}, i64 {row}")
+        own = to.begin_sums(self.d + 1)
+        to.fix()
+        to.body(to.vector, along, mask)
+        to.fixed = {}
+        to.end_sums(own)
 
     def _turn_in(self, a: Access, rows: int, along: str, count: int) -> None:
         """A square of an array on the stack, turned over."""

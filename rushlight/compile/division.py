@@ -1,8 +1,8 @@
 """How a loop nest falls into units for several threads, and what it costs.
 
-A dimension along which no two results meet is divided as it is.  Where there is none with enough pieces, a sum over the
-outermost dimension is taken in PARTS partial sums, each in a row of its own, which one thread adds up in order; how many
-there are depends on the nest alone, so the result is the same for any number of threads.
+A dimension along which no two results meet is divided as it is.  Where there is none with enough pieces, a sum over
+the outermost dimension is taken in PARTS partial sums, each in a row of its own, which one thread adds up in order;
+how many there are depends on the nest alone, so the result is the same for any number of threads.
 """
 
 from __future__ import annotations

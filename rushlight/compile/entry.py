@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from .capture import Symbol
 from .contract import Stage, contraction
 from .fuse import PRODUCT, Plan, ancestors
-from .llvm import MEMORY, TYPES, Scalars, Writer, constant
+from .llvm import MEMORY, TYPES, Scalars, Writer, constant, table_text
 from .loops import Lowered
 from .parallel import Functions, Place, worthwhile, write_kernel
 
@@ -57,6 +57,7 @@ class Entry:
         self.divided = worthwhile(self.kernels)
         self.functions = Functions() if functions is None else functions
         self.writer = Writer()
+        self.tables: list[str] = []
         self._write(leaves)
 
     def _write(self, leaves: list[Symbol]) -> None:
@@ -66,6 +67,10 @@ class Entry:
             if x.kind == "input":
                 self._check(self._object(where[x.data]), self.plan.run.specs[x.data])
         pointers = {x: self._data(where[x.data]) for x in leaves if x.kind == "input"}
+        for x in ancestors(self.plan.roots.values()):
+            if x.kind == "table":
+                pointers[x] = f"@{self.name}.table{len(self.tables)}"
+                self.tables.append(f"{pointers[x]} = private constant {table_text(x)}\n")
         arena = self._data(0)
         for x, buffer in self.plan.buffers.items():
             if buffer.slot is not None:
@@ -139,4 +144,5 @@ class Entry:
     def text(self) -> str:
         """The function in LLVM's language, without those that it calls."""
         body = "\n".join([*self.writer.reserved, *self.writer.lines])
-        return f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count) {{\nentry:\n{body}\n}}\n"
+        head = f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count)"
+        return f"{''.join(self.tables)}{head} {{\nentry:\n{body}\n}}\n"

@@ -74,14 +74,15 @@ def _segment(segment: Segment) -> list[str]:
     entry = segment.entry
     arena = f", {entry.plan.arena} bytes of intermediates" if entry.plan.arena else ""
     lines = [f"  native  {entry.name}: {len(segment.calls)} calls in {len(entry.kernels)} loop nests{arena}"]
-    for low in entry.kernels:
+    for low, divided in zip(entry.kernels, entry.divided, strict=True):
+        parts = f"{low.units} units  " if divided else ""  # what several threads share
         if isinstance(low, Lowered):
             what = " ".join(x.data[0] if x.kind == "reduce" else x.kind for x in low.nest.body)
             moved = sum(a.symbol.size * a.symbol.dtype.itemsize for a in low.accesses)
             shape = "x".join(map(str, low.shape)) or "1"
-            lines.append(f"    {shape:>12}  {moved:>9} bytes  lanes {low.lanes:<2}  {_short(what)}")
+            lines.append(f"    {shape:>12}  {moved:>9} bytes  lanes {low.lanes:<2}  {parts}{_short(what)}")
         else:
-            lines.append(f"    {low.what:>12}  {low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}  {low.symbol.kind}")
+            lines.append(f"    {low.what:>12}  {low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}  {parts}{low.symbol.kind}")
     return lines
 
 

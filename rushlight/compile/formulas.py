@@ -81,6 +81,17 @@ def _fmin(x: Any, y: Any) -> Any:
     return np.where(np.isnan(x), y, np.where(np.isnan(y), x, np.minimum(x, y)))
 
 
+def _logaddexp2(x: Any, y: Any) -> Any:
+    x, y = _together(x, y)
+    larger = np.maximum(x, y) + np.log1p(np.exp2(-np.abs(x - y))) * x.dtype.type(math.log2(math.e))
+    return np.where(x == y, x + 1, larger)
+
+
+def _heaviside(x: Any, y: Any) -> Any:
+    x, y = _together(x, y)
+    return np.where(np.isnan(x), x, np.where(x == 0, y, np.where(x < 0, x.dtype.type(0), x.dtype.type(1))))
+
+
 def _logical_xor(x: Any, y: Any) -> Any:
     return np.not_equal(x != 0, y != 0)
 
@@ -143,6 +154,7 @@ def _fmod(x: Any, y: Any) -> Any:
 
 UFUNCS: dict[str, Callable[..., Any]] = {
     "sign": _sign, "isinf": _isinf, "isfinite": _isfinite, "signbit": _signbit, "logaddexp": _logaddexp,
+    "logaddexp2": _logaddexp2, "heaviside": _heaviside,
     "hypot": _hypot, "fmax": _fmax, "fmin": _fmin, "logical_xor": _logical_xor, "floor_divide": _floor_divide,
     "remainder": _remainder, "fmod": _fmod, "fabs": np.abs, "conjugate": lambda x: x,
     "deg2rad": lambda x: x * x.dtype.type(math.pi / 180), "rad2deg": lambda x: x * x.dtype.type(180 / math.pi),
@@ -176,6 +188,23 @@ def _count_nonzero(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _prod(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     product: Any = np.multiply.reduce
     return product(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def _split(x: Any, parts: Any, axis: int = 0) -> list[Any]:
+    axis, n = axis % x.ndim, x.shape[axis]
+    if isinstance(parts, (int, np.integer)) and n % parts:
+        raise ValueError("array split does not result in an equal division")
+    ends = range(n // parts, n, n // parts) if isinstance(parts, (int, np.integer)) else parts
+    bounds = [0, *ends, n]
+    before = (slice(None),) * axis
+    return [x[(*before, slice(a, b))] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    known, number = np.finfo(x.dtype), x.dtype.type
+    high, low = known.max if posinf is None else posinf, known.min if neginf is None else neginf
+    x = np.where(x == np.inf, number(high), np.where(x == -np.inf, number(low), x))
+    return np.where(np.isnan(x), number(nan), x)
 
 
 def _filled(value: float) -> Callable[..., Any]:
@@ -217,5 +246,6 @@ FUNCTIONS.update({
     np.tril: lambda x, k=0: _triangle(x, k, True), np.triu: lambda x, k=0: _triangle(x, k, False),
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,
+    np.split: _split, np.squeeze: lambda x, axis=None: x.squeeze(axis), np.nan_to_num: _nan_to_num,
     np.sinc: _sinc, np.real: lambda x: x, np.iscomplex: lambda x: np.not_equal(x, x),
 })  # fmt: skip

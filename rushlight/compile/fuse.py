@@ -14,15 +14,15 @@ import numpy as np
 
 from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
 
+from . import assembly
+from . import formulas as formulas  # it fills in NumPy's functions that are expressions in others
 from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
 from .epilogue import attach
-from . import assembly
-from . import formulas as formulas  # and those that are expressions in others
+from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .recompute import Recompute
 from .separate import separate
 from .updates import readers_first
-from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .views import look_through, views_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rushlight.record.program import Call
     from rushlight.record.spec import Spec
 
-LEAVES = ("input", "number", "constant", "iota")
+LEAVES = ("input", "number", "constant", "iota", "table")
 APART = ("reduce", "contract", "whole", "piece", "added", "guard")  # what reads these belongs to a later nest
 INSIDE = ("piece", "added")  # parts of a "whole": its memory is theirs
 PRODUCT = (-1,)  # the "shape" of a nest that is a contraction: no other nest has it
@@ -58,7 +58,7 @@ class Run:
         step, before = call.step, set(self.symbols)
         try:
             self._capture(call)
-        except (NotLowered, TypeError, AttributeError, ValueError, IndexError, RuntimeError) as failure:
+        except (NotLowered, TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RuntimeError) as failure:
             for slot in set(self.symbols) - before:
                 del self.symbols[slot]
                 self.specs.pop(slot, None)
@@ -91,7 +91,8 @@ def _traced(kernel: Kernel, operands: list[Any], attributes: dict[str, Any]) -> 
     """What a kernel makes of Symbols.  It may write into its operands; theirs are the old numbers all the same."""
     try:
         found = kernel(*operands, **attributes)
-        if any(isinstance(x, Symbol) and looked_at(x).written for x in (found if isinstance(found, tuple) else (found,))):
+        results = found if isinstance(found, tuple) else (found,)
+        if any(isinstance(x, Symbol) and looked_at(x).written for x in results):
             raise NotLowered("a kernel whose result was written in place")
         return found
     finally:
@@ -240,7 +241,8 @@ class Plan:
             self.nests.append(Nest(PRODUCT))
             self.nests[-1].body.append(x)
             return
-        earliest = max((self._after(a, shape) for a in x.args), default=0)
+        source = x.args[0] if x.kind == "pick" else None  # all of it must be there before it is read at positions
+        earliest = max((self._after(a, shape, a is source) for a in x.args), default=0)
         for at in range(earliest, len(self.nests)):
             if self.nests[at].shape == shape:
                 break
@@ -250,14 +252,14 @@ class Plan:
         self.nests[at].body.append(x)
         self.place[x] = at
 
-    def _after(self, x: Symbol, shape: tuple[int, ...]) -> int:
-        """The first nest over `shape` that may read x."""
+    def _after(self, x: Symbol, shape: tuple[int, ...], anywhere: bool = False) -> int:
+        """The first nest over `shape` that may read x, element by element or anywhere."""
         source = x
         while source.kind == "view":
             source = source.args[0]
         if source not in self.place:
             return 0
-        together = source is x and x.kind not in APART and x.shape == shape
+        together = source is x and not anywhere and x.kind not in APART and x.shape == shape
         return self.place[source] + (0 if together else 1)
 
     def _store(self, order: list[Symbol]) -> None:

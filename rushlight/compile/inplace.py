@@ -1,14 +1,14 @@
 """New numbers written where the old ones lie: parameters and the optimizer's state.
 
-The recorder knows where an updated tensor's numbers must end up: in its old buffer, its *home* (`Value.home`).  Where no
-loop reads the old numbers after the new ones are written, but in the same turn at the same element, the native function is
-handed that buffer as its output array, and nothing is copied afterwards.  `pairs` finds out which outputs of a segment may be
-written so; `lend` makes sure, before every run, that nobody else holds the old numbers.
+The recorder knows where an updated tensor's numbers must end up: in its old buffer, its *home* (`Value.home`).  Where
+no loop reads the old numbers after the new ones are written, but in the same turn at the same element, the native
+function is handed that buffer as its output array, and nothing is copied afterwards.  `pairs` finds out which outputs
+of a segment may be written so; `lend` makes sure, before every run, that nobody else holds the old numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -29,18 +29,26 @@ Layout = tuple["Symbol", tuple[int, ...], int]  # in whose memory, strides, offs
 Pair = tuple[int, int]  # the slot of the new numbers, and of the old ones
 
 
-def pairs(program: Program, steps: Sequence[Segment | Call], at: int) -> list[Pair]:
-    """The outputs of the segment `steps[at]` that may be written over what they replace."""
-    segment = steps[at]
-    assert not isinstance(segment, Call)
-    found = []
-    for new, old in program.homes.items():
-        if new in segment.entry.outputs and old in segment.entry.arrays and _same_layout(segment.entry, new, old):
-            shared = _sharing(steps, old)
-            alone = shared.isdisjoint(program.live) and shared.isdisjoint(_read(steps[at + 1 :]))
-            if alone and _fits(segment.entry, new, shared):
-                found.append((new, old))
-    return found
+def pairs(program: Program, steps: Sequence[Segment | Call]) -> list[list[Pair]]:
+    """For each step, the results that may be written over what they replace."""
+    sharing = _sharing(steps)
+    later: set[int | None] = set()
+    found: list[list[Pair]] = []
+    for step in reversed(steps):
+        if isinstance(step, Call):
+            found.append([])
+            later.update(step.inputs)
+            continue
+        entry, kept = step.entry, later | set(program.live)
+        candidates = [(new, old) for new, old in program.homes.items() if new in entry.outputs and old in entry.arrays]
+        traffic = Traffic(entry) if candidates else None
+        found.append([])
+        for new, old in candidates:
+            shared = sharing.get(old, {old})
+            if shared.isdisjoint(kept) and _same_layout(entry, new, old) and traffic and traffic.allows(new, shared):
+                found[-1].append((new, old))
+        later.update(entry.arrays)
+    return found[::-1]
 
 
 def _same_layout(entry: Entry, new: int, old: int) -> bool:
@@ -48,39 +56,56 @@ def _same_layout(entry: Entry, new: int, old: int) -> bool:
     return (a.shape, a.strides, a.numpy) == (b.shape, b.strides, b.numpy)
 
 
-def _sharing(steps: Sequence[Segment | Call], slot: int) -> set[int]:
-    """The slots whose arrays may share memory with that of `slot`."""
-    shared = {slot}
+def _sharing(steps: Sequence[Segment | Call]) -> dict[int, set[int]]:
+    """The slots whose arrays may share memory with that of a slot, where there are others than itself."""
+    source: dict[int | None, int | None] = {}
+    groups: dict[int, set[int]] = {}
     for step in steps:
         for call in [step] if isinstance(step, Call) else step.calls:
             op = call.step.op
-            if (op.aliases or op.overwrites or op.layouts is not None) and not shared.isdisjoint(call.inputs[:1]):
-                shared.update(call.outputs)
-    return shared
+            if call.inputs and (op.aliases or op.overwrites or op.layouts is not None):
+                first = source.get(call.inputs[0], call.inputs[0])
+                source.update(dict.fromkeys(call.outputs, first))
+                if first is not None:
+                    groups.setdefault(first, {first}).update(call.outputs)
+    return groups
 
 
-def _read(steps: Iterable[Segment | Call]) -> set[int | None]:
-    return {i for s in steps for i in (s.inputs if isinstance(s, Call) else (*s.entry.arrays, *s.entry.numbers))}
+class Traffic:
+    """Which kernels of a function read and write what, by whose memory it is."""
 
+    def __init__(self, entry: Entry) -> None:
+        self.plan = entry.plan
+        self.symbols = {slot: entry.plan.run.symbols[slot] for slot in entry.arrays}
+        self.elsewhere: dict[Symbol, int] = {}  # the last kernel that reads any part of it
+        self.together: dict[Symbol, list[tuple[int, Layout]]] = {}  # who reads it element by element
+        self.writers: dict[Symbol, list[tuple[int, Layout]]] = {}
+        self.guards = -1  # the last kernel after which the function may be left, and its calls interpreted
+        for k, kernel in enumerate(entry.kernels):
+            elsewhere, together = _loads(kernel, entry.plan)
+            self.elsewhere.update(dict.fromkeys(elsewhere, k))
+            for layout in together:
+                self.together.setdefault(layout[0], []).append((k, layout))
+            for x, layout in _stores(kernel).items():
+                self.writers.setdefault(x, []).append((k, layout))
+            if isinstance(kernel, Lowered) and any(x.kind == "guard" for x in kernel.nest.body):
+                self.guards = k
+        self.elsewhere.update({base: len(entry.kernels) for base, _ in entry.plan.windows.values()})
 
-def _fits(entry: Entry, new: int, shared: set[int]) -> bool:
-    """Whether the kernels read the old numbers only before the new ones are written, or together with them."""
-    plan, kernels = entry.plan, entry.kernels
-    written = plan.roots[new]
-    old = {plan.run.symbols[slot] for slot in shared if slot in entry.arrays}
-    writers = [k for k, kernel in enumerate(kernels) if written in _stores(kernel)]
-    if not writers or any(base in old for base, _ in plan.windows.values()):
-        return False
-    for k, kernel in enumerate(kernels[writers[0] :], writers[0]):
-        if isinstance(kernel, Lowered) and any(x.kind == "guard" for x in kernel.nest.body):
-            return False  # it may leave the function, whose calls are then interpreted
-        elsewhere, together = _loads(kernel, plan)
-        if any(base in old for base in elsewhere):
+    def allows(self, new: int, shared: set[int]) -> bool:
+        """Whether the old numbers are read only before the new ones are written, or in the same turn."""
+        written = self.plan.roots[new]
+        writers = dict(self.writers.get(written, ()))
+        if not writers or self.guards >= min(writers) or any(base is not written for base, _, _ in writers.values()):
             return False
-        touched = [layout for layout in together if layout[0] in old]
-        if touched and (k not in writers or any(a[1:] != _stores(kernel)[written][1:] for a in touched)):
-            return False
-    return all(_stores(kernels[k])[written][0] is written for k in writers)
+        for slot in shared & self.symbols.keys():
+            base = self.symbols[slot]
+            if self.elsewhere.get(base, -1) >= min(writers):
+                return False
+            for k, layout in self.together.get(base, ()):
+                if k >= min(writers) and (k not in writers or layout[1:] != writers[k][1:]):
+                    return False
+        return True
 
 
 def _stores(kernel: Any) -> dict[Symbol, Layout]:

@@ -18,6 +18,12 @@ FRACTION = {"float": 23, "double": 52}  # bits of a float's fraction
 BIAS = {"float": 127, "double": 1023}
 
 
+class Processor:
+    """What the processor can do beyond LLVM's own words; `machine.py` fills it in."""
+
+    scales = False  # AVX-512's multiplication by a power of two, on 64 bytes
+
+
 class Lanes:
     """One value in every lane; plain numbers beside it become constants of its type."""
 
@@ -198,7 +204,7 @@ def power_of_two(low: Lanes, kind: str, more: int = 0) -> Lanes:
 def scaled(x: Lanes, n: Lanes, low: Lanes) -> Lanes:
     """x * 2 ** n, also where 2 ** n alone would be too large or too small; n comes from `rounded`."""
     s, size = x.s, 4 if x.single else 8
-    if s.lanes * size == 64:  # AVX-512 has an instruction for it
+    if Processor.scales and s.lanes * size == 64:
         return Lanes(s, x.kind, s.scale_by_power(x.kind, x.name, n.name))
     magic = x.constant(1.5 * 2.0 ** FRACTION[x.kind]).bits()
     whole = low - magic

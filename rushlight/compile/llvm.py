@@ -58,6 +58,13 @@ def constant(x: Symbol) -> str:
     return number(x.data, kind)
 
 
+def table_text(x: Symbol) -> str:
+    """An array of constants, and how it begins in memory."""
+    kind = MEMORY[x.dtype.name]
+    numbers = ", ".join(f"{kind} {number(v, kind)}" for v in x.data.ravel().tolist())
+    return f"[{x.size} x {kind}] [{numbers}], align 64"
+
+
 class Writer:
     """The lines of one function being written."""
 

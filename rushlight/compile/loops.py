@@ -22,8 +22,10 @@ from .llvm import MEMORY, SHORT, TYPES, UNSIGNED, Scalars, Writer, constant, num
 from .parallel import Part, Place
 
 ROWS = range(128, 1025)  # the same, of rows that are added up
+NEAR_ROWS = range(8, 17)  # where a row is wider than a tile of its columns: so few are walked along together
 LONG = 1 << 12  # vectors that one register sums up
 CHUNK = 32  # elements that must lie together for sums to go through memory in another order
+FEW = 4  # vectors that are written out without a loop
 SHORT_BODY = 12  # operations: of so short a loop several turns are written out
 BLOCK = range(512, 8193)  # a long sum is taken in pieces of about so many terms: its rounding errors stay small
 FLOATS = ("float", "double")
@@ -205,8 +207,11 @@ class Lowered:
         if self.sums and self.shape and self.shape[-1] > BLOCK.stop:
             self._divide(len(self.shape) - 1, BLOCK)
         last = len(self.shape) - 1
-        if last > 0 and self.shape[last - 1] > ROWS.stop and tile_of(self, -1):
-            self._divide(last - 1, ROWS)
+        tile = tile_of(self, -1)
+        if tile:
+            rows = ROWS if tile * self.lanes >= self.shape[last] else NEAR_ROWS
+            if self.shape[last - 1] > rows.stop:
+                self._divide(last - 1, rows)
 
     def _divide(self, d: int, sizes: range) -> None:
         n = self.shape[d]
@@ -401,7 +406,7 @@ class NestWriter:
         vector, lanes = self.vector, self.low.lanes
         full, tail = n // lanes, n % lanes
         turns = CHAINS if self.held and full >= 2 * CHAINS and len(self.low.nest.body) <= SHORT_BODY else 1
-        main = full // turns * turns
+        main = full // turns * turns if full > FEW or len(self.low.nest.body) > SHORT_BODY else 0
         if main:
             fresh = [(wide(TYPES[x.dtype.name], lanes), vector.splat(identity(x), TYPES[x.dtype.name]))
                      for x in self.held]  # fmt: skip

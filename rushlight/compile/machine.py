@@ -22,12 +22,13 @@ import numpy as np
 
 from .capture import KINDS
 from .entry import C_CONTIGUOUS, DATA, FLAGS
+from .lanes import Processor
 from .team import RUN, team
 
 METH_FASTCALL = 0x80
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
 DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
-_kept: list[Any] = []  # method definitions and libraries live as long as the process
+_kept: list[Any] = []  # libraries live as long as the process
 
 
 class _MethodDefinition(ctypes.Structure):
@@ -51,6 +52,7 @@ class Machine:
         self.features = features.flatten() + ",-prefer-256-bit"
         wide = features.get("avx512f") and features.get("avx512bw") and features.get("avx512vl")
         self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
+        Processor.scales = bool(wide)
         if features.get("sse2") and not features.get("f16c"):
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)
@@ -115,7 +117,7 @@ def machine() -> Machine:
 
 def _callable(name: str, address: int) -> Callable[..., Any]:
     definition = _MethodDefinition(name.encode(), address, METH_FASTCALL, None)
-    _kept.append(definition)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))  # for ever: the function object reads it when it dies
     make = ctypes.pythonapi.PyCFunction_NewEx
     make.restype, make.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
     return make(ctypes.addressof(definition), None, None)  # type: ignore[no-any-return]

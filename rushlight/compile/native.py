@@ -1,8 +1,9 @@
 """A program of which all that can be is machine code; the rest stays NumPy calls between.
 
 `NativeProgram` cuts the interpreter's list of calls into runs that the compiler understands.  Number arithmetic goes
-first, so that it divides no run.  A view that somebody outside a run wants is made by NumPy after it.  Whenever an
-array lies otherwise than its Spec says, the run's own calls are interpreted instead: the answer is the same.
+first, and a NumPy call that needs nothing of a run (a draw, a constant) before it, so that neither divides it.  A view
+that somebody outside a run wants is made by NumPy after it.  Whenever an array lies otherwise than its Spec says, the
+run's own calls are interpreted instead: the answer is the same.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class NativeProgram:
         self.program = program
         self.vector_bytes = vector_bytes
         self.functions = Functions()
+        self.positions: dict[int, int] = {}  # of the calls, by identity
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
         first = [c for c in program.calls if _of_numbers(c)]
@@ -86,9 +88,9 @@ class NativeProgram:
         self.frees = self._last_uses()
         alone = self.steps[0] if len(self.steps) == 1 else None
         self.whole = alone if isinstance(alone, Segment) else None  # the usual case, without NumPy
-        for at, step in enumerate(self.steps):
+        for step, homes in zip(self.steps, pairs(program, self.steps) if program.homes else (), strict=False):
             if isinstance(step, Segment):
-                step.homes = pairs(program, self.steps, at)
+                step.homes = homes
 
     @property
     def segments(self) -> list[Segment]:
@@ -104,6 +106,7 @@ class NativeProgram:
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
         for at, call in enumerate(calls):
+            self.positions[id(call)] = at
             for slot in call.inputs:
                 if slot is not None:
                     uses.setdefault(slot, []).append(at)
@@ -120,9 +123,10 @@ class NativeProgram:
                 members.append(call)
             except NotLowered as why:
                 self.reasons.setdefault(call.step.op.name, str(why))
-                self._close(run, members, start, at, uses)
-                run, members = Run(), []
-                self.steps.append(call)
+                if call.step.op.overwrites or not run.made.keys().isdisjoint(call.inputs):
+                    self._close(run, members, start, at, uses)
+                    run, members = Run(), []
+                self.steps.append(call)  # before the run, if it needs nothing from there
         self._close(run, members, start, len(calls), uses)
 
     def _close(self, run: Run, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
@@ -142,23 +146,24 @@ class NativeProgram:
         outputs = [s for s in run.made if s in wanted and s not in views]
         functions = self.functions.copy()
         try:
-            name = f"run{len(self.steps)}"
-            segment = Segment(members, Entry(Plan(run, outputs, self.program.homes), name, self.vector_bytes, functions))
+            plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
+            segment = Segment(members, Entry(plan, name, self.vector_bytes, functions))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
-            self._halve(members, start, uses)
+            self._halve(members, start, end, uses)
             return
         self.functions = functions
         self.steps.append(segment)
         self.steps.extend(after)
 
-    def _halve(self, members: list[Call], start: int, uses: dict[int, list[int]]) -> None:
+    def _halve(self, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
         """Two runs of half the length, where something in one of them has no form."""
         if len(members) == 1:
             self.steps.extend(members)
             return
         half = len(members) // 2
-        for part, first in ((members[:half], start), (members[half:], start + half)):
+        middle = self.positions[id(members[half])]
+        for part, first, last in ((members[:half], start, middle), (members[half:], middle, end)):
             run = Run()
             try:
                 for call in part:
@@ -166,7 +171,7 @@ class NativeProgram:
             except NotLowered:
                 self.steps.extend(part)
             else:
-                self._close(run, part, first, first + len(part), uses)
+                self._close(run, part, first, last, uses)
 
     def _last_uses(self) -> list[tuple[int, ...]]:
         """For each step, the slots whose arrays nobody reads after it."""

@@ -1,9 +1,9 @@
 """Kernels among the threads: a loop nest with enough work becomes a function of its own that the team runs in parts.
 
-A kernel tells how many independent *units* it falls into and what it costs; `worthwhile` says which are worth the team
-(`team.py`), from these figures alone, so that the code does not depend on how many threads there will be, and neither do
-the numbers: units never meet.  The function gets what it needs of its caller through a *context*, an array of pointers and
-numbers on the caller's stack; `Borrowed` fetches from it whatever the kernel asks for.
+A kernel tells how many independent *units* it falls into and what it costs; `worthwhile` says which are worth the
+team (`team.py`), from these figures alone, so that the code does not depend on how many threads there will be, and
+neither do the numbers: units never meet.  The function gets what it needs of its caller through a *context*, an array
+of pointers and numbers on the caller's stack; `Borrowed` fetches from it whatever the kernel asks for.
 """
 
 from __future__ import annotations

@@ -1,14 +1,17 @@
 """The threads that compute: one team a process, in LLVM's language.
 
-A parallel loop is a function of (context, thread, first, last) over its *units*.  `rushlight_team_run` opens a job, wakes
-whoever sleeps, and works itself; the units are cut into one range a thread and a few pieces a range, and who is through
-with his range helps with the others'.  The caller never waits for a thread that has not begun: when no piece is left it
-closes the job and waits for those inside.  Threads are made when a job first wants them, watch for the next job for some
-microseconds, then sleep; they run nothing but jobs, and no signal is delivered to them.
+A parallel loop is a function of (context, thread, first, last) over its *units*.  `rushlight_team_run` opens a job,
+wakes whoever sleeps, and works itself; the units are cut into one range a thread and a few pieces a range, and who is
+through with his range helps with the others'.  The caller never waits for a thread that has not begun: when no piece
+is left it closes the job and waits for those inside.  Threads are made when a job first wants them, watch for the
+next job for some microseconds, then sleep; they run nothing but jobs, and no signal is delivered to them.
 
-One word, STATE, says everything: how many are inside (16 bits), whether the job is open (bit 16), its number (the rest).
-A child of `fork` starts without threads and makes its own.  A second thread of Python that comes while a job runs works
-alone, and so does every system without POSIX threads.
+One word, STATE, says everything: how many are inside (16 bits), whether the job is open (bit 16), its number (the
+rest).  A child of `fork` starts without threads and makes its own.  A second thread of Python that comes while a job
+runs works alone, and so does every system without POSIX threads.
+
+Whoever watches gives way every microsecond or so: on a busy machine the watcher may sit on the very processor that
+the one it watches for is waiting for.
 """
 
 from __future__ import annotations
@@ -27,14 +30,15 @@ if TYPE_CHECKING:
 
 RUN = "rushlight_team_run"
 MOST = 64  # threads at most
-PIECES = 4  # pieces of a thread's range: whoever is late loses little
+PIECES = 6  # pieces of a thread's range: whoever is late loses little
 SPIN = 200_000  # nanoseconds a thread watches for the next job before it sleeps: waking it costs 10 to 40 microseconds
+PATIENCE = 4096  # turns, some 100 microseconds, that the caller watches for the others to end before it sleeps, too
 STACK = 8 << 20  # bytes: a kernel's scratch memory lies on it
 OPEN, NUMBER = 1 << 16, 17  # the bit of an open job; where its number begins
 LAYOUT = {
     "STATE": 0, "SLEEPERS": 128, "BUSY": 192, "FUNCTION": 256, "CONTEXT": 264, "UNITS": 272, "THREADS": 280,
-    "WANTED": 320, "MADE": 328, "STOP": 336, "MUTEX": 384, "CONDITION": 512, "ATTRIBUTES": 640, "HANDLES": 768,
-    "NEXT": 768 + 8 * MOST,
+    "WANTED": 320, "MADE": 328, "STOP": 336, "WAITING": 344, "MUTEX": 384, "CONDITION": 512, "FINISHED": 576,
+    "ATTRIBUTES": 640, "HANDLES": 768, "NEXT": 768 + 8 * MOST,
 }  # fmt: skip
 SIZE = LAYOUT["NEXT"] + 64 * MOST
 
@@ -125,7 +129,7 @@ entry:
   %me = ptrtoint ptr %argument to i64
   br label %idle
 idle:
-  %last = phi i64 [0, %entry], [%last, %risen], [%number, %leave]
+  %last = phi i64 [0, %entry], [%last, %risen], [%number, %left]
   %start = call i64 @now()
   br label %watch
 watch:
@@ -145,6 +149,7 @@ pause:
   %due = icmp eq i64 %few, 0
   br i1 %due, label %clock, label %watch
 clock:
+  %yielded = call i32 @sched_yield()
   %now = call i64 @now()
   %spent = sub i64 %now, %start
   %late = icmp ugt i64 %spent, $SPIN
@@ -182,6 +187,15 @@ do:
   br label %leave
 leave:
   %gone = atomicrmw sub ptr $STATE, i64 1 seq_cst
+  %waiting = load atomic i64, ptr $WAITING seq_cst, align 8
+  %awaited = icmp ne i64 %waiting, 0
+  br i1 %awaited, label %tell, label %left
+tell:
+  %held = call i32 @pthread_mutex_lock(ptr $MUTEX)
+  %told = call i32 @pthread_cond_broadcast(ptr $FINISHED)
+  %released = call i32 @pthread_mutex_unlock(ptr $MUTEX)
+  br label %left
+left:
   br label %idle
 out:
   ret ptr null
@@ -269,7 +283,7 @@ work:
   %closed = atomicrmw and ptr $STATE, i64 $CLOSED seq_cst
   br label %wait
 wait:
-  %k = phi i64 [0, %work], [%k.next, %pause], [%k.next, %yield]
+  %k = phi i64 [0, %work], [%k.next, %pause], [%k.next, %more.time]
   %state = load atomic i64, ptr $STATE seq_cst, align 8
   %inside = and i64 %state, $INSIDE
   %empty = icmp eq i64 %inside, 0
@@ -277,12 +291,29 @@ wait:
 pause:
   call void $PAUSE
   %k.next = add i64 %k, 1
-  %few = and i64 %k.next, 1023
-  %long = icmp eq i64 %few, 0
-  br i1 %long, label %yield, label %wait
-yield:
+  %few = and i64 %k.next, 127
+  %due = icmp eq i64 %few, 0
+  br i1 %due, label %more.time, label %wait
+more.time:
   %yielded = call i32 @sched_yield()
-  br label %wait
+  %long = icmp ugt i64 %k.next, $PATIENCE
+  br i1 %long, label %doze, label %wait
+doze:
+  %held = call i32 @pthread_mutex_lock(ptr $MUTEX)
+  store atomic i64 1, ptr $WAITING seq_cst, align 8
+  br label %look
+look:
+  %seen = load atomic i64, ptr $STATE seq_cst, align 8
+  %still = and i64 %seen, $INSIDE
+  %through = icmp eq i64 %still, 0
+  br i1 %through, label %rise, label %sleep
+sleep:
+  %slept = call i32 @pthread_cond_wait(ptr $FINISHED, ptr $MUTEX)
+  br label %look
+rise:
+  store atomic i64 0, ptr $WAITING seq_cst, align 8
+  %released = call i32 @pthread_mutex_unlock(ptr $MUTEX)
+  br label %free
 free:
   store atomic i64 0, ptr $BUSY release, align 8
   ret void
@@ -299,6 +330,7 @@ define ptr @rushlight_team_reset() {
   store i64 1, ptr $MADE
   %mutex = call i32 @pthread_mutex_init(ptr $MUTEX, ptr null)
   %condition = call i32 @pthread_cond_init(ptr $CONDITION, ptr null)
+  %finished = call i32 @pthread_cond_init(ptr $FINISHED, ptr null)
   %attributes = call i32 @pthread_attr_init(ptr $ATTRIBUTES)
   %stack = call i32 @pthread_attr_setstacksize(ptr $ATTRIBUTES, i64 $STACK)
   ret ptr $WANTED
@@ -357,7 +389,8 @@ def text(processor: str, posix: bool = os.name == "posix") -> str:
 
 def _numbers() -> dict[str, int]:
     return {
-        "SIZE": SIZE, "PIECES": PIECES, "SPIN": SPIN, "STACK": STACK, "OPEN": OPEN, "NUMBER": NUMBER,
+        "SIZE": SIZE, "PIECES": PIECES, "SPIN": SPIN, "PATIENCE": PATIENCE, "STACK": STACK, "OPEN": OPEN,
+        "NUMBER": NUMBER,
         "ONE": 1 << NUMBER, "CLOSED": ~OPEN, "INSIDE": OPEN - 1, "CLOCK": getattr(time, "CLOCK_MONOTONIC", 1),
         "MASK": getattr(signal, "SIG_SETMASK", 2),
     }  # fmt: skip

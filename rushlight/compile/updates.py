@@ -1,8 +1,8 @@
 """The order of nests where inputs are updated: who reads the old numbers comes first.
 
-A weight's gradient and the gradient that is handed on through it are two contractions in no order of their own.  The update
-belongs to the nest of the first, so the second, which reads the weight, goes before it: then the new weight can be
-written where the old one lies (`inplace.py`).
+A weight's gradient and the gradient that is handed on through it are two contractions in no order of their own.  The
+update belongs to the nest of the first, so the second, which reads the weight, goes before it: then the new weight
+can be written where the old one lies (`inplace.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def readers_first(plan: Plan, order: Sequence[Symbol], homes: Mapping[int, int]) -> Iterator[Symbol]:
     """The Symbols in an order in which readers of what is updated come early; `homes` are slots, of new: old."""
-    updated = {plan.run.symbols[old]: new for new, old in homes.items() if old in plan.run.symbols and new in plan.roots}
+    known = plan.run.symbols
+    updated = {known[old]: new for new, old in homes.items() if old in known and new in plan.roots}
     readers: dict[Symbol, list[Symbol]] = {}
     for x in order:
         if x.kind == "contract":
@@ -40,7 +41,8 @@ def _source(x: Symbol) -> Symbol:
 
 def _contractions(x: Symbol) -> list[Symbol]:
     """The contractions that an update is made of, nearest first, and nothing behind them."""
-    found, seen, waiting = [], {x}, [x]
+    found: list[Symbol] = []
+    seen, waiting = {x}, [x]
     while waiting:
         for a in waiting.pop().args:
             if a not in seen:

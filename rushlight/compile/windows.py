@@ -120,7 +120,7 @@ def average_backward(d: Symbol, divisor: Any, *, space: Ints, windows: Any) -> S
 
 
 def _shifts(n: int, k: int, s: int, p: int, d: int) -> list[list[tuple[int, int]]]:
-    """For each remainder r: the positions in the window that meet the places y = r + s * q, and t: window q + t does."""
+    """For each remainder r: the positions in the window that meet the places r + s * q, and t: window q + t does."""
     return [[(i, (r + p - i * d) // s) for i in range(k) if (r + p - i * d) % s == 0] for r in range(min(s, n))]
 
 

@@ -1,8 +1,9 @@
 """Memory that a step gives back is kept for the next step.
 
-A training step makes and drops the same arrays again and again.  The GNU C library by default hands large ones back to the
-system, which then clears every page anew: up to half of a step's time.  `keep_freed_memory` raises its two
-thresholds (https://man7.org/linux/man-pages/man3/mallopt.3.html), unless the user has set them or there is another library.
+A training step makes and drops the same arrays again and again.  The GNU C library by default hands large ones back
+to the system, which then clears every page anew: up to half of a step's time.  `keep_freed_memory` raises its two
+thresholds (https://man7.org/linux/man-pages/man3/mallopt.3.html), unless the user has set them or there is another
+library.
 """
 
 from __future__ import annotations

@@ -58,28 +58,38 @@ def _masked(scores: Any, mask: Any) -> Any:
     return np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
 
 
-def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+def _weights(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
     scores = np.matmul(q, k.swapaxes(-1, -2))
     scores *= q.dtype.type(scale)
     if causal:
         scores = _causal_scores(scores)
-    weights = SAFE_SOFTMAX.kernel(_masked(scores, mask), dim=q.ndim - 1)
-    return np.matmul(weights, v)
+    return SAFE_SOFTMAX.kernel(_masked(scores, mask), dim=q.ndim - 1)
 
 
-def _attention_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+def _weights_for_compiler(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
     scores = np.matmul(q, k.swapaxes(-1, -2)) * scale.astype(q.dtype)
     if causal:
         scores = _causal_scores_by_place(scores)
-    return np.matmul(safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1), v)
+    return safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1)
+
+
+def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    return np.matmul(_weights(q, k, mask, scale, causal), v)
+
+
+def _attention_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    return np.matmul(_weights_for_compiler(q, k, mask, scale, causal), v)
 
 
 def _attention_rule(
     g: Tensor, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
 ) -> tuple[Any, ...]:
     weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
+    return _gradients(g, matmul(g, v.transpose(-1, -2)), weights, q, k, scale)
+
+
+def _gradients(g: Tensor, of_weights: Tensor, weights: Tensor, q: Tensor, k: Tensor, scale: Any) -> tuple[Any, ...]:
     of_v = matmul(weights.transpose(-1, -2), g)
-    of_weights = matmul(g, v.transpose(-1, -2))
     of_scores = apply(SOFTMAX_BACKWARD, (of_weights, weights), (q._value.spec.ndim - 1,)) * scale
     return matmul(of_scores, k), matmul(of_scores.transpose(-1, -2), q), of_v, None, None
 
@@ -102,6 +112,44 @@ ATTENTION = operation(
 ).gradient(_attention_rule)
 ATTENTION.lower = _attention_for_compiler
 ATTENTION.shown = lambda pairs: pairs[:3]
+
+# The same with the weights as a second result, which the derivative then has at hand
+
+
+def _keeping(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    weights = _weights(q, k, mask, scale, causal)
+    return np.matmul(weights, v), weights
+
+
+def _keeping_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    weights = _weights_for_compiler(q, k, mask, scale, causal)
+    return np.matmul(weights, v), weights
+
+
+def _keeping_rule(g: Any, needs: Any, results: Any, q: Tensor, k: Tensor, v: Tensor, scale: Any) -> tuple[Any, ...]:
+    return _gradients(g[0], matmul(g[0], v.transpose(-1, -2)) + g[1], results[1], q, k, scale)
+
+
+KEEPING = operation(
+    "attention_keeping_weights",
+    lambda q, k, v, mask, scale, *, causal: (
+        spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
+        spec_of((*q.shape[:-1], k.shape[-2]), q.dtype),
+    ),
+    _keeping,
+    node="ScaledDotProductFlashAttentionForCpuBackward0",
+).gradient(_keeping_rule)
+KEEPING.lower = _keeping_for_compiler
+KEEPING.shown = lambda pairs: pairs[:3]
+LONGEST = 8  # weights are kept if they are no more than so many times the queries' numbers
+
+
+def _keeps(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    q = query._value.spec
+    if not recorder().tracking or q.dtype not in (dtypes.float32, dtypes.float64):
+        return False
+    small = key._value.spec.shape[-2] <= LONGEST * q.shape[-1]
+    return small and any(t._node is not None for t in (query, key, value))
 
 
 def _check_attention(q: Spec, k: Spec, v: Spec, mask: Any) -> None:
@@ -159,6 +207,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         and q.shape[:2] == key.shape[:2]
     )
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
+        if _keeps(query, key, value):
+            return apply(KEEPING, (query, key, value, attn_mask, factor), (is_causal,))[0]
         return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))
     if attn_mask is not None and is_causal:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")

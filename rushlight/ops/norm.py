@@ -51,7 +51,7 @@ def norm_of(x: np.ndarray, *, ord: float, dim: Dims, keepdim: bool) -> Any:
 
 
 def _euclidean(x: np.ndarray, dim: Dims, keepdim: bool) -> Any:
-    if dim is None and not keepdim:
+    if dim is None and not keepdim and isinstance(x, np.ndarray):
         flat = x.ravel(order="K")
         return np.sqrt(np.dot(flat, flat))
     return np.sqrt(np.sum(x * x, axis=dim, keepdims=keepdim))

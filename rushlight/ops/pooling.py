@@ -271,9 +271,7 @@ def _average_symbols(x: Any, *, windows: Windows, include_pad: bool, override: i
     return on_symbols.average(x, divisors, windows=windows)
 
 
-def _average_backward_symbols(
-    d: Any, *, space: Ints, windows: Windows, include_pad: bool, override: int | None
-) -> Any:
+def _average_backward_symbols(d: Any, *, space: Ints, windows: Windows, include_pad: bool, override: int | None) -> Any:
     divisors = _divisors(space, windows, include_pad, override)
     return on_symbols.average_backward(d, divisors, space=space, windows=windows)
 

@@ -273,7 +273,6 @@ _from_scipy("airy_ai", "airy", "The Airy function Ai.", lambda found: found[0])
 
 
 def _entr(x: Any) -> np.ndarray:
-    x = np.asarray(x)
     return np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), np.where(x == 0, 0, np.where(np.isnan(x), x, -np.inf)))
 
 
@@ -283,7 +282,7 @@ entr = special(
 
 
 def _times_log(logarithm: Any, x: Any, y: Any) -> np.ndarray:
-    zero = (np.asarray(x) == 0) & ~np.isnan(y)
+    zero = np.logical_and(np.equal(x, 0), np.logical_not(np.isnan(y)))
     return np.where(zero, 0, x * logarithm(np.where(zero, 1, y)))
 
 

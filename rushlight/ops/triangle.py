@@ -129,7 +129,7 @@ DIAG_EMBED = operation("diag_embed", _diag_embed_spec, _diag_embed, exact=True, 
 DIAG_EMBED.lower = lambda x, *, offset, dim1, dim2: x.assembled(
     (x,),
     _diag_embed_spec(spec_of(x.shape, dtypes.float32), offset=offset, dim1=dim1, dim2=dim2).shape,
-    lambda *where: [strided.diagonal(*where, diagonal=offset, dim1=dim1, dim2=dim2)],
+    lambda shape, strides, start: [strided.diagonal(shape, strides, start, offset, dim1, dim2)],
 )
 DIAG_EMBED.gradient(x=lambda g, offset, dim1, dim2: diagonal(g, offset, dim1, dim2))
 

@@ -112,7 +112,7 @@ _settings: dict[str, Any] = {"deterministic": False, "matmul": "highest", "warn_
 
 @function
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Every operation is deterministic anyway; True makes the turn reproducible in which a loop becomes machine code."""
+    """Operations always are deterministic; True makes reproducible, too, when a loop becomes machine code."""
     BACKGROUND.awaited = mode
     _settings["deterministic"] = mode
     _settings["warn_only"] = warn_only

@@ -108,6 +108,15 @@ CASES = [
         atol=1e-4,
     ),
     Case(
+        "nn.functional.scaled_dot_product_attention [long]",
+        None,
+        [(1, 1, 9, 1)] * 3,
+        lambda q, k, v: _attention(q, k, v, np.where(np.tril(np.ones((9, 9), bool)), 0.0, -np.inf)),
+        kwargs={"is_causal": True},
+        rtol=1e-4,
+        atol=1e-4,
+    ),
+    Case(
         "nn.functional.scaled_dot_product_attention [mask]",
         None,
         [(2, 3, 4), (2, 5, 4), (2, 5, 4), (3, 5)],
