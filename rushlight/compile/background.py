@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from rushlight.record.program import Program
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
-MOMENT, ALTOGETHER = 0.3, 1.5  # seconds that a loop waits for one program, and for all
+MOMENT, ALTOGETHER = 0.05, 1.5  # seconds that a loop waits for one program, and for all
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 _lock = threading.Lock()  # LLVM compiles one module at a time
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rushlight.record.program import Call
     from rushlight.record.spec import Spec
 
+UNTRACEABLE = (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RuntimeError)  # kernels of Symbols
 LEAVES = ("input", "number", "constant", "iota", "table")
 APART = ("reduce", "contract", "whole", "piece", "added", "guard")  # what reads these belongs to a later nest
 INSIDE = ("piece", "added")  # parts of a "whole": its memory is theirs
@@ -58,7 +59,7 @@ class Run:
         step, before = call.step, set(self.symbols)
         try:
             self._capture(call)
-        except (NotLowered, TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RuntimeError) as failure:
+        except (NotLowered, *UNTRACEABLE) as failure:
             for slot in set(self.symbols) - before:
                 del self.symbols[slot]
                 self.specs.pop(slot, None)

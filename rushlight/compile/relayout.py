@@ -48,7 +48,7 @@ class Copy(Stage):
             dims.append(dims.pop(dims.index(max([d for d in dims if 1 in d[1:]] or dims[-1:]))))
         self.dims = dims
         self.units = dims[0][0] if len(dims) > 1 or self.square else 1
-        elements = math.prod(n for n, _, _ in dims) * math.prod(d[0] for d in self.square or ())
+        elements = math.prod(n for n, _, _ in [*dims, *(self.square or ())])
         self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense or self.square else 1)
 
     def _find_square(self, dims: list[Dim]) -> None:
