@@ -27,6 +27,7 @@ from rushlight.record.program import Program
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.5  # seconds that a loop waits for one program, and for all
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
+PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets
 _lock = threading.Lock()  # LLVM compiles one module at a time
 
 
@@ -73,13 +74,19 @@ class Background:
 
 @contextmanager
 def quick_turns() -> Iterator[None]:
-    """Lets threads take turns more often: every call into LLVM, and every file read, waits for its turn afterwards."""
+    """Lets threads take turns more often: every call into LLVM, and every file read, waits for its turn afterwards.
+
+    A thread that keeps letting go of the interpreter's lock and taking it again, as NumPy does for its larger kernels,
+    would never be asked to give way; so it also sleeps for a moment before each program.
+    """
+    Program.give_way = lambda: time.sleep(PAUSE)
     usual = sys.getswitchinterval()
     sys.setswitchinterval(min(usual, TURN))
     ours = sys.getswitchinterval()
     try:
         yield
     finally:
+        Program.give_way = None
         if sys.getswitchinterval() == ours:  # else the user has chosen another meanwhile
             sys.setswitchinterval(usual)
 

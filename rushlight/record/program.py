@@ -83,6 +83,7 @@ class Program:
     __slots__ = ("calls", "faster", "homes", "live", "runs")
     compiler: Callable[[Program], None] | None = None  # called when a program runs for the `patience`-th time
     patience = 3
+    give_way: Callable[[], None] | None = None  # called before interpreting, while the compiler is at work
 
     def __init__(self, calls: list[Call], live: tuple[int, ...]) -> None:
         self.calls = calls
@@ -100,6 +101,8 @@ class Program:
             Program.compiler(self)
             if self.faster is not None:
                 return self.faster(values)
+        if Program.give_way is not None:
+            Program.give_way()
         slots = arrays_of(values)
         with np.errstate(all="ignore"):
             for call in self.calls:
