@@ -46,10 +46,7 @@ class Background:
         if self.awaited:
             compile_now(program)
             return
-        if self.process != os.getpid():  # the first request, or the first after a fork
-            self.process = os.getpid()
-            self.waiting = queue.SimpleQueue()
-            threading.Thread(target=self._work, args=(self.waiting,), name="rushlight-compiler", daemon=True).start()
+        self._start()
         done = threading.Event()
         self.waiting.put((program, done))
         if self.left > 0:
@@ -57,12 +54,25 @@ class Background:
             done.wait(min(MOMENT, self.left))
             self.left -= time.monotonic() - start
 
+    def prepare(self) -> None:
+        """Loads LLVM aside when the first program of the process runs: the first request then finds it there."""
+        Program.give_way = None
+        self._start()
+
+    def _start(self) -> None:
+        if self.process == os.getpid():  # neither the first time, nor the first after a fork
+            return
+        self.process = os.getpid()
+        self.waiting = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(self.waiting,), name="rushlight-compiler", daemon=True).start()
+
     def stop(self) -> None:
         """Lets the module being compiled be finished: LLVM must not be torn down under it."""
         self.stopped = True
         _lock.acquire(timeout=10)
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Program, threading.Event]]) -> None:
+        _load()
         while not self.stopped:
             program, done = waiting.get()
             try:
@@ -89,6 +99,17 @@ def quick_turns() -> Iterator[None]:
         Program.give_way = None
         if sys.getswitchinterval() == ours:  # else the user has chosen another meanwhile
             sys.setswitchinterval(usual)
+
+
+def _load() -> None:
+    """Loads the compiler; what is wrong with it, the first program to be compiled will say."""
+    try:
+        from .machine import machine
+        from .native import NativeProgram as NativeProgram
+
+        machine()
+    except Exception:
+        return
 
 
 def compile_now(program: Program) -> None:
@@ -123,4 +144,4 @@ def install() -> None:
         Program.compiler, Program.patience = compile_now, 1
     elif MODE not in ("", "0"):
         atexit.register(BACKGROUND.stop)
-        Program.compiler = BACKGROUND.request
+        Program.compiler, Program.give_way = BACKGROUND.request, BACKGROUND.prepare

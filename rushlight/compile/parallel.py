@@ -17,7 +17,7 @@ from .llvm import TYPES, Writer
 from .team import RUN
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
-FUNCTION = 60_000.0  # and all such kernels of one function together: the threads may have to be woken
+FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
 SIGNATURE = "ptr %context, i64 %thread, i64 %first, i64 %last"
 
 
