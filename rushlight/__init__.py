@@ -7,6 +7,7 @@ Namespaces (`nn`, `optim`, `utils`, `vision`, ...) load when they are first touc
 
 import math as _math
 
+import rushlight.core.blas as _blas  # first: NumPy reads what it sets
 from rushlight.compile import background as _background
 from rushlight.core import dtype as _dtypes
 from rushlight.core import heap as _heap

@@ -1,7 +1,7 @@
 """When to compile: a program that has repeated is handed to one background thread.
 
-The loop waits for the code a moment, which is enough for a small program: interpreting on beside the compiler would
-slow both.  A large one is interpreted until its code is there, and all the waiting of a process together is bounded.
+The loop waits for the code a moment in each turn: interpreting on beside the compiler would slow both.  All the waiting
+of a process together is bounded; what is not ready then is interpreted until it is.
 `torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn
 always.
 
@@ -25,9 +25,10 @@ from contextlib import contextmanager
 from rushlight.record.program import Program
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
-MOMENT, ALTOGETHER = 0.05, 1.5  # seconds that a loop waits for one program, and for all
+MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
-PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets
+PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
+THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # LLVM compiles one module at a time
 
 
@@ -37,6 +38,7 @@ class Background:
     def __init__(self) -> None:
         self.waiting: queue.SimpleQueue[tuple[Program, threading.Event]] = queue.SimpleQueue()
         self.left = ALTOGETHER
+        self.done = threading.Event()  # set when the program is compiled that is being compiled now
         self.process: int | None = None
         self.stopped = False
         self.awaited = False  # whether every program is compiled at once
@@ -49,10 +51,24 @@ class Background:
         self._start()
         done = threading.Event()
         self.waiting.put((program, done))
+        self._wait(done)
+
+    def _wait(self, done: threading.Event) -> None:
         if self.left > 0:
             start = time.monotonic()
             done.wait(min(MOMENT, self.left))
             self.left -= time.monotonic() - start
+        else:
+            time.sleep(PAUSE)
+
+    def give_way(self) -> None:
+        """Called before a program is interpreted while another thread compiles.
+
+        A thread that keeps letting go of the interpreter's lock and taking it again, as NumPy does for its larger
+        kernels, would never be asked to give way.
+        """
+        if threading.current_thread().name != THREAD:
+            self._wait(self.done)
 
     def prepare(self) -> None:
         """Loads LLVM aside when the first program of the process runs: the first request then finds it there."""
@@ -64,7 +80,7 @@ class Background:
             return
         self.process = os.getpid()
         self.waiting = queue.SimpleQueue()
-        threading.Thread(target=self._work, args=(self.waiting,), name="rushlight-compiler", daemon=True).start()
+        threading.Thread(target=self._work, args=(self.waiting,), name=THREAD, daemon=True).start()
 
     def stop(self) -> None:
         """Lets the module being compiled be finished: LLVM must not be torn down under it."""
@@ -74,29 +90,25 @@ class Background:
     def _work(self, waiting: queue.SimpleQueue[tuple[Program, threading.Event]]) -> None:
         _load()
         while not self.stopped:
-            program, done = waiting.get()
+            program, self.done = waiting.get()
+            Program.give_way = self.give_way
             try:
                 with quick_turns():
                     compile_now(program)
             finally:
-                done.set()
+                Program.give_way = None
+                self.done.set()
 
 
 @contextmanager
 def quick_turns() -> Iterator[None]:
-    """Lets threads take turns more often: every call into LLVM, and every file read, waits for its turn afterwards.
-
-    A thread that keeps letting go of the interpreter's lock and taking it again, as NumPy does for its larger kernels,
-    would never be asked to give way; so it also sleeps for a moment before each program.
-    """
-    Program.give_way = lambda: time.sleep(PAUSE)
+    """Lets threads take turns more often: every call into LLVM, and every file read, waits for its turn afterwards."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(min(usual, TURN))
     ours = sys.getswitchinterval()
     try:
         yield
     finally:
-        Program.give_way = None
         if sys.getswitchinterval() == ours:  # else the user has chosen another meanwhile
             sys.setswitchinterval(usual)
 
