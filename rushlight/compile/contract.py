@@ -335,19 +335,39 @@ class Tiles(Stage):
 
     def _keep(self, region: Region, ends: list[End], sums: list[str], add: bool, done: bool) -> None:
         """Stores a tile's sums; when they are `done`, what follows from them."""
-        arithmetic = Scalars(self.w, self._wide)
+        if done and self.epilogue is not None and len(self.epilogue.body) > SHORT:
+            self._keep_by_rows(region, ends, sums, add)
+            return
         for r in range(region.rows):
             for j in range(region.columns):
-                places = [self._moved(e, ("1", r * self._row(e.side) + j * self._column(e.side))) for e in ends]
-                value, mask = sums[r * region.columns + j], self._mask(region, j)
-                if add:
-                    old = self._load(places[0].pointer, self._wide, mask)
-                    value = arithmetic.binary("fadd", self.kind, value, old)
-                if self.epilogue is None or self.epilogue.keeps or not done:
-                    self._store(value, places[0].pointer, self._wide, mask)
-                if self.epilogue is not None and done:
-                    spread = [e.side.strides[self.tile.vector] != 0 for e in ends[1:]]
-                    self.after_sums.write(value, [e.pointer for e in places[1:]], spread, mask)
+                here = [self._moved(e, ("1", r * self._row(e.side) + j * self._column(e.side))) for e in ends]
+                self._finish(sums[r * region.columns + j], here, self._mask(region, j), add, done)
+
+    def _keep_by_rows(self, region: Region, ends: list[End], sums: list[str], add: bool) -> None:
+        """The same for much that follows: the sums go to the stack first, for nothing else fits beside them."""
+        width = region.columns * self._wide
+        tile = self.w.reserve(region.rows * width * self.itemsize)
+        for k, value in enumerate(sums):
+            self._store(value, self._move(tile, ("1", k * self._wide)), self._wide)
+        rows = Loop(self.w, region.rows)
+        there = [self._moved(e, (rows.index, self._row(e.side))) for e in ends]
+        row = self._move(tile, (rows.index, width))
+        for j in range(region.columns):
+            here = [self._moved(e, ("1", j * self._column(e.side))) for e in there]
+            value = self._load(self._move(row, ("1", j * self._wide)), self._wide)
+            self._finish(value, here, self._mask(region, j), add, done=True)
+        rows.close()
+
+    def _finish(self, value: str, here: list[End], mask: str | None, add: bool, done: bool) -> None:
+        """One vector of the result, `here` in every array."""
+        if add:
+            old = self._load(here[0].pointer, self._wide, mask)
+            value = Scalars(self.w, self._wide).binary("fadd", self.kind, value, old)
+        if self.epilogue is None or self.epilogue.keeps or not done:
+            self._store(value, here[0].pointer, self._wide, mask)
+        if self.epilogue is not None and done:
+            spread = [e.side.strides[self.tile.vector] != 0 for e in here[1:]]
+            self.after_sums.write(value, [e.pointer for e in here[1:]], spread, mask)
 
 
 def packed_strides(t: Tile) -> dict[int, int]:
@@ -366,6 +386,7 @@ def packed_strides(t: Tile) -> dict[int, int]:
 # From a Symbol to Stages
 
 
+SHORT = 6  # operations of an epilogue that are written out for every vector of a tile
 SMALL = 1 << 18  # elements of an operand that may be copied into another layout
 
 
