@@ -18,6 +18,7 @@ from rushlight.nn import init
 from rushlight.nn.module import Module
 from rushlight.nn.parameter import new_parameter
 from rushlight.nn.utils.rnn import PackedSequence
+from rushlight.ops.recurrent import gru_gates, lstm_gates
 from rushlight.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -72,6 +73,21 @@ _STEPS: dict[str, Callable[[Tensor, States, _Weights], States]] = {
     "RNN_TANH": _tanh_step,
     "RNN_RELU": _relu_step,
 }
+
+
+def _lstm_quickly(x: Tensor, states: States, w: _Weights) -> States:
+    """`_lstm_step` in three operations."""
+    h, c = lstm_gates(x + F.linear(states[0], w.hh, w.b_hh), states[1])
+    return (h if w.hr is None else F.linear(h, w.hr)), c
+
+
+def _gru_quickly(x: Tensor, states: States, w: _Weights) -> States:
+    """`_gru_step` in two operations."""
+    return (gru_gates(x, F.linear(states[0], w.hh, w.b_hh), states[0]),)
+
+
+# What layers use; a cell's states show the names of its last operations (`grad_fn`) as PyTorch's do.
+_QUICK_STEPS = _STEPS | {"LSTM": _lstm_quickly, "GRU": _gru_quickly}
 
 
 class _Sequence:
@@ -364,7 +380,7 @@ class RNNBase(Module):
         """All layers, each over the outputs of the one before; states in and out as `forward` has them."""
         import rushlight
 
-        step, lstm = _STEPS[self.mode], self.mode == "LSTM"
+        step, lstm = _QUICK_STEPS[self.mode], self.mode == "LSTM"
         initial = list(zip(*(state.unbind(0) for state in (hx if lstm else (hx,))), strict=True))
         directions = 2 if self.bidirectional else 1
         final: list[States] = []

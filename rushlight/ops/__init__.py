@@ -11,7 +11,7 @@ FAMILIES = """
     histogram quantile convolution pooling adaptive_pooling normalization dropout cross_entropy loss
     margin_loss ctc_loss embedding random norm linalg decomposition indefinite matrix_function
     spectral special window statistics complex padding products attention distance upsampling
-    folding grid
+    folding grid recurrent
 """.split()
 
 
