@@ -9,8 +9,10 @@ share it and the numbers never depend on how many there are.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rushlight.core.contraction import Map, Piece
 from rushlight.core.strided import contiguous_strides
@@ -393,10 +395,11 @@ SMALL = 1 << 18  # elements of an operand that may be copied into another layout
 class Operand:
     """An operand as the tiles read it: where it lies, with what strides, and for which shift of its indices."""
 
-    def __init__(self, place: Origin, strides: tuple[int, ...], bordered: bool = False) -> None:
+    def __init__(self, place: Origin, strides: tuple[int, ...], bordered: bool = False, uses: int = 1) -> None:
         self.place = place
         self.strides = strides
         self.bordered = bordered
+        self.uses = uses
 
 
 def contraction(nest: Nest, plan: Plan, vector_bytes: int) -> list[Stage | Lowered]:
@@ -438,13 +441,20 @@ class _Contraction:
             raise NotLowered("a product of numbers")
         low, high = self._reach(x, maps)
         if not any(low) and not any(high):
-            return Operand(Origin(base, offset), strides)
+            return Operand(Origin(base, offset), strides, uses=self._uses()[base, strides, offset])
         key = (x, low, high)
         if key not in self.plan.padded:
             self.plan.padded[key] = self._pad(x, low, high, Origin(base, offset), strides)
         start, laid = self.plan.padded[key]
         shift = sum(n * s for n, s in zip(low, laid, strict=True))
         return Operand(Origin(None, start + shift * x.dtype.itemsize), laid, bordered=True)
+
+    def _uses(self) -> Counter[Any]:
+        """How many contractions of the plan read an operand, by where it lies."""
+        if not self.plan.read:
+            products = [nest.body[0] for nest in self.plan.nests if nest.body[0].kind == "contract"]
+            self.plan.read.update(self.plan.memory(a) for x in products for a in x.args)
+        return self.plan.read
 
     def _reach(self, x: Symbol, maps: list[Map]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """How far the indices go below 0, and beyond the end, in each dimension."""
@@ -552,8 +562,8 @@ class _Contraction:
         count = len(piece.extents)
         return Problem.of(
             piece,
-            side(piece.a, self.a.strides, 0, count),
-            side(piece.b, self.b.strides, 0, count),
+            replace(side(piece.a, self.a.strides, 0, count), uses=self.a.uses),
+            replace(side(piece.b, self.b.strides, 0, count), uses=self.b.uses),
             side(piece.c, strides, 0, count),
             self.epilogue.sides(piece) if self.epilogue is not None else [],
         )
@@ -582,17 +592,24 @@ class _Contraction:
         return self.symbol.dtype.itemsize
 
     def _pack(self, t: Tile, source: Origin) -> int:
-        """Copies B into panels; returns where they begin."""
+        """Copies B into panels, unless another contraction has done so; returns where they begin."""
         p = t.problem
         depths = [p.extents[v] for v in t.sums]
         inner = [s * t.width for s in contiguous_strides(tuple(depths))]
         panel = math.prod(depths) * t.width
         outer = packed_strides(t)
         count = -(-t.column_extent // t.columns)
-        start = self._scratch(panel * count * math.prod(p.extents[v] for v in outer))
         n, step = p.extents[t.vector], p.b.strides[t.vector]
         common = [(p.extents[v], p.b.strides[v], s) for v, s in outer.items()]
         common += [(p.extents[v], p.b.strides[v], s) for v, s in zip(t.sums, inner, strict=True)]
+        whole = panel * count * math.prod(p.extents[v] for v in outer)
+        shared = p.b.uses > 1 and source.base is not None
+        key = (source.base, source.offset, tuple(common), n, step, t.width)
+        if shared and key in self.plan.packed:
+            return self.plan.packed[key]
+        start = self._kept(whole) if shared else self._scratch(whole)
+        if shared:
+            self.plan.packed[key] = start
         for size, at, many in pieces_of(n, t.width):
             dims = [*common, (many, t.width * step, panel), (size, step, 1)]
             target = Origin(None, start + at // t.width * panel * self.itemsize)

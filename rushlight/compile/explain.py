@@ -82,7 +82,8 @@ def _segment(segment: Segment) -> list[str]:
             shape = "x".join(map(str, low.shape)) or "1"
             lines.append(f"    {shape:>12}  {moved:>9} bytes  lanes {low.lanes:<2}  {parts}{_short(what)}")
         else:
-            lines.append(f"    {low.what:>12}  {low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}  {parts}{low.symbol.kind}")
+            cost = f"{low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}"
+            lines.append(f"    {low.what:>12}  {cost}  {parts}{low.symbol.kind}")
     return lines
 
 

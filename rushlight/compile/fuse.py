@@ -7,6 +7,7 @@ else lives in registers.  A reduction belongs to the nest of its operand's shape
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,8 @@ class Plan:
         self.uniform: dict[Symbol, None] = {}  # an ordered set
         self.arena = 0  # its size in bytes
         self.padded: dict[Any, Any] = {}  # operands of convolutions with a border: where the copies lie
+        self.packed: dict[Any, int] = {}  # operands of several products in panels: where these lie
+        self.read: Counter[Any] = Counter()  # by how many contractions an operand is read, by where it lies
         self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
         self.owner: dict[Symbol, Symbol] = {}  # the whole of every piece
         self._layouts: dict[Symbol, tuple[int, ...]] = {}  # the strides of intermediates

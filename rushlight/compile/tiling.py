@@ -33,6 +33,7 @@ class Side:
 
     strides: list[int]
     offset: int
+    uses: int = 1  # of an operand: how many contractions read it, which could share its panels
 
     def has(self, variable: int) -> bool:
         """Whether the array moves with a variable."""
@@ -250,7 +251,7 @@ def _copies(t: Tile, turns: int) -> float:
     """The cycles of rearranging B before, and C after."""
     p, copied = t.problem, 0.0
     if t.packs:
-        copied += math.prod(n for v, n in enumerate(p.extents) if p.b.has(v))
+        copied += math.prod(n for v, n in enumerate(p.extents) if p.b.has(v)) / p.b.uses
     if t.form != "dot" and not t.stores_vectors:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.c.has(v))
     rows = turns * -(-t.column_extent // t.columns)
