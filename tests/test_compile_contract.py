@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -170,3 +171,11 @@ def test_the_pieces_of_convolutions_are_adjoint() -> None:
     forward, weight = w.correlate()[0].macs, w.weigh()[0].macs
     assert forward == weight == 2 * 4 * 5 * 4 * 3 * 9
     assert len(w.scatter()) == 4
+
+
+def test_explain_measures(monkeypatch: Any) -> None:
+    x, w = torch.randn(64, 64), torch.randn(64, 64)
+    page = torch.explain(lambda: torch.relu(x @ w).sum().item())
+    assert "contract" in page and "lanes" in page and "numpy" not in page
+    if platform.machine() == "x86_64":
+        assert "GFLOP/s" in page and "GB/s" in page and " us " in page

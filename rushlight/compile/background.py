@@ -141,9 +141,7 @@ def _compile(program: Program) -> None:
     native = NativeProgram(program, here.vector_bytes)
     if not native.segments:
         return
-    functions = here.functions(native.text(), [s.entry.name for s in native.segments])
-    for segment, function in zip(native.segments, functions, strict=True):
-        segment.function = function
+    native.link(here)
     program.faster = native.run
 
 

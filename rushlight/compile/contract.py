@@ -65,6 +65,7 @@ class Tiles(Stage):
         self.a, self.b, self.c = places
         self.packed = packed
         self.cost = tile.cycles * NANOSECONDS
+        self.flops = 2 * math.prod(self.problem.extents)
         self.depth = math.prod(self.problem.extents[v] for v in tile.sums)
         self.lead, self.turns = self._blocks()
         self.regions = list(self._regions())

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .capture import Symbol
 from .contract import Stage, contraction
 from .fuse import PRODUCT, Plan, ancestors
@@ -41,7 +43,9 @@ declare void @rushlight_team_run(ptr, ptr, i64)
 class Entry:
     """The text of one run's function, and the slots of its arguments in order (after the arena)."""
 
-    def __init__(self, plan: Plan, name: str, vector_bytes: int, functions: Functions | None = None) -> None:
+    def __init__(
+        self, plan: Plan, name: str, vector_bytes: int, functions: Functions | None = None, timed: bool = False
+    ) -> None:
         self.plan = plan
         self.name = name
         leaves = [x for x in ancestors(plan.roots.values()) if x.kind in ("input", "number")]
@@ -55,6 +59,7 @@ class Entry:
             else:
                 self.kernels.append(Lowered(nest, plan, vector_bytes))
         self.divided = worthwhile(self.kernels)
+        self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.functions = Functions() if functions is None else functions
         self.writer = Writer()
         self.tables: list[str] = []
@@ -88,11 +93,29 @@ class Entry:
             pointers[x] = w.let(f"getelementptr {kind}, ptr {fixed}, i64 {uniform[x.args[-1]]}")
         place = Place(w, pointers, uniform, arena)
         many = len(self.kernels) > MANY
-        for kernel, apart in zip(self.kernels, self.divided, strict=True):
+        for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
+            start = self._cycles()
             write_kernel(kernel, apart, place, self.functions, many)
+            self._count(k, start)
             if isinstance(kernel, Lowered):
                 self._guard(kernel, pointers)
+        self._count(-1, "0")
         self._answer("_Py_TrueStruct")
+
+    def _cycles(self) -> str:
+        """The processor's cycle counter, if the function is to be timed."""
+        return self.writer.call("i64", "llvm.readcyclecounter", []) if self.clock.size else "0"
+
+    def _count(self, k: int, start: str) -> None:
+        """Adds the cycles since `start` to a kernel's; the last entry counts the runs."""
+        if not self.clock.size:
+            return
+        w, spent = self.writer, "1"
+        if k >= 0:
+            spent = w.let(f"sub i64 {self._cycles()}, {start}")
+        place = f"inttoptr (i64 {self.clock[k:].ctypes.data} to ptr)"
+        total = w.let(f"add i64 {w.let(f'load i64, ptr {place}, align 8')}, {spent}")
+        w.line(f"store i64 {total}, ptr {place}, align 8")
 
     def _guard(self, kernel: Lowered, pointers: dict[Symbol, str]) -> None:
         """Leaves the function where a nest has counted something that it must not meet."""

@@ -1,7 +1,8 @@
 """What the compiler makes of a step: `rushlight.explain(step)`.
 
 The step is run with every program compiled at once; the programs that ran are described: which calls became machine
-code, in which loop nests, over how many bytes, and what NumPy still does and why.
+code, in which loop nests, what each takes (operations, bytes, measured time, and how near that is to what the machine
+can do), and what NumPy still does and why.
 """
 
 from __future__ import annotations
@@ -13,14 +14,19 @@ from rushlight.record.program import Program
 from rushlight.record.trace import EAGER
 
 from .background import compile_now
+from .contract import Tiles
 from .loops import Lowered
 from .native import NativeProgram, Segment
+from .stage import Stage
 
 TURNS = 4  # the automaton, and the optimizer's state, have settled by then
 
 
 def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> str:
-    """Runs `step` a few times and describes the programs of its last run.
+    """Runs `step` some times and describes the programs of its last run.
+
+    A line for each loop nest: its time and share of the whole, its rate and how near that is to this machine's (of
+    arithmetic for products, of memory for all else, which in a cache can be more), and what it does.
 
     Args:
         step: what to explain, for example one training step.
@@ -48,44 +54,76 @@ def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> st
     finally:
         Program.compiler, Program.patience = before
         Program.run = run  # type: ignore[method-assign]
-    parts = [describe(p, f"program {k + 1}", text) for k, p in enumerate(dict.fromkeys(ran))]
-    return "\n".join(parts)
+    programs = enumerate(dict.fromkeys(ran))
+    return "\n".join(describe(p, f"program {k + 1}", text, lambda: step(*arguments)) for k, p in programs)
 
 
-def describe(program: Program, name: str, text: bool) -> str:
-    """One program in words."""
+def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | None = None) -> str:
+    """One program in words; with a `step` that runs it, measured."""
+    from . import timing
     from .machine import machine
 
-    native = NativeProgram(program, machine().vector_bytes)
+    native = timing.timed(program, step) if step is not None else None
+    native = native or NativeProgram(program, machine().vector_bytes)
     count = len(native.segments)
     lines = [f"{name}: {len(program.calls)} calls, {count} native function{'s' if count != 1 else ''}"]
-    for step in native.steps:
-        if isinstance(step, Segment):
-            lines.extend(_segment(step))
+    for part in native.steps:
+        if isinstance(part, Segment):
+            lines.extend(_segment(part))
         else:
-            why = native.reasons.get(step.step.op.name, "too short a run")
-            lines.append(f"  numpy   {step.step.op.name:28} {why}")
+            why = native.reasons.get(part.step.op.name, "too short a run")
+            lines.append(f"  numpy   {part.step.op.name:28} {why}")
     if text and count:
         lines.append(native.text())
     return "\n".join(lines)
 
 
 def _segment(segment: Segment) -> list[str]:
+    from rushlight import get_num_threads
+
+    from . import timing
+
     entry = segment.entry
-    arena = f", {entry.plan.arena} bytes of intermediates" if entry.plan.arena else ""
-    lines = [f"  native  {entry.name}: {len(segment.calls)} calls in {len(entry.kernels)} loop nests{arena}"]
-    for low, divided in zip(entry.kernels, entry.divided, strict=True):
-        parts = f"{low.units} units  " if divided else ""  # what several threads share
-        if isinstance(low, Lowered):
-            what = " ".join(x.data[0] if x.kind == "reduce" else x.kind for x in low.nest.body)
-            moved = sum(a.symbol.size * a.symbol.dtype.itemsize for a in low.accesses)
-            shape = "x".join(map(str, low.shape)) or "1"
-            lines.append(f"    {shape:>12}  {moved:>9} bytes  lanes {low.lanes:<2}  {parts}{_short(what)}")
-        else:
-            cost = f"{low.cost / 1e3:>9.1f} us     lanes {low.lanes:<2}"
-            lines.append(f"    {low.what:>12}  {cost}  {parts}{low.symbol.kind}")
+    arena = f", {entry.plan.arena:,} bytes of intermediates" if entry.plan.arena else ""
+    head = f"  native  {entry.name}: {len(segment.calls)} calls in {len(entry.kernels)} loop nests{arena}"
+    times = timing.seconds(segment) if segment.clock.size else None
+    if times is not None:
+        head += f", {times.sum() * 1e6:,.0f} us"
+    lines = [head]
+    for k, (low, divided) in enumerate(zip(entry.kernels, entry.divided, strict=True)):
+        line = _kernel(low) + (f"  {low.units} units" if divided else "")  # what several threads share
+        if times is not None:
+            share = _limited(low, times[k], timing.limits(get_num_threads()))
+            line = f"{times[k] * 1e6:9.1f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
+        lines.append("    " + line)
     return lines
 
 
-def _short(text: str, width: int = 76) -> str:
+def _kernel(low: Lowered | Stage) -> str:
+    if isinstance(low, Lowered):
+        what = " ".join(x.data[0] if x.kind == "reduce" else x.kind for x in low.nest.body)
+        shape = "x".join(map(str, low.shape)) or "1"
+        return f"{shape:>14} {_moved(low) / 1e3:10.1f} KB     lanes {low.lanes:<2}  {_short(what)}"
+    if isinstance(low, Tiles):
+        return f"{low.what:>14} {low.flops / 1e6:10.2f} Mflop  lanes {low.lanes:<2}  contract"
+    return f"{low.what:>14} {low.moved / 1e3:10.1f} KB     lanes {low.lanes:<2}  contract"
+
+
+def _moved(low: Lowered) -> int:
+    """Bytes read and written."""
+    return sum(a.symbol.size * a.symbol.dtype.itemsize for a in low.accesses)
+
+
+def _limited(low: Lowered | Stage, seconds: float, limits: tuple[float, float]) -> str:
+    """The rate, and its share of the machine's: of arithmetic for products, of memory for all else."""
+    if seconds <= 0:
+        return " " * 20
+    if isinstance(low, Tiles):
+        rate = low.flops / seconds
+        return f"{rate / 1e9:7.1f} GFLOP/s {min(rate / limits[0], 9.99):4.0%}"
+    rate = (_moved(low) if isinstance(low, Lowered) else low.moved) / seconds
+    return f"{rate / 1e9:7.1f} GB/s    {min(rate / limits[1], 9.99):4.0%}"
+
+
+def _short(text: str, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."

@@ -9,7 +9,7 @@ run's own calls are interpreted instead: the answer is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from .entry import DECLARATIONS, Entry
 from .fuse import Plan, Run
 from .inplace import Pair, lend, pairs
 from .parallel import Functions
+
+if TYPE_CHECKING:
+    from .machine import Machine
 
 LONGEST = 4096  # calls in one run: LLVM's own recursion and compile time stay bounded
 FEWEST = 1  # a run of fewer calls than this is not worth a call of its own
@@ -37,6 +40,7 @@ class Segment:
         self.sources = (*entry.arrays, *entry.numbers)
         specs = entry.plan.run.specs
         self.makers = [(slot, maker(specs[slot])) for slot in entry.outputs]
+        self.clock = entry.clock
 
     def run(self, slots: list[Any]) -> bool:
         """Fills the slots of the run's results; False if the arrays do not lie as was expected."""
@@ -75,8 +79,9 @@ class NativeProgram:
         reasons: for each call left to NumPy, why.
     """
 
-    def __init__(self, program: Program, vector_bytes: int) -> None:
+    def __init__(self, program: Program, vector_bytes: int, timed: bool = False) -> None:
         self.program = program
+        self.timed = timed
         self.vector_bytes = vector_bytes
         self.functions = Functions()
         self.positions: dict[int, int] = {}  # of the calls, by identity
@@ -96,6 +101,12 @@ class NativeProgram:
     def segments(self) -> list[Segment]:
         """The native functions."""
         return [s for s in self.steps if isinstance(s, Segment)]
+
+    def link(self, here: Machine) -> None:
+        """Makes the functions."""
+        functions = here.functions(self.text(), [s.entry.name for s in self.segments])
+        for segment, function in zip(self.segments, functions, strict=True):
+            segment.function = function
 
     def text(self) -> str:
         """All of the program's LLVM text."""
@@ -147,7 +158,7 @@ class NativeProgram:
         functions = self.functions.copy()
         try:
             plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
-            segment = Segment(members, Entry(plan, name, self.vector_bytes, functions))
+            segment = Segment(members, Entry(plan, name, self.vector_bytes, functions, self.timed))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
             self._halve(members, start, end, uses)

@@ -50,6 +50,7 @@ class Copy(Stage):
         self.units = dims[0][0] if len(dims) > 1 or self.square else 1
         elements = math.prod(n for n, _, _ in [*dims, *(self.square or ())])
         self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense or self.square else 1)
+        self.moved = 2 * elements * self.itemsize
 
     def _find_square(self, dims: list[Dim]) -> None:
         along = [d for d in dims if d[1] == 1 and d[0] >= FEW]
@@ -132,6 +133,7 @@ class Zeros(Stage):
     def __init__(self, symbol: Symbol, target: Origin) -> None:
         super().__init__(symbol, 1)
         self.target = target
+        self.moved = symbol.size * self.itemsize
 
     def _write(self, place: Place, first: str, last: str) -> None:
         self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")

@@ -30,10 +30,12 @@ class Stage:
     Attributes:
         units: how many.
         cost: estimated nanoseconds of all of them on one thread.
+        moved: bytes read and written, of Stages that only move.
         what: the Stage in a word, for `explain`.
     """
 
     units = 1
+    moved = 0
     cost = 0.0
     scratch = 0
     what = ""
