@@ -8,7 +8,7 @@ Namespaces (`nn`, `optim`, `utils`, `vision`, ...) load when they are first touc
 import math as _math
 
 import rushlight.core.blas as _blas  # first: NumPy reads what it sets
-from rushlight.compile import background as _background
+from rushlight.codegen import background as _background
 from rushlight.core import dtype as _dtypes
 from rushlight.core import heap as _heap
 from rushlight.core.device import device, get_default_device, set_default_device
@@ -70,7 +70,7 @@ _SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state 
 
 #: What is loaded when it is first asked for, and from where.
 _LAZY = {
-    "explain": "rushlight.compile.explain:explain",
+    "explain": "rushlight.codegen.explain:explain",
     **{name: f"rushlight.{name}" for name in _NAMESPACES},
     **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
     **{name: f"rushlight.random:{name}" for name in _SEEDING},

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.codegen.background import at_once
 from rushlight.core.missing import missing
 from rushlight.nn import Module
 
@@ -47,8 +48,10 @@ def compile(
     options: dict[str, Any] | None = None,
     disable: bool = False,
 ) -> Any:
-    """The function as it is, the module as an `OptimizedModule`; without `model`, a decorator. The options are checked
-    and change nothing.
+    """The function as it is, the module as an `OptimizedModule`; without `model`, a decorator.
+
+    From now on every program of the process is compiled when it first runs, not when it has repeated. The options are
+    checked and change nothing.
 
     Raises RuntimeError where both `mode` and `options` are given, TypeError for what cannot be called.
 
@@ -62,7 +65,10 @@ def compile(
                                      options=options, disable=disable)  # fmt: skip
     if not callable(model):
         raise TypeError(f"torch.compile takes a function or a module, got {type(model).__name__}")
-    return OptimizedModule(model) if isinstance(model, Module) and not disable else model
+    if disable:
+        return model
+    at_once()
+    return OptimizedModule(model) if isinstance(model, Module) else model
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.compile import background, machine, native
+from rushlight.codegen import background, machine, native
 from rushlight.record import trace
 from rushlight.record.program import Program
 
@@ -363,3 +363,12 @@ def test_a_compiler_that_fails_costs_no_answer(monkeypatch: Any) -> None:
     with pytest.warns(UserWarning, match="could not compile"):
         expected, found, _ = compiled(lambda: [x * 2 + 1, (x + 3).sum()], monkeypatch)
     assert_same(expected, found)
+
+
+def test_torch_compile_is_a_function(monkeypatch: Any) -> None:
+    monkeypatch.setattr(Program, "patience", 3)
+    double = torch.compile(lambda x: x * 2)
+    assert Program.patience == 1
+    assert double(torch.ones(3)).tolist() == [2.0] * 3
+    model = torch.compile(torch.nn.Linear(2, 1), mode="max-autotune")
+    assert set(model.state_dict()) == {"_orig_mod.weight", "_orig_mod.bias"}

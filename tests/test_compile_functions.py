@@ -15,7 +15,7 @@ from table import Case, all_cases, flat
 from test_compile import assert_same, compiled, own_cache  # noqa: F401 - the fixture
 
 import rushlight as torch
-from rushlight.compile import native
+from rushlight.codegen import native
 from rushlight.ops import attention
 from rushlight.record import trace
 

@@ -10,7 +10,7 @@ import pytest
 from test_compile import assert_same, compiled, own_cache
 
 import rushlight as torch
-from rushlight.compile import native
+from rushlight.codegen import native
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")

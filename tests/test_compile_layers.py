@@ -15,10 +15,10 @@ from test_compile import assert_same, compiled, own_cache
 from test_compile_views import native, numbers
 
 import rushlight as torch
-from rushlight.compile import parallel
-from rushlight.compile.capture import NotLowered, Symbol
-from rushlight.compile.fuse import _traced
-from rushlight.compile.native import Segment
+from rushlight.codegen import parallel
+from rushlight.codegen.capture import NotLowered, Symbol
+from rushlight.codegen.fuse import _traced
+from rushlight.codegen.native import Segment
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")

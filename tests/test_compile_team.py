@@ -19,7 +19,7 @@ import pytest
 from test_compile import assert_same, compiled, fresh_automaton, own_cache, random_program, run_program
 
 import rushlight as torch
-from rushlight.compile import native, parallel, team
+from rushlight.codegen import native, parallel, team
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER or os.name != "posix", reason="needs recorded programs and POSIX threads")
@@ -106,7 +106,7 @@ def parallel_step() -> list[torch.Tensor]:
 @contextmanager
 def native_steps(patch: Any) -> Iterator[Callable[[], list[Any]]]:
     """A step that runs as machine code on the team."""
-    from rushlight.compile import background
+    from rushlight.codegen import background
     from rushlight.record.program import Program
 
     patch.setattr(Program, "compiler", background.compile_now)
@@ -145,7 +145,7 @@ def test_several_threads_of_python(divided: None, monkeypatch: Any) -> None:
 def test_callers_that_do_not_hold_the_lock_of_python() -> None:
     import ctypes
 
-    from rushlight.compile.machine import machine
+    from rushlight.codegen.machine import machine
 
     source = f"""
 declare void @{team.RUN}(ptr, ptr, i64)
@@ -211,7 +211,7 @@ def test_idle_threads_sleep(divided: None, monkeypatch: Any) -> None:
 PROGRAM = """
 import os, sys
 import rushlight as torch
-from rushlight.compile import parallel
+from rushlight.codegen import parallel
 parallel.KERNEL = parallel.FUNCTION = 0.0
 print(torch.get_num_threads())
 for _ in range(4):

@@ -15,8 +15,8 @@ import pytest
 from test_compile import assert_same, compiled, fresh_automaton, own_cache  # noqa: F401
 
 import rushlight as torch
-from rushlight.compile import background
-from rushlight.compile.native import Segment
+from rushlight.codegen import background
+from rushlight.codegen.native import Segment
 from rushlight.record import trace
 from rushlight.record.program import Program
 
@@ -384,8 +384,8 @@ def test_intermediates_use_memory_again(monkeypatch: Any) -> None:
 
 
 def test_a_part_without_a_form_leaves_the_rest(monkeypatch: Any) -> None:
-    from rushlight.compile import entry
-    from rushlight.compile.capture import NotLowered
+    from rushlight.codegen import entry
+    from rushlight.codegen.capture import NotLowered
 
     start = entry.Entry.__init__
 

@@ -41,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
 
 def page(counts: Counter[Any]) -> str:
     """What is to be said of the programs that ran, so many times each."""
-    from rushlight.compile.explain import describe
+    from rushlight.codegen.explain import describe
     from rushlight.record.trace import EAGER
 
     if EAGER:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.compile import windows as on_symbols
+from rushlight.codegen import windows as on_symbols
 from rushlight.core import dtype as dtypes
 from rushlight.core.generator import engine_of
 from rushlight.core.sampling import uniform

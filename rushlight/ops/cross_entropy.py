@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.compile.assembly import checked_positions, iota, one_of_each
+from rushlight.codegen.assembly import checked_positions, iota, one_of_each
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rushlight.compile import windows as on_symbols
+from rushlight.codegen import windows as on_symbols
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rushlight.compile.background import BACKGROUND
-from rushlight.compile.team import get_threads, set_threads
+from rushlight.codegen.background import BACKGROUND
+from rushlight.codegen.team import get_threads, set_threads
 from rushlight.core.dtype import result_type_of
 from rushlight.record.spec import NUMBERS
 from rushlight.record.trace import settle

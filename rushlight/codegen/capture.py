@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core import dtype as dtypes
 from rushlight.core.contraction import Piece, product_pieces
 from rushlight.core.strided import infer_size, view_strides
 
 KINDS = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
-HALVES = {np.dtype(np.float16), dtypes.bfloat16.numpy}  # stored and moved; arithmetic is done in float32
+HALF = 2  # bytes: numbers of half precision, alone among the kinds, are stored and moved; arithmetic is in float32
 LARGEST_TABLE = 1 << 14  # bytes of an array in the code
 MOVES = {"input", "constant", "table", "cast", "where", "view", "broadcast", "piece", "whole", "pick", "checked"}
 REDUCTIONS = {"add", "maximum", "minimum", "multiply"}
@@ -67,7 +66,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("a kernel that reads what it has written in place")
         if self.dtype.name not in KINDS:
             raise NotLowered(f"dtype {self.dtype}")
-        if kind not in MOVES and (self.dtype in HALVES or any(a.dtype in HALVES for a in args)):
+        if kind not in MOVES and (HALF in (self.dtype.itemsize, *(a.dtype.itemsize for a in args))):
             raise NotLowered("arithmetic in half precision")
 
     @property
@@ -355,7 +354,7 @@ def constant(value: Any, dtype: Any) -> Symbol:
 
 def cast(x: Symbol, to: np.dtype) -> Symbol:
     """`x` in another dtype."""
-    if to in HALVES and x.dtype not in HALVES and (to, x.dtype) != (np.float16, np.float64):
+    if to.itemsize == HALF != x.dtype.itemsize and (to, x.dtype) != (np.float16, np.float64):
         x = x if x.dtype == np.float32 else Symbol("cast", (x,), x.shape, np.float32)  # as NumPy does
     return x if x.dtype == to else Symbol("cast", (x,), x.shape, to)
 

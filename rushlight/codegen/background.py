@@ -148,6 +148,11 @@ def _compile(program: Program) -> None:
 BACKGROUND = Background()
 
 
+def at_once() -> None:
+    """Has programs compiled when they first run, if they are compiled at all."""
+    Program.patience = 1
+
+
 def install() -> None:
     """Lets programs ask for compilation."""
     if MODE == "sync":
