@@ -74,7 +74,7 @@ def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | 
             why = native.reasons.get(part.step.op.name, "too short a run")
             lines.append(f"  numpy   {part.step.op.name:28} {why}")
     if text and count:
-        lines.append(native.text())
+        lines.append(NativeProgram(program, machine().vector_bytes).text())  # without the readings of the clock
     return "\n".join(lines)
 
 
@@ -88,13 +88,13 @@ def _segment(segment: Segment) -> list[str]:
     head = f"  native  {entry.name}: {len(segment.calls)} calls in {len(entry.kernels)} loop nests{arena}"
     times = timing.seconds(segment) if segment.clock.size else None
     if times is not None:
-        head += f", {times.sum() * 1e6:,.0f} us"
+        head += f", {times.sum() * 1e6:,.1f} us"
     lines = [head]
     for k, (low, divided) in enumerate(zip(entry.kernels, entry.divided, strict=True)):
         line = _kernel(low) + (f"  {low.units} units" if divided else "")  # what several threads share
         if times is not None:
             share = _limited(low, times[k], timing.limits(get_num_threads()))
-            line = f"{times[k] * 1e6:9.1f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
+            line = f"{times[k] * 1e6:9.2f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
         lines.append("    " + line)
     return lines
 
