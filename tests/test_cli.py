@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from rushlight.record.trace import EAGER
+
 ROOT = Path(__file__).parents[1]
 
 SHOW = """
@@ -127,6 +129,7 @@ def test_help_and_version(tmp_path: Path) -> None:
     assert [line.split()[0] for line in lines] == ["rushlight", "python", "numpy", "llvmlite"]
 
 
+@pytest.mark.skipif(EAGER, reason="one operation at a time is no program")
 def test_explain_runs_the_program_and_describes_its_hottest_part(tmp_path: Path) -> None:
     write(
         tmp_path / "program.py",

@@ -27,9 +27,11 @@ NOT_POINTWISE = {
 
 def attach(plan: Plan) -> None:
     """Moves pointwise nests into those of the contractions they follow."""
+    reading = readers(plan)
     for at, nest in enumerate(plan.nests):
         if len(nest.body) == 1 and nest.body[0].kind == "contract":
-            after = _follower(plan, nest.body[0])
+            others = reading.get(nest.body[0], set()) - {nest}
+            after = next((k for k in sorted(plan.nests.index(n) for n in others) if plan.nests[k].body), None)
             if after is not None and _fits(plan, nest.body[0], plan.nests[after], at):
                 moved = plan.nests[after].body
                 nest.body = [nest.body[0], *moved]
@@ -43,12 +45,16 @@ def _source(x: Symbol) -> Symbol:
     return x
 
 
-def _follower(plan: Plan, product: Symbol) -> int | None:
-    """The first nest that reads the product."""
-    for at, nest in enumerate(plan.nests):
-        if at != plan.place[product] and any(_source(a) is product for x in nest.body for a in x.args):
-            return at
-    return None
+def readers(plan: Plan) -> dict[Symbol, set[Nest]]:
+    """The nests that read each contraction, through any view."""
+    found: dict[Symbol, set[Nest]] = {}
+    for nest in plan.nests:
+        for x in nest.body:
+            for a in x.args:
+                source = _source(a)
+                if source.kind == "contract":
+                    found.setdefault(source, set()).add(nest)
+    return found
 
 
 def _fits(plan: Plan, product: Symbol, nest: Nest, at: int) -> bool:
@@ -77,9 +83,10 @@ class Epilogue:
     def __init__(self, nest: Nest, plan: Plan) -> None:
         self.product, *self.body = nest.body
         inside = set(nest.body)
-        self.keeps = any(self.product is x for x in plan.roots.values()) or any(
-            _source(a) is self.product for other in plan.nests if other is not nest for x in other.body for a in x.args
-        )
+        if not plan.readers:
+            plan.readers = readers(plan)
+        wanted = any(self.product is x for x in plan.roots.values())
+        self.keeps = wanted or bool(plan.readers.get(self.product, set()) - {nest})
         self.loads: dict[Symbol, tuple[Symbol, tuple[int, ...], int]] = {}
         self.stores: dict[Symbol, tuple[Symbol, tuple[int, ...], int]] = {}
         for x in self.body:

@@ -176,6 +176,7 @@ class Plan:
         self.arena = 0  # its size in bytes
         self.padded: dict[Any, Any] = {}  # operands of convolutions with a border: where the copies lie
         self.packed: dict[Any, int] = {}  # operands of several products in panels: where these lie
+        self.readers: dict[Symbol, set[Nest]] = {}  # the nests that read a contraction; found when first asked for
         self.read: Counter[Any] = Counter()  # by how many contractions an operand is read, by where it lies
         self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
         self.owner: dict[Symbol, Symbol] = {}  # the whole of every piece

@@ -16,6 +16,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rushlight.core.contraction import Map, Piece
 
@@ -24,7 +25,11 @@ PAGE = 1024  # elements from row to row of an operand: from here on every row is
 MISS = 100  # and costs so many cycles when a panel first meets it
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
+MANY = 4096  # problems that are remembered
 SHARES = 16  # units into which a contraction falls at least, if it can
+
+
+_chosen: dict[Any, Tile] = {}  # tiles of problems met before: a deep network has many alike
 
 
 @dataclass
@@ -87,6 +92,11 @@ class Problem:
         if not self.c.has(v):
             return "sum"
         return {(True, False): "row", (False, True): "column"}.get((self.a.has(v), self.b.has(v)), "batch")
+
+    def key(self) -> tuple[Any, ...]:
+        """What the choice of a tile depends on: everything but where the arrays begin."""
+        laid = tuple((tuple(s.strides), s.uses) for s in self.sides)
+        return tuple(self.extents), tuple(self.names), self.steady, laid, self.exchanged
 
     def of_role(self, role: str) -> list[int]:
         """The variables of a role."""
@@ -182,6 +192,17 @@ def registers(vector_bytes: int) -> int:
 
 def choose(problem: Problem, lanes: int, budget: int, dense: bool = False) -> Tile:
     """The fastest tile; `dense` if the vectors of the result must be stored where they belong."""
+    key = (problem.key(), lanes, budget, dense)
+    found = _chosen.get(key)
+    if found is None:
+        if len(_chosen) > MANY:
+            _chosen.clear()
+        found = _chosen[key] = _choose(problem, lanes, budget, dense)
+    _no_variable(problem)
+    return replace(found, problem=problem.swapped() if found.problem.exchanged else problem)
+
+
+def _choose(problem: Problem, lanes: int, budget: int, dense: bool) -> Tile:
     forms = [t for p in (problem, problem.swapped()) for t in _forms(p, lanes)]
     forms = [t for t in forms if not dense or t.lanes == 1 or t.form == "dot" or t.stores_vectors]
     shaped = [t for form in forms for t in _shapes(form, budget)]
