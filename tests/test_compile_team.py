@@ -289,3 +289,25 @@ def test_deterministic_algorithms_change_over_in_the_same_turn() -> None:
         timeout=60,
     )
     assert done.stdout == "[False, False, True, True, True, True]\n", done.stderr
+
+
+FORKED = """
+import os, sys
+import rushlight
+from rushlight.codegen import background
+from rushlight.record.program import Program
+Program.give_way = background.BACKGROUND.give_way
+with background._lock:  # as while something compiles
+    child = os.fork()
+    if not child:
+        free = background._lock.acquire(blocking=False)
+        os._exit(0 if free and Program.give_way == background.BACKGROUND.prepare else 1)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_something_compiles_does_not_wait_for_it() -> None:
+    """The compiling thread is not in the child, and its lock is never let go of there."""
+    done = subprocess.run([sys.executable, "-c", FORKED], env={**os.environ, "RUSHLIGHT_COMPILE": "1"}, timeout=60)
+    assert done.returncode == 0

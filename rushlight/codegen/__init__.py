@@ -1,10 +1,15 @@
-"""The compiler: a recorded program that repeats becomes machine code.
+"""The compiler: a recorded program that repeats becomes machine code; docs/compiler.md follows one through.
 
-    capture    runs an operation's NumPy kernel on symbols; what comes back is its meaning as an expression
-    fuse       puts the expressions of a run of calls into few loop nests
-    llvm       prints loop nests as LLVM text, vectorised
-    native     compiles, links and calls that text; `Native.run` replaces `Program.run`
-    background decides when: off the main thread, after a program has repeated
+    meaning     capture runs an operation's NumPy kernel on Symbols; formulas, assembly, windows and views say what
+                NumPy's functions, arrays put together, pools and looks at memory are to it
+    plan        fuse puts the Symbols of a run of calls into few loop nests; separate, recompute, epilogue, layout,
+                updates, inplace and arena are its passes
+    products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
+    loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
+                it falls into units, parallel makes a function of these, team runs it on several threads
+    text        llvm, memory, lanes, functions and trigonometry print LLVM's language; entry the function around it
+    machine     compiles, links and keeps object code; native runs a program with it; background decides when
+    seeing in   explain and timing
 
 An operation needs no second definition for this: its NumPy kernel is the source of both ways to run it.
 """

@@ -82,6 +82,13 @@ class Background:
         self.waiting = queue.SimpleQueue()
         threading.Thread(target=self._work, args=(self.waiting,), name=THREAD, daemon=True).start()
 
+    def forget(self) -> None:
+        """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
+        global _lock
+        _lock = threading.Lock()
+        self.done.set()
+        Program.give_way = self.prepare
+
     def stop(self) -> None:
         """Lets the module being compiled be finished: LLVM must not be torn down under it."""
         self.stopped = True
@@ -159,4 +166,6 @@ def install() -> None:
         Program.compiler, Program.patience = compile_now, 1
     elif MODE not in ("", "0"):
         atexit.register(BACKGROUND.stop)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=BACKGROUND.forget)
         Program.compiler, Program.give_way = BACKGROUND.request, BACKGROUND.prepare

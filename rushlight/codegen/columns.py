@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from .capture import Symbol
 from .llvm import TYPES, wide
+from .memory import first_lanes
 
 if TYPE_CHECKING:
     from .loops import Lowered, NestWriter
@@ -76,10 +77,8 @@ class Columns:
         return [(w.let(f"add i64 {first}, {k * lanes}") if k else first, None) for k in range(count)]
 
     def _tail(self, full: int, tail: int) -> list[Piece]:
-        from .loops import leading
-
         lanes = self.to.low.lanes
-        return [(str(full * lanes), leading(tail, lanes))] if tail else []
+        return [(str(full * lanes), first_lanes(tail, lanes))] if tail else []
 
     def _stretch(self, full: int, tail: int) -> None:
         """The tiles from `first` to before `last` of the writer: whole ones, for their columns add up in one order."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .llvm import MEMORY, TYPES
+from .memory import first_lanes
 from .transpose import transposed
 
 if TYPE_CHECKING:
@@ -156,9 +157,7 @@ class Squares:
             self.to.put(kind, place, size, self.lanes, value, self._mask(rows))
 
     def _mask(self, rows: int) -> str | None:
-        from .loops import leading
-
-        return leading(rows, self.lanes) if rows < self.lanes else None
+        return first_lanes(rows, self.lanes)
 
     def _places(self, a: Access, along: str, count: int) -> list[str]:
         """Where the square's rows, as they lie in the array, begin."""

@@ -79,9 +79,8 @@ def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | 
 
 
 def _segment(segment: Segment) -> list[str]:
-    from rushlight import get_num_threads
-
     from . import timing
+    from .team import get_threads
 
     entry = segment.entry
     arena = f", {entry.plan.arena:,} bytes of intermediates" if entry.plan.arena else ""
@@ -93,7 +92,7 @@ def _segment(segment: Segment) -> list[str]:
     for k, (low, divided) in enumerate(zip(entry.kernels, entry.divided, strict=True)):
         line = _kernel(low) + (f"  {low.units} units" if divided else "")  # what several threads share
         if times is not None:
-            share = _limited(low, times[k], timing.limits(get_num_threads()))
+            share = _limited(low, times[k], timing.limits(get_threads()))
             line = f"{times[k] * 1e6:9.2f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
         lines.append("    " + line)
     return lines

@@ -16,8 +16,6 @@ import numpy as np
 from .assembly import iota
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, operand
 
-INT64 = np.dtype(np.int64)
-
 
 def call(kind: str, *args: Any) -> Symbol:
     """A primitive that no ufunc is the name of."""

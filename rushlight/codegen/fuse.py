@@ -1,6 +1,6 @@
 """From a run of calls to few loop nests.
 
-`capture_run` turns calls into Symbols.  `fuse` then walks them in order and puts each into the earliest loop nest that
+`Run` turns calls into Symbols.  `Plan` then walks them in order and puts each into the earliest loop nest that
 has its shape and comes no earlier than those of its operands; what another nest or the outside reads is stored, all
 else lives in registers.  A reduction belongs to the nest of its operand's shape.
 """

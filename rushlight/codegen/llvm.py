@@ -2,7 +2,7 @@
 
 A `Writer` holds the lines of one function.  Values are (type, lanes) pairs of SSA names: the same expression is printed
 once with `lanes` = W for the body of the innermost loop, whose last turn works under a mask, and once with 1 where a
-stride forbids vectors.  Only this module and `functions` know LLVM's language.
+stride forbids vectors.
 """
 
 from __future__ import annotations

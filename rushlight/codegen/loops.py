@@ -18,7 +18,8 @@ from .division import Division, cost_of
 from .fuse import APART, INSIDE, Nest, Plan
 from .indirect import add_at, counted, picked
 from .interleave import Group, groups_of, read_apart, write_together
-from .llvm import MEMORY, SHORT, TYPES, UNSIGNED, Scalars, Writer, constant, number, wide
+from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, constant, number, suffix, wide
+from .memory import first_lanes, load, store
 from .parallel import Part, Place
 
 ROWS = range(128, 1025)  # the same, of rows that are added up
@@ -415,7 +416,7 @@ class NestWriter:
         for v in range(main, full):
             self.body(vector, str(v * lanes), None)
         if tail:
-            self.body(vector, str(full * lanes), leading(tail, lanes))
+            self.body(vector, str(full * lanes), first_lanes(tail, lanes))
 
     def _turns(self, loop: Loop, turns: int) -> None:
         """One turn of an innermost loop: `turns` vectors, each with sums of its own, which are added up after it."""
@@ -444,7 +445,7 @@ class NestWriter:
             loop.close()
         if tail:
             with When(w, f"icmp ugt i64 {self.last}, {full}"):
-                self.body(vector, str(full * lanes), leading(tail, lanes))
+                self.body(vector, str(full * lanes), first_lanes(tail, lanes))
 
     def body(self, vector: Scalars, index: str, mask: str | None) -> None:
         """The arithmetic of a vector of elements, or of some of its lanes."""
@@ -523,14 +524,7 @@ class NestWriter:
 
     def read(self, kind: str, place: str, align: int, lanes: int, mask: str | None) -> str:
         """Loads from an address on, under a mask or not."""
-        whole = wide(kind, lanes)
-        if lanes == 1 or mask is None:
-            return self.w.let(f"load {whole}, ptr {place}, align {align}")
-        name = f"llvm.masked.load.v{lanes}{_short(kind)}.p0"
-        self.w.declared.add(f"declare {whole} @{name}(ptr, i32, <{lanes} x i1>, {whole})")
-        return self.w.let(
-            f"call {whole} @{name}(ptr {place}, i32 {align}, <{lanes} x i1> {mask}, {whole} zeroinitializer)"
-        )
+        return load(self.w, kind, place, align, lanes, mask)
 
     def _store(self, vector: Scalars, access: Access, value: str, index: str, mask: str | None) -> None:
         x = access.symbol
@@ -547,13 +541,7 @@ class NestWriter:
 
     def put(self, kind: str, place: str, align: int, lanes: int, value: str, mask: str | None) -> None:
         """Stores from an address on, under a mask or not."""
-        whole = wide(kind, lanes)
-        if lanes == 1 or mask is None:
-            self.w.line(f"store {whole} {value}, ptr {place}, align {align}")
-            return
-        name = f"llvm.masked.store.v{lanes}{_short(kind)}.p0"
-        self.w.declared.add(f"declare void @{name}({whole}, ptr, i32, <{lanes} x i1>)")
-        self.w.line(f"call void @{name}({whole} {value}, ptr {place}, i32 {align}, <{lanes} x i1> {mask})")
+        store(self.w, kind, place, align, lanes, value, mask)
 
     def _accumulate(self, vector: Scalars, x: Symbol, value: str, index: str, mask: str | None) -> None:
         kind = TYPES[x.dtype.name]
@@ -642,11 +630,6 @@ def _count(mask: str | None, lanes: int) -> int:
     return lanes if mask is None else mask.count("true")
 
 
-def leading(count: int, lanes: int) -> str:
-    """A mask of the first lanes."""
-    return "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
-
-
 def identity(x: Symbol) -> str:
     """What a reduction starts from."""
     kind, (for_floats, for_whole) = TYPES[x.dtype.name], IDENTITY[x.data[0]]
@@ -670,10 +653,10 @@ def across(w: Writer, x: Symbol, value: str, lanes: int) -> str:
         if name in ("add", "multiply"):
             code, start = ("fadd", -0.0) if name == "add" else ("fmul", 1.0)
             arguments = [(kind, number(start, kind)), (vector, value)]
-            return w.call(kind, f"llvm.vector.reduce.{code}.v{lanes}{_short(kind)}", arguments, "reassoc")
+            return w.call(kind, f"llvm.vector.reduce.{code}.{suffix(kind, lanes)}", arguments, "reassoc")
         return _halved(w, x, value, lanes)
     code = {"add": "add", "multiply": "mul", "maximum": "smax", "minimum": "smin"}[name]
-    return w.call(kind, f"llvm.vector.reduce.{code}.v{lanes}{_short(kind)}", [(vector, value)])
+    return w.call(kind, f"llvm.vector.reduce.{code}.{suffix(kind, lanes)}", [(vector, value)])
 
 
 def _halved(w: Writer, x: Symbol, value: str, lanes: int) -> str:
@@ -689,7 +672,3 @@ def _halved(w: Writer, x: Symbol, value: str, lanes: int) -> str:
             parts = [w.let(f"extractelement {whole} {value}, i32 {k}") for k in range(2)]
         value, lanes = combine(Scalars(w, half), x, *parts), half
     return value
-
-
-def _short(kind: str) -> str:
-    return SHORT[kind]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from .capture import Symbol
@@ -24,7 +25,7 @@ class Origin:
         return place.begin(self.base, self.offset, kind)
 
 
-class Stage:
+class Stage(ABC):
     """Part of a contraction, in independent units.
 
     Attributes:
@@ -46,7 +47,7 @@ class Stage:
         self.itemsize = symbol.dtype.itemsize
         self.lanes = lanes
 
-    def before(self, place: Place, divided: bool) -> None:
+    def before(self, place: Place, divided: bool) -> None:  # noqa: B027 - nothing to do is what a Stage does here
         """Nothing."""
 
     def write(self, place: Place, part: Part | None) -> None:
@@ -55,11 +56,12 @@ class Stage:
         first, last = ("0", str(self.units)) if part is None else (part.first, part.last)
         self._write(place, first, last)
 
-    def after(self, place: Place, divided: bool) -> None:
+    def after(self, place: Place, divided: bool) -> None:  # noqa: B027
         """Nothing."""
 
+    @abstractmethod
     def _write(self, place: Place, first: str, last: str) -> None:
-        raise NotImplementedError
+        """The code of the units from `first` to before `last`."""
 
     def _move(self, place: str, *steps: tuple[str, int], kind: str = "") -> str:
         """place + the sum of index * stride."""

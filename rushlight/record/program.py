@@ -101,8 +101,9 @@ class Program:
             Program.compiler(self)
             if self.faster is not None:
                 return self.faster(values)
-        if Program.give_way is not None:
-            Program.give_way()
+        give_way = Program.give_way  # once: the compiling thread sets it to None
+        if give_way is not None:
+            give_way()
         slots = arrays_of(values)
         with np.errstate(all="ignore"):
             for call in self.calls:
