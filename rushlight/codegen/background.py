@@ -19,9 +19,11 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
@@ -36,7 +38,7 @@ class Background:
     """The compiling thread of this process, and what waits for it."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[tuple[Program, threading.Event]] = queue.SimpleQueue()
+        self.waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self.left = ALTOGETHER
         self.done = threading.Event()  # set when the program is compiled that is being compiled now
         self.process: int | None = None
@@ -50,8 +52,13 @@ class Background:
             return
         self._start()
         done = threading.Event()
-        self.waiting.put((program, done))
+        self.waiting.put((partial(compile_now, program), done))
         self._wait(done)
+
+    def request_fillings(self) -> None:
+        """Has the functions made soon that fill arrays with random numbers."""
+        self._start()
+        self.waiting.put((fillings_now, threading.Event()))
 
     def _wait(self, done: threading.Event) -> None:
         if self.left > 0:
@@ -88,20 +95,22 @@ class Background:
         _lock = threading.Lock()
         self.done.set()
         Program.give_way = self.prepare
+        if not FILLINGS:
+            Demand.compiler = self.request_fillings
 
     def stop(self) -> None:
         """Lets the module being compiled be finished: LLVM must not be torn down under it."""
         self.stopped = True
         _lock.acquire(timeout=10)
 
-    def _work(self, waiting: queue.SimpleQueue[tuple[Program, threading.Event]]) -> None:
+    def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
         _load()
         while not self.stopped:
-            program, self.done = waiting.get()
+            job, self.done = waiting.get()
             Program.give_way = self.give_way
             try:
                 with quick_turns():
-                    compile_now(program)
+                    job()
             finally:
                 Program.give_way = None
                 self.done.set()
@@ -152,6 +161,18 @@ def _compile(program: Program) -> None:
     program.faster = native.run
 
 
+def fillings_now() -> None:
+    """Makes the functions that fill arrays with random numbers."""
+    try:
+        from .machine import machine
+        from .mersenne import fillings
+
+        with _lock:
+            FILLINGS.update(fillings(machine()))
+    except Exception as failure:
+        warnings.warn(f"Rushlight could not compile random numbers and leaves them to NumPy: {failure!r}", stacklevel=2)
+
+
 BACKGROUND = Background()
 
 
@@ -164,8 +185,10 @@ def install() -> None:
     """Lets programs ask for compilation."""
     if MODE == "sync":
         Program.compiler, Program.patience = compile_now, 1
+        Demand.compiler, Demand.patience = fillings_now, 0
     elif MODE not in ("", "0"):
         atexit.register(BACKGROUND.stop)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=BACKGROUND.forget)
         Program.compiler, Program.give_way = BACKGROUND.request, BACKGROUND.prepare
+        Demand.compiler = BACKGROUND.request_fillings

@@ -53,6 +53,7 @@ class Machine:
         wide = features.get("avx512f") and features.get("avx512bw") and features.get("avx512vl")
         self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
         Processor.scales = bool(wide)
+        self.fuses = bool(features.get("fma")) or not features.get("sse2")  # what is no x86 has them always
         if features.get("sse2") and not features.get("f16c"):
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)

@@ -39,15 +39,16 @@ def _integer(value: int) -> Array:
     return np.array(value, np.int32)
 
 
-_LOG = [_exact(c) for c in (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
+LOG = [_exact(c) for c in (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
                             -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)]  # fmt: skip
-_SIN = [_exact(c) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
-_COS = [_exact(c) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
-_LN2_HIGH, _LN2_LOW = _single(0.693359375), _single(-2.12194440e-4)
+SIN = [_exact(c) for c in (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)]
+COS = [_exact(c) for c in (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)]
+LN2_HIGH, LN2_LOW = _single(0.693359375), _single(-2.12194440e-4)
 # pi / 4 in three parts of single precision; in float64 their sum, and its products with octants, are exact.
-_MINUS_QUARTER_PI = -(_exact(0.78515625) + _exact(2.4187564849853515625e-4) + _exact(3.77489497744594108e-8))
-_FOUR_OVER_PI = _single(1.27323954473516)
-_TWO_PI = np.array(np.float32(2 * np.pi) * np.float32(2.0**-24))  # angles are worked out from the 24 bits as they are
+QUARTER_PI = [_exact(c) for c in (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)]
+_MINUS_QUARTER_PI = -(QUARTER_PI[0] + QUARTER_PI[1] + QUARTER_PI[2])
+FOUR_OVER_PI = _single(1.27323954473516)
+TWO_PI = np.array(np.float32(2 * np.pi) * np.float32(2.0**-24))  # angles are worked out from the 24 bits as they are
 _TWO24, _ONE, _MINUS_HALF, _MINUS_TWO = _single(2.0**24), _single(1.0), _single(-0.5), _single(-2.0)
 _MINUS_HALF64 = np.array(-0.5)
 _BITS24, _MANTISSA, _EXPONENT = _integer(0xFF_FFFF), _integer(0x7F_FFFF), _integer(23)
@@ -76,9 +77,9 @@ class _Blocks:
         self.variable = np.empty(three)  # x, a squared, a squared
         self.factor, self.term = np.empty(three), np.empty(three)  # of the last step of each polynomial
         self.first, self.second, self.third = np.empty(two), np.empty(three), np.empty(three)
-        self.first[0], self.first[1] = _SIN[0], _COS[0]
-        self.second[0], self.second[1], self.second[2] = _LOG[7], _SIN[1], _COS[1]
-        self.third[0], self.third[1], self.third[2] = _LOG[8], _SIN[2], _COS[2]
+        self.first[0], self.first[1] = SIN[0], COS[0]
+        self.second[0], self.second[1], self.second[2] = LOG[7], SIN[1], COS[1]
+        self.third[0], self.third[1], self.third[2] = LOG[8], SIN[2], COS[2]
         self._name_rows()
 
     def _name_rows(self) -> None:
@@ -127,8 +128,8 @@ class _Blocks:
     def _reduce_angle(self) -> None:
         """The angle is an even number of octants and a remainder `a` of at most pi / 4 on either side."""
         angle, octant = self.angle, self.octant
-        np.multiply(self.unit_angle, _TWO_PI, angle)
-        np.multiply(angle, _FOUR_OVER_PI, self.radius)
+        np.multiply(self.unit_angle, TWO_PI, angle)
+        np.multiply(angle, FOUR_OVER_PI, self.radius)
         octant[...] = self.radius
         np.add(octant, _I1, octant)
         np.bitwise_and(octant, _EVEN, octant)
@@ -153,15 +154,15 @@ class _Blocks:
         self.factor_cos[...] = self.factor_sin
         np.multiply(self.factor_sin, _MINUS_HALF64, self.term_cos)
         self.factor_sin[...] = self.term_sin
-        np.multiply(self.exponent, _LN2_LOW, self.exponent_term)
+        np.multiply(self.exponent, LN2_LOW, self.exponent_term)
         self.term_log[...] = self.exponent_term
 
     def _run_polynomials(self) -> None:
         """Horner's rule: the logarithm's first six steps alone, then two steps of all three together."""
         log64, log, x64 = self.log64, self.log, self.x64
         multiply, add = np.multiply, np.add
-        multiply(x64, _LOG[0], log64)
-        for coefficient in _LOG[1:7]:
+        multiply(x64, LOG[0], log64)
+        for coefficient in LOG[1:7]:
             add(log64, coefficient, log64)
             log[...] = log64
             log64[...] = log
@@ -184,7 +185,7 @@ class _Blocks:
         np.multiply(half, _MINUS_HALF, half)
         np.add(log, half, log)
         np.add(x, log, x)
-        np.multiply(self.exponent, _LN2_HIGH, self.exponent_term)  # exact, so no fused step is needed
+        np.multiply(self.exponent, LN2_HIGH, self.exponent_term)  # exact, so no fused step is needed
         np.add(x, self.exponent_term, radius)
         np.multiply(radius, _MINUS_TWO, radius)
         np.sqrt(radius, radius)

@@ -6,6 +6,9 @@ integers; the sampling functions (`uniform.py`, `normal.py`, `random_integers.py
 `sampling.py`) turn these into numbers of a distribution. NumPy's own MT19937 does the stepping: the recurrence, the
 tempering and the seeding are those of Matsumoto and Nishimura (1998), the same in both.
 
+Many numbers at a time are made by machine code, ten times as fast, as soon as there is some (`FILLINGS`): `fill` hands
+it NumPy's own state, so draws of both kinds follow one another in one stream.
+
 A generator is not locked: threads that draw from the same one at the same time get different numbers, in any order.
 """
 
@@ -32,9 +35,37 @@ _STATE = np.dtype(
     }
 )  # fmt: skip
 
+Filling = Callable[[npt.NDArray[np.uint32], npt.NDArray[Any], int, float, float, float], object]
+
+FILLINGS: Final[dict[str, Filling]] = {}  #: by name: functions of machine code that fill arrays (`codegen/mersenne.py`)
+_FEW: Final = 48  # so many words NumPy draws as fast
 _PAIR_LIMIT: Final = 2048  # up to here two 32-bit draws put together cost less than Generator.integers' set-up
 _SHIFT32 = np.array(32, np.uint64)
 _DOUBLE_MASK = np.array((1 << 53) - 1, np.uint64)
+
+
+def cells_of(twister: Any) -> npt.NDArray[np.uint32]:
+    """The memory of NumPy's generator: 624 words, and how many are used up. It does not keep the generator alive."""
+    from ctypes import c_uint32
+
+    place = (c_uint32 * (_WORDS + 1)).from_address(twister.ctypes.state_address)
+    return np.frombuffer(memoryview(place).cast("B"), np.uint32)
+
+
+class Demand:
+    """How many numbers the process has wanted, and who makes machine code for them when these are many."""
+
+    drawn = 0
+    patience = 1 << 14
+    compiler: Callable[[], None] | None = None  # asked once
+
+    @classmethod
+    def grow(cls, count: int) -> None:
+        """Notes that so many more are wanted."""
+        cls.drawn += count
+        if cls.drawn > cls.patience and cls.compiler is not None:
+            ask, cls.compiler = cls.compiler, None
+            ask()
 
 
 def _checked_seed(seed: Any) -> int:
@@ -55,17 +86,18 @@ class MersenneTwister:
     (327741615, [976413892, 3349725721, 1369975286])
     """
 
-    __slots__ = ("next_normal", "next_normal_float", "_seed", "_twister", "_draw", "_integers")
+    __slots__ = ("next_normal", "next_normal_float", "_cells", "_seed", "_twister", "_draw", "_integers")
 
     next_normal: float | None  #: the second number of a pair of normals that has not been asked for yet
     next_normal_float: float | None  #: the same in single precision; kept and restored, no CPU function fills it
     _seed: int
     _twister: Any  # numpy.random.MT19937, made at the first draw because numpy.random is slow to import
+    _cells: npt.NDArray[np.uint32] | None  # its memory: 624 words, and how many are used up
     _draw: Callable[..., Any]
     _integers: Callable[..., Any]
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self._twister = None
+        self._twister = self._cells = None
         self._draw = self._first_draw
         self.manual_seed(seed)
 
@@ -126,10 +158,17 @@ class MersenneTwister:
 
     def draw(self, count: int) -> npt.NDArray[np.uint64]:
         """The next `count` draws of 32 bits, in an array of uint64 that belongs to the caller."""
-        return self._draw(count)
+        if count < _FEW:
+            return self._draw(count)
+        out = np.empty(count, np.uint64)
+        return out if self.fill("words", out) else self._draw(count)
 
     def draw64(self, count: int) -> npt.NDArray[np.uint64]:
         """The next `count` draws of 64 bits, in an array that belongs to the caller."""
+        if count >= _FEW:
+            out = np.empty(count, np.uint64)
+            if self.fill("pairs", out):
+                return out
         if count > _PAIR_LIMIT:
             if self._twister is None:
                 self._wake()
@@ -145,7 +184,37 @@ class MersenneTwister:
 
     def doubles(self, count: int) -> npt.NDArray[np.float64]:
         """The next `count` numbers in [0, 1) with 53 bits."""
+        out = np.empty(count, np.float64)
+        if self.fill("uniform64", out, 0.0, 1.0, 1.0):
+            return out
         return np.multiply(self.draw53(count), 2.0**-53, dtype=np.float64)
+
+    def fill(self, name: str, out: npt.NDArray[Any], a: float = 0.0, b: float = 0.0, c: float = 0.0) -> bool:
+        """Fills a contiguous array by the filling `name`; False, and nothing is drawn, if there is no machine code.
+
+            words, pairs            draws of 32 or 64 bits (of uint64)
+            uniform32, uniform64    numbers in [0, 1) times b, plus a, in one rounding; what is rounded to c becomes a
+            chosen32, chosen64      b where a draw of 53 bits is below a, else 0
+            chosen8                 whether it is
+            normal32                normal numbers times b, plus a: 16, 32, 48, ... of them
+        """
+        filling = FILLINGS.get(name)
+        if filling is None:
+            Demand.grow(out.size)
+            filling = FILLINGS.get(name)
+            if filling is None:
+                return False
+        if out.size:
+            cells = self._cells if self._cells is not None else self._find_cells()
+            with self._twister.lock:
+                filling(cells, out, out.size, a, b, c)
+        return True
+
+    def _find_cells(self) -> npt.NDArray[np.uint32]:
+        if self._twister is None:
+            self._wake()
+        self._cells = cells_of(self._twister)
+        return self._cells
 
     # ---- state
 

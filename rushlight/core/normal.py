@@ -44,6 +44,24 @@ def c_library(function: Callable[[float], float], values: Array) -> npt.NDArray[
 # ---- 16 or more: blocks
 
 
+def _blocks_filled(
+    generator: MersenneTwister, count: int, mean: float, std: float, skips: bool
+) -> npt.NDArray[np.float32] | None:
+    """`count` >= 16 normal numbers in machine code, if there is any.
+
+    Where `skips`, an incomplete block draws, too, before the last 16 numbers are made again.
+    """
+    out = np.empty(count, np.float32)
+    extra = count % BLOCK
+    if not generator.fill("normal32", out[: count - extra], mean, std):
+        return None
+    if extra:
+        if skips:
+            generator.draw(extra)
+        generator.fill("normal32", out[-BLOCK:], mean, std)
+    return out
+
+
 def _blocks32(generator: MersenneTwister, count: int) -> npt.NDArray[np.float32]:
     """`count` >= 16 standard normal numbers: PyTorch's `normal_fill` for float32."""
     extra = count % BLOCK
@@ -171,6 +189,9 @@ def normal(
         out: Array = _blocks64(generator, count)
         return (out if _is_standard(mean, std) else multiply_add64(out, std, mean)).reshape(shape)
     kind = floating_type(dtype, "normal_kernel_cpu")
+    filled = _blocks_filled(generator, count, mean, std, dtype == "float32")
+    if filled is not None:
+        return filled.astype(kind, copy=False).reshape(shape)
     out = _blocks32(generator, count) if dtype == "float32" else _blocks16(generator, count)
     if not _is_standard(mean, std):
         out = (out.astype(np.float64) * np.float64(np.float32(std)) + np.float64(np.float32(mean))).astype(np.float32)

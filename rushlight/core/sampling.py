@@ -38,6 +38,7 @@ __all__ = [
     "standard_gamma", "truncated_normal", "uniform",
 ]  # fmt: skip
 
+_CHOOSING: Final = {np.dtype(np.float32): "chosen32", np.dtype(np.float64): "chosen64"}  # fillings, by type
 _MOST_CATEGORIES: Final = 1 << 24
 _UNSUPPORTED: Final = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 
@@ -55,13 +56,27 @@ def _real_type(name: str, kernel: str) -> np.dtype[Any]:
 def _successes(generator: MersenneTwister, count: int, p: float) -> Array:
     """Whether each of `count` uniform doubles is below `p`: an integer comparison of the 53 bits they are made of."""
     bound = math.ceil(math.ldexp(p, 53))
+    out = np.empty(count, bool)
+    if generator.fill("chosen8", out, bound):
+        return out
     if count <= CHUNK:
         return generator.draw53(count) < bound
-    out = np.empty(count, bool)
     for start in range(0, count, CHUNK):
         part = out[start : start + CHUNK]
         np.less(generator.draw53(len(part)), bound, part)
     return out
+
+
+def _chosen(generator: MersenneTwister, shape: Shape, p: float, value: float, kind: np.dtype[Any]) -> Array:
+    """An array of `shape`, `value` with probability `p` and else 0."""
+    count, filling = element_count(shape), _CHOOSING.get(kind)
+    if filling is not None:
+        out = np.empty(count, kind)
+        if generator.fill(filling, out, math.ceil(math.ldexp(p, 53)), value):
+            return out.reshape(shape)
+    chosen = _successes(generator, count, p)
+    out = chosen.astype(kind, copy=False) if value == 1 else np.multiply(chosen, value, dtype=kind)
+    return out.reshape(shape)
 
 
 def bernoulli(generator: MersenneTwister, shape: Shape, p: float = 0.5, dtype: str = "float32") -> Array:
@@ -75,7 +90,7 @@ def bernoulli(generator: MersenneTwister, shape: Shape, p: float = 0.5, dtype: s
     if not 0.0 <= p <= 1.0:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p:g}")
     kind = _real_type(dtype, "bernoulli_scalar_cpu_")
-    return _successes(generator, element_count(shape), p).astype(kind, copy=False).reshape(shape)
+    return _chosen(generator, shape, p, 1, kind)
 
 
 def bernoulli_of(generator: MersenneTwister, p: Array, dtype: str | None = None) -> Array:
@@ -109,8 +124,7 @@ def dropout_mask(generator: MersenneTwister, shape: Shape, p: float = 0.5, dtype
         return np.full(shape, 1.0 - p, kind)
     wide = np.float64 if dtype == "float64" else np.float32
     scale = (wide(1.0) / wide(1.0 - p)).astype(kind)
-    kept = _successes(generator, element_count(shape), 1.0 - p)
-    return np.multiply(kept, scale, dtype=kind).reshape(shape)
+    return _chosen(generator, shape, 1.0 - p, scale, kind)
 
 
 # ---- continuous and geometric

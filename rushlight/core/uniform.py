@@ -78,9 +78,11 @@ def multiply_add64(a: Any, b: Any, c: Any) -> Array:
 
 def unit32(generator: MersenneTwister, count: int) -> npt.NDArray[np.float32]:
     """`count` float32 numbers in [0, 1)."""
+    out = np.empty(count, np.float32)
+    if generator.fill("uniform32", out, 0.0, 1.0, 1.0):
+        return out
     if count <= CHUNK:
         return _unit32_of(generator.draw(count))
-    out = np.empty(count, np.float32)
     for start in range(0, count, CHUNK):
         part = out[start : start + CHUNK]
         part[:] = _unit32_of(generator.draw(len(part)))
@@ -146,10 +148,16 @@ def uniform(
     count = element_count(shape)
     if dtype == "float32" and standard:
         return unit32(generator, count).reshape(shape)
+    out = np.empty(count, kind)
     if dtype == "float64":
+        if generator.fill("uniform64", out, low, high - low, high):
+            return out.reshape(shape)
         unit = generator.doubles(count)
         return (unit if standard else _stretched64(unit, low, high)).reshape(shape)
-    out = np.empty(count, kind)
+    if dtype == "float32":
+        bottom, top = np.float32(low), np.float32(high)
+        if generator.fill("uniform32", out, float(bottom), float(top - bottom), float(top)):
+            return out.reshape(shape)
     for start in range(0, count, CHUNK):
         part = out[start : start + CHUNK]
         _stretch32(_unit32_of(generator.draw(len(part))), low, high, part)
