@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import subprocess
@@ -81,7 +82,7 @@ def native(request: pytest.FixtureRequest) -> Iterator[None]:
     kept, usual = dict(FILLINGS), here.vector_bytes
     here.vector_bytes = request.param
     try:
-        FILLINGS.update(machine_code.fillings(here))
+        FILLINGS.update(machine_code.Fillings(here).functions)
         yield
     finally:
         here.vector_bytes = usual
@@ -139,6 +140,16 @@ def test_the_state_goes_around_in_the_middle_of_a_stream(native: None, by_numpy:
     assert made == by_numpy(travels)
 
 
+def test_an_engine_is_copied_with_its_place() -> None:
+    g = MersenneTwister(3)
+    s.uniform(g, 1000)
+    copies = [copy.copy(g), copy.deepcopy(g), pickle.loads(pickle.dumps(g)), g.clone()]
+    expected = s.uniform(g, 1000).tolist()
+    for other in copies:
+        assert s.uniform(other, 1000).tolist() == expected
+    assert s.uniform(g, 1000).tolist() == s.uniform(copies[0], 1000).tolist()
+
+
 def _untempered(y: np.ndarray) -> np.ndarray:
     """The words of a state that are handed out as y."""
     y = y ^ y >> 18
@@ -157,9 +168,9 @@ def test_box_muller_over_the_whole_range(native: None) -> None:
     edges = [0, 1, 2, (1 << 24) - 1, 1 << 23, 5931642] * 52
     every = np.append(every[: len(every) // 312 * 312], edges).astype(np.uint32)
     words = np.stack([every.reshape(-1, 8), np.roll(every, 12345).reshape(-1, 8)], 1).ravel() | np.uint32(0xA5000000)
-    made, cells = np.empty(len(words), np.float32), np.zeros(625, np.uint32)
+    made, cells = np.empty(len(words), np.float32), np.zeros(625, np.uint32).view(np.int32)
     for start in range(0, len(words), 624):
-        cells[:624], cells[624] = _untempered(words[start : start + 624]), 0
+        cells[:624], cells[624] = _untempered(words[start : start + 624]).view(np.int32), 0
         FILLINGS["normal32"](cells, made[start : start + 624], 624, 0.0, 1.0, 0.0)
     expected = box_muller.standard_normal(words.astype(np.uint64))
     np.testing.assert_array_equal(made.view(np.uint32), expected.view(np.uint32))

@@ -164,11 +164,10 @@ def _compile(program: Program) -> None:
 def fillings_now() -> None:
     """Makes the functions that fill arrays with random numbers."""
     try:
-        from .machine import machine
         from .mersenne import fillings
 
         with _lock:
-            FILLINGS.update(fillings(machine()))
+            FILLINGS.update(fillings().functions)
     except Exception as failure:
         warnings.warn(f"Rushlight could not compile random numbers and leaves them to NumPy: {failure!r}", stacklevel=2)
 

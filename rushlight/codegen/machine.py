@@ -26,6 +26,7 @@ from .lanes import Processor
 from .team import RUN, team
 
 METH_FASTCALL = 0x80
+FILL = "rushlight_fill_"  # how the names begin of the functions that draw random numbers
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
 DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
 _kept: list[Any] = []  # libraries live as long as the process
@@ -85,8 +86,13 @@ class Machine:
 
     def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
         """The module's functions as Python callables."""
-        linked = self.link(text, names, {RUN: team().address} if f"call void @{RUN}(" in text else {})
-        return [_callable(name, linked[name]) for name in names]
+        imports = {RUN: team().address} if f"call void @{RUN}(" in text else {}
+        if f"call void @{FILL}" in text:
+            from .mersenne import fillings
+
+            imports |= {name: at for name, at in fillings().addresses.items() if f"@{name}(" in text}
+        linked = self.link(text, names, imports)
+        return [callable_at(name, linked[name]) for name in names]
 
     def link(self, text: str, names: list[str], imports: Mapping[str, int] | None = None) -> Any:
         """The module's code in memory: the addresses of its functions by name, for the life of the process."""
@@ -116,7 +122,8 @@ def machine() -> Machine:
     return Machine()
 
 
-def _callable(name: str, address: int) -> Callable[..., Any]:
+def callable_at(name: str, address: int) -> Callable[..., Any]:
+    """A METH_FASTCALL function as a callable of Python."""
     definition = _MethodDefinition(name.encode(), address, METH_FASTCALL, None)
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(definition))  # for ever: the function object reads it when it dies
     make = ctypes.pythonapi.PyCFunction_NewEx

@@ -14,6 +14,7 @@ than a vector, come by way of the stack.  What each rule computes, and why it ro
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from .entry import DATA, DECLARATIONS
 from .lanes import Lanes, pick, polynomial
 from .llvm import Scalars, Writer, wide
 from .loops import Loop, When
+from .machine import FILL, callable_at
 from .memory import load, store
 from .stage import Span
 
@@ -346,9 +348,25 @@ FILLINGS = {
 # The functions
 
 
+def _normals(name: str) -> str:
+    """The filling of 16 normal numbers or more: whole blocks, and where one is left over, the last 16 once more."""
+    w = Writer()
+    given = "double %a, double %b, double %c"
+    extra = w.let("and i64 %count, 15")
+    whole = w.let(f"sub i64 %count, {extra}")
+    w.line(f"call void @{symbol('normal32')}(ptr %state, ptr %out, i64 {whole}, {given})")
+    skipped = w.reserve(16 * 8)
+    with When(w, f"icmp ne i64 {extra}, 0"):
+        w.line(f"call void @{symbol('words')}(ptr %state, ptr {skipped}, i64 {extra}, {given})")
+        last = w.let(f"getelementptr float, ptr %out, i64 {w.let('sub i64 %count, 16')}")
+        w.line(f"call void @{symbol('normal32')}(ptr %state, ptr {last}, i64 16, {given})")
+    body = "\n".join([*w.reserved, *w.lines, "  ret void"])
+    return f"define void @{symbol(name)}({SIGNATURE}) {{\nentry:\n{body}\n}}\n{_entry(name)}"
+
+
 def symbol(name: str) -> str:
     """What a filling's function is called in machine code."""
-    return f"rushlight_fill_{name}"
+    return FILL + name
 
 
 def _entry(name: str) -> str:
@@ -362,7 +380,7 @@ def _entry(name: str) -> str:
     w.line(f"call void @{symbol(name)}({', '.join(given)})")
     w.line("call void @Py_IncRef(ptr @_Py_TrueStruct)")
     w.line("ret ptr @_Py_TrueStruct")
-    head = f"define ptr @draw_{name}(ptr %self, ptr %args, i64 %n)"
+    head = f"define ptr @{_called(name)}(ptr %self, ptr %args, i64 %n)"
     return f"{head} {{\nentry:\n" + "\n".join(w.lines) + "\n}\n"
 
 
@@ -371,16 +389,34 @@ def text(vector_bytes: int) -> str:
     fillers = {name: Filler(filling, vector_bytes) for name, filling in FILLINGS.items()}
     functions = "".join(f.text(name) for name, f in fillers.items())
     declared = sorted(set().union(*[f.w.declared for f in fillers.values()]))
-    return DECLARATIONS + "\n".join(declared) + "\n" + functions
+    return DECLARATIONS + "\n".join(declared) + "\n" + functions + _normals("normals32")
 
 
-def fillings(here: Machine) -> dict[str, Callable[..., Any]]:
-    """The fillings as functions of Python; none on a processor without fused multiplications and additions."""
-    if not here.fuses:
-        return {}
-    _check_state_layout()
-    functions = here.functions(text(here.vector_bytes), [f"draw_{name}" for name in FILLINGS])
-    return dict(zip(FILLINGS, functions, strict=True))
+class Fillings:
+    """The fillings, linked: as functions of Python, and their addresses for other machine code."""
+
+    def __init__(self, here: Machine) -> None:
+        self.functions: dict[str, Callable[..., Any]] = {}
+        self.addresses: dict[str, int] = {}
+        if not here.fuses:  # a processor without fused multiplications and additions
+            return
+        _check_state_layout()
+        names = [*FILLINGS, "normals32"]
+        linked = here.link(text(here.vector_bytes), [f(name) for name in names for f in (symbol, _called)])
+        self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in names}
+        self.addresses = {symbol(name): linked[symbol(name)] for name in names}
+
+
+def _called(name: str) -> str:
+    return f"draw_{name}"
+
+
+@functools.cache
+def fillings() -> Fillings:
+    """The fillings of this process."""
+    from .machine import machine
+
+    return Fillings(machine())
 
 
 def _check_state_layout() -> None:
@@ -391,5 +427,5 @@ def _check_state_layout() -> None:
     twister.random_raw(5)
     state = twister.state["state"]
     cells = cells_of(twister)
-    if cells[WORDS] != state["pos"] or not np.array_equal(cells[:WORDS], state["key"]):
+    if cells[WORDS] != state["pos"] or not np.array_equal(cells[:WORDS].view(np.uint32), state["key"]):
         raise NotImplementedError("NumPy keeps the state of its generator in an unknown way")

@@ -35,7 +35,7 @@ _STATE = np.dtype(
     }
 )  # fmt: skip
 
-Filling = Callable[[npt.NDArray[np.uint32], npt.NDArray[Any], int, float, float, float], object]
+Filling = Callable[["Cells", npt.NDArray[Any], int, float, float, float], object]
 
 FILLINGS: Final[dict[str, Filling]] = {}  #: by name: functions of machine code that fill arrays (`codegen/mersenne.py`)
 _FEW: Final = 48  # so many words NumPy draws as fast
@@ -44,12 +44,18 @@ _SHIFT32 = np.array(32, np.uint64)
 _DOUBLE_MASK = np.array((1 << 53) - 1, np.uint64)
 
 
-def cells_of(twister: Any) -> npt.NDArray[np.uint32]:
-    """The memory of NumPy's generator: 624 words, and how many are used up. It does not keep the generator alive."""
+class Cells(np.ndarray[Any, np.dtype[np.int32]]):
+    """An engine's memory as an array: 624 words, and how many of them are used up."""
+
+    engine: MersenneTwister  # which it keeps alive
+
+
+def cells_of(twister: Any) -> Cells:
+    """The memory of NumPy's generator, which it does not keep alive."""
     from ctypes import c_uint32
 
     place = (c_uint32 * (_WORDS + 1)).from_address(twister.ctypes.state_address)
-    return np.frombuffer(memoryview(place).cast("B"), np.uint32)
+    return np.frombuffer(memoryview(place).cast("B"), np.int32).view(Cells)
 
 
 class Demand:
@@ -86,18 +92,19 @@ class MersenneTwister:
     (327741615, [976413892, 3349725721, 1369975286])
     """
 
-    __slots__ = ("next_normal", "next_normal_float", "_cells", "_seed", "_twister", "_draw", "_integers")
+    __slots__ = ("next_normal", "next_normal_float", "recorded", "_cells", "_seed", "_twister", "_draw", "_integers")
 
     next_normal: float | None  #: the second number of a pair of normals that has not been asked for yet
     next_normal_float: float | None  #: the same in single precision; kept and restored, no CPU function fills it
+    recorded: Any  #: what the recorder knows the state by, once it has recorded a draw (`ops/drawing.py`)
     _seed: int
     _twister: Any  # numpy.random.MT19937, made at the first draw because numpy.random is slow to import
-    _cells: npt.NDArray[np.uint32] | None  # its memory: 624 words, and how many are used up
+    _cells: Cells | None
     _draw: Callable[..., Any]
     _integers: Callable[..., Any]
 
     def __init__(self, seed: int = DEFAULT_SEED) -> None:
-        self._twister = self._cells = None
+        self._twister = self._cells = self.recorded = None
         self._draw = self._first_draw
         self.manual_seed(seed)
 
@@ -196,7 +203,7 @@ class MersenneTwister:
             uniform32, uniform64    numbers in [0, 1) times b, plus a, in one rounding; what is rounded to c becomes a
             chosen32, chosen64      b where a draw of 53 bits is below a, else 0
             chosen8                 whether it is
-            normal32                normal numbers times b, plus a: 16, 32, 48, ... of them
+            normals32               normal numbers times b, plus a, in blocks: 16 of them or more
         """
         filling = FILLINGS.get(name)
         if filling is None:
@@ -205,16 +212,24 @@ class MersenneTwister:
             if filling is None:
                 return False
         if out.size:
-            cells = self._cells if self._cells is not None else self._find_cells()
+            cells = self.cells()
             with self._twister.lock:
                 filling(cells, out, out.size, a, b, c)
         return True
 
-    def _find_cells(self) -> npt.NDArray[np.uint32]:
-        if self._twister is None:
-            self._wake()
-        self._cells = cells_of(self._twister)
+    def cells(self) -> Cells:
+        """The memory in which the state is."""
+        if self._cells is None:
+            if self._twister is None:
+                self._wake()
+            self._cells = cells_of(self._twister)
+            self._cells.engine = self
         return self._cells
+
+    @property
+    def lock(self) -> Any:
+        """Held while the state changes."""
+        return self._twister.lock
 
     # ---- state
 
@@ -269,6 +284,13 @@ class MersenneTwister:
         self._seed = int(record["seed"])
         self.next_normal = float(record["normal"]) if record["has_normal"] else None
         self.next_normal_float = float(record["normal_float"]) if record["has_normal_float"] else None
+
+    def __getstate__(self) -> npt.NDArray[np.uint8]:
+        return self.get_state()
+
+    def __setstate__(self, state: npt.NDArray[np.uint8]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self.set_state(state)
 
     def clone(self) -> MersenneTwister:
         """A generator that stands at the same place and goes its own way from there."""

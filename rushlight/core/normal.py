@@ -44,21 +44,19 @@ def c_library(function: Callable[[float], float], values: Array) -> npt.NDArray[
 # ---- 16 or more: blocks
 
 
-def _blocks_filled(
-    generator: MersenneTwister, count: int, mean: float, std: float, skips: bool
-) -> npt.NDArray[np.float32] | None:
-    """`count` >= 16 normal numbers in machine code, if there is any.
-
-    Where `skips`, an incomplete block draws, too, before the last 16 numbers are made again.
-    """
+def _filled(generator: MersenneTwister, count: int, mean: float, std: float) -> npt.NDArray[np.float32] | None:
+    """The numbers of `_blocks32`, times `std` plus `mean`, in machine code, if there is any."""
     out = np.empty(count, np.float32)
-    extra = count % BLOCK
-    if not generator.fill("normal32", out[: count - extra], mean, std):
+    return out if generator.fill("normals32", out, mean, std) else None
+
+
+def _filled16(generator: MersenneTwister, count: int, mean: float, std: float) -> npt.NDArray[np.float32] | None:
+    """The numbers of `_blocks16`, likewise."""
+    out, extra = np.empty(count, np.float32), count % BLOCK
+    if not generator.fill("normals32", out[: count - extra], mean, std):
         return None
     if extra:
-        if skips:
-            generator.draw(extra)
-        generator.fill("normal32", out[-BLOCK:], mean, std)
+        generator.fill("normals32", out[-BLOCK:], mean, std)
     return out
 
 
@@ -189,7 +187,7 @@ def normal(
         out: Array = _blocks64(generator, count)
         return (out if _is_standard(mean, std) else multiply_add64(out, std, mean)).reshape(shape)
     kind = floating_type(dtype, "normal_kernel_cpu")
-    filled = _blocks_filled(generator, count, mean, std, dtype == "float32")
+    filled = (_filled if dtype == "float32" else _filled16)(generator, count, mean, std)
     if filled is not None:
         return filled.astype(kind, copy=False).reshape(shape)
     out = _blocks32(generator, count) if dtype == "float32" else _blocks16(generator, count)
