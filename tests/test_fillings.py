@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
+from rushlight.codegen import background
 from rushlight.codegen import mersenne as machine_code
 from rushlight.codegen.machine import machine
 from rushlight.core import box_muller
@@ -82,7 +83,8 @@ def native(request: pytest.FixtureRequest) -> Iterator[None]:
     kept, usual = dict(FILLINGS), here.vector_bytes
     here.vector_bytes = request.param
     try:
-        FILLINGS.update(machine_code.Fillings(here).functions)
+        with background._lock:
+            FILLINGS.update(machine_code.Fillings(here).functions)
         yield
     finally:
         here.vector_bytes = usual

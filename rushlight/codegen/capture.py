@@ -15,6 +15,8 @@ import numpy as np
 from rushlight.core.contraction import Piece, product_pieces
 from rushlight.core.strided import infer_size, view_strides
 
+from .lanes import Processor
+
 KINDS = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
 HALF = 2  # bytes: numbers of half precision, alone among the kinds, are stored and moved; arithmetic is in float32
 LARGEST_TABLE = 1 << 14  # bytes of an array in the code
@@ -195,6 +197,13 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("memory written as another dtype")
         new = broadcast(operand(new, self.dtype), shape)
         return put(self.shape, self, (new,), lambda *where: layouts(*where, **attributes), start)
+
+    def drawn(self, filling: str, shape: tuple[int, ...], dtype: Any, *parameters: Any) -> Symbol:
+        """Random numbers from the engine whose state this is, by one of the fillings of `mersenne.py`."""
+        if self.kind != "input" or not Processor.draws:
+            raise NotLowered("no machine code for random numbers here")
+        given = tuple(operand(p, np.dtype(np.float64)) for p in parameters)
+        return Symbol("draw", (self, *given), shape, dtype, filling)
 
     def counted(self, count: int) -> Symbol:
         """0, 1, ..., count - 1."""

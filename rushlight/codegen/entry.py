@@ -14,7 +14,8 @@ import numpy as np
 
 from .capture import Symbol
 from .contract import Stage, contraction
-from .fuse import PRODUCT, Plan, ancestors
+from .drawing import Drawing
+from .fuse import DRAWN, PRODUCT, Plan, ancestors
 from .llvm import MEMORY, TYPES, Scalars, Writer, constant, table_text
 from .loops import Lowered
 from .parallel import Functions, Place, worthwhile, write_kernel
@@ -56,6 +57,8 @@ class Entry:
         for nest in plan.nests:
             if nest.shape == PRODUCT:
                 self.kernels.extend(contraction(nest, plan, vector_bytes))
+            elif nest.shape == DRAWN:
+                self.kernels.append(Drawing(nest.body[0]))
             else:
                 self.kernels.append(Lowered(nest, plan, vector_bytes))
         self.divided = worthwhile(self.kernels)

@@ -15,6 +15,7 @@ from rushlight.record.trace import EAGER
 
 from .background import compile_now
 from .contract import Tiles
+from .drawing import Drawing
 from .loops import Lowered
 from .native import NativeProgram, Segment
 from .stage import Stage
@@ -105,7 +106,8 @@ def _kernel(low: Lowered | Stage) -> str:
         return f"{shape:>14} {_moved(low) / 1e3:10.1f} KB     lanes {low.lanes:<2}  {_short(what)}"
     if isinstance(low, Tiles):
         return f"{low.what:>14} {low.flops / 1e6:10.2f} Mflop  lanes {low.lanes:<2}  contract"
-    return f"{low.what:>14} {low.moved / 1e3:10.1f} KB     lanes {low.lanes:<2}  contract"
+    what = low.symbol.data if isinstance(low, Drawing) else "contract"
+    return f"{low.what:>14} {low.moved / 1e3:10.1f} KB     lanes {low.lanes:<2}  {what}"
 
 
 def _moved(low: Lowered) -> int:

@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 UNTRACEABLE = (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RuntimeError)  # kernels of Symbols
 LEAVES = ("input", "number", "constant", "iota", "table")
-APART = ("reduce", "contract", "whole", "piece", "added", "guard")  # what reads these belongs to a later nest
+APART = ("reduce", "contract", "whole", "piece", "added", "guard", "draw")  # what reads these belongs to a later nest
 INSIDE = ("piece", "added")  # parts of a "whole": its memory is theirs
 PRODUCT = (-1,)  # the "shape" of a nest that is a contraction: no other nest has it
+DRAWN = (-2,)  # likewise, of random numbers
 
 
 class Run:
@@ -45,6 +46,7 @@ class Run:
         self.symbols: dict[int, Symbol] = {}
         self.specs: dict[int, Spec] = {}
         self.made: dict[int, Symbol] = {}
+        self.draws: dict[Symbol, list[Symbol]] = {}  # of each engine's state, in order
 
     def operand(self, slot: int, spec: Spec) -> Symbol:
         """The Symbol in a slot; an input of the run if none of its calls made it."""
@@ -84,9 +86,20 @@ class Run:
             found = _traced(step.op.lower or step.op.kernel, operands, step.attributes)
             results = (found,) if step.single else found
         fitted = [_fitted(x, spec) for x, spec in zip(results, step.specs, strict=True)]
+        if step.op.effects:
+            self._follow(operands[0], fitted[0])
         for slot, x, spec in zip(step.outputs, fitted, step.specs, strict=True):
             self.symbols[slot] = self.made[slot] = x
             self.specs[slot] = spec
+
+
+    def _follow(self, state: Symbol | None, numbers: Symbol) -> None:
+        """Lets a draw come after those before it."""
+        assert state is not None
+        earlier = self.draws.setdefault(state, [])
+        (draw,) = [x for x in ancestors([numbers]) if x.kind == "draw"]
+        draw.args = (*draw.args, *earlier[-1:])
+        earlier.append(draw)
 
 
 def _traced(kernel: Kernel, operands: list[Any], attributes: dict[str, Any]) -> Any:
@@ -205,8 +218,11 @@ class Plan:
         order = ancestors(self.roots.values())
         if homes:
             order = ancestors(readers_first(self, order, homes))
-        for x in order:
-            self._assign(x)
+        for x in [*(x for x in order if x.kind == "draw"), *order]:  # so that all that reads them may go anywhere
+            if x not in self.place:
+                self._assign(x)
+        if not all(x in self.place for draws in run.draws.values() for x in draws):
+            raise NotLowered("random numbers that nobody reads")
         Recompute(self, order)
         separate(self)
         attach(self)
@@ -241,9 +257,9 @@ class Plan:
             self.owner.update((p, x) for p in x.args)
             return
         shape = x.args[0].shape if x.kind == "reduce" else x.shape
-        if x.kind == "contract":
+        if x.kind in ("contract", "draw"):
             self.place[x] = len(self.nests)
-            self.nests.append(Nest(PRODUCT))
+            self.nests.append(Nest(PRODUCT if x.kind == "contract" else DRAWN))
             self.nests[-1].body.append(x)
             return
         source = x.args[0] if x.kind == "pick" else None  # all of it must be there before it is read at positions
@@ -279,7 +295,7 @@ class Plan:
             if x not in self.buffers:
                 self._keep(x, slot)
         for x in order:
-            if x.kind in ("reduce", "contract", "guard") and x not in self.buffers:
+            if x.kind in ("reduce", "contract", "guard", "draw") and x not in self.buffers:
                 self._keep(x, wanted.get(x))
 
     def _keep(self, x: Symbol, slot: int | None) -> None:
@@ -319,7 +335,7 @@ class Plan:
             strides = next((self._layouts[a] for a in x.args if a.shape == x.shape and a.kind != "iota"), ())
             strides = self.lies(x) if x.kind == "input" else strides
         dense = bool(strides) and is_non_overlapping_and_dense(x.shape, strides)
-        return strides if dense and x.kind not in ("contract", "whole") else contiguous_strides(x.shape)
+        return strides if dense and x.kind not in ("contract", "whole", "draw") else contiguous_strides(x.shape)
 
     def _from_channels_last(self, x: Symbol) -> bool:
         """Whether it is made, place by place, of something that lies channels last."""

@@ -21,6 +21,7 @@ BIAS = {"float": 127, "double": 1023}
 class Processor:
     """What the processor can do beyond LLVM's own words; `machine.py` fills it in."""
 
+    draws = False  # fused multiplications and additions, without which random numbers are left to NumPy
     scales = False  # AVX-512's multiplication by a power of two, on 64 bytes
 
 

@@ -14,7 +14,7 @@ from rushlight.core.strided import contiguous_strides
 
 from .capture import Symbol
 
-MADE_APART = ("view", "reduce", "contract", "whole", "pick")  # whose operands need not lie as they do
+MADE_APART = ("view", "reduce", "contract", "whole", "pick", "draw")  # whose operands need not lie as they do
 ENOUGH = 8  # channels: with fewer, vectors run along the space
 
 
@@ -25,9 +25,14 @@ def fixed(order: list[Symbol], wanted: Iterable[Symbol]) -> set[Symbol]:
         if x.kind in MADE_APART or x.ndim < 3:
             continue
         alike = [a for a in x.args if a.shape == x.shape]
-        if x in found or any(a.kind == "input" for a in alike):
+        if x in found or any(_lies(a) for a in alike):
             found.update(a for a in alike if a.args)
     return found
+
+
+def _lies(x: Symbol) -> bool:
+    """Whether it lies in memory in an order of its own: an array from outside, or random numbers."""
+    return x.kind in ("input", "draw") or x.kind in ("where", "cast") and x.args[0].kind == "draw"
 
 
 def wants_channels_last(x: Symbol) -> bool:

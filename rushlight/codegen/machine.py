@@ -21,12 +21,12 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from .capture import KINDS
+from .drawing import FILL
 from .entry import C_CONTIGUOUS, DATA, FLAGS
 from .lanes import Processor
 from .team import RUN, team
 
 METH_FASTCALL = 0x80
-FILL = "rushlight_fill_"  # how the names begin of the functions that draw random numbers
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
 DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
 _kept: list[Any] = []  # libraries live as long as the process
@@ -55,6 +55,7 @@ class Machine:
         self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
         Processor.scales = bool(wide)
         self.fuses = bool(features.get("fma")) or not features.get("sse2")  # what is no x86 has them always
+        Processor.draws = self.fuses
         if features.get("sse2") and not features.get("f16c"):
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)

@@ -24,11 +24,12 @@ import numpy as np
 from rushlight.core import box_muller
 from rushlight.core.mersenne import cells_of
 
+from .drawing import FILL
 from .entry import DATA, DECLARATIONS
 from .lanes import Lanes, pick, polynomial
 from .llvm import Scalars, Writer, wide
 from .loops import Loop, When
-from .machine import FILL, callable_at
+from .machine import callable_at
 from .memory import load, store
 from .stage import Span
 

@@ -9,11 +9,12 @@ run's own calls are interpreted instead: the answer is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rushlight.record.program import Call, Program, arrays_of, execute
+from rushlight.record.program import Call, Program, arrays_of, draw_on, execute, run_calls
 
 from .capture import NotLowered
 from .entry import DECLARATIONS, Entry
@@ -41,6 +42,8 @@ class Segment:
         specs = entry.plan.run.specs
         self.makers = [(slot, maker(specs[slot])) for slot in entry.outputs]
         self.clock = entry.clock
+        self.states: list[int] = [x.data for x in entry.plan.run.draws]  # the slots of engines that it draws from
+        self.guarded = any(x.kind == "guard" for x in entry.plan.place)
 
     def run(self, slots: list[Any]) -> bool:
         """Fills the slots of the run's results; False if the arrays do not lie as was expected."""
@@ -130,11 +133,13 @@ class NativeProgram:
                 self._close(run, members, start, at, uses)
                 run, members, start = Run(), [], at
             try:
+                if call.step.op.effects and not uses.get(call.outputs[0]):
+                    raise NotLowered("random numbers that nobody reads")
                 run.add(call)
                 members.append(call)
             except NotLowered as why:
                 self.reasons.setdefault(call.step.op.name, str(why))
-                if call.step.op.overwrites or not run.made.keys().isdisjoint(call.inputs):
+                if call.step.op.overwrites or call.step.op.effects or not run.made.keys().isdisjoint(call.inputs):
                     self._close(run, members, start, at, uses)
                     run, members = Run(), []
                 self.steps.append(call)  # before the run, if it needs nothing from there
@@ -202,11 +207,15 @@ class NativeProgram:
             self._run_segment(self.whole, values, slots)
             return self.program.collect(slots, values)
         with np.errstate(all="ignore"):
-            for step, frees in zip(self.steps, self.frees, strict=True):
-                if step.__class__ is Call:
-                    execute(step, slots)  # type: ignore[arg-type]
-                else:
-                    self._run_segment(step, values, slots)  # type: ignore[arg-type]
+            for at, (step, frees) in enumerate(zip(self.steps, self.frees, strict=True)):
+                try:
+                    if step.__class__ is Call:
+                        execute(step, slots)  # type: ignore[arg-type]
+                    else:
+                        self._run_segment(step, values, slots)  # type: ignore[arg-type]
+                except BaseException:
+                    draw_on([c for s in self.steps[at + 1 :] for c in ([s] if isinstance(s, Call) else s.calls)], slots)
+                    raise
                 for i in frees:
                     slots[i] = None
         return self.program.collect(slots, values)
@@ -215,10 +224,29 @@ class NativeProgram:
     def _run_segment(self, segment: Segment, values: Sequence[Any], slots: list[Any]) -> None:
         if segment.homes:
             lend(segment.homes, values, slots)
-        if not segment.run(slots):
+        if segment.states:
+            self._draw(segment, slots)
+        elif not segment.run(slots):
             with np.errstate(all="ignore"):
-                for call in segment.calls:
-                    execute(call, slots)
+                run_calls(segment.calls, slots)
+
+
+    def _draw(self, segment: Segment, slots: list[Any]) -> None:
+        """Runs a segment that draws random numbers.
+
+        Where it is left halfway, the numbers are drawn once more, from the state before.
+        """
+        with ExitStack() as locks:
+            states = [slots[i] for i in segment.states]
+            for state in states:
+                locks.enter_context(state.engine.lock)
+            before = [state.copy() for state in states] if segment.guarded else ()
+            if segment.run(slots):
+                return
+            for state, old in zip(states, before, strict=False):
+                state[:] = old
+            with np.errstate(all="ignore"):
+                run_calls(segment.calls, slots)
 
 
 def _of_numbers(call: Call) -> bool:

@@ -17,7 +17,17 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = _cpu(device)
-        self.engine = MersenneTwister(DEFAULT_SEED)
+        self.unsettled = MersenneTwister(DEFAULT_SEED)  # as `engine`, but what is recorded may not be drawn yet
+
+    @property
+    def engine(self) -> MersenneTwister:
+        """The engine, with everything drawn that was recorded before."""
+        recorded = self.unsettled.recorded
+        if recorded is not None:
+            trace = recorded._value.trace
+            if trace is not None and trace is trace.recorder.trace:
+                trace.recorder.flush()
+        return self.unsettled
 
     def manual_seed(self, seed: int) -> Generator:
         """Starts the stream of `seed`; returns the generator."""
@@ -47,7 +57,7 @@ class Generator:
     def clone_state(self) -> Generator:
         """Another generator in the same state."""
         other = Generator()
-        other.engine = self.engine.clone()
+        other.unsettled = self.engine.clone()
         return other
 
     def __getstate__(self) -> Any:

@@ -1,6 +1,6 @@
 """Dropout: numbers, or whole channels, set to zero at random.
 
-The mask is drawn at once, from PyTorch's stream and in the order of the input's memory, and enters the program as an
+The mask is drawn from PyTorch's stream, in the order of the input's memory (`drawing.py` records the draw), and is an
 operand of an ordinary multiplication.
 """
 
@@ -12,16 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import sampling
 from rushlight.core.generator import engine_of
-from rushlight.core.sampling import dropout_mask, memory_order
+from rushlight.core.sampling import memory_order
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import wrap
+from .drawing import dropout_mask
 from .public import public, write_back
 from .rules import fresh
+from .view import permute
 
 SELU_LIMIT = 1.7580993408473766  # -scale * alpha of SELU: what alpha dropout sets numbers to (Klambauer et al. 2017)
 
@@ -31,19 +34,33 @@ def _check(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
-def _mask(spec: Spec, p: float, by_channel: bool) -> np.ndarray:
-    """What to multiply by: 0 or 1 / (1 - p), drawn in the order in which the elements lie in memory."""
+def _places(spec: Spec, by_channel: bool) -> tuple[tuple[int, ...], list[int] | None]:
+    """The shape of a mask in the order in which the elements lie in memory, and its axes in the order of the input's."""
     kind = spec.dtype
     if not kind.is_floating_point:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {kind.scalar_name}")
     if by_channel:
         if spec.ndim < 2:
             raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-        return dropout_mask(engine_of(None), (*spec.shape[:2], *[1] * (spec.ndim - 2)), p, kind.name)
+        return (*spec.shape[:2], *[1] * (spec.ndim - 2)), None
     if spec.is_contiguous:
-        return dropout_mask(engine_of(None), spec.shape, p, kind.name)
+        return spec.shape, None
     axes = memory_order(spec.shape, spec.strides)
-    return dropout_mask(engine_of(None), tuple(spec.shape[a] for a in axes), p, kind.name).transpose(np.argsort(axes))
+    return tuple(spec.shape[a] for a in axes), np.argsort(axes).tolist()
+
+
+def _kept(spec: Spec, p: float, by_channel: bool) -> np.ndarray:
+    """Which elements are kept, drawn at once."""
+    shape, order = _places(spec, by_channel)
+    mask = sampling.dropout_mask(engine_of(None), shape, p, spec.dtype.name) != 0
+    return mask if order is None else mask.transpose(order)
+
+
+def _mask(spec: Spec, p: float, by_channel: bool) -> Tensor:
+    """What to multiply by: 0 or 1 / (1 - p)."""
+    shape, order = _places(spec, by_channel)
+    mask = dropout_mask(shape, p, spec.dtype.name)
+    return mask if order is None else permute(mask, order)
 
 
 def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False) -> Tensor:
@@ -51,7 +68,7 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bo
     spec = settle(input).spec
     if not training or p == 0 or not spec.numel:
         return input
-    mask = wrap(np.zeros((), spec.numpy)) if p == 1 else wrap(_mask(spec, p, by_channel))
+    mask = wrap(np.zeros((), spec.numpy)) if p == 1 else _mask(spec, p, by_channel)
     return write_back(input, input * mask) if inplace else input * mask
 
 
@@ -63,7 +80,7 @@ def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, by_chann
     if p == 1:
         result = input * wrap(np.zeros((), spec.numpy))
     else:
-        kept = (_mask(spec, p, by_channel) != 0).astype(spec.numpy)
+        kept = _kept(spec, p, by_channel).astype(spec.numpy)
         a = 1 / math.sqrt((SELU_LIMIT**2 * p + 1) * (1 - p))
         shift = (kept - 1) * (SELU_LIMIT * a) + SELU_LIMIT * a * p
         result = input * wrap((kept * a).astype(spec.numpy)) + wrap(shift.astype(spec.numpy))
@@ -185,7 +202,7 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     spec = settle(input).spec
     if train is False:
         return input * 1, wrap(np.ones(spec.shape, bool))
-    mask = wrap(_mask(spec, p, False) != 0)
+    mask = wrap(_kept(spec, p, False))
     return apply(NATIVE_DROPOUT, (input, mask, 0.0 if p == 1 else 1 / (1 - p))), mask
 
 

@@ -1,8 +1,8 @@
-"""Random tensors: PyTorch's distributions, drawn at once, in program order, from PyTorch's own stream.
+"""Random tensors: PyTorch's distributions, in program order, from PyTorch's own stream.
 
-A draw is realised when it is called (the stream has one order), and enters the recorded program as an input.  The
-numbers come from
-`core.sampling`; here are the argument forms and the order in which a tensor's memory is filled.
+Uniform and normal numbers and Bernoulli's can be recorded (`drawing.py`); a draw of any other kind is realised when
+it is called, and enters the recorded program as an input.  The numbers come from `core.sampling`; here are the argument
+forms and the order in which a tensor's memory is filled.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from rushlight.core.strided import is_contiguous, preserve_strides
 from rushlight.record.memory import assign, check_writable
 from rushlight.record.spec import Spec
 from rushlight.record.trace import realize, settle
-from rushlight.record.value import Tensor
+from rushlight.record.value import Leaf, Tensor
 
+from . import drawing
 from .creation import check_device, finish, size_of, wrap
 from .public import METHODS, public, write_out
 
 
-def _made(array: np.ndarray, device: Any, requires_grad: bool, out: Any, name: str) -> Tensor:
+def _made(numbers: np.ndarray | Tensor, device: Any, requires_grad: bool, out: Any, name: str) -> Tensor:
     if device is not None:
         check_device(device)
-    t = finish(wrap(array), requires_grad)
+    t = finish(numbers if isinstance(numbers, Tensor) else wrap(numbers), requires_grad)
     return t if out is None else write_out(out, t, name)
 
 
@@ -50,9 +51,7 @@ def rand(
     torch.Size([2])
     """
     kind = dtype or get_default_dtype()
-    return _made(
-        sampling.uniform(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand"
-    )
+    return _made(drawing.uniform(generator, size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
 
 
 @public(method=False)
@@ -68,9 +67,7 @@ def randn(
 ) -> Tensor:
     """Normal numbers with mean 0 and standard deviation 1."""
     kind = dtype or get_default_dtype()
-    return _made(
-        sampling.normal(engine_of(generator), size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn"
-    )
+    return _made(drawing.normal(generator, size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
 
 
 @public(method=False)
@@ -125,7 +122,9 @@ def _in_order(spec: Spec, strides: tuple[int, ...], draw: Callable[[tuple[int, .
     return wrap(array.transpose(np.argsort(axes)) if spec.ndim > 1 else array)
 
 
-def _like(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
+def _like(
+    name: str, draw: Callable[..., np.ndarray], doc: str, record: Callable[..., Tensor] | None = None
+) -> None:
     def f(
         input: Tensor,
         *args: Any,
@@ -144,7 +143,11 @@ def _like(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
         strides = preserve_strides(spec.shape, spec.strides)
         if draw is _normal_like:
             bounds["contiguous"] = is_contiguous(spec.shape, strides)
-        drawn = _in_order(spec, strides, lambda shape: draw(engine_of(generator), shape, kind, *args, **bounds))
+        in_order = record is not None and is_contiguous(spec.shape, strides)
+        if in_order:
+            drawn = record(generator, spec.shape, kind)  # type: ignore[misc]
+        else:
+            drawn = _in_order(spec, strides, lambda shape: draw(engine_of(generator), shape, kind, *args, **bounds))
         return finish(drawn, requires_grad)
 
     f.__name__ = f.__qualname__ = name
@@ -170,8 +173,10 @@ def _randint_like(
     return sampling.randint(engine, shape, low, high, kind)
 
 
-_like("rand_like", _uniform_like, "Uniform numbers in [0, 1) with the shape and dtype of `input`.")
-_like("randn_like", _normal_like, "Normal numbers with the shape and dtype of `input`.")
+_like("rand_like", _uniform_like, "Uniform numbers in [0, 1) with the shape and dtype of `input`.",
+      lambda generator, shape, kind: drawing.uniform(generator, shape, 0.0, 1.0, kind))  # fmt: skip
+_like("randn_like", _normal_like, "Normal numbers with the shape and dtype of `input`.",
+      lambda generator, shape, kind: drawing.normal(generator, shape, 0.0, 1.0, kind))  # fmt: skip
 _like("randint_like", _randint_like, "Integers in [low, high) with the shape and dtype of `input`.")
 
 
@@ -179,15 +184,21 @@ _like("randint_like", _randint_like, "Integers in [low, high) with the shape and
 # Filling a tensor
 
 
-def _filling(name: str, draw: Callable[..., np.ndarray], doc: str) -> None:
+def _filling(
+    name: str, draw: Callable[..., np.ndarray], doc: str, record: Callable[..., Tensor | None] | None = None
+) -> None:
     def fill(self: Tensor, *args: Any, generator: Any = None, **options: Any) -> Tensor:
         spec = settle(self).spec
         check_writable(self)
         if draw is _normal:
             options["contiguous"] = is_contiguous(spec.shape, spec.strides)  # PyTorch draws by pairs elsewhere
-        drawn = _in_order(
-            spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options)
-        )
+        drawn = None
+        if record is not None and drawing.is_pending(generator) and self._node.__class__ is not Leaf:
+            drawn = record(generator, spec, *args, **options)
+        if drawn is None:
+            drawn = _in_order(
+                spec, spec.strides, lambda shape: draw(engine_of(generator), shape, spec.dtype.name, *args, **options)
+            )
         return assign(self, drawn)
 
     fill.__name__ = name
@@ -220,10 +231,32 @@ def _bernoulli(engine: Any, shape: Any, kind: str, p: Any = 0.5) -> np.ndarray:
     return sampling.bernoulli(engine, shape, p, kind)
 
 
-_filling("uniform_", _uniform, "Fills the tensor with uniform numbers in [from, to).")
-_filling("normal_", _normal, "Fills the tensor with normal numbers.")
+def _record_uniform(
+    generator: Any, spec: Spec, from_: float = 0.0, to: float = 1.0, **named: float
+) -> Tensor | None:
+    if not spec.is_contiguous:
+        return None
+    return drawing.uniform(generator, spec.shape, named.get("from", from_), to, spec.dtype.name)
+
+
+def _record_normal(
+    generator: Any, spec: Spec, mean: float = 0.0, std: float = 1.0, *, contiguous: bool = True
+) -> Tensor | None:
+    if not (contiguous and spec.is_contiguous):
+        return None
+    return drawing.normal(generator, spec.shape, mean, std, spec.dtype.name)
+
+
+def _record_bernoulli(generator: Any, spec: Spec, p: Any = 0.5) -> Tensor | None:
+    if isinstance(p, Tensor) or not spec.is_contiguous:
+        return None
+    return drawing.bernoulli(generator, spec.shape, p, spec.dtype.name)
+
+
+_filling("uniform_", _uniform, "Fills the tensor with uniform numbers in [from, to).", _record_uniform)
+_filling("normal_", _normal, "Fills the tensor with normal numbers.", _record_normal)
 _filling("random_", _random, "Fills the tensor with integers in [from, to), or in the dtype's range.")
-_filling("bernoulli_", _bernoulli, "Fills the tensor with 1 (probability p) and 0.")
+_filling("bernoulli_", _bernoulli, "Fills the tensor with 1 (probability p) and 0.", _record_bernoulli)
 _filling(
     "exponential_",
     lambda engine, shape, kind, lambd=1.0: sampling.exponential(engine, shape, lambd, kind),
@@ -254,10 +287,10 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, o
     """1 with the probability that stands in `input` (or `p` everywhere), else 0."""
     if p is not None:
         spec = settle(input).spec
-        array = sampling.bernoulli(engine_of(generator), spec.shape, p, spec.dtype.name)
+        numbers: Any = drawing.bernoulli(generator, spec.shape, p, spec.dtype.name)
     else:
-        array = sampling.bernoulli_of(engine_of(generator), realize(input))
-    return _made(array, None, False, out, "bernoulli")
+        numbers = sampling.bernoulli_of(engine_of(generator), realize(input))
+    return _made(numbers, None, False, out, "bernoulli")
 
 
 @public(method=False)
@@ -277,11 +310,11 @@ def normal(
     """Normal numbers: one for each element of `mean` and `std`, or of `size` where both are numbers."""
     if size is not None:
         kind = dtype or get_default_dtype()
-        array = sampling.normal(engine_of(generator), size_of((size,)), float(mean), float(std), kind.name)
+        numbers: Any = drawing.normal(generator, size_of((size,)), float(mean), float(std), kind.name)
     else:
         given = [realize(p) if isinstance(p, Tensor) else p for p in (mean, std)]
-        array = sampling.normal_of(engine_of(generator), *given)
-    return _made(array, device, requires_grad, out, "normal")
+        numbers = sampling.normal_of(engine_of(generator), *given)
+    return _made(numbers, device, requires_grad, out, "normal")
 
 
 @public()

@@ -38,6 +38,8 @@ class Operation:
         view: the result shares its operand's memory (nothing is computed).
         overwrites: the kernel writes into its first operand, which is dead afterwards or a copy.
         exact: only moves bits; half-precision operands need no widening.
+        effects: it draws random numbers from the engine whose state is its first operand: it is run once, in order,
+            whether or not anybody reads the numbers; its other operands are numbers.
         aliases: the kernel may return (a view of) its first operand's array.
         lower: how the compiler turns it into loops (filled by the compiler; None runs the kernel).
         layouts: of a view, `(shape, strides, offset, **attributes)` -> where each result's elements lie in the
@@ -45,7 +47,7 @@ class Operation:
     """
 
     __slots__ = (
-        "aliases", "attributes", "compute", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node",
+        "aliases", "attributes", "compute", "effects", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node",
         "operands", "overwrites", "rules", "shown", "variadic", "view",
     )  # fmt: skip
 
@@ -61,7 +63,7 @@ class Operation:
         self.variadic = bool(code and code.co_flags & 0x04)
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
-        self.view = self.overwrites = self.exact = self.aliases = False
+        self.view = self.overwrites = self.exact = self.aliases = self.effects = False
         self.lower: Callable[..., Any] | None = None
         self.layouts: Callable[..., list[Any]] | None = None
         self.shown: Callable[..., Any] | None = None  # how `next_functions` lists the operands, where PyTorch differs

@@ -106,10 +106,7 @@ class Program:
             give_way()
         slots = arrays_of(values)
         with np.errstate(all="ignore"):
-            for call in self.calls:
-                execute(call, slots)
-                for i in call.frees:
-                    slots[i] = None
+            run_calls(self.calls, slots, True)
         return self.collect(slots, values)
 
     def collect(self, slots: list[Any], values: Sequence[Any]) -> list[np.ndarray]:
@@ -120,6 +117,30 @@ class Program:
 def arrays_of(values: Sequence[Any]) -> list[Any]:
     """The arrays and numbers of realised Values, by slot."""
     return [None if v is None else getattr(v, "buf", v) for v in values]
+
+
+def run_calls(calls: Sequence[Call], slots: list[Any], free: bool = False) -> None:
+    """Runs calls in order; with `free`, lets go of arrays as soon as nobody reads them.
+
+    Where one fails the draws behind it are made all the same: they were called before anybody knew.
+    """
+    call = None
+    try:
+        for call in calls:
+            execute(call, slots)
+            if free:
+                for i in call.frees:
+                    slots[i] = None
+    except BaseException:
+        draw_on(calls[calls.index(call) + 1 :] if call is not None else (), slots)
+        raise
+
+
+def draw_on(calls: Sequence[Call], slots: list[Any]) -> None:
+    """Makes the draws among calls: they need nothing of the others."""
+    for call in calls:
+        if call.step.op.effects:
+            execute(call, slots)
 
 
 def execute(call: Call, slots: list[Any]) -> None:
@@ -198,7 +219,7 @@ def build(steps: list[Step], live: tuple[int, ...], donated: tuple[int, ...]) ->
     needed = set(live)
     kept: list[Step] = []
     for step in reversed(steps):
-        if not needed.isdisjoint(step.outputs):
+        if step.op.effects or not needed.isdisjoint(step.outputs):
             kept.append(step)
             needed.update(i for i in step.inputs if i is not None)
     kept.reverse()

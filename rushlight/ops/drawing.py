@@ -1,0 +1,153 @@
+"""Draws as recorded operations: random numbers inside a program, in the stream's order.
+
+A draw in the middle of a recording is recorded: an operation on the engine's state, which runs when the program does
+and changes the state as it goes (`Operation.effects`).  Whoever else wants the engine (a seed, its state, a draw that
+is not recorded here) gets it from `Generator.engine`, which first has the program run.  Where nothing is recorded
+yet the numbers are made at once and enter the program as an input does; so are those of the less common dtypes, and
+arguments that are refused.  Either way the numbers come from `core.sampling`, and are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import sampling
+from rushlight.core.dtype import NAMES
+from rushlight.core.generator import Generator, default_generator, engine_of
+from rushlight.core.mersenne import Cells, MersenneTwister
+from rushlight.core.normal import BLOCK
+from rushlight.record import trace
+from rushlight.record.operation import Operation, operation
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.value import Tensor, tensor_of, value_holding
+
+from .creation import wrap
+
+Shape = tuple[int, ...]
+
+STATE = spec_of((625,), NAMES["int32"])
+RECORDED = ("float32", "float64")
+LIMIT = 1e30  # of bounds, means and deviations: beyond, the checks of `core.sampling` may have something to say
+
+
+def _spec(state: Spec, *numbers: Spec, shape: Shape, kind: str) -> Spec:
+    return spec_of(shape, NAMES[kind])
+
+
+def _draw(name: str, kernel: Callable[..., np.ndarray], lower: Callable[..., Any]) -> Operation:
+    made = operation(name, _spec, kernel, exact=True, aliases=False)
+    made.effects = True
+    made.lower = lower
+    return made
+
+
+def _uniform(state: Cells, low: float, high: float, *, shape: Shape, kind: str) -> np.ndarray:
+    return sampling.uniform(state.engine, shape, low, high, kind)
+
+
+def _uniform_in_code(state: Any, low: Any, high: Any, *, shape: Shape, kind: str) -> Any:
+    bottom, top = low.astype(NAMES[kind].numpy), high.astype(NAMES[kind].numpy)
+    return state.drawn("uniform32" if kind == "float32" else "uniform64", shape, NAMES[kind].numpy,
+                       bottom, top - bottom, top)  # fmt: skip
+
+
+def _normal(state: Cells, mean: float, std: float, *, shape: Shape, kind: str) -> np.ndarray:
+    return sampling.normal(state.engine, shape, mean, std, kind)
+
+
+def _normal_in_code(state: Any, mean: Any, std: Any, *, shape: Shape, kind: str) -> Any:
+    from rushlight.codegen.capture import NotLowered
+
+    if kind != "float32" or math.prod(shape) < BLOCK:
+        raise NotLowered("normal numbers of float64, or fewer than 16")
+    return state.drawn("normals32", shape, np.float32, mean, std)
+
+
+def _chosen_in_code(state: Any, p: Any, shape: Shape) -> Any:
+    """Whether each of the 53-bit draws is below p."""
+    return state.drawn("chosen8", shape, np.bool_, np.ceil(p * 2.0**53))
+
+
+def _bernoulli(state: Cells, p: float, *, shape: Shape, kind: str) -> np.ndarray:
+    return sampling.bernoulli(state.engine, shape, p, kind)
+
+
+def _bernoulli_in_code(state: Any, p: Any, *, shape: Shape, kind: str) -> Any:
+    return _chosen_in_code(state, p, shape).astype(NAMES[kind].numpy)
+
+
+def _dropout(state: Cells, p: float, *, shape: Shape, kind: str) -> np.ndarray:
+    return sampling.dropout_mask(state.engine, shape, p, kind)
+
+
+def _dropout_in_code(state: Any, p: Any, *, shape: Shape, kind: str) -> Any:
+    kept = 1.0 - p
+    scale = NAMES[kind].numpy.type(1.0) / kept.astype(NAMES[kind].numpy)
+    return np.where(_chosen_in_code(state, kept, shape), scale, 0.0)
+
+
+UNIFORM = _draw("draw_uniform", _uniform, _uniform_in_code)
+NORMAL = _draw("draw_normal", _normal, _normal_in_code)
+BERNOULLI = _draw("draw_bernoulli", _bernoulli, _bernoulli_in_code)
+DROPOUT = _draw("draw_dropout", _dropout, _dropout_in_code)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Recording
+
+
+def _recorded(draw: Operation, generator: Generator | None, shape: Shape, kind: str, *numbers: float) -> Tensor | None:
+    """The draw recorded, if it is one to record."""
+    if not trace.recorder().trace.values or kind not in RECORDED or 0 in shape:
+        return None
+    engine = (generator or default_generator).unsettled
+    return trace.apply(draw, (_state_of(engine), *map(float, numbers)), (shape, kind))  # type: ignore[no-any-return]
+
+
+def _state_of(engine: MersenneTwister) -> Tensor:
+    """The engine's state as the recorder knows it.
+
+    One thread at a time has draws pending: what another has recorded is drawn first.
+    """
+    if engine.recorded is None:
+        engine.recorded = tensor_of(value_holding(engine.cells(), STATE))
+    pending = engine.recorded._value.trace
+    if pending is not None and pending.recorder is not trace.recorder() and pending is pending.recorder.trace:
+        pending.recorder.flush()
+    return engine.recorded  # type: ignore[no-any-return]
+
+
+def is_pending(generator: Generator | None) -> bool:
+    """Whether this thread has recorded a draw from the engine that has not been made yet."""
+    recorded = (generator or default_generator).unsettled.recorded
+    return recorded is not None and recorded._value.trace is trace.recorder().trace
+
+
+def uniform(generator: Generator | None, shape: Shape, low: float, high: float, kind: str) -> Tensor:
+    """Uniform numbers in [low, high)."""
+    plain = -LIMIT < low <= high < LIMIT
+    drawn = _recorded(UNIFORM, generator, shape, kind, low, high) if plain else None
+    return drawn if drawn is not None else wrap(sampling.uniform(engine_of(generator), shape, low, high, kind))
+
+
+def normal(generator: Generator | None, shape: Shape, mean: float, std: float, kind: str) -> Tensor:
+    """Normal numbers, as in memory without gaps in the order of the indices."""
+    plain = 0.0 <= std < LIMIT and -LIMIT < mean < LIMIT
+    drawn = _recorded(NORMAL, generator, shape, kind, mean, std) if plain else None
+    return drawn if drawn is not None else wrap(sampling.normal(engine_of(generator), shape, mean, std, kind))
+
+
+def bernoulli(generator: Generator | None, shape: Shape, p: float, kind: str) -> Tensor:
+    """1 with probability p, else 0."""
+    drawn = _recorded(BERNOULLI, generator, shape, kind, p) if 0.0 <= p <= 1.0 else None
+    return drawn if drawn is not None else wrap(sampling.bernoulli(engine_of(generator), shape, p, kind))
+
+
+def dropout_mask(shape: Shape, p: float, kind: str) -> Tensor:
+    """0 with probability p, else 1 / (1 - p)."""
+    drawn = _recorded(DROPOUT, None, shape, kind, p) if 0.0 < p < 1.0 else None
+    return drawn if drawn is not None else wrap(sampling.dropout_mask(engine_of(None), shape, p, kind))
