@@ -35,7 +35,7 @@ def _check(p: float) -> None:
 
 
 def _places(spec: Spec, by_channel: bool) -> tuple[tuple[int, ...], list[int] | None]:
-    """The shape of a mask in the order in which the elements lie in memory, and its axes in the order of the input's."""
+    """The shape of a mask in the order in which elements lie in memory, and its axes in the order of the input's."""
     kind = spec.dtype
     if not kind.is_floating_point:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {kind.scalar_name}")

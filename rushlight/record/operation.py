@@ -47,8 +47,8 @@ class Operation:
     """
 
     __slots__ = (
-        "aliases", "attributes", "compute", "effects", "exact", "infer", "joint", "kernel", "layouts", "lower", "name", "node",
-        "operands", "overwrites", "rules", "shown", "variadic", "view",
+        "aliases", "attributes", "compute", "effects", "exact", "infer", "joint", "kernel", "layouts", "lower", "name",
+        "node", "operands", "overwrites", "rules", "shown", "variadic", "view",
     )  # fmt: skip
 
     def __init__(self, name: str, infer: Inference, kernel: Kernel, compute: Inference | None, node: str) -> None:
