@@ -396,3 +396,73 @@ def test_masks_beside_pytorch() -> None:
             np.testing.assert_array_equal(got.numpy(), expected.numpy())
         np.testing.assert_array_equal(torch.get_rng_state().numpy(), real.get_rng_state().numpy())
         assert made.tolist() == [2, 2, 2]
+
+
+def _compiled_beside_interpreted(step: Callable[[], Any], at_once: Any) -> None:
+    """Whether a step gives the same numbers compiled as with every draw made beforehand."""
+    got, expected = step(), at_once(step)
+    for a, b in zip(got, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6)
+
+
+def test_many_layers_of_dropout(way: str, at_once: Any) -> None:
+    """More kernels than are written into one function: draws stand in functions of their own."""
+
+    def deep() -> list[Any]:
+        layers = [torch.nn.Linear(12, 12) for _ in range(14)]
+        x = h = torch.ones(9, 12, requires_grad=True)
+        for k, layer in enumerate(layers):
+            h = F.dropout(torch.tanh(layer(h)), 0.1 + 0.05 * k)
+        (h * torch.randn_like(h)).sum().backward()
+        return [*numbers(h, x.grad, *(layer.weight.grad for layer in layers)), torch.rand(2).numpy()]
+
+    _compiled_beside_interpreted(deep, at_once)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_dropout_behind_convolutions(dtype: Any, way: str, at_once: Any) -> None:
+    def images() -> list[Any]:
+        first, second = (torch.nn.Conv2d(c, 16, 3, dtype=dtype) for c in (3, 16))
+        x = torch.linspace(-1, 1, 2 * 3 * 11 * 11, dtype=dtype).reshape(2, 3, 11, 11)
+        h = F.dropout(torch.relu(first(x)), 0.25)
+        h = F.dropout2d(F.max_pool2d(torch.relu(second(h)), 2), 0.5) + torch.rand_like(x)[:, :1, :3, :3]
+        kept = F.dropout(h.flatten(1), 0.5)
+        kept.sum().backward()
+        return [*numbers(kept, first.weight.grad, second.weight.grad), torch.rand(2).numpy()]
+
+    _compiled_beside_interpreted(images, at_once)
+
+
+def test_parameters_of_a_draw_are_run_time_numbers(way: str, at_once: Any) -> None:
+    def changing() -> list[Any]:
+        made = []
+        for k in range(1, 6):
+            x = torch.ones(40) + 1
+            x = F.dropout(x, k / 7) * torch.bernoulli(x, k / 9) + torch.empty(40).uniform_(-k, k)
+            made += [*numbers(x + torch.normal(float(k), 1 / k, (40,))), state()]
+        return made
+
+    for got, expected in zip(changing(), at_once(changing), strict=True):
+        if isinstance(got, bytes):
+            assert got == expected
+        else:
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.skipif(EAGER, reason="nothing is recorded")
+def test_another_probability_is_no_other_program(way: str) -> None:
+    states = []
+    for p in (0.2, 0.3, 0.4):
+        kept = F.dropout(started(), p)
+        states.append(recorder().trace.state)
+        del kept
+        recorder().flush()
+    assert states[1] is states[2]
+
+
+@pytest.mark.skipif(EAGER, reason="nothing is recorded")
+def test_initialisation_is_not_recorded(way: str) -> None:
+    kept = started(), torch.rand(3)
+    weight = torch.nn.Linear(4, 4).weight
+    assert weight._value.buf is not None and not pending()
+    assert kept[0].tolist() == [2, 2, 2]
