@@ -18,7 +18,7 @@ from rushlight.nn import init
 from rushlight.nn.module import Module
 from rushlight.nn.parameter import new_parameter
 from rushlight.nn.utils.rnn import PackedSequence
-from rushlight.ops.recurrent import STEPS, layer, lstm_step, unrolled
+from rushlight.ops.recurrent import STEPS, lstm_step, recurrence, unrolled
 from rushlight.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -68,7 +68,7 @@ class _Sequence:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
         steps = F.linear(x, w.ih, w.b_ih)
         if w.hr is None and _one_kind((steps, *states, w.hh, w.b_hh)):
-            return layer(mode, steps, states, w.hh, w.b_hh, reverse)
+            return recurrence(mode, steps, states, w.hh, w.b_hh, reverse)
         outputs, *last = unrolled(lambda x, s, *_: _STEPS[mode](x, s, w), steps, states, w.hh, w.b_hh, reverse)
         return outputs, tuple(last)
 

@@ -305,7 +305,9 @@ LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN_TANH, "RNN_RELU": RNN_RELU}
 STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": tanh_step, "RNN_RELU": relu_step}
 
 
-def layer(mode: str, x: Tensor, states: Tensors, w: Tensor, b: Tensor | None, reverse: bool) -> tuple[Tensor, Tensors]:
+def recurrence(
+    mode: str, x: Tensor, states: Tensors, w: Tensor, b: Tensor | None, reverse: bool
+) -> tuple[Tensor, Tensors]:
     """One direction of a recurrent layer over a padded sequence.
 
     Args:
