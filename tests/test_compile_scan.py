@@ -165,4 +165,4 @@ def test_half_precision_rounds_every_step() -> None:
 def test_scan_backwards() -> None:
     step = lambda states, elements, constants: ((states[0] * constants[0] + elements[0],), (states[0],))  # noqa: E731
     (history,), (old,) = scan(step, [np.ones(1)], [np.arange(3.0).reshape(3, 1)], [2.0], reverse=True)
-    assert history.ravel().tolist() == [16.0, 8.0, 4.0, 1.0] and old.ravel().tolist() == [8.0, 4.0, 1.0]
+    assert history.ravel().tolist() == [18.0, 9.0, 4.0, 1.0] and old.ravel().tolist() == [9.0, 4.0, 1.0]
