@@ -31,6 +31,7 @@ class Place:
     uniform: dict[Symbol, str]
     arena: str
     scratch: str = "null"  # memory of this thread alone, aligned to 64 bytes
+    alone: bool = False  # whether this is one of the team's threads already
 
     def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
         """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
@@ -135,6 +136,7 @@ def _apart(kernel: Kernel, outer: Place, functions: Functions, part: Part | None
         body.reserve(kernel.scratch) if kernel.scratch and part is not None else "null",
     )
     inner.outer, inner.context = outer, context
+    inner.alone = part is not None or outer.alone
     if part is None:
         _alone(kernel, inner)
     else:

@@ -23,53 +23,61 @@ from .parallel import Functions, Kernel, Part, Place, worthwhile, write_kernel
 from .relayout import Copy
 from .stage import Origin
 
-NOT_INSIDE = ("table", "number", "guard", "checked")
+OUTSIDE = ("table", "number", "guard", "checked")  # what no body may contain
+SHARES = 16  # units of a loop without states
 
 
 class Body:
     """One turn of a scan.
 
     Attributes:
+        count: how many turns there are.
         leaves: what a turn reads: states, elements of the sequences, constants, in this order.
         states, moving: how many leaves are states, and how many are states or elements.
         made: the new states and the results of a turn.
+        keep: whether all states are kept; else two rows take turns.
         histories: outside, the histories of the states.
         results: outside, the results of all turns.
     """
 
-    def __init__(
-        self, count: int, reverse: bool, leaves: list[Symbol], made: list[Symbol], states: int, moving: int
-    ) -> None:
-        self.count, self.reverse, self.leaves, self.made = count, reverse, leaves, made
-        self.states, self.moving = states, moving
+    def __init__(self, count: int, leaves: list[Symbol], states: int, moving: int, reverse: bool, keep: bool) -> None:
+        self.count, self.leaves, self.states, self.moving = count, leaves, states, moving
+        self.reverse, self.keep = reverse, keep
+        self.made: list[Symbol] = []
         self.histories: list[Symbol] = []
         self.results: list[Symbol] = []
 
+    def run(self, step: Any, constants: Any) -> None:
+        """What the step makes of the leaves."""
+        rest = iter(self.leaves[self.moving :])
+        given = self.leaves[: self.states], self.leaves[self.states : self.moving]
+        new, made = step(*given, [None if c is None else next(rest) for c in constants])
+        self.made = [*new, *made]
+        if not all(isinstance(x, Symbol) for x in self.made) or any(x.kind in OUTSIDE for x in ancestors(self.made)):
+            raise NotLowered("a step that is not made of its operands alone")
+        if any((x.shape, x.dtype) != (s.shape, s.dtype) for x, s in zip(new, self.leaves, strict=False)):
+            raise NotLowered("a state whose shape or dtype changes")
+
     def place(self, args: tuple[Symbol, ...]) -> tuple[list[Symbol], list[Symbol]]:
-        """Makes the Symbols of what the scan makes of its operands; returns histories and results."""
+        """Makes the Symbols of what the scan makes of its operands; returns histories, or last states, and results."""
         for k, x in enumerate(self.made):
-            rows = self.count + (k < self.states)
-            outer = Symbol("scanned", args, (rows, *x.shape), x.dtype, self)
+            rows = self.count + 1 if self.keep else 2
+            outer = Symbol("scanned", args, (rows if k < self.states else self.count, *x.shape), x.dtype, self)
             (self.histories if k < self.states else self.results).append(outer)
-        return self.histories, self.results
+        return (self.histories if self.keep else [h[self.count % 2] for h in self.histories]), self.results
 
 
-def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool) -> Any:
+def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool, keep: bool) -> Any:
     """The results of a scan of Symbols."""
     args = (*states, *sequences, *[c for c in constants if c is not None])
     if not all(isinstance(x, Symbol) and x.kind not in ("number", "constant") for x in args):
         raise NotLowered("a scan of numbers")
-    count, first, last = len(sequences[0]), len(states), len(states) + len(sequences)
+    first, last = len(states), len(states) + len(sequences)
     shapes = [x.shape[1:] if first <= k < last else x.shape for k, x in enumerate(args)]
     leaves = [Symbol("input", (), shape, x.dtype, k) for k, (x, shape) in enumerate(zip(args, shapes, strict=True))]
-    rest = iter(leaves[last:])
-    new, made = step(leaves[:first], leaves[first:last], [None if c is None else next(rest) for c in constants])
-    results = [*new, *made]
-    if not all(isinstance(x, Symbol) for x in results) or any(x.kind in NOT_INSIDE for x in ancestors(results)):
-        raise NotLowered("a step that is not made of its operands alone")
-    if any((x.shape, x.dtype) != (s.shape, s.dtype) for x, s in zip(new, states, strict=True)):
-        raise NotLowered("a state whose shape or dtype changes")
-    return Body(count, reverse, leaves, results, first, last).place(args)
+    body = Body(len(sequences[0]), leaves, first, last, reverse, keep)
+    body.run(step, constants)
+    return body.place(args)
 
 
 def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]:
@@ -100,14 +108,14 @@ def write_uniform(plan: Plan, place: Place) -> None:
 
 
 class Turns:
-    """The kernel of a scan.
+    """The kernel of a scan.  Where no states go from turn to turn, stretches of turns are its units.
 
     Attributes:
-        once: what runs before the loop: first states to their places, and copies of the constants.
+        once: what runs before the loop: copies of the constants.
         each: what runs in every turn.
+        first: what brings the first states to their places.
     """
 
-    units = 0
     scratch = 0
 
     def __init__(self, nest: Nest, plan: Plan, vector_bytes: int, functions: Functions) -> None:
@@ -127,8 +135,9 @@ class Turns:
         self.divided = worthwhile(self.each, self.body.count)
         self.cost = self.body.count * sum(k.cost for k in self.each)
         self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
-        self.arena = plan.arena
-        plan.arena += -(-self.plan.arena // 64) * 64
+        self.units = 0 if self.body.states else min(self.body.count, SHARES)
+        self.arena, self.size = plan.arena, -(-self.plan.arena // 64) * 64
+        plan.arena += self.size * max(self.units, 1)
 
     def _inner(self, made: list[Symbol]) -> Plan:
         """The Plan of one turn; slots are the places among its leaves, and then among what it makes."""
@@ -147,7 +156,7 @@ class Turns:
         """A state as the first turn finds it."""
         base, strides, offset = self.inputs[k]
         dims = list(zip(history.shape[1:], strides, self.outputs[k][1][1:], strict=True))
-        start = self.body.count * self.outputs[k][1][0] if self.body.reverse else 0
+        start = self.body.count * self.outputs[k][1][0] if self.body.reverse and self.body.keep else 0
         lanes = vector_bytes // history.dtype.itemsize
         return Copy(history, lanes, dims, Origin(base, offset), Origin(history, start), "first state")
 
@@ -158,47 +167,60 @@ class Turns:
         """Nothing."""
 
     def write(self, place: Place, part: Part | None) -> None:
-        """The loop, and what goes before it."""
-        w, body = place.writer, self.body
-        arena = place.begin(None, self.arena, "i8")
+        """The first states and the loop, or the loops of some units."""
+        w, count = place.writer, self.body.count
         for state in self.first:
             write_kernel(state, False, place, self.functions, False)
-        fixed = pointers_in_arena(self.plan, w, arena)
-        begins = {}
+        arena = place.begin(None, self.arena, "i8")
+        if part is None:
+            self._stretch(place, arena, "0", str(count))
+            return
+        units = Loop(w, part.last, begin=part.first)
+        here = w.let(f"getelementptr i8, ptr {arena}, i64 {w.let(f'mul i64 {units.index}, {self.size}')}")
+        after = w.let(f"add i64 {units.index}, 1")
+        bounds = [w.let(f"udiv i64 {w.let(f'mul i64 {u}, {count}')}, {self.units}") for u in (units.index, after)]
+        self._stretch(place, here, *bounds)
+        units.close()
+
+    def _stretch(self, place: Place, arena: str, first: str, last: str) -> None:
+        """Some turns, and what is done once before them."""
+        w, body = place.writer, self.body
+        fixed, begins = pointers_in_arena(self.plan, w, arena), {}
         for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
-            begins[x] = place.pointers[body.histories[k]] if k < body.states else self._begin(place, base, offset)
+            state = body.histories[k] if k < body.states else None
+            begins[x] = place.pointers[state] if state is not None else place.begin(base, offset, MEMORY[base.dtype.name])
         fixed.update((x, begins[x]) for x in self.plan.lasting)
         for copy in self.once:
             write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
-        loop = Loop(w, body.count)
-        t = w.let(f"sub i64 {body.count - 1}, {loop.index}") if body.reverse else loop.index
-        pointers = fixed | self._rows(place, begins, t)
-        inner = Place(w, pointers, {}, arena)
+        loop = Loop(w, last, begin=first)
+        inner = Place(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
         write_uniform(self.plan, inner)
         for kernel, apart in zip(self.each, self.divided, strict=True):
-            write_kernel(kernel, apart, inner, self.functions, True)
+            write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
         loop.close()
 
-    def _begin(self, place: Place, base: Symbol, offset: int) -> str:
-        return place.begin(base, offset, MEMORY[base.dtype.name])
-
-    def _rows(self, place: Place, begins: dict[Symbol, str], t: str) -> dict[Symbol, str]:
+    def _rows(self, place: Place, begins: dict[Symbol, str], index: str) -> dict[Symbol, str]:
         """The addresses of what a turn reads and writes in its own place."""
-        body, rows = self.body, {}
-        before, after = turn(0, body.reverse)
+        w, body, rows = place.writer, self.body, {}
+        t = w.let(f"sub i64 {body.count - 1}, {index}") if body.reverse else index
+        before, after = self._states(w, t, index)
         for k, x in enumerate(body.leaves):
             if x not in self.plan.lasting:
-                strides = self.outputs[k][1] if k < body.states else self.inputs[k][1]
-                rows[x] = self._row(place.writer, x, begins[x], t, strides[0], before if k < body.states else 0)
+                stride = self.outputs[k][1][0] if k < body.states else self.inputs[k][1][0]
+                rows[x] = _row(w, x, begins[x], before if k < body.states else t, stride)
         for k, ((outer, strides), slot) in enumerate(zip(self.outputs, self.slots, strict=True)):
-            shift = after if k < body.states else 0
             begin = place.pointers[outer]
-            rows[self.plan.roots[slot]] = self._row(place.writer, outer, begin, t, strides[0], shift)
+            rows[self.plan.roots[slot]] = _row(w, outer, begin, after if k < body.states else t, strides[0])
         return rows
 
-    def _row(self, w: Writer, x: Symbol, begin: str, t: str, stride: int, shift: int) -> str:
-        kind = MEMORY[x.dtype.name]
-        moved = w.let(f"mul i64 {t}, {stride}")
-        row = w.let(f"getelementptr {kind}, ptr {begin}, i64 {moved}")
-        return w.let(f"getelementptr {kind}, ptr {row}, i64 {shift * stride}") if shift else row
+    def _states(self, w: Writer, t: str, index: str) -> tuple[str, str]:
+        """In which rows of the histories the old states are, and the new ones belong."""
+        if not self.body.keep:
+            row = w.let(f"and i64 {index}, 1")
+            return row, w.let(f"xor i64 {row}, 1")
+        before, after = turn(0, self.body.reverse)
+        return w.let(f"add i64 {t}, {before}"), w.let(f"add i64 {t}, {after}")
 
+
+def _row(w: Writer, x: Symbol, begin: str, t: str, stride: int) -> str:
+    return w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {begin}, i64 {w.let(f'mul i64 {t}, {stride}')}")
