@@ -16,8 +16,8 @@ from .capture import Symbol
 from .fuse import Plan, ancestors
 from .llvm import MEMORY, TYPES, Writer, table_text
 from .loops import Lowered
-from .parallel import Functions, Place, worthwhile, write_kernel
-from .scan import kernels_of, pointers_in_arena, write_uniform
+from .parallel import Functions, Place, write_kernel
+from .scan import divide, kernels_of, pointers_in_arena, write_uniform
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -54,7 +54,7 @@ class Entry:
         self.outputs = plan.outputs
         self.functions = Functions() if functions is None else functions
         self.kernels = kernels_of(plan, vector_bytes, self.functions)
-        self.divided = worthwhile(self.kernels)
+        self.divided = divide(self.kernels, plan)
         self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.writer = Writer()
         self.tables: list[str] = []

@@ -93,6 +93,15 @@ def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]
     return found
 
 
+def divide(kernels: list[Any], plan: Plan, turns: int = 1, allowed: bool = True) -> list[bool]:
+    """Which kernels of a Plan the team shall run, if it may; loops among them get their memory."""
+    chosen = worthwhile(kernels, turns) if allowed else [False] * len(kernels)
+    for kernel, divided in zip(kernels, chosen, strict=True):
+        if isinstance(kernel, Turns):
+            kernel.take(plan, divided)
+    return chosen
+
+
 def pointers_in_arena(plan: Plan, w: Writer, arena: str) -> dict[Symbol, str]:
     """Where a Plan's intermediates lie."""
     inside = {x: buffer.offset for x, buffer in plan.buffers.items() if buffer.slot is None}
@@ -132,12 +141,10 @@ class Turns:
         self.once = [k for k in kernels if isinstance(k, Copy) and k.source.base in self.plan.lasting]
         self.each: list[Kernel] = [k for k in kernels if k not in self.once]
         self.first = [self._first_state(h, k, vector_bytes) for k, h in enumerate(self.body.histories)]
-        self.divided = worthwhile(self.each, self.body.count)
+        self.units = 0 if self.body.states else min(self.body.count, SHARES)
+        self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
         self.cost = self.body.count * sum(k.cost for k in self.each)
         self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
-        self.units = 0 if self.body.states else min(self.body.count, SHARES)
-        self.arena, self.size = plan.arena, -(-self.plan.arena // 64) * 64
-        plan.arena += self.size * max(self.units, 1)
 
     def _inner(self, made: list[Symbol]) -> Plan:
         """The Plan of one turn; slots are the places among its leaves, and then among what it makes."""
@@ -151,6 +158,11 @@ class Turns:
             run.symbols[slot] = run.made[slot] = x
             run.specs[slot] = spec_of(x.shape, from_numpy(x.dtype), strides[1:])
         return Plan(run, list(self.slots), lasting=dict.fromkeys(body.leaves[body.moving :], body.count))
+
+    def take(self, plan: Plan, divided: bool) -> None:
+        """Takes memory from the surrounding Plan for one turn, or for one of each unit."""
+        self.arena, self.size = plan.arena, -(-self.plan.arena // 64) * 64
+        plan.arena += self.size * (self.units if divided else 1)
 
     def _first_state(self, history: Symbol, k: int, vector_bytes: int) -> Copy:
         """A state as the first turn finds it."""
@@ -188,7 +200,8 @@ class Turns:
         fixed, begins = pointers_in_arena(self.plan, w, arena), {}
         for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
             state = body.histories[k] if k < body.states else None
-            begins[x] = place.pointers[state] if state is not None else place.begin(base, offset, MEMORY[base.dtype.name])
+            kind = MEMORY[base.dtype.name]
+            begins[x] = place.begin(base, offset, kind) if state is None else place.pointers[state]
         fixed.update((x, begins[x]) for x in self.plan.lasting)
         for copy in self.once:
             write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
