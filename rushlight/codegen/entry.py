@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .capture import Symbol
-from .contract import Stage, contraction
-from .drawing import Drawing
-from .fuse import DRAWN, PRODUCT, Plan, ancestors
-from .llvm import MEMORY, TYPES, Scalars, Writer, constant, table_text
+from .fuse import Plan, ancestors
+from .llvm import MEMORY, TYPES, Writer, table_text
 from .loops import Lowered
-from .parallel import Functions, Place, worthwhile, write_kernel
+from .parallel import Functions, Place, write_kernel
+from .scan import divide, kernels_of, pointers_in_arena, write_uniform
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -53,17 +52,10 @@ class Entry:
         self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
         self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
         self.outputs = plan.outputs
-        self.kernels: list[Lowered | Stage] = []
-        for nest in plan.nests:
-            if nest.shape == PRODUCT:
-                self.kernels.extend(contraction(nest, plan, vector_bytes))
-            elif nest.shape == DRAWN:
-                self.kernels.append(Drawing(nest.body[0]))
-            else:
-                self.kernels.append(Lowered(nest, plan, vector_bytes))
-        self.divided = worthwhile(self.kernels)
-        self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.functions = Functions() if functions is None else functions
+        self.kernels = kernels_of(plan, vector_bytes, self.functions)
+        self.divided = divide(self.kernels, plan)
+        self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.writer = Writer()
         self.tables: list[str] = []
         self._write(leaves)
@@ -83,18 +75,14 @@ class Entry:
         for x, buffer in self.plan.buffers.items():
             if buffer.slot is not None:
                 pointers[x] = self._data(where[buffer.slot])
-            else:
-                pointers[x] = w.let(f"getelementptr i8, ptr {arena}, i64 {buffer.offset}")
+        pointers.update(pointers_in_arena(self.plan, w, arena))
         uniform = {x: self._number(x, where[x.data]) for x in leaves if x.kind == "number"}
-        scalar = Scalars(w, 1)
-        for x in self.plan.uniform:
-            values = [constant(a) if a.kind == "constant" else uniform[a] for a in x.args]
-            uniform[x] = scalar.evaluate(x, values)
+        place = Place(w, pointers, uniform, arena)
+        write_uniform(self.plan, place)
         for x, (base, offset) in self.plan.windows.items():
             kind = MEMORY[x.dtype.name]
             fixed = w.let(f"getelementptr {kind}, ptr {pointers[base]}, i64 {offset}")
             pointers[x] = w.let(f"getelementptr {kind}, ptr {fixed}, i64 {uniform[x.args[-1]]}")
-        place = Place(w, pointers, uniform, arena)
         many = len(self.kernels) > MANY
         for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
             start = self._cycles()

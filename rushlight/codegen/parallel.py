@@ -17,6 +17,7 @@ from .llvm import TYPES, Writer
 from .team import RUN
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
+AWAKE = 6_000.0  # the same in a loop, in which the team does not fall asleep
 FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
 SIGNATURE = "ptr %context, i64 %thread, i64 %first, i64 %last"
 
@@ -30,6 +31,7 @@ class Place:
     uniform: dict[Symbol, str]
     arena: str
     scratch: str = "null"  # memory of this thread alone, aligned to 64 bytes
+    alone: bool = False  # whether this is one of the team's threads already
 
     def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
         """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
@@ -68,10 +70,11 @@ class Kernel(Protocol):
         """What one thread does last, in the caller."""
 
 
-def worthwhile(kernels: Sequence[Kernel]) -> list[bool]:
-    """Which kernels of a function the team shall run."""
-    chosen = [k.units > 1 and k.cost >= KERNEL for k in kernels]
-    enough = sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
+def worthwhile(kernels: Sequence[Kernel], turns: int = 1) -> list[bool]:
+    """Which kernels of a function, or of a loop with so many turns, the team shall run."""
+    least = KERNEL if turns == 1 else AWAKE
+    chosen = [k.units > 1 and k.cost >= least for k in kernels]
+    enough = turns * sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
     return chosen if enough else [False] * len(chosen)
 
 
@@ -133,6 +136,7 @@ def _apart(kernel: Kernel, outer: Place, functions: Functions, part: Part | None
         body.reserve(kernel.scratch) if kernel.scratch and part is not None else "null",
     )
     inner.outer, inner.context = outer, context
+    inner.alone = part is not None or outer.alone
     if part is None:
         _alone(kernel, inner)
     else:

@@ -1,0 +1,242 @@
+"""Loops over sequences (`core/scan.py`): a body that is planned once, and runs as often as there are places.
+
+`captured` runs a scan's step on Symbols of single places and keeps what it makes as a `Body`; the scan's results are
+Symbols of kind "scanned", which all belong to one nest of the program.  `Turns` is that nest as a kernel: the body has
+a Plan of its own, whose kernels are written into a loop.  Its inputs are rows of the sequences and of the states'
+histories, its outputs the next rows.  What only concerns the constants (a weight in panels) is done before the loop.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rushlight.core.dtype import from_numpy
+from rushlight.core.scan import turn
+from rushlight.record.spec import spec_of
+
+from .capture import NotLowered, Symbol
+from .contract import contraction
+from .drawing import Drawing
+from .fuse import DRAWN, PRODUCT, SCAN, Nest, Plan, Run, ancestors
+from .llvm import MEMORY, Scalars, Writer, constant
+from .loops import Loop, Lowered
+from .parallel import Functions, Kernel, Part, Place, worthwhile, write_kernel
+from .relayout import Copy
+from .stage import Origin
+
+OUTSIDE = ("table", "number", "guard", "checked")  # what no body may contain
+SHARES = 16  # units of a loop without states
+
+
+class Body:
+    """One turn of a scan.
+
+    Attributes:
+        count: how many turns there are.
+        leaves: what a turn reads: states, elements of the sequences, constants, in this order.
+        states, moving: how many leaves are states, and how many are states or elements.
+        made: the new states and the results of a turn.
+        keep: whether all states are kept; else two rows take turns.
+        histories: outside, the histories of the states.
+        results: outside, the results of all turns.
+    """
+
+    def __init__(self, count: int, leaves: list[Symbol], states: int, moving: int, reverse: bool, keep: bool) -> None:
+        self.count, self.leaves, self.states, self.moving = count, leaves, states, moving
+        self.reverse, self.keep = reverse, keep
+        self.made: list[Symbol] = []
+        self.histories: list[Symbol] = []
+        self.results: list[Symbol] = []
+
+    def run(self, step: Any, constants: Any) -> None:
+        """What the step makes of the leaves."""
+        rest = iter(self.leaves[self.moving :])
+        given = self.leaves[: self.states], self.leaves[self.states : self.moving]
+        new, made = step(*given, [None if c is None else next(rest) for c in constants])
+        self.made = [*new, *made]
+        if not all(isinstance(x, Symbol) for x in self.made) or any(x.kind in OUTSIDE for x in ancestors(self.made)):
+            raise NotLowered("a step that is not made of its operands alone")
+        if any((x.shape, x.dtype) != (s.shape, s.dtype) for x, s in zip(new, self.leaves, strict=False)):
+            raise NotLowered("a state whose shape or dtype changes")
+
+    def place(self, args: tuple[Symbol, ...]) -> tuple[list[Symbol], list[Symbol]]:
+        """Makes the Symbols of what the scan makes of its operands; returns histories, or last states, and results."""
+        for k, x in enumerate(self.made):
+            rows = self.count + 1 if self.keep else 2
+            outer = Symbol("scanned", args, (rows if k < self.states else self.count, *x.shape), x.dtype, self)
+            (self.histories if k < self.states else self.results).append(outer)
+        return (self.histories if self.keep else [h[self.count % 2] for h in self.histories]), self.results
+
+
+def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool, keep: bool) -> Any:
+    """The results of a scan of Symbols."""
+    args = (*states, *sequences, *[c for c in constants if c is not None])
+    if not all(isinstance(x, Symbol) and x.kind not in ("number", "constant") for x in args):
+        raise NotLowered("a scan of numbers")
+    first, last = len(states), len(states) + len(sequences)
+    shapes = [x.shape[1:] if first <= k < last else x.shape for k, x in enumerate(args)]
+    leaves = [Symbol("input", (), shape, x.dtype, k) for k, (x, shape) in enumerate(zip(args, shapes, strict=True))]
+    body = Body(len(sequences[0]), leaves, first, last, reverse, keep)
+    body.run(step, constants)
+    return body.place(args)
+
+
+def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]:
+    """The kernels of a Plan's nests, in order."""
+    found: list[Any] = []
+    for nest in plan.nests:
+        if nest.shape == PRODUCT:
+            found.extend(contraction(nest, plan, vector_bytes))
+        elif nest.shape == SCAN:
+            found.append(Turns(nest, plan, vector_bytes, functions))
+        elif nest.shape == DRAWN:
+            found.append(Drawing(nest.body[0]))
+        else:
+            found.append(Lowered(nest, plan, vector_bytes))
+    return found
+
+
+def divide(kernels: list[Any], plan: Plan, turns: int = 1, allowed: bool = True) -> list[bool]:
+    """Which kernels of a Plan the team shall run, if it may; loops among them get their memory."""
+    chosen = worthwhile(kernels, turns) if allowed else [False] * len(kernels)
+    for kernel, divided in zip(kernels, chosen, strict=True):
+        if isinstance(kernel, Turns):
+            kernel.take(plan, divided)
+    return chosen
+
+
+def pointers_in_arena(plan: Plan, w: Writer, arena: str) -> dict[Symbol, str]:
+    """Where a Plan's intermediates lie."""
+    inside = {x: buffer.offset for x, buffer in plan.buffers.items() if buffer.slot is None}
+    return {x: w.let(f"getelementptr i8, ptr {arena}, i64 {offset}") for x, offset in inside.items()}
+
+
+def write_uniform(plan: Plan, place: Place) -> None:
+    """The functions of numbers alone, which are computed ahead of the kernels."""
+    scalar = Scalars(place.writer, 1)
+    for x in plan.uniform:
+        values = [constant(a) if a.kind == "constant" else place.uniform[a] for a in x.args]
+        place.uniform[x] = scalar.evaluate(x, values)
+
+
+class Turns:
+    """The kernel of a scan.  Where no states go from turn to turn, stretches of turns are its units.
+
+    Attributes:
+        once: what runs before the loop: copies of the constants.
+        each: what runs in every turn.
+        first: what brings the first states to their places.
+    """
+
+    scratch = 0
+
+    def __init__(self, nest: Nest, plan: Plan, vector_bytes: int, functions: Functions) -> None:
+        self.symbol = nest.body[0]
+        self.body: Body = self.symbol.data
+        self.functions = functions
+        self.inputs = [plan.memory(x) for x in self.symbol.args]
+        if any(base.kind in ("number", "constant", "iota") for base, _, _ in self.inputs):
+            raise NotLowered("a scan of numbers")
+        outer = dict(zip([*self.body.histories, *self.body.results], self.body.made, strict=True))
+        self.outputs = [(x, plan.buffers[x].strides) for x in outer if x in plan.buffers]
+        self.plan = self._inner([outer[x] for x, _ in self.outputs])
+        kernels = kernels_of(self.plan, vector_bytes, functions)
+        self.once = [k for k in kernels if isinstance(k, Copy) and k.source.base in self.plan.lasting]
+        self.each: list[Kernel] = [k for k in kernels if k not in self.once]
+        self.first = [self._first_state(h, k, vector_bytes) for k, h in enumerate(self.body.histories)]
+        self.units = 0 if self.body.states else min(self.body.count, SHARES)
+        self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
+        self.cost = self.body.count * sum(k.cost for k in self.each)
+        self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
+
+    def _inner(self, made: list[Symbol]) -> Plan:
+        """The Plan of one turn; slots are the places among its leaves, and then among what it makes."""
+        body, run = self.body, Run()
+        for k, (x, (_, strides, _)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
+            laid = strides[1:] if body.states <= k < body.moving else strides
+            laid = self.outputs[k][1][1:] if k < body.states else laid
+            run.symbols[k], run.specs[k] = x, spec_of(x.shape, from_numpy(x.dtype), laid)
+        self.slots = range(len(body.leaves), len(body.leaves) + len(made))
+        for slot, x, (_, strides) in zip(self.slots, made, self.outputs, strict=True):
+            run.symbols[slot] = run.made[slot] = x
+            run.specs[slot] = spec_of(x.shape, from_numpy(x.dtype), strides[1:])
+        return Plan(run, list(self.slots), lasting=dict.fromkeys(body.leaves[body.moving :], body.count))
+
+    def take(self, plan: Plan, divided: bool) -> None:
+        """Takes memory from the surrounding Plan for one turn, or for one of each unit."""
+        self.arena, self.size = plan.arena, -(-self.plan.arena // 64) * 64
+        plan.arena += self.size * (self.units if divided else 1)
+
+    def _first_state(self, history: Symbol, k: int, vector_bytes: int) -> Copy:
+        """A state as the first turn finds it."""
+        base, strides, offset = self.inputs[k]
+        dims = list(zip(history.shape[1:], strides, self.outputs[k][1][1:], strict=True))
+        start = self.body.count * self.outputs[k][1][0] if self.body.reverse and self.body.keep else 0
+        lanes = vector_bytes // history.dtype.itemsize
+        return Copy(history, lanes, dims, Origin(base, offset), Origin(history, start), "first state")
+
+    def before(self, place: Place, divided: bool) -> None:
+        """Nothing."""
+
+    def after(self, place: Place, divided: bool) -> None:
+        """Nothing."""
+
+    def write(self, place: Place, part: Part | None) -> None:
+        """The first states and the loop, or the loops of some units."""
+        w, count = place.writer, self.body.count
+        for state in self.first:
+            write_kernel(state, False, place, self.functions, False)
+        arena = place.begin(None, self.arena, "i8")
+        if part is None:
+            self._stretch(place, arena, "0", str(count))
+            return
+        units = Loop(w, part.last, begin=part.first)
+        here = w.let(f"getelementptr i8, ptr {arena}, i64 {w.let(f'mul i64 {units.index}, {self.size}')}")
+        after = w.let(f"add i64 {units.index}, 1")
+        bounds = [w.let(f"udiv i64 {w.let(f'mul i64 {u}, {count}')}, {self.units}") for u in (units.index, after)]
+        self._stretch(place, here, *bounds)
+        units.close()
+
+    def _stretch(self, place: Place, arena: str, first: str, last: str) -> None:
+        """Some turns, and what is done once before them."""
+        w, body = place.writer, self.body
+        fixed, begins = pointers_in_arena(self.plan, w, arena), {}
+        for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
+            state = body.histories[k] if k < body.states else None
+            kind = MEMORY[base.dtype.name]
+            begins[x] = place.begin(base, offset, kind) if state is None else place.pointers[state]
+        fixed.update((x, begins[x]) for x in self.plan.lasting)
+        for copy in self.once:
+            write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
+        loop = Loop(w, last, begin=first)
+        inner = Place(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
+        write_uniform(self.plan, inner)
+        for kernel, apart in zip(self.each, self.divided, strict=True):
+            write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
+        loop.close()
+
+    def _rows(self, place: Place, begins: dict[Symbol, str], index: str) -> dict[Symbol, str]:
+        """The addresses of what a turn reads and writes in its own place."""
+        w, body, rows = place.writer, self.body, {}
+        t = w.let(f"sub i64 {body.count - 1}, {index}") if body.reverse else index
+        before, after = self._states(w, t, index)
+        for k, x in enumerate(body.leaves):
+            if x not in self.plan.lasting:
+                stride = self.outputs[k][1][0] if k < body.states else self.inputs[k][1][0]
+                rows[x] = _row(w, x, begins[x], before if k < body.states else t, stride)
+        for k, ((outer, strides), slot) in enumerate(zip(self.outputs, self.slots, strict=True)):
+            begin = place.pointers[outer]
+            rows[self.plan.roots[slot]] = _row(w, outer, begin, after if k < body.states else t, strides[0])
+        return rows
+
+    def _states(self, w: Writer, t: str, index: str) -> tuple[str, str]:
+        """In which rows of the histories the old states are, and the new ones belong."""
+        if not self.body.keep:
+            row = w.let(f"and i64 {index}, 1")
+            return row, w.let(f"xor i64 {row}, 1")
+        before, after = turn(0, self.body.reverse)
+        return w.let(f"add i64 {t}, {before}"), w.let(f"add i64 {t}, {after}")
+
+
+def _row(w: Writer, x: Symbol, begin: str, t: str, stride: int) -> str:
+    return w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {begin}, i64 {w.let(f'mul i64 {t}, {stride}')}")
