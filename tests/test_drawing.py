@@ -50,7 +50,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
+def seeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed for every test; draws of a few numbers are recorded as others are."""
+    monkeypatch.setattr(drawing, "FEW", 0)
     torch.manual_seed(5)
 
 
@@ -102,6 +104,8 @@ DRAWS: dict[str, Callable[[int], Any]] = {
     "randperm": lambda n: torch.randperm(n),
     "exponential_": lambda n: torch.empty(n).exponential_(),
     "multinomial": lambda n: torch.multinomial(torch.ones(n), 1),
+    "gumbel": lambda n: F.gumbel_softmax(torch.ones(n, 2)) > 0.5,
+    "native_dropout": lambda n: torch.native_dropout(torch.ones(n), 0.4, True)[0],
 }
 
 
@@ -138,11 +142,14 @@ def test_draws_of_all_kinds_one_after_the_other(way: str, at_once: Any) -> None:
 
 
 @pytest.mark.skipif(EAGER, reason="nothing is recorded")
-def test_a_draw_is_recorded_in_the_middle_of_a_recording_only() -> None:
-    torch.rand(3)
+def test_a_draw_is_recorded_in_the_middle_of_a_recording_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "FEW", 16)
+    torch.rand(30)
     assert not pending()
-    kept = started()
-    noise = torch.rand(3)
+    kept = torch.ones(3) + 1
+    few = torch.rand(3)
+    assert not pending() and few._value.buf is not None
+    noise = torch.rand(30)
     assert pending()
     assert kept.tolist() == [2, 2, 2] and not pending()
     assert noise._value.buf is not None
@@ -153,8 +160,6 @@ DOORS: dict[str, Callable[[], Any]] = {
     "set_rng_state": lambda: torch.set_rng_state(torch.Generator().manual_seed(1).get_state()),
     "manual_seed": lambda: torch.manual_seed(1),
     "seed": lambda: torch.seed() and torch.manual_seed(2),
-    "randperm": lambda: torch.randperm(5),
-    "randint": lambda: torch.randint(0, 5, (3,)),
     "poisson": lambda: torch.poisson(torch.ones(2)),
     "multinomial": lambda: torch.multinomial(torch.ones(2), 1),
     "trunc_normal_": lambda: torch.nn.init.trunc_normal_(torch.empty(4)),
@@ -308,6 +313,30 @@ def test_a_step_with_dropout_and_noise_is_one_native_function() -> None:
         Program.compiler, Program.patience = before
     assert np.isfinite(total)
     assert [p.whole is not None for p in programs] == [True]
+
+
+@pytest.mark.skipif(EAGER, reason="nothing is recorded")
+def test_draws_without_machine_code_divide_neither_recording_nor_function() -> None:
+    programs = []
+
+    def keep(program: Program) -> None:
+        programs.append(NativeProgram(program, machine().vector_bytes))
+
+    x = torch.ones(50, 20)
+    before = Program.compiler, Program.patience
+    Program.compiler, Program.patience = keep, 1
+    try:
+        h = F.dropout(torch.relu(x - 0.5), 0.3)
+        chosen = h[torch.randperm(50)] + torch.randint(0, 4, (20,))
+        chosen = F.gumbel_softmax(F.alpha_dropout(chosen, 0.1, True), 0.5) * torch.randn(5)[0]
+        torch.rand(7)
+        total = (chosen * torch.randn_like(h)).sum().item()
+    finally:
+        Program.compiler, Program.patience = before
+    assert np.isfinite(total)
+    if machine().fuses:
+        (program,) = programs
+        assert len(program.segments) == 1 and program.steps[-1] is program.segments[0]
 
 
 def test_draws_of_several_threads_are_one_stream(way: str) -> None:

@@ -91,8 +91,10 @@ class NativeProgram:
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
         first = [c for c in program.calls if _of_numbers(c)]
+        first += self._drawn_ahead()
         self.steps.extend(first)
-        self._cut([c for c in program.calls if not _of_numbers(c)])
+        done = set(map(id, first))
+        self._cut([c for c in program.calls if id(c) not in done])
         self.frees = self._last_uses()
         alone = self.steps[0] if len(self.steps) == 1 else None
         self.whole = alone if isinstance(alone, Segment) else None  # the usual case, without NumPy
@@ -117,6 +119,24 @@ class NativeProgram:
         entries = "".join(s.entry.text() for s in self.segments)
         return DECLARATIONS + "\n".join(declared) + "\n" + self.functions.text() + entries
 
+    def _drawn_ahead(self) -> list[Call]:
+        """The draws that NumPy makes before everything else: those up to the last one that has no machine code.
+
+        A draw needs nothing but its engine, so none divides a run; only their order matters.
+        """
+        draws = [c for c in self.program.calls if c.step.op.effects]
+        read = {slot for c in self.program.calls for slot in c.inputs}.union(self.program.live) if draws else set()
+        count = 0
+        for k, call in enumerate(draws):
+            try:
+                if read.isdisjoint(call.outputs):
+                    raise NotLowered("random numbers that nobody reads")
+                Run().add(call)
+            except NotLowered as why:
+                self.reasons.setdefault(call.step.op.name, str(why))
+                count = k + 1
+        return draws[:count]
+
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
         for at, call in enumerate(calls):
@@ -133,8 +153,6 @@ class NativeProgram:
                 self._close(run, members, start, at, uses)
                 run, members, start = Run(), [], at
             try:
-                if call.step.op.effects and not uses.get(call.outputs[0]):
-                    raise NotLowered("random numbers that nobody reads")
                 run.add(call)
                 members.append(call)
             except NotLowered as why:

@@ -3,8 +3,8 @@
 A draw in the middle of a recording is recorded: an operation on the engine's state, which runs when the program does
 and changes the state as it goes (`Operation.effects`).  Whoever else wants the engine (a seed, its state, a draw that
 is not recorded here) gets it from `Generator.engine`, which first has the program run.  Where nothing is recorded
-yet the numbers are made at once and enter the program as an input does; so are those of the less common dtypes, and
-arguments that are refused.  Either way the numbers come from `core.sampling`, and are the same.
+yet the numbers are made at once and enter the program as an input does; so are a few numbers, which are likely to
+be looked at (`if torch.rand(1) < p`), those of the less common dtypes, and arguments that are refused.  Either way the numbers come from `core.sampling`, and are the same.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ from .creation import wrap
 Shape = tuple[int, ...]
 
 STATE = spec_of((625,), NAMES["int32"])
-RECORDED = ("float32", "float64")
+RECORDED = ("float32", "float64", "bool")
+FEW = 16  # numbers
 LIMIT = 1e30  # of bounds, means and deviations: beyond, the checks of `core.sampling` may have something to say
 
 
-def _spec(state: Spec, *numbers: Spec, shape: Shape, kind: str) -> Spec:
+def _spec(state: Spec, *numbers: Spec, shape: Shape, kind: str, **_: Any) -> Spec:
     return spec_of(shape, NAMES[kind])
 
 
@@ -90,10 +91,26 @@ def _dropout_in_code(state: Any, p: Any, *, shape: Shape, kind: str) -> Any:
     return np.where(_chosen_in_code(state, kept, shape), scale, 0.0)
 
 
+def _other(state: Cells, *, name: str, arguments: tuple[Any, ...], shape: Shape, kind: str) -> np.ndarray:
+    return OTHERS[name](state.engine, shape, kind, *arguments)
+
+
+def _other_in_code(state: Any, *, name: str, arguments: tuple[Any, ...], shape: Shape, kind: str) -> Any:
+    from rushlight.codegen.capture import NotLowered
+
+    raise NotLowered(f"no machine code for {name}")
+
+
+OTHERS: dict[str, Callable[..., np.ndarray]] = {
+    "randint": lambda engine, shape, kind, low, high: sampling.randint(engine, shape, low, high, kind),
+    "randperm": lambda engine, shape, kind: sampling.randperm(engine, shape[0], kind),
+    "exponential": lambda engine, shape, kind, rate: sampling.exponential(engine, shape, rate, kind),
+}
 UNIFORM = _draw("draw_uniform", _uniform, _uniform_in_code)
 NORMAL = _draw("draw_normal", _normal, _normal_in_code)
 BERNOULLI = _draw("draw_bernoulli", _bernoulli, _bernoulli_in_code)
 DROPOUT = _draw("draw_dropout", _dropout, _dropout_in_code)
+OTHER = _draw("draw", _other, _other_in_code)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -103,6 +120,8 @@ DROPOUT = _draw("draw_dropout", _dropout, _dropout_in_code)
 def _recorded(draw: Operation, generator: Generator | None, shape: Shape, kind: str, *numbers: float) -> Tensor | None:
     """The draw recorded, if it is one to record."""
     if not trace.recorder().trace.values or kind not in RECORDED or 0 in shape:
+        return None
+    if math.prod(shape) < FEW and not is_pending(generator):
         return None
     engine = (generator or default_generator).unsettled
     return trace.apply(draw, (_state_of(engine), *map(float, numbers)), (shape, kind))  # type: ignore[no-any-return]
@@ -129,14 +148,14 @@ def is_pending(generator: Generator | None) -> bool:
 
 def uniform(generator: Generator | None, shape: Shape, low: float, high: float, kind: str) -> Tensor:
     """Uniform numbers in [low, high)."""
-    plain = -LIMIT < low <= high < LIMIT
+    plain = -LIMIT < low <= high < LIMIT and kind != "bool"
     drawn = _recorded(UNIFORM, generator, shape, kind, low, high) if plain else None
     return drawn if drawn is not None else wrap(sampling.uniform(engine_of(generator), shape, low, high, kind))
 
 
 def normal(generator: Generator | None, shape: Shape, mean: float, std: float, kind: str) -> Tensor:
     """Normal numbers, as in memory without gaps in the order of the indices."""
-    plain = 0.0 <= std < LIMIT and -LIMIT < mean < LIMIT
+    plain = 0.0 <= std < LIMIT and -LIMIT < mean < LIMIT and kind != "bool"
     drawn = _recorded(NORMAL, generator, shape, kind, mean, std) if plain else None
     return drawn if drawn is not None else wrap(sampling.normal(engine_of(generator), shape, mean, std, kind))
 
@@ -151,3 +170,31 @@ def dropout_mask(shape: Shape, p: float, kind: str) -> Tensor:
     """0 with probability p, else 1 / (1 - p)."""
     drawn = _recorded(DROPOUT, None, shape, kind, p) if 0.0 < p < 1.0 else None
     return drawn if drawn is not None else wrap(sampling.dropout_mask(engine_of(None), shape, p, kind))
+
+
+def randint(generator: Generator | None, shape: Shape, low: int, high: int, kind: str) -> Tensor:
+    """Integers in [low, high)."""
+    plain = kind == "int64" and -(1 << 62) < low < high < 1 << 62
+    drawn = _beside("randint", generator, shape, kind, low, high) if plain else None
+    return drawn if drawn is not None else wrap(sampling.randint(engine_of(generator), shape, low, high, kind))
+
+
+def randperm(generator: Generator | None, n: int, kind: str) -> Tensor:
+    """The integers 0 to n - 1 in random order."""
+    drawn = _beside("randperm", generator, (n,), kind) if kind == "int64" and n > 0 else None
+    return drawn if drawn is not None else wrap(sampling.randperm(engine_of(generator), n, kind))
+
+
+def exponential(generator: Generator | None, shape: Shape, rate: float, kind: str) -> Tensor:
+    """Exponential numbers with mean 1 / rate."""
+    plain = kind in ("float32", "float64") and 0.0 < rate < LIMIT
+    drawn = _beside("exponential", generator, shape, kind, float(rate)) if plain else None
+    return drawn if drawn is not None else wrap(sampling.exponential(engine_of(generator), shape, rate, kind))
+
+
+def _beside(name: str, generator: Generator | None, shape: Shape, kind: str, *arguments: Any) -> Tensor | None:
+    """A draw without machine code, recorded where others are pending: so these need not be made for its sake."""
+    if not is_pending(generator) or 0 in shape:
+        return None
+    state = _state_of((generator or default_generator).unsettled)
+    return trace.apply(OTHER, (state,), (name, arguments, shape, kind))  # type: ignore[no-any-return]

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core import sampling
-from rushlight.core.generator import engine_of
+from rushlight.core.dtype import NAMES
 from rushlight.core.sampling import memory_order
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec
@@ -21,7 +20,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import wrap
-from .drawing import dropout_mask
+from .drawing import bernoulli, dropout_mask
 from .public import public, write_back
 from .rules import fresh
 from .view import permute
@@ -49,11 +48,13 @@ def _places(spec: Spec, by_channel: bool) -> tuple[tuple[int, ...], list[int] | 
     return tuple(spec.shape[a] for a in axes), np.argsort(axes).tolist()
 
 
-def _kept(spec: Spec, p: float, by_channel: bool) -> np.ndarray:
-    """Which elements are kept, drawn at once."""
+def _kept(spec: Spec, p: float, by_channel: bool, kind: str) -> Tensor:
+    """1 for elements that are kept, else 0; nothing is drawn where that is certain."""
     shape, order = _places(spec, by_channel)
-    mask = sampling.dropout_mask(engine_of(None), shape, p, spec.dtype.name) != 0
-    return mask if order is None else mask.transpose(order)
+    if p in (0, 1):
+        return wrap(np.full(spec.shape, 1 - p, NAMES[kind].numpy))
+    kept = bernoulli(None, shape, 1.0 - p, kind)
+    return kept if order is None else permute(kept, order)
 
 
 def _mask(spec: Spec, p: float, by_channel: bool) -> Tensor:
@@ -80,10 +81,10 @@ def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, by_chann
     if p == 1:
         result = input * wrap(np.zeros((), spec.numpy))
     else:
-        kept = _kept(spec, p, by_channel).astype(spec.numpy)
+        kept = _kept(spec, p, by_channel, spec.dtype.name)
         a = 1 / math.sqrt((SELU_LIMIT**2 * p + 1) * (1 - p))
         shift = (kept - 1) * (SELU_LIMIT * a) + SELU_LIMIT * a * p
-        result = input * wrap((kept * a).astype(spec.numpy)) + wrap(shift.astype(spec.numpy))
+        result = input * (kept * a) + shift
     return write_back(input, result) if inplace else result
 
 
@@ -202,7 +203,7 @@ def native_dropout(input: Tensor, p: float, train: bool | None) -> tuple[Tensor,
     spec = settle(input).spec
     if train is False:
         return input * 1, wrap(np.ones(spec.shape, bool))
-    mask = wrap(_kept(spec, p, False))
+    mask = _kept(spec, p, False, "bool")
     return apply(NATIVE_DROPOUT, (input, mask, 0.0 if p == 1 else 1 / (1 - p))), mask
 
 

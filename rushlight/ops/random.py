@@ -94,8 +94,8 @@ def randint(
         high = given[0] if high is None else high
         low = low if high is given[0] else given[0]
     kind = dtype or dtypes.int64
-    array = sampling.randint(engine_of(generator), size_of((size,)), int(low), int(high), kind.name)  # type: ignore[arg-type]
-    return _made(array, device, requires_grad, out, "randint")
+    numbers = drawing.randint(generator, size_of((size,)), int(low), int(high), kind.name)  # type: ignore[arg-type]
+    return _made(numbers, device, requires_grad, out, "randint")
 
 
 @public(method=False)
@@ -112,7 +112,7 @@ def randperm(
 ) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     kind = dtype or dtypes.int64
-    return _made(sampling.randperm(engine_of(generator), n, kind.name), device, requires_grad, out, "randperm")
+    return _made(drawing.randperm(generator, n, kind.name), device, requires_grad, out, "randperm")
 
 
 def _in_order(spec: Spec, strides: tuple[int, ...], draw: Callable[[tuple[int, ...]], np.ndarray]) -> Tensor:
@@ -253,6 +253,10 @@ def _record_bernoulli(generator: Any, spec: Spec, p: Any = 0.5) -> Tensor | None
     return drawing.bernoulli(generator, spec.shape, p, spec.dtype.name)
 
 
+def _record_exponential(generator: Any, spec: Spec, lambd: float = 1.0) -> Tensor | None:
+    return drawing.exponential(generator, spec.shape, lambd, spec.dtype.name) if spec.is_contiguous else None
+
+
 _filling("uniform_", _uniform, "Fills the tensor with uniform numbers in [from, to).", _record_uniform)
 _filling("normal_", _normal, "Fills the tensor with normal numbers.", _record_normal)
 _filling("random_", _random, "Fills the tensor with integers in [from, to), or in the dtype's range.")
@@ -261,6 +265,7 @@ _filling(
     "exponential_",
     lambda engine, shape, kind, lambd=1.0: sampling.exponential(engine, shape, lambd, kind),
     "Fills the tensor with exponential numbers of rate `lambd`.",
+    _record_exponential,
 )
 _filling(
     "cauchy_",

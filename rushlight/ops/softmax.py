@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.core.generator import engine_of
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .creation import cast, wrap
+from .creation import cast
 from .elementary import exp
 from .public import public
 from .rules import fresh
@@ -177,14 +176,13 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A sample from the Gumbel-Softmax distribution (Jang et al. 2016); `hard` makes it one-hot, with the soft
     gradient."""
-    from rushlight.core.sampling import exponential
-
     from .creation import zeros_like
+    from .drawing import exponential
 
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
     spec = settle(logits).spec
-    gumbels = -wrap(exponential(engine_of(None), spec.shape, 1.0, spec.dtype.name)).log()
+    gumbels = -exponential(None, spec.shape, 1.0, spec.dtype.name).log()
     soft = softmax((logits + gumbels) / tau, dim)
     if not hard:
         return soft
