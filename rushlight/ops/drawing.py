@@ -2,9 +2,11 @@
 
 A draw in the middle of a recording is recorded: an operation on the engine's state, which runs when the program does
 and changes the state as it goes (`Operation.effects`).  Whoever else wants the engine (a seed, its state, a draw that
-is not recorded here) gets it from `Generator.engine`, which first has the program run.  Where nothing is recorded
-yet the numbers are made at once and enter the program as an input does; so are a few numbers, which are likely to
-be looked at (`if torch.rand(1) < p`), those of the less common dtypes, and arguments that are refused.  Either way the numbers come from `core.sampling`, and are the same.
+is not recorded here) gets it from `Generator.engine`, which first has the program run.
+
+Made at once, to enter the program as an input does, are numbers for which nothing is recorded yet; a few numbers, which
+are likely to be looked at (`if torch.rand(1) < p`); those of the less common dtypes; and draws whose arguments are
+refused.  Either way the numbers come from `core.sampling`, and are the same.
 """
 
 from __future__ import annotations
