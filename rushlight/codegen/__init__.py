@@ -5,7 +5,7 @@
     plan        fuse puts the Symbols of a run of calls into few loop nests; separate, recompute, epilogue, layout,
                 updates, inplace and arena are its passes
     products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
-    loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
+    loops       scan puts a plan's kernels into a loop; loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
                 it falls into units, parallel makes a function of these, team runs it on several threads
     text        llvm, memory, lanes, functions and trigonometry print LLVM's language; entry the function around it
     machine     compiles, links and keeps object code; native runs a program with it; background decides when
