@@ -5,8 +5,9 @@
     plan        fuse puts the Symbols of a run of calls into few loop nests; separate, recompute, epilogue, layout,
                 updates, inplace and arena are its passes
     products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
-    loops       scan puts a plan's kernels into a loop; loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
-                it falls into units, parallel makes a function of these, team runs it on several threads
+    loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
+                it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the
+                kernels of a plan of its own into a loop
     text        llvm, memory, lanes, functions and trigonometry print LLVM's language; entry the function around it
     machine     compiles, links and keeps object code; native runs a program with it; background decides when
     seeing in   explain and timing
