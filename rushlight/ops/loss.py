@@ -37,9 +37,9 @@ def elementwise_loss(
     """Declares a loss of (x, y, a, b): `a` and `b` are weights, parameters or None.
 
     `value` and `slope` are NumPy formulas, slope(d, x, y, a, b) being d times the derivative by x; `curvature` (twice
-    by x), `by_target` (once by y) and `mixed` (by x and y) work on tensors.  `check(x, y, a, b)` raises the user's error.
-    Under a mean the slope is multiplied by one element's share before the incoming gradient (`share_first`), or divided
-    by the count after it: whichever PyTorch does, so that the rounding is the same.
+    by x), `by_target` (once by y) and `mixed` (by x and y) work on tensors.  `check(x, y, a, b)` raises the user's
+    error.  Under a mean the slope is multiplied by one element's share before the incoming gradient (`share_first`), or
+    divided by the count after it: whichever PyTorch does, so that the rounding is the same.
     """
     camel = "".join(part.capitalize() for part in name.split("_"))
 
