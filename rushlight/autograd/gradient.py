@@ -5,7 +5,7 @@ pass
 costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.
 Where the
 whole tape belongs to the running trace, the pass is a function of the automaton's State: it is recorded once and then
-replayed as one edge (`record.trace.replay`).
+replayed as one edge (`record.memo.replay`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from rushlight.core.strided import is_non_overlapping_and_dense
 from rushlight.ops.creation import full_like_spec
 from rushlight.ops.reduction import sum_to_spec
 from rushlight.record import trace as tracing
+from rushlight.record.memo import BIND, replay
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
-from rushlight.record.trace import BIND, Trace, apply, recorder, replay, settle
+from rushlight.record.trace import Trace, apply, recorder, settle
 from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
 
 SECOND_TIME = (
