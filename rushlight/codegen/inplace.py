@@ -186,7 +186,7 @@ def _own(homes: Sequence[Any], alone: int = 0) -> list[bool]:
     alone = alone or BASE
     return [
         home is None or (base := home.base) is None
-        or (getrefcount(base) == alone and base.__class__ is ndarray and base.base is None and base.size == home.size)
+        or (getrefcount(base) == alone and base.__class__ is ndarray and base.base is None)
         for home in homes
     ]  # fmt: skip
 

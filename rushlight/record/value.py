@@ -168,6 +168,16 @@ def value_holding(array: Any, spec: Spec) -> Value:
     return made
 
 
+def tensor_holding(array: Any, spec: Spec) -> Tensor:
+    """A fresh handle on a realised Value: `tensor_of(value_holding(array, spec))` in one go."""
+    value = new_value(Value)
+    value.spec = spec
+    value.buf = array
+    made = new_tensor(Tensor)
+    made._value = value
+    return made
+
+
 def renew(tensors: Sequence[Tensor], news: Iterable[Value], assign: Callable[[Tensor, Tensor], object]) -> None:
     """Gives tensors new numbers, off the tape: what `assign` (`memory.assign`) does, done here where that is simple.
 
