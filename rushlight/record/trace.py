@@ -36,7 +36,6 @@ from .value import (
     Value,
     new_tensor,
     next_sequence_number,
-    tensor_of,
     value_holding,
 )
 
@@ -494,18 +493,20 @@ def _leave(trace: Trace) -> None:
 
 def _several(step: Step, node: Node | None, trace: Trace) -> tuple[Tensor, ...]:
     results = []
-    for slot, spec in zip(step.outputs, step.specs, strict=True):
+    values, slot = trace.values, step.slot
+    for k, spec in enumerate(step.specs):
         v = Value()
         v.spec = spec
         v.trace = trace
-        v.slot = slot
-        trace.values.append(v)
-        results.append(tensor_of(v))
-    if node is not None:
-        for k, (t, tracked) in enumerate(zip(results, step.tracks, strict=True)):
-            if tracked:
-                t._node = node
+        v.slot = slot + k
+        values.append(v)
+        t = new_tensor(Tensor)
+        t._value = v
+        if node is not None and step.tracks[k]:
+            t._node = node
+            if k:
                 t._out = k
+        results.append(t)
     return tuple(results)
 
 
