@@ -18,7 +18,7 @@ from rushlight.core import strided
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.size import Size
 from rushlight.core.strided import normalize_dim
-from rushlight.record.memory import STRIDED, look, memory_of, placement, share
+from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -711,9 +711,9 @@ def view_as_dtype(input: Tensor, kind: Dtype) -> Tensor:
 @public(function=False)
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself if it lies row by row in memory (or as `memory_format` says), else a copy that does."""
-    from rushlight.record.memory import RELAYOUT
-
     spec = settle(input).spec
+    if memory_format is None and spec.is_contiguous:
+        return input
     layout = wanted_strides(spec, memory_format)
     return input if _same_layout(spec, layout) else apply(RELAYOUT, (input,), (layout,))
 
