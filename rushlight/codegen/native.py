@@ -4,6 +4,10 @@
 first, and a NumPy call that needs nothing of a run (a draw, a constant) before it, so that neither divides it.  A view
 that somebody outside a run wants is made by NumPy after it.  Whenever an array lies otherwise than its Spec says, the
 run's own calls are interpreted instead: the answer is the same.
+
+Most programs are one run, with numbers before it and views after it (`NativeProgram.whole`).  Then everything around
+the function is worked out once: which Values are operands, which results are small, lent or looked into, and which of
+them somebody waits for.
 """
 
 from __future__ import annotations
