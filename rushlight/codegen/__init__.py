@@ -7,9 +7,11 @@
     products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
     draws       mersenne makes random numbers, drawing has a native function call it
     loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
-                it falls into units, parallel makes a function of these, team runs it on several threads
+                it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the
+                kernels of a plan of its own into a loop
     text        llvm, memory, lanes, functions and trigonometry print LLVM's language; entry the function around it
-    machine     compiles, links and keeps object code; native runs a program with it; background decides when
+    machine     compiles, links and keeps object code; native runs a program with it, results are the arrays that it
+                gives back; background decides when
     seeing in   explain and timing
 
 An operation needs no second definition for this: its NumPy kernel is the source of both ways to run it.

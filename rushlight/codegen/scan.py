@@ -14,6 +14,7 @@ from rushlight.core.dtype import from_numpy
 from rushlight.core.scan import turn
 from rushlight.record.spec import spec_of
 
+from .arena import LINE
 from .capture import NotLowered, Symbol
 from .contract import contraction
 from .drawing import Drawing
@@ -133,6 +134,7 @@ class Turns:
     def __init__(self, nest: Nest, plan: Plan, vector_bytes: int, functions: Functions) -> None:
         self.symbol = nest.body[0]
         self.body: Body = self.symbol.data
+        self.at = plan.nests.index(nest)
         self.functions = functions
         self.inputs = [plan.memory(x) for x in self.symbol.args]
         if any(base.kind in ("number", "constant", "iota") for base, _, _ in self.inputs):
@@ -147,6 +149,7 @@ class Turns:
         self.units = 0 if self.body.states else min(self.body.count, SHARES)
         self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
         self.cost = self.body.count * sum(k.cost for k in self.each)
+        self.bordered = bool(self.plan.padded) or any(isinstance(k, Turns) and k.bordered for k in self.each)
         self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
 
     def _inner(self, made: list[Symbol]) -> Plan:
@@ -163,9 +166,17 @@ class Turns:
         return Plan(run, list(self.slots), lasting=dict.fromkeys(body.leaves[body.moving :], body.count))
 
     def take(self, plan: Plan, divided: bool) -> None:
-        """Takes memory from the surrounding Plan for one turn, or for one of each unit."""
-        self.arena, self.size = plan.arena, -(-self.plan.arena // 64) * 64
-        plan.arena += self.size * (self.units if divided else 1)
+        """Takes memory from the surrounding Plan for one turn, or for one of each unit.
+
+        A border of zeros is written by nobody, so memory with one is not shared with others.
+        """
+        self.size = -(-self.plan.arena // LINE) * LINE
+        whole = self.size * (self.units if divided else 1)
+        if self.bordered:
+            self.arena = plan.arena
+            plan.arena += whole
+        else:
+            self.arena = plan.memories.take(whole, self.at, self.at)
 
     def _first_state(self, history: Symbol, k: int, vector_bytes: int) -> Copy:
         """A state as the first turn finds it."""

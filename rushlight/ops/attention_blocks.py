@@ -113,13 +113,15 @@ def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple
 
     def block(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, *rows = arrays
-        return (), attended(q, *fixed[:2], mask, rows[0] if rows else None, fixed[2])
+        k, v, factor = fixed
+        return (), attended(q, k, v, mask, rows[0] if rows else None, factor)
 
     moving = [_blocks(x, n) for x in (q, rows) if x is not None]
     _, (out, lse) = _each(moving, _blocks(mask, n), (k, v, factor), block)
     found = out.reshape((n * ROWS, -1)), lse.reshape(-1)
     if len(q) % ROWS:
-        more = attended(_rest(q, n), k, v, _rest(mask, n), _rest(rows, n), factor)
+        q, mask, rows = (_rest(x, n) for x in (q, mask, rows))
+        more = attended(q, k, v, mask, rows, factor)
         found = tuple(np.concatenate(both) for both in zip(found, more, strict=True))  # type: ignore[assignment]
     return (), found
 
@@ -132,7 +134,8 @@ def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[
 
     def block(states: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, g, lse, shared, *rows = arrays
-        of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, *fixed)
+        k, v, factor = fixed
+        of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, k, v, factor)
         return (states[0] + of_k, states[1] + of_v), (of_q,)
 
     moving = [_blocks(x, n) for x in (q, g, lse, shared, rows) if x is not None]
@@ -140,8 +143,8 @@ def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[
     (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), (k, v, factor), block, first)
     of_q = of_q.reshape((n * ROWS, -1))
     if len(q) % ROWS:
-        rest = [_rest(x, n) for x in (q, g, lse, shared, mask, rows)]
-        more, more_k, more_v = derived(*rest, k, v, factor)
+        q, g, lse, shared, mask, rows = (_rest(x, n) for x in (q, g, lse, shared, mask, rows))
+        more, more_k, more_v = derived(q, g, lse, shared, mask, rows, k, v, factor)
         of_q, of_k, of_v = np.concatenate([of_q, more]), of_k + more_k, of_v + more_v
     return (), (of_q, of_k, of_v)
 
