@@ -16,9 +16,10 @@ import numpy as np
 from rushlight.record.program import Call, Program, arrays_of, execute
 
 from .capture import NotLowered
-from .entry import DECLARATIONS, Entry
+from .entry import Entry
 from .fuse import Plan, Run
 from .inplace import Pair, lend, pairs
+from .llvm import Printer
 from .parallel import Functions
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ class NativeProgram:
         reasons: for each call left to NumPy, why.
     """
 
-    def __init__(self, program: Program, vector_bytes: int, timed: bool = False) -> None:
+    def __init__(self, program: Program, vector_bytes: int, timed: bool = False, keep: bool = False) -> None:
         self.program = program
         self.timed = timed
         self.vector_bytes = vector_bytes
-        self.functions = Functions()
+        self.printer = Printer()
+        self.functions = Functions(self.printer.body, keep)
         self.positions: dict[int, int] = {}  # of the calls, by identity
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
@@ -110,9 +112,9 @@ class NativeProgram:
 
     def text(self) -> str:
         """All of the program's LLVM text."""
-        declared = sorted(set().union(*[s.entry.writer.declared for s in self.segments]))
-        entries = "".join(s.entry.text() for s in self.segments)
-        return DECLARATIONS + "\n".join(declared) + "\n" + self.functions.text() + entries
+        entries = [s.entry for s in self.segments]
+        tables = [table for e in entries for table in e.tables]
+        return self.printer.program(tables, self.functions, [(e.function, e.body) for e in entries])
 
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
