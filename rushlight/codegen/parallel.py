@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from . import verify
 from .capture import Symbol
 from .ir import FIXED, Builder, Function, Index, Value, constant
 
@@ -96,6 +97,8 @@ class Functions:
 
     def printed(self, function: Function) -> str:
         """The function in the target's language."""
+        if verify.ENABLED:
+            verify.function(function)
         text = self._printed(function)
         if not self.keep:
             function.body = []
