@@ -16,7 +16,7 @@ from .arithmetic import Scalars, constant_of
 from .capture import Symbol
 from .contract import Stage, contraction
 from .fuse import PRODUCT, Plan, ancestors
-from .ir import MEMORY, SIZES, Builder, Function, Table, Value, When, constant, external
+from .ir import MEMORY, SIZES, Builder, Table, Value, When, constant, external
 from .loops import Lowered
 from .parallel import Functions, Place, worthwhile, write_kernel
 
@@ -31,6 +31,11 @@ READERS = {
     "int64": ("i64", "PyLong_AsLongLong"),
     "bool": ("i32", "PyObject_IsTrue"),
 }
+
+
+def entry_parameters(w: Builder) -> list[Value]:
+    """The parameters of a METH_FASTCALL function: the module, the objects, and how many these are."""
+    return [w.parameter("ptr", "self"), w.parameter("ptr", "args"), w.parameter("i64", "count")]
 
 
 class Entry:
@@ -56,10 +61,10 @@ class Entry:
         self.functions = functions
         self.writer = Builder()
         self.tables: list[Table] = []
-        self.args = self.writer.parameter("ptr", "args")
+        parameters = entry_parameters(self.writer)
+        self.args = parameters[1]
         self._write(leaves)
-        parameters = [self.writer.parameter("ptr", "self"), self.args, self.writer.parameter("i64", "count")]
-        self.function: Function = self.writer.function(name, parameters)
+        self.function = self.writer.function(name, parameters)
         self.body = functions.printed(self.function)
 
     def _write(self, leaves: list[Symbol]) -> None:

@@ -75,6 +75,8 @@ def maker(spec: Any) -> Callable[[], np.ndarray]:
 class NativeProgram:
     """Segments and NumPy calls in order.
 
+    With `keep`, the functions of the loop IR are kept when they are printed; they are much larger than their text.
+
     Attributes:
         steps: what is run, in order.
         reasons: for each call left to NumPy, why.
@@ -115,6 +117,10 @@ class NativeProgram:
         entries = [s.entry for s in self.segments]
         tables = [table for e in entries for table in e.tables]
         return self.printer.program(tables, self.functions, [(e.function, e.body) for e in entries])
+
+    def listing(self) -> str:
+        """The program's functions in the readable form of the loop IR, if they were kept."""
+        return "\n\n".join([str(f) for f, _ in self.functions] + [str(s.entry.function) for s in self.segments])
 
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
