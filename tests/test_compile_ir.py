@@ -1,11 +1,12 @@
 """The loop IR: its readable form, its verifier, and its interpreter beside LLVM's machine code.
 
-`both_ways` runs a function interpreted by NumPy, as machine code, and by the interpreter of the IR, which finds accesses
-outside an array and reads of what nobody has written: the last two answers must agree to the bit, but for sums of lanes.
+`both_ways` runs a function as machine code and by the interpreter of the IR, which finds accesses outside an array and
+reads of what nobody has written: the answers must agree to the bit, but for sums of lanes.
 """
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -440,6 +441,35 @@ def test_the_interpreter_minds_alignment() -> None:
         run(finished(w, place), np.zeros(8, np.float32))
 
 
+def sums(count: int) -> Function:
+    """The sum of the first `count` numbers of x, and of the even ones among them, by a loop that may have no turn."""
+    w = Builder()
+    x, y = w.parameter("ptr", "x"), w.parameter("ptr", "y")
+    w.store(constant(count, "i64"), y, 8)
+    loop = Loop(w, w.load("i64", y, 8), 1, [constant(0, "i64"), constant(0, "i64")], sure=False)
+    value = w.load("i64", w.at("i64", x, loop.index), 8)
+    even = When(w, w.compare("eq", w.make("and", "i64", 1, (value, 1)), 0))
+    with even:
+        more = w.add(loop.carried[1], value)
+    (kept,) = even.give([more], [loop.carried[1]])
+    loop.close([w.add(loop.carried[0], value), kept])
+    for k, total in enumerate(loop.results):
+        w.store(total, w.at("i64", y, k), 8)
+    w.leave(constant(0, "ptr"))
+    return w.function("sums", [x, y])
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_loops_and_branches_both_ways(count: int) -> None:
+    f, printer = sums(count), llvm.Printer()
+    verify.function(f)
+    x, y, z = np.arange(3, 10), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    linked = machine().link(printer.program([], [], [(f, printer.body(f))]), ["sums"])
+    ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(linked["sums"])(x.ctypes.data, y.ctypes.data)
+    run(f, x, z, constant=1)
+    assert y.tolist() == z.tolist() == [x[:count].sum(), x[:count][x[:count] % 2 == 0].sum()]
+
+
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_fma_is_rounded_once(kind: Any) -> None:
     draw = np.random.default_rng(0)
@@ -517,7 +547,7 @@ PROGRAMS: dict[str, Callable[[Any], list[Any]]] = {
     "convolution": lambda k: [F.conv2d(numbers(2, 3, 9, 9, kind=k), numbers(10, 3, 3, 3, kind=k), padding=1).relu()],
     "strided convolution": lambda k: [F.conv2d(numbers(2, 8, 9, 9, kind=k), numbers(16, 4, 3, 3, kind=k), None, 2,
                                                groups=2)],
-    "pooling": lambda k: [F.max_pool2d(numbers(2, 3, 9, 9, kind=k), 2), F.avg_pool2d(numbers(2, 3, 8, 8, kind=k), 3, 2)],
+    "pooling": lambda k: [F.max_pool2d(numbers(2, 3, 9, 9, kind=k), 2), F.avg_pool2d(numbers(2, 8, 8, kind=k), 3, 2)],
 }  # fmt: skip
 SUMS = 8  # units in the last place: a processor may add its lanes up in another order
 

@@ -146,7 +146,8 @@ class Builder:
     def function(self, name: str, parameters: list[Value]) -> Function:
         """The function, when all is written."""
         body = [*self.stack, *self.head, *self.all]
-        self.all = self.body = []  # what still knows this builder shall not keep all it has written alive
+        self.all = self.body = []  # what still knows this builder shall not keep alive what it has written
+        self.stack, self.head = [], []
         return Function(name, parameters, body)
 
     def name(self) -> str:

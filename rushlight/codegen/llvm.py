@@ -7,6 +7,7 @@ program and remembers what its functions declare.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -89,11 +90,18 @@ def _fixed(a: Value) -> str:
         return f"@{a.data}"
     if a.op == "undefined":
         return "poison"
-    kind = SCALARS[a.kind]
-    if a.data.__class__ is tuple:
-        return "<" + ", ".join(f"{kind} {number(v, a.kind)}" for v in a.data) + ">"
-    text = number(a.data, a.kind)
-    return text if a.lanes == 1 else f"splat ({kind} {text})"
+    return _frequent(a.data, a.kind, a.lanes) if a.data else _constant(a.data, a.kind, a.lanes)
+
+
+def _constant(data: Any, kind: str, lanes: int) -> str:
+    """A number in every lane, or one for each."""
+    if data.__class__ is tuple:
+        return "<" + ", ".join(f"{SCALARS[kind]} {number(v, kind)}" for v in data) + ">"
+    text = number(data, kind)
+    return text if lanes == 1 else f"splat ({SCALARS[kind]} {text})"
+
+
+_frequent = functools.lru_cache(1024)(_constant)  # not for 0.0, which is equal to -0.0
 
 
 def name(a: Index) -> str:
