@@ -368,6 +368,10 @@ def outside(p: fuse.Plan) -> None:
     p.arena = 64
 
 
+def block_twice(p: fuse.Plan) -> None:
+    p.memories.blocks[0].taken *= 2
+
+
 def other_shape(p: fuse.Plan) -> None:
     nest = next(n for n in p.nests if n.shape != fuse.PRODUCT)
     nest.shape = (7, *nest.shape)
@@ -385,8 +389,8 @@ def flat(p: fuse.Plan) -> None:
 @pytest.mark.parametrize("tamper, why", [
     (swapped, "reads .* of nest"), (stored_twice, "is stored twice"), (stored_elsewhere, "does not make"),
     (not_stored, "no earlier nest stores"), (never_made, "which no nest makes"), (overlapping, "lies where"),
-    (outside, "outside the arena"), (other_shape, "in a nest over"), (other_dtype, "is made of"),
-    (flat, "lies in 1 dimensions"),
+    (outside, "outside the arena"), (block_twice, "is taken twice"), (other_shape, "in a nest over"),
+    (other_dtype, "is made of"), (flat, "lies in 1 dimensions"),
 ], ids=lambda t: getattr(t, "__name__", ""))  # fmt: skip
 def test_the_verifier_of_plans_finds(tamper: Any, why: str, monkeypatch: Any) -> None:
     plan = a_plan(monkeypatch)

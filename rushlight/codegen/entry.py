@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from . import verify
 from .arithmetic import Scalars, constant_of
 from .capture import Symbol
 from .contract import Stage, contraction
@@ -56,6 +57,8 @@ class Entry:
                 self.kernels.extend(contraction(nest, plan, vector_bytes))
             else:
                 self.kernels.append(Lowered(nest, plan, vector_bytes))
+        if verify.ENABLED:
+            verify.plan(plan, "products")
         self.divided = worthwhile(self.kernels)
         self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.functions = functions

@@ -294,8 +294,9 @@ class _Plans:
         for x, buffer in self.plan.buffers.items():
             at = self.stored.get(x, self.made.get(x, -1))
             self.need(len(buffer.strides) == x.ndim, at, x, f"lies in {len(buffer.strides)} dimensions")
-        if self.after == "arena":
+        if self.after in ("arena", "products"):
             self._arena()
+            self._blocks()
 
     def _shaped(self, at: int, shape: tuple[int, ...], x: Symbol) -> None:
         """A Symbol runs over its nest's shape, and its operands over it or along it."""
@@ -350,6 +351,16 @@ class _Plans:
                 if begin >= end:
                     break
                 self.need(other_born > dies or other_dies < born, born, x, f"lies where {y.kind} {y.shape} does")
+
+    def _blocks(self) -> None:
+        """What products take for themselves is taken by nobody else meanwhile; blocks lie apart."""
+        blocks = sorted(self.plan.memories.blocks, key=lambda b: b.offset)
+        for block, behind in zip(blocks, [*blocks[1:], None]):
+            end = self.plan.arena if behind is None else behind.offset
+            taken = sorted(block.taken)
+            apart = all(dies < born for (_, dies), (born, _) in zip(taken, taken[1:]))
+            if not apart or block.offset + block.size > end:
+                raise Broken(f"after {self.after}: the block of {block.size} bytes at {block.offset} is taken twice")
 
     def _lives(self) -> tuple[dict[Symbol, int], dict[Symbol, int]]:
         """The first and the last nest that touch each buffer."""
