@@ -131,6 +131,12 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("a product of nothing")
         return Symbol("contract", (self, other), shape, self.dtype, tuple(pieces))
 
+    def scanned(self, step: Any, states: Any, sequences: Any, constants: Any, reverse: bool) -> Any:
+        """A loop over the rows of sequences: see `core/scan.py`."""
+        from .scan import captured
+
+        return captured(step, states, sequences, constants, reverse)
+
     def take(self, index: Any, axis: int = 0, wraps: bool = True) -> Symbol:
         """The slices at positions along a dimension; a negative one counts from the end, or is wrong."""
         from .assembly import taken

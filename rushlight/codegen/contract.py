@@ -426,7 +426,8 @@ class _Contraction:
             raise NotLowered("a product of numbers")
         low, high = self._reach(x, maps)
         if not any(low) and not any(high):
-            return Operand(Origin(base, offset), strides, uses=self._uses()[base, strides, offset])
+            uses = self._uses()[base, strides, offset] * self.plan.lasting.get(base, 1)
+            return Operand(Origin(base, offset), strides, uses=uses)
         key = (x, low, high)
         if key not in self.plan.padded:
             self.plan.padded[key] = self._pad(x, low, high, Origin(base, offset), strides)
@@ -523,7 +524,7 @@ class _Contraction:
     def _turn(self, name: str, x: Symbol, laid: tuple[int, ...]) -> None:
         """Copies an operand into another layout."""
         old: Operand = getattr(self, name)
-        place = Origin(None, self._scratch(x.size))
+        place = Origin(None, (self._kept if old.place.base in self.plan.lasting else self._scratch)(x.size))
         dims = list(zip(x.shape, old.strides, laid, strict=True))
         self.stages.append(Copy(self.symbol, self.lanes, dims, old.place, place, "turn"))
         setattr(self, name, Operand(place, laid))
@@ -588,7 +589,7 @@ class _Contraction:
         common = [(p.extents[v], p.b.strides[v], s) for v, s in outer.items()]
         common += [(p.extents[v], p.b.strides[v], s) for v, s in zip(t.sums, inner, strict=True)]
         whole = panel * count * math.prod(p.extents[v] for v in outer)
-        shared = p.b.uses > 1 and source.base is not None
+        shared = source.base is not None and (p.b.uses > 1 or source.base in self.plan.lasting)
         key = (source.base, source.offset, tuple(common), n, step, t.width)
         if shared and key in self.plan.packed:
             return self.plan.packed[key]

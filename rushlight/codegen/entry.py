@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import verify
-from .arithmetic import Scalars, constant_of
 from .capture import Symbol
-from .contract import Stage, contraction
-from .fuse import PRODUCT, Plan, ancestors
+from .fuse import Plan, ancestors
 from .ir import MEMORY, SIZES, Builder, Table, Value, When, constant, external
 from .loops import Lowered
 from .parallel import Functions, Place, worthwhile, write_kernel
+from .scan import kernels_of, pointers_in_arena, write_uniform
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -51,17 +49,10 @@ class Entry:
         self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
         self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
         self.outputs = plan.outputs
-        self.kernels: list[Lowered | Stage] = []
-        for nest in plan.nests:
-            if nest.shape == PRODUCT:
-                self.kernels.extend(contraction(nest, plan, vector_bytes))
-            else:
-                self.kernels.append(Lowered(nest, plan, vector_bytes))
-        if verify.ENABLED:
-            verify.plan(plan, "products")
+        self.functions = functions
+        self.kernels = kernels_of(plan, vector_bytes, functions)
         self.divided = worthwhile(self.kernels)
         self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
-        self.functions = functions
         self.writer = Builder()
         self.tables: list[Table] = []
         parameters = entry_parameters(self.writer)
@@ -86,17 +77,13 @@ class Entry:
         for x, buffer in self.plan.buffers.items():
             if buffer.slot is not None:
                 pointers[x] = self._data(where[buffer.slot])
-            else:
-                pointers[x] = w.at("u8", arena, buffer.offset)
+        pointers.update(pointers_in_arena(self.plan, w, arena))
         uniform = {x: self._number(x, where[x.data]) for x in leaves if x.kind == "number"}
-        scalar = Scalars(w, 1)
-        for x in self.plan.uniform:
-            values = [constant_of(a) if a.kind == "constant" else uniform[a] for a in x.args]
-            uniform[x] = scalar.evaluate(x, values)
+        place = Place(w, pointers, uniform, arena)
+        write_uniform(self.plan, place)
         for x, (base, offset) in self.plan.windows.items():
             kind = MEMORY[x.dtype]
             pointers[x] = w.at(kind, w.at(kind, pointers[base], offset), uniform[x.args[-1]])
-        place = Place(w, pointers, uniform, arena)
         many = len(self.kernels) > MANY
         for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
             start = w.make("cycles", "i64", 1, ()) if self.clock.size else None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .fuse import Nest, Plan
 
 NOT_POINTWISE = {
-    "reduce", "contract", "whole", "piece", "added", "guard", "pick", "checked", "iota", "view"
+    "reduce", "contract", "scanned", "whole", "piece", "added", "guard", "pick", "checked", "iota", "view"
 }  # fmt: skip
 
 

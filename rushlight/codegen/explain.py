@@ -17,7 +17,7 @@ from .background import compile_now
 from .contract import Tiles
 from .loops import Lowered
 from .native import NativeProgram, Segment
-from .stage import Stage
+from .scan import Turns
 
 TURNS = 4  # the automaton, and the optimizer's state, have settled by then
 
@@ -96,14 +96,18 @@ def _segment(segment: Segment) -> list[str]:
             share = _limited(low, times[k], timing.limits(get_threads()))
             line = f"{times[k] * 1e6:9.2f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
         lines.append("    " + line)
+        if isinstance(low, Turns):
+            lines.extend(f"{'':10}in each turn  {_kernel(inner)}" for inner in low.each)
     return lines
 
 
-def _kernel(low: Lowered | Stage) -> str:
+def _kernel(low: Any) -> str:
     if isinstance(low, Lowered):
         what = " ".join(x.data[0] if x.kind == "reduce" else x.kind for x in low.nest.body)
         shape = "x".join(map(str, low.shape)) or "1"
         return f"{shape:>14} {_moved(low) / 1e3:10.1f} KB     lanes {low.lanes:<2}  {_short(what)}"
+    if isinstance(low, Turns):
+        return f"{low.body.count:>8} turns {low.flops / 1e6:10.2f} Mflop  {len(low.each)} loop nests"
     if isinstance(low, Tiles):
         return f"{low.what:>14} {low.flops / 1e6:10.2f} Mflop  lanes {low.lanes:<2}  contract"
     return f"{low.what:>14} {low.moved / 1e3:10.1f} KB     lanes {low.lanes:<2}  contract"
@@ -114,11 +118,11 @@ def _moved(low: Lowered) -> int:
     return sum(a.symbol.size * a.symbol.dtype.itemsize for a in low.accesses)
 
 
-def _limited(low: Lowered | Stage, seconds: float, limits: tuple[float, float]) -> str:
+def _limited(low: Any, seconds: float, limits: tuple[float, float]) -> str:
     """The rate, and its share of the machine's: of arithmetic for products, of memory for all else."""
     if seconds <= 0:
         return " " * 20
-    if isinstance(low, Tiles):
+    if isinstance(low, (Tiles, Turns)):
         rate = low.flops / seconds
         return f"{rate / 1e9:7.1f} GFLOP/s {min(rate / limits[0], 9.99):4.0%}"
     rate = (_moved(low) if isinstance(low, Lowered) else low.moved) / seconds

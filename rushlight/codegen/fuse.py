@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 UNTRACEABLE = (TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RuntimeError)  # kernels of Symbols
 LEAVES = ("input", "number", "constant", "iota", "table")
-APART = ("reduce", "contract", "whole", "piece", "added", "guard")  # what reads these belongs to a later nest
+APART = ("reduce", "contract", "scanned", "whole", "piece", "added", "guard")  # who reads these is in a later nest
 INSIDE = ("piece", "added")  # parts of a "whole": its memory is theirs
 PRODUCT = (-1,)  # the "shape" of a nest that is a contraction: no other nest has it
+SCAN = (-2,)  # likewise, of a loop over sequences
 
 
 class Run:
@@ -166,7 +167,13 @@ class Plan:
         uniform: the Symbols that are functions of numbers alone, in order.
     """
 
-    def __init__(self, run: Run, outputs: list[int], homes: Mapping[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        outputs: list[int],
+        homes: Mapping[int, int] | None = None,
+        lasting: Mapping[Symbol, int] | None = None,
+    ) -> None:
         self.run = run
         self.outputs = outputs
         self.nests: list[Nest] = []
@@ -176,6 +183,7 @@ class Plan:
         self.arena = 0  # its size in bytes
         self.padded: dict[Any, Any] = {}  # operands of convolutions with a border: where the copies lie
         self.packed: dict[Any, int] = {}  # operands of several products in panels: where these lie
+        self.lasting = lasting or {}  # of the body of a scan: what is the same in all its turns, and how many
         self.readers: dict[Symbol, set[Nest]] = {}  # the nests that read a contraction; found when first asked for
         self.read: Counter[Any] = Counter()  # by how many contractions an operand is read, by where it lies
         self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
@@ -247,6 +255,9 @@ class Plan:
             self.place[x] = max(self.place[p] for p in x.args)
             self.owner.update((p, x) for p in x.args)
             return
+        if x.kind == "scanned":
+            self._assign_scanned(x)
+            return
         shape = x.args[0].shape if x.kind == "reduce" else x.shape
         if x.kind == "contract":
             self.place[x] = len(self.nests)
@@ -263,6 +274,18 @@ class Plan:
             self.nests.append(Nest(shape))
         self.nests[at].body.append(x)
         self.place[x] = at
+
+    def _assign_scanned(self, x: Symbol) -> None:
+        """All results of one scan belong to one nest; the histories of its states are there, wanted or not."""
+        at = self.place.get(x.data.histories[0])
+        if at is None:
+            at = len(self.nests)
+            self.nests.append(Nest(SCAN))
+            self.nests[at].body.extend(x.data.histories)
+            self.place.update(dict.fromkeys(x.data.histories, at))
+        if x not in self.place:
+            self.nests[at].body.append(x)
+            self.place[x] = at
 
     def _after(self, x: Symbol, shape: tuple[int, ...], anywhere: bool = False) -> int:
         """The first nest over `shape` that may read x, element by element or anywhere."""
@@ -285,8 +308,8 @@ class Plan:
         for x, slot in wanted.items():
             if x not in self.buffers:
                 self._keep(x, slot)
-        for x in order:
-            if x.kind in ("reduce", "contract", "guard") and x not in self.buffers:
+        for x in (*order, *[h for nest in self.nests if nest.shape == SCAN for h in nest.body]):
+            if x.kind in ("reduce", "contract", "scanned", "guard") and x not in self.buffers:
                 self._keep(x, wanted.get(x))
 
     def _keep(self, x: Symbol, slot: int | None) -> None:
@@ -326,7 +349,7 @@ class Plan:
             strides = next((self._layouts[a] for a in x.args if a.shape == x.shape and a.kind != "iota"), ())
             strides = self.lies(x) if x.kind == "input" else strides
         dense = bool(strides) and is_non_overlapping_and_dense(x.shape, strides)
-        return strides if dense and x.kind not in ("contract", "whole") else contiguous_strides(x.shape)
+        return strides if dense and x.kind not in ("contract", "scanned", "whole") else contiguous_strides(x.shape)
 
     def _from_channels_last(self, x: Symbol) -> bool:
         """Whether it is made, place by place, of something that lies channels last."""

@@ -14,7 +14,7 @@ from rushlight.core.strided import contiguous_strides
 
 from .capture import Symbol
 
-MADE_APART = ("view", "reduce", "contract", "whole", "pick")  # whose operands need not lie as they do
+MADE_APART = ("view", "reduce", "contract", "scanned", "whole", "pick")  # whose operands need not lie as they do
 ENOUGH = 8  # channels: with fewer, vectors run along the space
 
 

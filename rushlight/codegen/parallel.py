@@ -17,6 +17,7 @@ from .capture import Symbol
 from .ir import FIXED, Builder, Function, Index, Value, constant
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
+AWAKE = 6_000.0  # the same in a loop, in which the team does not fall asleep
 FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
 SIGNATURE = {"context": "ptr", "thread": "i64", "first": "i64", "last": "i64"}  # of a kernel's function
 
@@ -68,10 +69,11 @@ class Kernel(Protocol):
         """What one thread does last, in the caller."""
 
 
-def worthwhile(kernels: Sequence[Kernel]) -> list[bool]:
-    """Which kernels of a function the team shall run."""
-    chosen = [k.units > 1 and k.cost >= KERNEL for k in kernels]
-    enough = sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
+def worthwhile(kernels: Sequence[Kernel], turns: int = 1) -> list[bool]:
+    """Which kernels of a function, or of a loop with so many turns, the team shall run."""
+    least = KERNEL if turns == 1 else AWAKE
+    chosen = [k.units > 1 and k.cost >= least for k in kernels]
+    enough = turns * sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
     return chosen if enough else [False] * len(chosen)
 
 

@@ -31,7 +31,7 @@ class Recompute:
         for x in order:
             there = plan.place.get(x)
             for a in x.args:
-                if x.kind in ("view", "contract", "pick") or a.kind not in CHEAP:
+                if x.kind in ("view", "contract", "scanned", "pick") or a.kind not in CHEAP:
                     self.kept.add(a)
                 elif there is not None and plan.place.get(a, there) != there:
                     self.readers.setdefault(a, set()).add(there)

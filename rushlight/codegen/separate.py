@@ -18,12 +18,12 @@ SMALL = 1 << 12  # elements below which one nest is better than several
 
 def separate(plan: Plan) -> None:
     """Makes several nests of one whose parts are connected neither by results nor by what they read."""
-    from .fuse import PRODUCT, Nest
+    from .fuse import PRODUCT, SCAN, Nest
 
     made: list[Nest] = []
     place = dict(plan.place)
     for at, nest in enumerate(plan.nests):
-        large = nest.shape != PRODUCT and any(x.size >= SMALL for x in nest.body)
+        large = nest.shape not in (PRODUCT, SCAN) and any(x.size >= SMALL for x in nest.body)
         for body in _parts(plan, nest.body) if large else [nest.body]:
             part = Nest(nest.shape)
             part.body = body

@@ -21,7 +21,7 @@ def readers_first(plan: Plan, order: Sequence[Symbol], homes: Mapping[int, int])
     updated = {known[old]: new for new, old in homes.items() if old in known and new in plan.roots}
     readers: dict[Symbol, list[Symbol]] = {}
     for x in order:
-        if x.kind == "contract":
+        if x.kind in ("contract", "scanned"):
             for source in {_source(a) for a in x.args}:
                 readers.setdefault(source, []).append(x)
     before: dict[Symbol, list[Symbol]] = {}

@@ -300,10 +300,10 @@ class _Plans:
 
     def _shaped(self, at: int, shape: tuple[int, ...], x: Symbol) -> None:
         """A Symbol runs over its nest's shape, and its operands over it or along it."""
-        product = shape == self.words.PRODUCT
+        product = shape in (self.words.PRODUCT, self.words.SCAN)
         over = x.args[0].shape if x.kind == "reduce" else x.shape
         self.need(product or over == shape, at, x, f"in a nest over {shape}")
-        if x.kind in ("contract", "pick", "reduce", "added", "piece", "guard", "checked"):
+        if x.kind in ("contract", "scanned", "pick", "reduce", "added", "piece", "guard", "checked"):
             return
         for a in x.args:
             own = zip(reversed(a.shape), reversed(over))

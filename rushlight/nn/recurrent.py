@@ -18,7 +18,7 @@ from rushlight.nn import init
 from rushlight.nn.module import Module
 from rushlight.nn.parameter import new_parameter
 from rushlight.nn.utils.rnn import PackedSequence
-from rushlight.ops.recurrent import gru_gates, lstm_gates
+from rushlight.ops.recurrent import STEPS, lstm_step, recurrence, unrolled
 from rushlight.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -39,69 +39,38 @@ class _Weights:
 
 
 def _lstm_step(x: Tensor, states: States, w: _Weights) -> States:
-    """i, f, g, o = x + W h + b;  c' = sigmoid(f) c + sigmoid(i) tanh(g);  h' = sigmoid(o) tanh(c')."""
-    h, c = states
-    i, f, g, o = (x + F.linear(h, w.hh, w.b_hh)).chunk(4, 1)
-    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    h = o.sigmoid() * c.tanh()
+    """An LSTM's step, with the projection of its output where there is one."""
+    h, c = lstm_step(x, states, w.hh, w.b_hh)
     return (h if w.hr is None else F.linear(h, w.hr)), c
 
 
-def _gru_step(x: Tensor, states: States, w: _Weights) -> States:
-    """r, z = sigmoid(x + W h + b);  n = tanh(x + r (W h + b));  h' = (1 - z) n + z h."""
-    (h,) = states
-    r_x, z_x, n_x = x.chunk(3, 1)
-    r_h, z_h, n_h = F.linear(h, w.hh, w.b_hh).chunk(3, 1)
-    r, z = (r_x + r_h).sigmoid(), (z_x + z_h).sigmoid()
-    n = (n_x + n_h * r).tanh()
-    return ((h - n) * z + n,)
-
-
-def _tanh_step(x: Tensor, states: States, w: _Weights) -> States:
-    """h' = tanh(x + W h + b)."""
-    return ((x + F.linear(states[0], w.hh, w.b_hh)).tanh(),)
-
-
-def _relu_step(x: Tensor, states: States, w: _Weights) -> States:
-    """h' = max(0, x + W h + b)."""
-    return ((x + F.linear(states[0], w.hh, w.b_hh)).relu(),)
+def _plain_step(step: Callable[..., States]) -> Callable[[Tensor, States, _Weights], States]:
+    return lambda x, states, w: step(x, states, w.hh, w.b_hh)
 
 
 _STEPS: dict[str, Callable[[Tensor, States, _Weights], States]] = {
-    "LSTM": _lstm_step,
-    "GRU": _gru_step,
-    "RNN_TANH": _tanh_step,
-    "RNN_RELU": _relu_step,
+    mode: _lstm_step if mode == "LSTM" else _plain_step(step) for mode, step in STEPS.items()
 }
+_WHOLE = ("float32", "float64")  # in half precision every step rounds, so the steps are operations of their own
 
 
-def _lstm_quickly(x: Tensor, states: States, w: _Weights) -> States:
-    """`_lstm_step` in three operations."""
-    h, c = lstm_gates(x + F.linear(states[0], w.hh, w.b_hh), states[1])
-    return (h if w.hr is None else F.linear(h, w.hr)), c
-
-
-def _gru_quickly(x: Tensor, states: States, w: _Weights) -> States:
-    """`_gru_step` in two operations."""
-    return (gru_gates(x, F.linear(states[0], w.hh, w.b_hh), states[0]),)
-
-
-# What layers use; a cell's states show the names of its last operations (`grad_fn`) as PyTorch's do.
-_QUICK_STEPS = _STEPS | {"LSTM": _lstm_quickly, "GRU": _gru_quickly}
+def _one_kind(tensors: Sequence[Tensor | None]) -> bool:
+    """Whether all are of one dtype in which a layer is one operation, and there is a sample."""
+    kinds = {t.dtype for t in tensors if t is not None}
+    return len(kinds) == 1 and kinds.pop().name in _WHOLE and bool(tensors[0].shape[1])  # type: ignore[union-attr]
 
 
 class _Sequence:
     """Padded input, time first: every step has all samples."""
 
-    def run(self, step: Any, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
-        import rushlight
-
-        steps = F.linear(x, w.ih, w.b_ih).unbind(0)
-        outputs = []
-        for x_t in reversed(steps) if reverse else steps:
-            states = step(x_t, states, w)
-            outputs.append(states[0])
-        return rushlight.stack(outputs[::-1] if reverse else outputs), states
+    def run(self, mode: str, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
+        if not x.shape[0]:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        steps = F.linear(x, w.ih, w.b_ih)
+        if w.hr is None and _one_kind((steps, *states, w.hh, w.b_hh)):
+            return recurrence(mode, steps, states, w.hh, w.b_hh, reverse)
+        outputs, *last = unrolled(lambda x, s, *_: _STEPS[mode](x, s, w), steps, states, w.hh, w.b_hh, reverse)
+        return outputs, tuple(last)
 
 
 class _PackedSteps:
@@ -110,9 +79,10 @@ class _PackedSteps:
     def __init__(self, sizes: list[int]) -> None:
         self.sizes = sizes
 
-    def run(self, step: Any, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
+    def run(self, mode: str, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
         import rushlight
 
+        step = _STEPS[mode]
         steps = F.linear(x, w.ih, w.b_ih).split(self.sizes)
         outputs, states = (self._backward if reverse else self._forward)(step, steps, states, w)
         return rushlight.cat(outputs), states
@@ -380,7 +350,7 @@ class RNNBase(Module):
         """All layers, each over the outputs of the one before; states in and out as `forward` has them."""
         import rushlight
 
-        step, lstm = _QUICK_STEPS[self.mode], self.mode == "LSTM"
+        lstm = self.mode == "LSTM"
         initial = list(zip(*(state.unbind(0) for state in (hx if lstm else (hx,))), strict=True))
         directions = 2 if self.bidirectional else 1
         final: list[States] = []
@@ -389,7 +359,7 @@ class RNNBase(Module):
             for i in range(layer * directions, (layer + 1) * directions):
                 tensors = [getattr(self, name) for name in self._all_weights[i]]
                 weights = _Weights(tensors, self.bias, self.proj_size > 0)
-                output, states = sequence.run(step, x, initial[i], weights, reverse=i % directions == 1)
+                output, states = sequence.run(self.mode, x, initial[i], weights, reverse=i % directions == 1)
                 outputs.append(output)
                 final.append(states)
             x = rushlight.cat(outputs, -1) if directions == 2 else outputs[0]
