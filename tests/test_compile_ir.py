@@ -484,6 +484,9 @@ def test_fma_is_rounded_once(kind: Any) -> None:
     step = np.spacing(np.abs(found))
     for e, v, s in zip(exact, found, step):
         assert abs(Fraction(float(v)) - e) <= Fraction(float(s)) / 2
+    zero, one = np.zeros(1, kind), np.ones(1, kind)
+    assert np.signbit(interpret._fma(-zero, one, -zero)) and not np.signbit(interpret._fma(zero, one, -zero))
+    assert np.isinf(interpret._fma(one * np.inf, one, zero)) and np.isnan(interpret._fma(one, one, zero * np.nan))
 
 
 def interpreted(patch: Any, parts: int, f: Callable[[], list[Any]]) -> tuple[list[Any], list[bool]]:
@@ -615,6 +618,17 @@ def test_training_steps(monkeypatch: Any) -> None:
             optimizer.step()
             losses.append(float(loss))
         return [layer.weight, layer.bias, torch.tensor(losses)]
+
+    both_ways(f, monkeypatch, ulps=SUMS)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU"])
+def test_loops_over_sequences(name: str, monkeypatch: Any) -> None:
+    def f() -> list[Any]:
+        torch.manual_seed(4)
+        layer, x = getattr(torch.nn, name)(6, 20), torch.randn(7, 2, 6)
+        layer(x)[0].square().mean().backward()
+        return [layer.weight_hh_l0.grad, layer.bias_ih_l0.grad]
 
     both_ways(f, monkeypatch, ulps=SUMS)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from .entry import C_CONTIGUOUS, DATA, FLAGS, STRIDES
 from .ir import SIZES, Function, Index, Loop, Value, When, operand
@@ -274,7 +275,8 @@ def _fma(a: Numbers, b: Numbers, c: Numbers) -> Numbers:
     product, lost = _two_product(a, b)
     total, rest = _two_sum(product, c)
     exact = total + (rest + lost)
-    return np.where(np.isfinite(exact), exact, a * b + c)
+    plain = ~np.isfinite(exact) | (rest + lost == 0)  # also -0.0, which is no sum with 0.0
+    return np.where(plain, a * b + c, exact)
 
 
 def _two_sum(a: Numbers, b: Numbers) -> tuple[Numbers, Numbers]:
@@ -367,16 +369,17 @@ class Interpreted:
     def __call__(self, arena: np.ndarray, *objects: Any) -> bool:
         e = self.entry
         count = len(e.arrays) + len(e.numbers)
-        memories: dict[int, Memory] = {}
+        memories: dict[tuple[int, int], Memory] = {}
         for k, x in enumerate(objects[: len(e.arrays)]):
-            memories.setdefault(x.ctypes.data, _memory(f"input {k}", x, constant=True))
+            memories.setdefault(byte_bounds(x), _memory(f"input {k}", x, constant=True))
         for k, x in enumerate(objects[count:]):
-            found = memories.setdefault(x.ctypes.data, _memory(f"result {k}", x, written=False))
+            found = memories.setdefault(byte_bounds(x), _memory(f"result {k}", x, written=False))
             found.constant = False  # an input that is updated where it lies
         arguments = Memory("the arguments", np.zeros(8 * (1 + len(objects)), np.uint8))
         arguments.pointers[0] = _array(arena, _memory("the arena", arena))
         for k, x in enumerate(objects, 1):
-            arguments.pointers[8 * k] = _array(x, memories[x.ctypes.data]) if isinstance(x, np.ndarray) else _number(x)
+            array = isinstance(x, np.ndarray)
+            arguments.pointers[8 * k] = _array(x, memories[byte_bounds(x)]) if array else _number(x)
         known = {name: Pointer(Memory(name, np.empty(0, np.uint8))) for name in ("_Py_TrueStruct", "_Py_FalseStruct")}
         known.update((t.name, Pointer(_memory(t.name, t.values, constant=True))) for t in e.tables)
         answer = Interpreter(known, self.parts).call(e.function, [known["_Py_TrueStruct"], Pointer(arguments), 0])
@@ -384,10 +387,8 @@ class Interpreted:
 
 
 def _memory(name: str, x: np.ndarray, written: bool = True, constant: bool = False) -> Memory:
-    """The memory from an array's first element to its last."""
-    low, high = np.lib.array_utils.byte_bounds(x)
-    if low != x.ctypes.data:
-        raise Fault(f"{name} has negative strides")
+    """The memory that an array's elements lie in."""
+    low, high = byte_bounds(x)
     data = np.ctypeslib.as_array((ctypes.c_uint8 * (high - low)).from_address(low))
     made = Memory(name, data, written, constant)
     made.value = x  # as long as the memory, so does the array live
@@ -397,7 +398,7 @@ def _memory(name: str, x: np.ndarray, written: bool = True, constant: bool = Fal
 def _array(x: np.ndarray, memory: Memory) -> Pointer:
     """An array object, as far as entries look at it."""
     made = Memory("an array object", np.zeros(OBJECT, np.uint8))
-    made.pointers[DATA] = Pointer(memory)
+    made.pointers[DATA] = Pointer(memory, x.ctypes.data - byte_bounds(x)[0])
     made.pointers[STRIDES] = Pointer(_memory("strides", np.array(x.strides or (0,), np.int64)))
     flags = np.array([C_CONTIGUOUS * x.flags.c_contiguous], np.int32)
     made.write(FLAGS, "i32", flags, SIZES["i32"])

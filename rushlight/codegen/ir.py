@@ -429,6 +429,6 @@ def _said(v: Value) -> str:
         return (f"store {names[0]} to {names[1]}" if v.op == "store" else f"{v.op} {names[0]}") + rest
     if v.op in ("call", "kernel", "team"):
         return f"{v.op} @{v.data if v.op == 'call' else v.data.name}({', '.join(names)})"
-    more = [] if v.data is None else [str(v.data)]
-    return " ".join([v.op, *(more if v.op in ("compare", "reduce") else []),
-                     ", ".join(names + (more if v.op not in ("compare", "reduce") else []))]).strip()  # fmt: skip
+    if v.op in ("compare", "reduce"):
+        return f"{v.op} {v.data} {', '.join(names)}"
+    return f"{v.op} {', '.join(names if v.data is None else [*names, str(v.data)])}".rstrip()
