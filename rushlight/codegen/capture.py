@@ -131,11 +131,11 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             raise NotLowered("a product of nothing")
         return Symbol("contract", (self, other), shape, self.dtype, tuple(pieces))
 
-    def scanned(self, step: Any, states: Any, sequences: Any, constants: Any, reverse: bool) -> Any:
+    def scanned(self, *arguments: Any) -> Any:
         """A loop over the rows of sequences: see `core/scan.py`."""
         from .scan import captured
 
-        return captured(step, states, sequences, constants, reverse)
+        return captured(*arguments)
 
     def take(self, index: Any, axis: int = 0, wraps: bool = True) -> Symbol:
         """The slices at positions along a dimension; a negative one counts from the end, or is wrong."""

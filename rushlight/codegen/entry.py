@@ -16,8 +16,8 @@ from .capture import Symbol
 from .fuse import Plan, ancestors
 from .ir import MEMORY, SIZES, Builder, Table, Value, When, constant, external
 from .loops import Lowered
-from .parallel import Functions, Place, worthwhile, write_kernel
-from .scan import kernels_of, pointers_in_arena, write_uniform
+from .parallel import Functions, Place, write_kernel
+from .scan import divide, kernels_of, pointers_in_arena, write_uniform
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -51,7 +51,7 @@ class Entry:
         self.outputs = plan.outputs
         self.functions = functions
         self.kernels = kernels_of(plan, vector_bytes, functions)
-        self.divided = worthwhile(self.kernels)
+        self.divided = divide(self.kernels, plan)
         self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
         self.writer = Builder()
         self.tables: list[Table] = []

@@ -7,7 +7,7 @@ can do), and what NumPy still does and why.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rushlight.record.program import Program
@@ -97,8 +97,16 @@ def _segment(segment: Segment) -> list[str]:
             line = f"{times[k] * 1e6:9.2f} us {times[k] / max(times.sum(), 1e-12):4.0%} {share}  {line}"
         lines.append("    " + line)
         if isinstance(low, Turns):
-            lines.extend(f"{'':10}in each turn  {_kernel(inner)}" for inner in low.each)
+            lines.extend(_turn(low))
     return lines
+
+
+def _turn(low: Turns, depth: int = 0) -> Iterator[str]:
+    """What a loop does in each turn."""
+    for inner in low.each:
+        yield f"{'':10}in each turn  {'  ' * depth}{_kernel(inner)}"
+        if isinstance(inner, Turns):
+            yield from _turn(inner, depth + 1)
 
 
 def _kernel(low: Any) -> str:

@@ -188,6 +188,7 @@ class Plan:
         self.read: Counter[Any] = Counter()  # by how many contractions an operand is read, by where it lies
         self.windows: dict[Symbol, tuple[Symbol, int]] = {}  # views at run-time offsets: base and a fixed offset in it
         self.owner: dict[Symbol, Symbol] = {}  # the whole of every piece
+        self._scans: dict[Any, int] = {}  # the places of the scans' nests
         self._layouts: dict[Symbol, tuple[int, ...]] = {}  # the strides of intermediates
         self._copies: dict[Symbol, tuple[int, ...]] = {}  # copies made for views, and their strides
         self._slots = {x: slot for slot, x in reversed(run.made.items())}
@@ -277,9 +278,9 @@ class Plan:
 
     def _assign_scanned(self, x: Symbol) -> None:
         """All results of one scan belong to one nest; the histories of its states are there, wanted or not."""
-        at = self.place.get(x.data.histories[0])
+        at = self._scans.get(x.data)
         if at is None:
-            at = len(self.nests)
+            at = self._scans[x.data] = len(self.nests)
             self.nests.append(Nest(SCAN))
             self.nests[at].body.extend(x.data.histories)
             self.place.update(dict.fromkeys(x.data.histories, at))

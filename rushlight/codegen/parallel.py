@@ -31,6 +31,7 @@ class Place:
     uniform: dict[Symbol, Value]
     arena: Value
     scratch: Value = constant(0, "ptr")  # memory of this thread alone, aligned to 64 bytes
+    alone: bool = False  # whether this is one of the team's threads already
 
     def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
         """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
@@ -148,6 +149,7 @@ def _apart(kernel: Kernel, outer: Place, functions: Functions, divided: bool) ->
     if kernel.scratch and divided:
         inner.scratch = body.reserve(kernel.scratch)
     inner.outer, inner.context = outer, borrowed
+    inner.alone = divided or outer.alone
     if divided:
         kernel.write(inner, Part(*rest[1:]))
     else:

@@ -15,6 +15,7 @@ from rushlight.core.scan import turn
 from rushlight.record.spec import spec_of
 
 from . import verify
+from .arena import LINE
 from .arithmetic import Scalars, constant_of
 from .capture import NotLowered, Symbol
 from .contract import contraction
@@ -25,53 +26,61 @@ from .parallel import Functions, Kernel, Part, Place, worthwhile, write_kernel
 from .relayout import Copy
 from .stage import Origin
 
-NOT_INSIDE = ("table", "number", "guard", "checked")
+OUTSIDE = ("table", "number", "guard", "checked")  # what no body may contain
+SHARES = 16  # units of a loop without states
 
 
 class Body:
     """One turn of a scan.
 
     Attributes:
+        count: how many turns there are.
         leaves: what a turn reads: states, elements of the sequences, constants, in this order.
         states, moving: how many leaves are states, and how many are states or elements.
         made: the new states and the results of a turn.
+        keep: whether all states are kept; else two rows take turns.
         histories: outside, the histories of the states.
         results: outside, the results of all turns.
     """
 
-    def __init__(
-        self, count: int, reverse: bool, leaves: list[Symbol], made: list[Symbol], states: int, moving: int
-    ) -> None:
-        self.count, self.reverse, self.leaves, self.made = count, reverse, leaves, made
-        self.states, self.moving = states, moving
+    def __init__(self, count: int, leaves: list[Symbol], states: int, moving: int, reverse: bool, keep: bool) -> None:
+        self.count, self.leaves, self.states, self.moving = count, leaves, states, moving
+        self.reverse, self.keep = reverse, keep
+        self.made: list[Symbol] = []
         self.histories: list[Symbol] = []
         self.results: list[Symbol] = []
 
+    def run(self, step: Any, constants: Any) -> None:
+        """What the step makes of the leaves."""
+        rest = iter(self.leaves[self.moving :])
+        given = self.leaves[: self.states], self.leaves[self.states : self.moving]
+        new, made = step(*given, [None if c is None else next(rest) for c in constants])
+        self.made = [*new, *made]
+        if not all(isinstance(x, Symbol) for x in self.made) or any(x.kind in OUTSIDE for x in ancestors(self.made)):
+            raise NotLowered("a step that is not made of its operands alone")
+        if any((x.shape, x.dtype) != (s.shape, s.dtype) for x, s in zip(new, self.leaves, strict=False)):
+            raise NotLowered("a state whose shape or dtype changes")
+
     def place(self, args: tuple[Symbol, ...]) -> tuple[list[Symbol], list[Symbol]]:
-        """Makes the Symbols of what the scan makes of its operands; returns histories and results."""
+        """Makes the Symbols of what the scan makes of its operands; returns histories, or last states, and results."""
         for k, x in enumerate(self.made):
-            rows = self.count + (k < self.states)
-            outer = Symbol("scanned", args, (rows, *x.shape), x.dtype, self)
+            rows = self.count + 1 if self.keep else 2
+            outer = Symbol("scanned", args, (rows if k < self.states else self.count, *x.shape), x.dtype, self)
             (self.histories if k < self.states else self.results).append(outer)
-        return self.histories, self.results
+        return (self.histories if self.keep else [h[self.count % 2] for h in self.histories]), self.results
 
 
-def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool) -> Any:
+def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool, keep: bool) -> Any:
     """The results of a scan of Symbols."""
     args = (*states, *sequences, *[c for c in constants if c is not None])
     if not all(isinstance(x, Symbol) and x.kind not in ("number", "constant") for x in args):
         raise NotLowered("a scan of numbers")
-    count, first, last = len(sequences[0]), len(states), len(states) + len(sequences)
+    first, last = len(states), len(states) + len(sequences)
     shapes = [x.shape[1:] if first <= k < last else x.shape for k, x in enumerate(args)]
     leaves = [Symbol("input", (), shape, x.dtype, k) for k, (x, shape) in enumerate(zip(args, shapes, strict=True))]
-    rest = iter(leaves[last:])
-    new, made = step(leaves[:first], leaves[first:last], [None if c is None else next(rest) for c in constants])
-    results = [*new, *made]
-    if not all(isinstance(x, Symbol) for x in results) or any(x.kind in NOT_INSIDE for x in ancestors(results)):
-        raise NotLowered("a step that is not made of its operands alone")
-    if any((x.shape, x.dtype) != (s.shape, s.dtype) for x, s in zip(new, states, strict=True)):
-        raise NotLowered("a state whose shape or dtype changes")
-    return Body(count, reverse, leaves, results, first, last).place(args)
+    body = Body(len(sequences[0]), leaves, first, last, reverse, keep)
+    body.run(step, constants)
+    return body.place(args)
 
 
 def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]:
@@ -89,6 +98,15 @@ def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]
     return found
 
 
+def divide(kernels: list[Any], plan: Plan, turns: int = 1, allowed: bool = True) -> list[bool]:
+    """Which kernels of a Plan the team shall run, if it may; loops among them get their memory."""
+    chosen = worthwhile(kernels, turns) if allowed else [False] * len(kernels)
+    for kernel, divided in zip(kernels, chosen, strict=True):
+        if isinstance(kernel, Turns):
+            kernel.take(plan, divided)
+    return chosen
+
+
 def pointers_in_arena(plan: Plan, w: Builder, arena: Value) -> dict[Symbol, Value]:
     """Where a Plan's intermediates lie."""
     inside = {x: buffer.offset for x, buffer in plan.buffers.items() if buffer.slot is None}
@@ -104,19 +122,20 @@ def write_uniform(plan: Plan, place: Place) -> None:
 
 
 class Turns:
-    """The kernel of a scan.
+    """The kernel of a scan.  Where no states go from turn to turn, stretches of turns are its units.
 
     Attributes:
-        once: what runs before the loop: first states to their places, and copies of the constants.
+        once: what runs before the loop: copies of the constants.
         each: what runs in every turn.
+        first: what brings the first states to their places.
     """
 
-    units = 0
     scratch = 0
 
     def __init__(self, nest: Nest, plan: Plan, vector_bytes: int, functions: Functions) -> None:
         self.symbol = nest.body[0]
         self.body: Body = self.symbol.data
+        self.at = plan.nests.index(nest)
         self.functions = functions
         self.inputs = [plan.memory(x) for x in self.symbol.args]
         if any(base.kind in ("number", "constant", "iota") for base, _, _ in self.inputs):
@@ -128,11 +147,11 @@ class Turns:
         self.once = [k for k in kernels if isinstance(k, Copy) and k.source.base in self.plan.lasting]
         self.each: list[Kernel] = [k for k in kernels if k not in self.once]
         self.first = [self._first_state(h, k, vector_bytes) for k, h in enumerate(self.body.histories)]
-        self.divided = worthwhile(self.each, self.body.count)
+        self.units = 0 if self.body.states else min(self.body.count, SHARES)
+        self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
         self.cost = self.body.count * sum(k.cost for k in self.each)
+        self.bordered = bool(self.plan.padded) or any(isinstance(k, Turns) and k.bordered for k in self.each)
         self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
-        self.arena = plan.arena
-        plan.arena += -(-self.plan.arena // 64) * 64
 
     def _inner(self, made: list[Symbol]) -> Plan:
         """The Plan of one turn; slots are the places among its leaves, and then among what it makes."""
@@ -147,11 +166,24 @@ class Turns:
             run.specs[slot] = spec_of(x.shape, from_numpy(x.dtype), strides[1:])
         return Plan(run, list(self.slots), lasting=dict.fromkeys(body.leaves[body.moving :], body.count))
 
+    def take(self, plan: Plan, divided: bool) -> None:
+        """Takes memory from the surrounding Plan for one turn, or for one of each unit.
+
+        A border of zeros is written by nobody, so memory with one is not shared with others.
+        """
+        self.size = -(-self.plan.arena // LINE) * LINE
+        whole = self.size * (self.units if divided else 1)
+        if self.bordered:
+            self.arena = plan.arena
+            plan.arena += whole
+        else:
+            self.arena = plan.memories.take(whole, self.at, self.at)
+
     def _first_state(self, history: Symbol, k: int, vector_bytes: int) -> Copy:
         """A state as the first turn finds it."""
         base, strides, offset = self.inputs[k]
         dims = list(zip(history.shape[1:], strides, self.outputs[k][1][1:], strict=True))
-        start = self.body.count * self.outputs[k][1][0] if self.body.reverse else 0
+        start = self.body.count * self.outputs[k][1][0] if self.body.reverse and self.body.keep else 0
         lanes = vector_bytes // history.dtype.itemsize
         return Copy(history, lanes, dims, Origin(base, offset), Origin(history, start), "first state")
 
@@ -162,45 +194,60 @@ class Turns:
         """Nothing."""
 
     def write(self, place: Place, part: Part | None) -> None:
-        """The loop, and what goes before it."""
-        w, body = place.writer, self.body
-        arena = place.begin(None, self.arena, "u8")
+        """The first states and the loop, or the loops of some units."""
+        w, count = place.writer, self.body.count
         for state in self.first:
             write_kernel(state, False, place, self.functions, False)
-        fixed = pointers_in_arena(self.plan, w, arena)
-        begins = {}
+        arena = place.begin(None, self.arena, "u8")
+        if part is None:
+            self._stretch(place, arena, 0, count)
+            return
+        units = Loop(w, part.last, begin=part.first)
+        here = w.at("u8", arena, w.mul(units.index, self.size))
+        first, last = (w.udiv(w.mul(u, count), self.units) for u in (units.index, w.add(units.index, 1)))
+        self._stretch(place, here, first, last)
+        units.close()
+
+    def _stretch(self, place: Place, arena: Value, first: Index, last: Index) -> None:
+        """Some turns, and what is done once before them."""
+        w, body = place.writer, self.body
+        fixed, begins = pointers_in_arena(self.plan, w, arena), {}
         for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
-            begins[x] = place.pointers[body.histories[k]] if k < body.states else self._begin(place, base, offset)
+            state = body.histories[k] if k < body.states else None
+            kind = MEMORY[base.dtype]
+            begins[x] = place.begin(base, offset, kind) if state is None else place.pointers[state]
         fixed.update((x, begins[x]) for x in self.plan.lasting)
         for copy in self.once:
             write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
-        loop = Loop(w, body.count)
-        t = w.sub(body.count - 1, loop.index) if body.reverse else loop.index
-        pointers = fixed | self._rows(place, begins, t)
-        inner = Place(w, pointers, {}, arena)
+        loop = Loop(w, last, begin=first)
+        inner = Place(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
         write_uniform(self.plan, inner)
         for kernel, apart in zip(self.each, self.divided, strict=True):
-            write_kernel(kernel, apart, inner, self.functions, True)
+            write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
         loop.close()
 
-    def _begin(self, place: Place, base: Symbol, offset: int) -> Value:
-        return place.begin(base, offset, MEMORY[base.dtype])
-
-    def _rows(self, place: Place, begins: dict[Symbol, Value], t: Index) -> dict[Symbol, Value]:
+    def _rows(self, place: Place, begins: dict[Symbol, Value], index: Value) -> dict[Symbol, Value]:
         """The addresses of what a turn reads and writes in its own place."""
-        body, rows = self.body, {}
-        before, after = turn(0, body.reverse)
+        w, body, rows = place.writer, self.body, {}
+        t = w.sub(body.count - 1, index) if body.reverse else index
+        before, after = self._states(w, t, index)
         for k, x in enumerate(body.leaves):
             if x not in self.plan.lasting:
-                strides = self.outputs[k][1] if k < body.states else self.inputs[k][1]
-                rows[x] = self._row(place.writer, x, begins[x], t, strides[0], before if k < body.states else 0)
+                stride = self.outputs[k][1][0] if k < body.states else self.inputs[k][1][0]
+                rows[x] = _row(w, x, begins[x], before if k < body.states else t, stride)
         for k, ((outer, strides), slot) in enumerate(zip(self.outputs, self.slots, strict=True)):
-            shift = after if k < body.states else 0
             begin = place.pointers[outer]
-            rows[self.plan.roots[slot]] = self._row(place.writer, outer, begin, t, strides[0], shift)
+            rows[self.plan.roots[slot]] = _row(w, outer, begin, after if k < body.states else t, strides[0])
         return rows
 
-    def _row(self, w: Builder, x: Symbol, begin: Value, t: Index, stride: int, shift: int) -> Value:
-        kind = MEMORY[x.dtype]
-        return w.at(kind, w.at(kind, begin, w.mul(t, stride)), shift * stride)
+    def _states(self, w: Builder, t: Index, index: Value) -> tuple[Index, Index]:
+        """In which rows of the histories the old states are, and the new ones belong."""
+        if not self.body.keep:
+            row = w.urem(index, 2)
+            return row, w.sub(1, row)
+        before, after = turn(0, self.body.reverse)
+        return w.add(t, before), w.add(t, after)
 
+
+def _row(w: Builder, x: Symbol, begin: Value, t: Index, stride: int) -> Value:
+    return w.at(MEMORY[x.dtype], begin, w.mul(t, stride))

@@ -2,7 +2,8 @@
 
 `scan` runs a step for every place and keeps everything that it makes: the states after every turn, in *histories* with
 one row more than there are places (the first states are there too), and the step's other results, a row for each place.
-A step is written in NumPy's functions.  The compiler takes it as the body of one loop.
+A step is written in NumPy's functions.  The compiler takes it as the body of one loop; without states the turns are
+independent, and threads share them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Step = Callable[[Arrays, Arrays, Arrays], tuple[Arrays, Arrays]]
 
 
 def scan(
-    step: Step, states: Arrays, sequences: Arrays, constants: Arrays = (), reverse: bool = False
+    step: Step, states: Arrays, sequences: Arrays, constants: Arrays = (), reverse: bool = False, keep: bool = True
 ) -> tuple[list[Any], list[Any]]:
     """The histories of the states, and the step's results in every place.
 
@@ -28,13 +29,14 @@ def scan(
         sequences: arrays with a row for every place, as many in each, and at least one.
         constants: handed to every turn as they are; None is allowed.
         reverse: goes from the last place to the first; the first states then stand in the last row of the histories.
+        keep: whether histories are wanted; without them, the last states are returned.
 
     >>> total, half = scan(lambda s, x, c: ((s[0] + x[0],), (x[0] / 2,)), [np.zeros(1)], [np.ones((3, 1))])
     >>> total[0].ravel().tolist(), half[0].ravel().tolist()
     ([0.0, 1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
     """
     if not isinstance(sequences[0], np.ndarray):
-        return sequences[0].scanned(step, states, sequences, constants, reverse)  # type: ignore[no-any-return]
+        return sequences[0].scanned(step, states, sequences, constants, reverse, keep)  # type: ignore[no-any-return]
     count = len(sequences[0])
     histories = [np.empty((count + 1, *s.shape), s.dtype) for s in states]
     results: list[Any] = []
@@ -48,7 +50,7 @@ def scan(
         results = results or [np.empty((count, *r.shape), r.dtype) for r in made]
         for result, r in zip(results, made, strict=True):
             result[t] = r
-    return histories, results
+    return (histories if keep else [h[0 if reverse else count] for h in histories]), results
 
 
 def turn(t: int, reverse: bool) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """Attention: the scaled dot product, and the multi-head form with its projections (Vaswani et al. 2017).
 
-Without dropout, attention of four-dimensional operands is one operation that forms the weights image by image; its
-derivative recomputes them in tensor code.  All else is composed of matrix products and `safe_softmax`.
+Without dropout, attention of four-dimensional operands is one operation, which never has all scores in memory
+(`attention_blocks.py`); where the weights are small they are kept for the derivative.  All else is composed of matrix
+products and `safe_softmax`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
+from .attention_blocks import attention, attention_backward
 from .creation import wrap
 from .dropout import dropout
 from .joining import cat
@@ -73,17 +75,29 @@ def _weights_for_compiler(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -
     return safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1)
 
 
-def _attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    return np.matmul(_weights(q, k, mask, scale, causal), v)
+def _attention_spec(q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, *, causal: bool) -> tuple[Spec, ...]:
+    lse = dtypes.float64 if q.dtype is dtypes.float64 else dtypes.float32
+    return spec_of((*q.shape[:-1], v.shape[-1]), q.dtype), spec_of(q.shape[:-1], lse)
 
 
-def _attention_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    return np.matmul(_weights_for_compiler(q, k, mask, scale, causal), v)
+def _back_spec(g: Spec, q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, out: Spec, lse: Spec, *,
+               causal: bool) -> tuple[Spec, ...]:  # fmt: skip
+    return tuple(spec_of(x.shape, x.dtype) for x in (q, k, v))
 
 
 def _attention_rule(
-    g: Tensor, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
+    g: Any, results: Any, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
 ) -> tuple[Any, ...]:
+    if not recorder().tracking:
+        operands = (g[0], q, k, v, mask, scale, results[0], results[1])
+        return (*apply(ATTENTION_BACK, operands, (causal,)), None, None)
+    return _differentiable(g[0], q, k, v, mask, scale, causal)
+
+
+def _differentiable(
+    g: Tensor, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
+) -> tuple[Any, ...]:
+    """The same in operations that have derivatives themselves."""
     weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
     return _gradients(g, matmul(g, v.transpose(-1, -2)), weights, q, k, scale)
 
@@ -104,13 +118,13 @@ def _masked_scores(q: Tensor, k: Tensor, mask: Any, scale: Any, causal: bool) ->
     return scores
 
 
+ATTENTION_BACK = operation("scaled_dot_product_attention_backward", _back_spec, attention_backward)
 ATTENTION = operation(
     "scaled_dot_product_attention",
-    lambda q, k, v, mask, scale, *, causal: spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
-    _attention,
+    _attention_spec,
+    attention,
     node="ScaledDotProductFlashAttentionForCpuBackward0",
 ).gradient(_attention_rule)
-ATTENTION.lower = _attention_for_compiler
 ATTENTION.shown = lambda pairs: pairs[:3]
 
 # The same with the weights as a second result, which the derivative then has at hand
@@ -209,7 +223,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
         if _keeps(query, key, value):
             return apply(KEEPING, (query, key, value, attn_mask, factor), (is_causal,))[0]
-        return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))
+        return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))[0]
     if attn_mask is not None and is_causal:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
     root = math.sqrt(factor)

@@ -185,8 +185,8 @@ def _lstm_back_spec(g: Spec, of_h: Spec, of_c: Spec, cs: Spec, gates: Spec, u: S
 
 def _lstm_back_kernel(g: Any, of_h: Any, of_c: Any, cs: Any, gates: Any, u: Any, w: Any, *, reverse: bool) -> Any:
     old = cs[_rows(reverse)[0]]
-    histories, (sums,) = scan(_lstm_back, (of_h, of_c), (g, gates, u, old), (w,), not reverse)
-    return sums, *_last(histories, not reverse)
+    states, (sums,) = scan(_lstm_back, (of_h, of_c), (g, gates, u, old), (w,), not reverse, keep=False)
+    return sums, *[s.copy() for s in states]
 
 
 def _gru_spec(x: Spec, h: Spec, w: Spec, b: Spec | None, *, reverse: bool) -> tuple[Spec, ...]:
@@ -207,8 +207,8 @@ def _gru_back_spec(g: Spec, of_h: Spec, hs: Spec, gates: Spec, n_h: Spec, w: Spe
 
 def _gru_back_kernel(g: Any, of_h: Any, hs: Any, gates: Any, n_h: Any, w: Any, *, reverse: bool) -> Any:
     old = hs[_rows(reverse)[0]]
-    histories, results = scan(_gru_back, (of_h,), (g, gates, n_h, old), (w,), not reverse)
-    return *results, *_last(histories, not reverse)
+    states, results = scan(_gru_back, (of_h,), (g, gates, n_h, old), (w,), not reverse, keep=False)
+    return *results, states[0].copy()
 
 
 def _plain_spec(x: Spec, h: Spec, w: Spec, b: Spec | None, *, reverse: bool) -> tuple[Spec, ...]:
@@ -231,8 +231,8 @@ def _plain_back_spec(g: Spec, of_h: Spec, hs: Spec, w: Spec, *, reverse: bool) -
 def _plain_back_kernel(step: Any) -> Callable[..., Any]:
     def kernel(g: Any, of_h: Any, hs: Any, w: Any, *, reverse: bool) -> Any:
         new = hs[_rows(reverse)[1]]
-        histories, results = scan(step, (of_h,), (g, new), (w,), not reverse)
-        return *results, *_last(histories, not reverse)
+        states, results = scan(step, (of_h,), (g, new), (w,), not reverse, keep=False)
+        return *results, states[0].copy()
 
     return kernel
 

@@ -1,0 +1,189 @@
+"""Attention without a matrix of all scores: image by image, head by head, and so many queries at a time.
+
+A block of queries meets all keys; its scores, of which only the block's are ever in memory, become weights by a softmax
+along the keys, and these the block's rows of the result.  What the derivative needs of a row is one number, the
+logarithm of its sum (`lse`): weights are exp(score - lse).  The derivative goes through the same blocks and adds up
+what each of them gives to the keys and values of its head (Dao and others, "FlashAttention", 2022, section 3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rushlight.core.scan import Arrays, scan
+
+ROWS = 128  # queries in a block
+SMALL = 1 << 18  # scores that may be in memory at once
+
+
+def _counted(x: Any, count: int) -> Any:
+    return np.arange(count) if isinstance(x, np.ndarray) else x.counted(count)
+
+
+def _barred(scores: Any, mask: Any, rows: Any) -> Any:
+    """The scores of queries, -inf where they must not look: behind `rows`, their own places, or where `mask` says."""
+    nothing = scores.dtype.type(-np.inf)
+    if rows is not None:
+        scores = np.where(_counted(scores, scores.shape[-1]) <= rows[:, None], scores, nothing)
+    if mask is None:
+        return scores
+    return np.where(mask, scores, nothing) if mask.dtype == bool else scores + mask
+
+
+def _scores(q: Any, k: Any, mask: Any, rows: Any, factor: Any) -> Any:
+    return _barred(np.matmul(q, k.swapaxes(-1, -2)) * factor, mask, rows)
+
+
+def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
+    """Results and `lse` of queries: 0 and inf where a query sees nothing."""
+    scores = _scores(q, k, mask, rows, factor)
+    number = scores.dtype.type
+    top = scores.max(axis=-1, keepdims=True)
+    top = np.where(top == -np.inf, number(0), top)
+    weights = np.exp(scores - top)
+    total = weights.sum(axis=-1, keepdims=True)
+    known = np.where(total == 0, number(1), total)
+    lse = np.where(total == 0, number(np.inf), top + np.log(known))
+    return np.matmul(weights, v) / known, lse[..., 0]
+
+
+def derived(
+    q: Any, g: Any, lse: Any, shared: Any, mask: Any, rows: Any, k: Any, v: Any, factor: Any
+) -> tuple[Any, Any, Any]:
+    """What queries give to the gradients of q, k and v; `shared` are the sums of result times gradient."""
+    weights = np.exp(_scores(q, k, mask, rows, factor) - lse[..., None])
+    of_weights = np.matmul(g, v.swapaxes(-1, -2))
+    of_scores = weights * (of_weights - shared[..., None]) * factor
+    of_k = np.matmul(of_scores.swapaxes(-1, -2), q)
+    return np.matmul(of_scores, k), of_k, np.matmul(weights.swapaxes(-1, -2), g)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Loops
+
+Body = Callable[[Arrays, Arrays, Any, Arrays], tuple[Arrays, Arrays]]
+"""(states, arrays, mask, fixed) -> (new states, results)."""
+
+
+def _each(arrays: Arrays, mask: Any, fixed: Arrays, body: Body, states: Arrays = ()) -> tuple[Arrays, Arrays]:
+    """What `body` makes of every row of the arrays; a mask of one row holds for all of them."""
+    moves = mask is not None and len(mask) > 1
+
+    def step(states: Arrays, elements: Arrays, constants: Arrays) -> tuple[Arrays, Arrays]:
+        same, *rest = constants
+        own, here = (elements[:-1], elements[-1]) if moves else (elements, same)
+        return body(states, own, here, rest)
+
+    same = None if moves or mask is None else mask[0]
+    return scan(step, states, [*arrays, mask] if moves else arrays, (same, *fixed), keep=False)
+
+
+def _each_head(arrays: Arrays, mask: Any, fixed: Arrays, head: Body) -> Arrays:
+    """The results of every head of every image."""
+
+    def image(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+        return _each(arrays, mask, fixed, head)
+
+    if mask is not None:
+        mask = mask.reshape((1,) * (4 - mask.ndim) + mask.shape)
+    return _each(arrays, mask, fixed, image)[1]
+
+
+def _blocks(x: Any, n: int) -> Any:
+    """The first n blocks of rows; one row, or nothing, belongs to all blocks."""
+    if x is None:
+        return None
+    return x[None] if len(x) == 1 else x[: n * ROWS].reshape((n, ROWS, *x.shape[1:]))
+
+
+def _rest(x: Any, n: int) -> Any:
+    """The rows behind n blocks."""
+    return x if x is None or len(x) == 1 else x[n * ROWS :]
+
+
+def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+    (q, k, v), (rows, factor) = arrays, fixed
+    n = len(q) // ROWS
+    if n < 2:
+        return (), attended(q, k, v, mask, rows, factor)
+
+    def block(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+        q, *rows = arrays
+        k, v, factor = fixed
+        return (), attended(q, k, v, mask, rows[0] if rows else None, factor)
+
+    moving = [_blocks(x, n) for x in (q, rows) if x is not None]
+    _, (out, lse) = _each(moving, _blocks(mask, n), (k, v, factor), block)
+    found = out.reshape((n * ROWS, -1)), lse.reshape(-1)
+    if len(q) % ROWS:
+        q, mask, rows = (_rest(x, n) for x in (q, mask, rows))
+        more = attended(q, k, v, mask, rows, factor)
+        found = tuple(np.concatenate(both) for both in zip(found, more, strict=True))  # type: ignore[assignment]
+    return (), found
+
+
+def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+    (q, k, v, g, lse, shared), (rows, factor) = arrays, fixed
+    n = len(q) // ROWS
+    if n < 2:
+        return (), derived(q, g, lse, shared, mask, rows, k, v, factor)
+
+    def block(states: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+        q, g, lse, shared, *rows = arrays
+        k, v, factor = fixed
+        of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, k, v, factor)
+        return (states[0] + of_k, states[1] + of_v), (of_q,)
+
+    moving = [_blocks(x, n) for x in (q, g, lse, shared, rows) if x is not None]
+    first = np.zeros_like(k), np.zeros_like(v)
+    (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), (k, v, factor), block, first)
+    of_q = of_q.reshape((n * ROWS, -1))
+    if len(q) % ROWS:
+        q, g, lse, shared, mask, rows = (_rest(x, n) for x in (q, g, lse, shared, mask, rows))
+        more, more_k, more_v = derived(q, g, lse, shared, mask, rows, k, v, factor)
+        of_q, of_k, of_v = np.concatenate([of_q, more]), of_k + more_k, of_v + more_v
+    return (), (of_q, of_k, of_v)
+
+
+def _places(q: Any, causal: bool) -> Any:
+    """The numbers of the queries, where they must not look behind themselves."""
+    return _counted(q, q.shape[-2]).astype(np.int32) if causal else None
+
+
+def _is_small(q: Any, k: Any) -> bool:
+    """Whether all scores may be in memory at once."""
+    return math.prod(q.shape[:-1]) * k.shape[-2] <= SMALL
+
+
+def _factor(q: Any, scale: Any) -> Any:
+    """What scores are multiplied by, as an array of one number."""
+    return np.full(1, scale, q.dtype) if isinstance(q, np.ndarray) else scale.astype(q.dtype).reshape((1,))
+
+
+def attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
+    """softmax(q k.T scale) v and the logarithms of the sums: (B, H, L, Ev) and (B, H, L).
+
+    Args:
+        q, k, v: (B, H, L, E), (B, H, S, E), (B, H, S, Ev).
+        mask: None, or what broadcasts to (B, H, L, S): true where a query may look, or numbers to add.
+        scale: the factor of the scores.
+        causal: whether a query sees no key behind its own place.
+    """
+    rows, factor = _places(q, causal), _factor(q, scale)
+    if _is_small(q, k):
+        return attended(q, k, v, mask, rows, factor)
+    return tuple(_each_head((q, k, v), mask, (rows, factor), _attended_head))
+
+
+def attention_backward(
+    g: Any, q: Any, k: Any, v: Any, mask: Any, scale: Any, out: Any, lse: Any, *, causal: bool
+) -> Any:
+    """The gradients of q, k and v, from that of the result."""
+    rows, factor, shared = _places(q, causal), _factor(q, scale), (g * out).sum(axis=-1)
+    if _is_small(q, k):
+        return derived(q, g, lse, shared, mask, rows, k, v, factor)
+    return tuple(_each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))
