@@ -193,7 +193,7 @@ def differs(inputs: list[Any], steps: list[Any], patch: Any) -> str | None:
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("block", range(10))
+@pytest.mark.parametrize("block", range(40))
 def test_random_programs(kind: torch.dtype, block: int, monkeypatch: Any) -> None:
     for seed in range(block * 25, block * 25 + 25):
         inputs, steps = random_program(seed, kind)
@@ -345,6 +345,50 @@ def test_a_cache_that_cannot_be_written(tmp_path: Any) -> None:
     blocked.write_text("not a folder")
     assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(blocked)) == run_step(RUSHLIGHT_COMPILE="0")
     assert blocked.read_text() == "not a folder"
+
+
+def test_a_full_disk_leaves_nothing_behind(tmp_path: Any, monkeypatch: Any) -> None:
+    def full(*paths: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(machine.os, "replace", full)
+    machine._keep(tmp_path / "entry.o", b"x" * 100)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_killed_while_it_writes(tmp_path: Any) -> None:
+    dying = "import os, signal\nos.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)\n" + STEP
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", dying], env=environment, capture_output=True)
+    assert done.returncode < 0
+    left = list(tmp_path.glob("*.part"))
+    assert left and not list(tmp_path.glob("*.o"))
+    os.utime(left[0], (0, 0))  # long ago
+    plain = run_step(RUSHLIGHT_COMPILE="0")
+    assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(tmp_path)) == plain
+    assert list(tmp_path.glob("*.o")) and not list(tmp_path.glob("*.part"))
+
+
+def test_processes_that_compile_the_same(tmp_path: Any) -> None:
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", STEP]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    answers = {p.communicate()[0] for p in running}
+    assert answers == {run_step(RUSHLIGHT_COMPILE="0")}
+    for path in tmp_path.glob("*.o"):
+        assert machine._kept_code(path) is not None
+
+
+def test_a_processor_that_nobody_knows(tmp_path: Any) -> None:
+    unknown = """
+import llvmlite.binding as llvm
+llvm.get_host_cpu_name = lambda: "generic"
+llvm.get_host_cpu_features = lambda: llvm.FeatureMap()
+"""
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", unknown + STEP]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (run_step(RUSHLIGHT_COMPILE="0"), "")
 
 
 def test_the_cache_is_bounded(tmp_path: Any, monkeypatch: Any) -> None:

@@ -6,7 +6,8 @@
                 updates, inplace and arena are its passes
     products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
     loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
-                it falls into units, parallel makes a function of these, team runs it on several threads
+                it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the
+                kernels of a plan of its own into a loop
     loop IR     ir is the language that these write in, arithmetic its words for typed numbers, lanes, functions and
                 trigonometry vector functions made of them; entry writes the function around it all.  interpret runs
                 it in NumPy, verify checks it, and the Plan between its passes

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .lanes import Processor
 from .team import RUN, team
 
 METH_FASTCALL = 0x80
+ABANDONED = 3600  # seconds after which nobody is still writing an entry
 MAX_CACHE = 256 << 20  # bytes of object code kept on disk
 DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
 _kept: list[Any] = []  # libraries live as long as the process
@@ -142,6 +144,7 @@ def _kept_code(path: Path) -> bytes | None:
 
 def _keep(path: Path, code: bytes) -> None:
     """Writes one cache entry, whole or not at all; a folder that cannot be written is no error."""
+    aside = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
@@ -150,11 +153,15 @@ def _keep(path: Path, code: bytes) -> None:
         os.replace(aside, path)
         _bound(path.parent)
     except OSError:
-        return
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)
 
 
 def _bound(folder: Path) -> None:
-    """Drops the oldest entries of a cache that has grown too large."""
+    """Drops the oldest entries of a cache that has grown too large, and what a process that was killed left behind."""
+    for part in folder.glob("*.part"):
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink(missing_ok=True)
     entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.o")), reverse=True)
     total = 0
     for _, size, path in entries:

@@ -161,8 +161,9 @@ def _spread(term: Callable[[int, Any], Any], d: Symbol, space: Ints, windows: An
 
 
 def _meetings(met: list[list[tuple[int, int]]], kernel: Ints, counts: Ints, before: Ints) -> Iterator[tuple[int, Any]]:
-    """The code of each position that meets a piece's places, and the slice of the windows in which it does."""
-    for choice in itertools.product(*met):
+    """The code of each position that meets a piece's places, and the slice of the windows in which it does: windows in
+    their order, which is the last position first."""
+    for choice in itertools.product(*map(reversed, met)):
         code = 0
         for (i, _), k in zip(choice, kernel, strict=True):
             code = code * k + i

@@ -365,8 +365,9 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 
 def _silu_backward(d: Any, x: Any) -> Any:
+    x = np.conj(x)
     s = _logistic(x)
-    return d * np.conj(s * (1 + x * (1 - s)))
+    return d * s * (1 + x * (1 - s))
 
 
 SILU_BACKWARD = operation("silu_backward", pointwise, _silu_backward)

@@ -250,15 +250,16 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
 
 def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
     """PyTorch counts from the nearer end, in the result's precision."""
-    real = np.dtype("float64") if not dtype.is_floating_point else dtype.numpy
-    if real.itemsize < 4:
-        real = np.dtype("float32")
-    first, last = real.type(start), real.type(end)
+    whole = not (dtype.is_floating_point or dtype.is_complex)
+    real = dtype.numpy if dtype.is_floating_point else np.dtype("float64")
+    first, last = (real.type(int(x) if whole else x) for x in (start, end))
     step = (last - first) / real.type(max(count - 1, 1))
+    if dtype.numpy == np.float32:  # one rounding for product and sum: in double precision the product is exact
+        first, last, step = np.float64(first), np.float64(last), np.float64(step)
     i = np.arange(count)
     half = count // 2
-    forward = first + step * i.astype(real)
-    backward = last - step * (count - 1 - i).astype(real)
+    forward = first + step * i.astype(step.dtype)
+    backward = last - step * (count - 1 - i).astype(step.dtype)
     return (
         np.where(i < half, forward, backward).astype(dtype.numpy) if count > 1 else np.full(count, first, dtype.numpy)
     )

@@ -76,15 +76,12 @@ log1p = unary("log1p", np.log1p, lambda g, x: g / conj(x + 1), "log(1 + x), exac
 
 
 def _sigmoid(x: Any) -> Any:
-    """Stable on both sides: exp is only taken of negative numbers."""
-    if np.iscomplexobj(x):
-        return 1 / (1 + np.exp(-x))
-    z = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1, z) / (1 + z)
+    """Where exp overflows, the quotient is 0, as it should be."""
+    return 1 / (1 + np.exp(-x))
 
 
 def _sigmoid_gradient(g: Tensor, result: Tensor) -> Tensor:
-    return g * conj((1 - result) * result)
+    return g * conj(1 - result) * conj(result)
 
 
 sigmoid = unary("sigmoid", _sigmoid, _sigmoid_gradient, """1 / (1 + exp(-x)).
@@ -126,9 +123,17 @@ sinh = unary("sinh", np.sinh, lambda g, x: g * conj(cosh(x)), "The hyperbolic si
 cosh: Callable[[Tensor], Tensor] = unary("cosh", np.cosh, lambda g, x: g * conj(sinh(x)), "The hyperbolic cosine.")
 tanh = unary("tanh", np.tanh, lambda g, result: g * conj(1 - result * result), "The hyperbolic tangent.",
              functional=True)  # fmt: skip
+
+
+def _acosh_gradient(g: Tensor, x: Tensor) -> Tensor:
+    if x._value.spec.dtype.is_complex:
+        return g * conj((x - 1).rsqrt() * (x + 1).rsqrt())
+    return g * (x * x - 1).rsqrt()
+
+
 asinh = unary("asinh", np.arcsinh, lambda g, x: g * conj((x * x + 1).rsqrt()), "The inverse hyperbolic sine.",
               names=("arcsinh",))  # fmt: skip
-acosh = unary("acosh", np.arccosh, lambda g, x: g * conj((x - 1).rsqrt() * (x + 1).rsqrt()),
+acosh = unary("acosh", np.arccosh, _acosh_gradient,
               "The inverse hyperbolic cosine.", names=("arccosh",))  # fmt: skip
 atanh = unary("atanh", np.arctanh, lambda g, x: g / conj(1 - x * x), "The inverse hyperbolic tangent.",
               names=("arctanh",))  # fmt: skip
@@ -281,8 +286,22 @@ isneginf = unary(
 )
 isreal = unary("isreal", lambda x: np.isreal(x), None, "True where the imaginary part is 0.", infer=comparison,
                inplace=False)  # fmt: skip
-deg2rad = unary("deg2rad", np.deg2rad, lambda g: g * (math.pi / 180), "Degrees as radians.", node="Deg2RadBackward0")
-rad2deg = unary("rad2deg", np.rad2deg, lambda g: g * (180 / math.pi), "Radians as degrees.", node="Rad2DegBackward0")
+
+
+def _angle(name: str) -> Callable[..., Spec]:
+    @computing(pointwise_float.compute)  # type: ignore[attr-defined]
+    def infer(x: Spec) -> Spec:
+        if x.dtype.is_complex:
+            raise RuntimeError(f"{name} is not supported for complex tensors.")
+        return pointwise_float(x)
+
+    return infer
+
+
+deg2rad = unary("deg2rad", lambda x: x * x.dtype.type(math.pi / 180), lambda g: g * (math.pi / 180),
+                "Degrees as radians.", infer=_angle("deg2rad"), node="Deg2RadBackward0")  # fmt: skip
+rad2deg = unary("rad2deg", lambda x: x * x.dtype.type(180 / math.pi), lambda g: g * (180 / math.pi),
+                "Radians as degrees.", infer=_angle("rad2deg"), node="Rad2DegBackward0")  # fmt: skip
 
 
 @public()

@@ -31,12 +31,15 @@ Formula = Callable[..., Any]
 
 
 def elementwise_loss(
-    name: str, check: Formula, value: Formula, slope: Formula, curvature: Formula, by_target: Formula, mixed: Formula
-) -> Operation:
+    name: str, check: Formula, value: Formula, slope: Formula, curvature: Formula, by_target: Formula, mixed: Formula,
+    *, share_first: bool = True,
+) -> Operation:  # fmt: skip
     """Declares a loss of (x, y, a, b): `a` and `b` are weights, parameters or None.
 
-    `value` and `slope` (by x) are NumPy formulas; `curvature` (twice by x), `by_target` (once by y) and `mixed` (by x
-    and y) work on tensors.  `check(x, y, a, b)` raises the user's error.
+    `value` and `slope` are NumPy formulas, slope(d, x, y, a, b) being d times the derivative by x; `curvature` (twice
+    by x), `by_target` (once by y) and `mixed` (by x and y) work on tensors.  `check(x, y, a, b)` raises the user's
+    error.  Under a mean the slope is multiplied by one element's share before the incoming gradient (`share_first`), or
+    divided by the count after it: whichever PyTorch does, so that the rounding is the same.
     """
     camel = "".join(part.capitalize() for part in name.split("_"))
 
@@ -52,8 +55,12 @@ def elementwise_loss(
         return broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), promoted(x, y))
 
     def back_kernel(d: Any, x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
-        found = slope(x, y, a, b)
-        return found * (d / d.dtype.type(found.size) if reduction == "mean" else d)
+        if reduction != "mean":
+            return slope(d, x, y, a, b)
+        if share_first:
+            return slope(d.dtype.type(1 / max(_count(x, y), 1)), x, y, a, b) * d
+        found = slope(d, x, y, a, b)
+        return found / d.dtype.type(found.size)
 
     op = operation(
         name, infer, kernel, compute=lambda x, y, a, b, *, reduction: promoted(x, y), node=f"{camel}Backward0"
@@ -94,6 +101,10 @@ def elementwise_loss(
     return op
 
 
+def _count(x: Any, y: Any) -> int:
+    return math.prod(x.shape if x.shape == y.shape else broadcast_shapes(x.shape, y.shape))
+
+
 def floating_check(kernel_name: str) -> Formula:
     """Raises PyTorch's error unless the operands promote to a floating-point dtype."""
 
@@ -129,7 +140,7 @@ def warn_different_sizes(input: Tensor, target: Tensor) -> None:
 
 
 def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula, curvature: Formula) -> Operation:
-    """A loss of z = x - y with a parameter `a`: formulas of (z, a)."""
+    """A loss of z = x - y with a parameter `a`: formulas of (z, a), and slope(d, z, a)."""
 
     def by_target(x: Tensor, y: Tensor, a: Any, b: Any) -> Tensor:
         return -apply(op_back, (1.0, x, y, a, b), ("none",))
@@ -138,7 +149,7 @@ def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula
         name,
         floating_check(kernel_name),
         lambda x, y, a, b: value(x - y, a),
-        lambda x, y, a, b: slope(x - y, a),
+        lambda d, x, y, a, b: slope(d, x - y, a),
         lambda x, y, a, b: curvature(x - y, a),
         by_target,
         lambda x, y, a, b: -curvature(x - y, a),
@@ -154,7 +165,7 @@ def _two(z: Tensor, a: Any) -> Tensor:
     return full_like_spec(z._value.spec, 2)
 
 
-MSE = _difference_loss("mse_loss", "mse_cpu", lambda z, a: z * z, lambda z, a: z + z, lambda z, a: 2.0)
+MSE = _difference_loss("mse_loss", "mse_cpu", lambda z, a: z * z, lambda d, z, a: z * (d + d), lambda z, a: 2.0)
 
 
 @public(function=False, method=False, functional=True)
@@ -201,14 +212,14 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Any = None, reduce: Any
 
 def _smooth_l1(z: Any, beta: Any) -> Any:
     size = np.abs(z)
-    return np.where(size < beta, z * z * (z.dtype.type(0.5) / beta), size - beta * z.dtype.type(0.5))
+    return np.where(size < beta, z * z / (beta + beta), size - beta * z.dtype.type(0.5))
 
 
 SMOOTH_L1 = _difference_loss(
     "smooth_l1_loss",
     "smooth_l1_cpu",
     _smooth_l1,
-    lambda z, beta: np.clip(z / beta, z.dtype.type(-1), z.dtype.type(1)),
+    lambda d, z, beta: np.clip(z / beta, z.dtype.type(-1), z.dtype.type(1)) * d,
     lambda z, beta: where(z.abs() < beta, 1.0, 0.0) / beta,
 )
 
@@ -239,7 +250,7 @@ HUBER = _difference_loss(
     "huber_loss",
     "huber_cpu",
     _huber,
-    lambda z, delta: np.clip(z, -delta, delta),
+    lambda d, z, delta: np.clip(z, -delta, delta) * d,
     lambda z, delta: where(z.abs() < delta, 1.0, 0.0),
 )
 
@@ -286,8 +297,8 @@ def _bce_losses(x: Any, y: Any, weight: Any) -> Any:
     return losses if weight is None else losses * weight
 
 
-def _bce_slope(x: Any, y: Any, weight: Any, b: Any) -> Any:
-    found = (x - y) / np.maximum((1 - x) * x, x.dtype.type(1e-12))
+def _bce_slope(d: Any, x: Any, y: Any, weight: Any, b: Any) -> Any:
+    found = d * (x - y) / np.maximum((1 - x) * x, x.dtype.type(1e-12))
     return found if weight is None else found * weight
 
 
@@ -308,6 +319,7 @@ BCE = elementwise_loss(
     _bce_curvature,
     lambda x, y, weight, b: _times((-x).log1p().clamp(min=-100) - x.log().clamp(min=-100), weight),
     lambda x, y, weight, b: _times(-1 / (x - x * x).clamp(min=1e-12), weight),
+    share_first=False,
 )
 
 
@@ -368,13 +380,14 @@ def _logits(x: Any, y: Any, weight: Any, pos_weight: Any) -> Any:
     return losses if weight is None else losses * weight
 
 
-def _logits_slope(x: Any, y: Any, weight: Any, pos_weight: Any) -> Any:
+def _logits_slope(d: Any, x: Any, y: Any, weight: Any, pos_weight: Any) -> Any:
     s = 1 / (1 + np.exp(-x))
     if pos_weight is None:
         found = s - y
     else:
         part = pos_weight * y
         found = (part + 1 - y) * s - part
+    found = found * d
     return found if weight is None else found * weight
 
 
@@ -405,6 +418,7 @@ BCE_WITH_LOGITS = elementwise_loss(
     _logits_curvature,
     _logits_by_target,
     _logits_mixed,
+    share_first=False,
 )
 
 
@@ -474,8 +488,8 @@ def _soft_margin_check(x: Spec, y: Spec, a: Any, b: Any) -> None:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {x.dtype.scalar_name}")
 
 
-def _soft_margin_slope(x: Any, y: Any, a: Any, b: Any) -> Any:
-    return -y / (1 + np.exp(x * y))
+def _soft_margin_slope(d: Any, x: Any, y: Any, a: Any, b: Any) -> Any:
+    return -y / (1 + np.exp(x * y)) * d
 
 
 def _soft_margin_curvature(x: Tensor, y: Tensor, a: Any, b: Any) -> Tensor:

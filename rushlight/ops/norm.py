@@ -65,7 +65,7 @@ def norm_gradient(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, ord: float
     if ord == 1:
         return sgn(x) * g
     if ord == 2:
-        return x * where(norm == 0, 0, g / norm)
+        return where(norm == 0, 0, x / norm) * g
     if math.isinf(ord):
         hit = ((x.abs() == norm) | (norm != norm)).to(g._value.spec.dtype)
         count = hit.sum() if dim is None else hit.sum(dim, keepdim=True)

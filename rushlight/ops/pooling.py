@@ -145,7 +145,7 @@ def _max_backward(d: np.ndarray, codes: np.ndarray, *, space: Ints, windows: Win
     bits = as_integers(np.ascontiguousarray(d))
     apart = all(s >= (k - 1) * t + 1 for k, s, t in zip(windows.kernel, windows.stride, windows.dilation, strict=True))
     total = np.zeros(_lined_shape(lead, space, windows), d.dtype)
-    for code, place in windows.places():
+    for code, place in reversed([*windows.places()]):
         won = codes == code
         if apart:
             np.multiply(bits, won, out=as_integers(total)[place])
@@ -261,7 +261,7 @@ def _average_backward(
 ) -> np.ndarray:
     share = d / np.asarray(_divisors(space, windows, include_pad, override), d.dtype)
     total = np.zeros(_lined_shape(d.shape[: -len(space)], space, windows), d.dtype)
-    for _, place in windows.places():
+    for _, place in reversed([*windows.places()]):  # so that every place adds up its windows first to last
         total[place] += share
     return total[_inside(space, windows)]
 

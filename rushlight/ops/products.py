@@ -40,13 +40,13 @@ def _three_kind(x: Spec, a: Spec, b: Spec, value: Spec) -> Any:
     return promoted(x, a, b)
 
 
-ADDCMUL = operation("addcmul", _three, lambda x, a, b, value: x + a * b * value, compute=_three_kind)
+ADDCMUL = operation("addcmul", _three, lambda x, a, b, value: x + value * a * b, compute=_three_kind)
 ADDCMUL.gradient(
     x=lambda g: g,
     a=lambda g, b, value: g * conj(b * value),
     b=lambda g, a, value: g * conj(a * value),
 )
-ADDCDIV = operation("addcdiv", _three, lambda x, a, b, value: x + value * (a / b), compute=_three_kind)
+ADDCDIV = operation("addcdiv", _three, lambda x, a, b, value: x + value * a / b, compute=_three_kind)
 ADDCDIV.gradient(
     x=lambda g: g,
     a=lambda g, b, value: g * conj(value / b),

@@ -267,10 +267,10 @@ def _std_mean(x: np.ndarray, *, dim: Dims, keepdim: bool, correction: float) -> 
 
 def _var_gradient(g: Tensor, x: Tensor, x_spec: Spec, dim: Dims, keepdim: bool, correction: float) -> Tensor:
     off = x - mean(x, dim, True)
-    g = spread(g, x_spec, dim, keepdim)
     degrees = _count(x_spec.shape, dim) - correction
     if degrees > 0:
-        return g * off * (2.0 / degrees)
+        return spread(g * (2.0 / degrees), x_spec, dim, keepdim) * off
+    g = spread(g, x_spec, dim, keepdim)
     from .selection import where
 
     return g * where(off == 0, math.nan, math.inf)

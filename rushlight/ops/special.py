@@ -81,15 +81,15 @@ _SLOPE = 2 / math.sqrt(math.pi)
 _ROOT_2 = math.sqrt(2)
 
 erf = special("erf", lambda x: error_function.erf_exactly(x),
-              lambda g, x: g * _SLOPE * exp(-(x * x)), """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+              lambda g, x: exp(-(x * x)) * _SLOPE * g, """2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.
 
     >>> torch.erf(torch.tensor([0., 1.]))
     tensor([0.0000, 0.8427])
     """, everywhere=True)  # fmt: skip
-erfc = special("erfc", lambda x: error_function.erfc(x), lambda g, x: g * -_SLOPE * exp(-(x * x)), "1 - erf(x).",
+erfc = special("erfc", lambda x: error_function.erfc(x), lambda g, x: exp(-(x * x)) * -_SLOPE * g, "1 - erf(x).",
                everywhere=True)  # fmt: skip
 erfinv = special("erfinv", lambda x: error_function.erfinv(x),
-                 lambda g, x: g * exp(square(erfinv(x))) * (1 / _SLOPE), "The inverse of erf on (-1, 1).",
+                 lambda g, x: exp(square(erfinv(x))) * (1 / _SLOPE) * g, "The inverse of erf on (-1, 1).",
                  everywhere=True)  # fmt: skip
 erfcx = special("erfcx", lambda x: error_function.erfcx(x), lambda g, x, result: g * (x * result * 2 - _SLOPE),
                 "exp(x**2) erfc(x).")  # fmt: skip

@@ -4,6 +4,10 @@
 All parameters are seen as one flat vector. A step asks the closure for the loss several times: `_Search` holds the
 point being tried, `two_loop_direction` turns the gradient into a direction by the pairs (change of gradient, change
 of parameters) remembered in the state, and `strong_wolfe` chooses how far to go.
+
+What PyTorch computes with tensors of one element (slopes, and step lengths made from them) are NumPy numbers of the
+parameters' precision here (`_number`): they meet Python's floats by the same rules, so they round alike, and near the
+minimum the conditions of the line search come out alike.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import numpy as np
 
 import rushlight
 from rushlight.optim.optimizer import Optimizer, ParamsT
@@ -22,12 +28,11 @@ from rushlight.tensor import Tensor
 __all__ = ["LBFGS"]
 
 _C1, _C2 = 1e-4, 0.9  # sufficient decrease and curvature (Nocedal and Wright, section 3.1)
-_MAX_LINE_SEARCH = 25
 _MEMORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
 
 
 class Point(NamedTuple):
-    """A point on the line: step length, loss, gradient, slope along the line."""
+    """A point on the line: step length, loss, gradient, slope along the line (a number as `_number` makes them)."""
 
     t: float
     loss: float
@@ -35,6 +40,7 @@ class Point(NamedTuple):
     slope: float
 
 
+@np.errstate(all="ignore")
 def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> float:
     """Where the cubic with the losses and slopes of `a` and `b` is least, kept within `bounds` (a.t and b.t)."""
     low, high = bounds or (min(a.t, b.t), max(a.t, b.t))
@@ -44,21 +50,26 @@ def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None = None)
         return (low + high) / 2.0
     d2 = math.sqrt(d2_square)
     left, right = (a, b) if a.t <= b.t else (b, a)
-    try:
-        least = right.t - (right.t - left.t) * ((right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2))
-    except ZeroDivisionError:
+    bend = right.slope - left.slope + 2 * d2
+    if bend == 0:
         return low
-    return min(max(least, low), high)
+    return min(max(right.t - (right.t - left.t) * ((right.slope + d2 - d1) / bend), low), high)
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Point], start: Point, t: float, d_norm: float, tolerance_change: float = 1e-9
+    evaluate: Callable[[float], Point],
+    start: Point,
+    t: float,
+    d_norm: float,
+    tolerance_change: float = 1e-9,
+    trials: int = 25,
 ) -> tuple[Point, int]:
-    """A point that fulfils the strong Wolfe conditions, or the best one found; and how often the loss was asked for."""
+    """A point that fulfils the strong Wolfe conditions, or the best one found after the first step length and `trials`
+    more; and how often the loss was asked for."""
     new = evaluate(t)
     evaluations, previous, done = 1, start, False
     bracket = [start, new]
-    for trial in range(_MAX_LINE_SEARCH):
+    for trial in range(trials):
         if _too_high(new, start) or (trial > 1 and new.loss >= previous.loss):
             bracket = [previous, new]
             break
@@ -76,9 +87,10 @@ def strong_wolfe(
         return min((start, new), key=lambda point: point.loss), evaluations
     if done:
         return new, evaluations
-    return _zoom(evaluate, start, bracket, d_norm, tolerance_change, evaluations)
+    return _zoom(evaluate, start, bracket, d_norm, tolerance_change, evaluations, trials)
 
 
+@np.errstate(all="ignore")
 def _too_high(point: Point, start: Point) -> bool:
     return point.loss > start.loss + _C1 * point.t * start.slope
 
@@ -90,11 +102,12 @@ def _zoom(
     d_norm: float,
     tolerance_change: float,
     evaluations: int,
+    trials: int,
 ) -> tuple[Point, int]:
     """Narrows a bracket that holds a good point until one is found; `bracket[low]` is the better end."""
     stalled = False
     low, high = (0, 1) if bracket[0].loss <= bracket[1].loss else (1, 0)
-    while evaluations - 1 < _MAX_LINE_SEARCH and not abs(bracket[1].t - bracket[0].t) * d_norm < tolerance_change:
+    while evaluations - 1 < trials and not abs(bracket[1].t - bracket[0].t) * d_norm < tolerance_change:
         t, stalled = _inside(bracket, cubic_minimum(bracket[0], bracket[1]), stalled)
         new = evaluate(t)
         evaluations += 1
@@ -233,10 +246,10 @@ class LBFGS(Optimizer):
         while iterations < group["max_iter"]:
             iterations += 1
             state["n_iter"] += 1
-            slope = self._choose_direction(grad, loss, state)
+            slope, t = self._choose_direction(grad, loss, state)
             if slope > -group["tolerance_change"]:
                 break
-            point, asked = self._move(closure, Point(0.0, loss, grad, slope), state, iterations)
+            point, asked = self._move(closure, Point(0.0, loss, grad, slope), t, state, iterations, evaluations)
             evaluations += asked
             state["func_evals"] += asked
             loss, grad = point.loss, point.grad
@@ -244,25 +257,32 @@ class LBFGS(Optimizer):
                 break
         return first
 
-    def _choose_direction(self, grad: Tensor, loss: float, state: dict[str, Any]) -> float:
-        """Puts the direction and the first step length to try into the state; the slope along the direction."""
+    def _choose_direction(self, grad: Tensor, loss: float, state: dict[str, Any]) -> tuple[float, float]:
+        """Puts the direction into the state; the slope along it, and the first step length to try."""
         group = self.param_groups[0]
-        lr = as_number(group["lr"])
+        t = as_number(group["lr"])
         if state["n_iter"] == 1:
-            state.update(d=-grad, t=min(1.0, 1.0 / float(grad.abs().sum())) * lr)
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+            with np.errstate(all="ignore"):
+                t = min(1.0, 1.0 / _number(grad.abs().sum())) * t
+            state.update(d=-grad, old_dirs=[], old_stps=[], ro=[], H_diag=1)
         else:
             remember_pair(grad, state, group["history_size"])
-            state.update(d=two_loop_direction(grad, state, group["history_size"]), t=lr)
-        state.update(prev_flat_grad=grad, prev_loss=loss)
-        return float(grad.dot(state["d"]))
+            state.update(d=two_loop_direction(grad, state, group["history_size"]))
+        state.update(t=float(t), prev_flat_grad=grad, prev_loss=loss)
+        return _number(grad.dot(state["d"])), t
 
     def _move(
-        self, closure: Callable[[], Any], start: Point, state: dict[str, Any], iterations: int
+        self,
+        closure: Callable[[], Any],
+        start: Point,
+        t: float,
+        state: dict[str, Any],
+        iterations: int,
+        evaluations: int,
     ) -> tuple[Point, int]:
         """Moves the parameters along the direction; the point reached and how often the loss was asked for."""
         group = self.param_groups[0]
-        direction, t = state["d"], state["t"]
+        direction = state["d"]
         if group["line_search_fn"] is None:
             self._add(t, direction)
             if iterations == group["max_iter"]:  # the last loss would only be thrown away
@@ -278,8 +298,9 @@ class LBFGS(Optimizer):
             self._set_values(origin)
             return point
 
-        point, asked = strong_wolfe(evaluate, start, t, _largest(direction))
-        state["t"] = point.t
+        trials = group["max_eval"] - evaluations
+        point, asked = strong_wolfe(evaluate, start, t, _largest(direction), trials=trials)
+        state["t"] = float(point.t)
         self._add(point.t, direction)
         return point, asked
 
@@ -299,7 +320,7 @@ class LBFGS(Optimizer):
         with rushlight.enable_grad():
             loss = float(as_number(closure()))
         grad = self._flat_grad()
-        return Point(t, loss, grad, float(grad.dot(direction)))
+        return Point(t, loss, grad, _number(grad.dot(direction)))
 
     def _flat_grad(self) -> Tensor:
         return rushlight.cat([_flat(p.grad if p.grad is not None else rushlight.zeros_like(p)) for p in self._params])
@@ -309,7 +330,7 @@ class LBFGS(Optimizer):
         for param in self._params:
             real = rushlight.view_as_real(param) if param.is_complex() else param
             size = real.numel()
-            real.add_(direction[at : at + size].view_as(real), alpha=t)
+            real.add_(direction[at : at + size].view_as(real), alpha=float(t))
             at += size
 
     def _values(self) -> list[Tensor]:
@@ -326,5 +347,10 @@ def _flat(grad: Tensor) -> Tensor:
     return grad.detach().reshape(-1)
 
 
-def _largest(x: Tensor) -> float:
-    return float(x.abs().max())
+def _number(x: Tensor) -> Any:
+    """A tensor of one element as a number that keeps its precision in arithmetic; double precision is Python's own."""
+    return np.float32(x.item()) if x.dtype is rushlight.float32 else x.item()
+
+
+def _largest(x: Tensor) -> Any:
+    return _number(x.abs().max())
