@@ -7,7 +7,6 @@ the library that no longer did would be noticed.
 from __future__ import annotations
 
 import json
-import json
 import os
 import struct
 import subprocess
