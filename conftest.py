@@ -2,8 +2,9 @@
 
 The tests run recorded (lazily) unless the environment says RUSHLIGHT_EAGER=1; `make test` does both. Nothing compiles
 in the background, for a program that turns native in the middle of a test rounds otherwise from then on: the compiler's
-own tests ask for it, and RUSHLIGHT_COMPILE=sync compiles every program of every test. None needs PyTorch. This file
-stands above `tests/` because the docstring examples, collected from the package itself, need it too.
+own tests ask for it, and RUSHLIGHT_COMPILE=sync compiles every program of every test. Whatever is compiled is verified
+between the passes. None needs PyTorch. This file stands above `tests/` because the docstring examples, collected from
+the package itself, need it too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import pytest
 
 os.environ.setdefault("RUSHLIGHT_COMPILE", "0")
 import rushlight  # noqa: E402 - it reads the environment when it is imported
+from rushlight.codegen import verify  # noqa: E402
+
+verify.ENABLED = True  # between the passes of whatever is compiled
 
 # Programs that need PyTorch: they write the fixtures, and are no tests.
 collect_ignore_glob = ["tests/expected/checkpoints/*.py"]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.codegen import background
+from rushlight.codegen import background, verify
 from rushlight.codegen import mersenne as machine_code
 from rushlight.codegen.machine import machine
 from rushlight.core import box_muller
@@ -245,3 +245,9 @@ os._exit(not mersenne.FILLINGS and mersenne.Demand.compiler is not None)
 def test_a_child_of_fork_asks_anew() -> None:
     environment = {**os.environ, "RUSHLIGHT_COMPILE": "1"}
     assert not subprocess.run([sys.executable, "-c", FORK], env=environment, check=False).returncode
+
+
+@pytest.mark.parametrize("vector_bytes", [16, 32, 64])
+def test_the_fillings_are_well_formed(vector_bytes: int) -> None:
+    for function in machine_code.functions(vector_bytes):
+        verify.function(function)

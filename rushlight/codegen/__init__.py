@@ -9,7 +9,10 @@
     loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
                 it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the
                 kernels of a plan of its own into a loop
-    text        llvm, memory, lanes, functions and trigonometry print LLVM's language; entry the function around it
+    loop IR     ir is the language that these write in, arithmetic its words for typed numbers, lanes, functions and
+                trigonometry vector functions made of them; entry writes the function around it all.  interpret runs
+                it in NumPy, verify checks it, and the Plan between its passes
+    text        llvm prints LLVM's language
     machine     compiles, links and keeps object code; native runs a program with it, results are the arrays that it
                 gives back; background decides when
     seeing in   explain and timing

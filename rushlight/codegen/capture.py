@@ -7,6 +7,7 @@ step of the program.  So the kernel is the only definition there is: dtypes foll
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,6 +42,12 @@ class NotLowered(Exception):
     """The compiler has no form for this; the NumPy kernel runs instead."""
 
 
+@functools.cache
+def name_of(dtype: np.dtype) -> str:
+    """A dtype's name, which NumPy makes anew at every look."""
+    return dtype.name
+
+
 class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     """One array of the program being compiled: an input, a constant, or a function of other arrays.
 
@@ -66,7 +73,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         self.written = False
         if any(looked_at(a).written for a in args):
             raise NotLowered("a kernel that reads what it has written in place")
-        if self.dtype.name not in KINDS:
+        if name_of(self.dtype) not in KINDS:
             raise NotLowered(f"dtype {self.dtype}")
         if kind not in MOVES and (HALF in (self.dtype.itemsize, *(a.dtype.itemsize for a in args))):
             raise NotLowered("arithmetic in half precision")

@@ -10,8 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture import Symbol
-from .llvm import TYPES, wide
-from .memory import first_lanes
+from .ir import Index, Loop, Value, When, first_lanes
 
 if TYPE_CHECKING:
     from .loops import Lowered, NestWriter
@@ -21,7 +20,7 @@ WIDEST = 8  # a row of so many vectors is one tile
 REGISTERS = 16  # partial results at a time
 CHAINS = 4  # so many sums at once hide the latency of an addition
 
-Piece = tuple[str, str | None]  # where a vector of columns begins, and its mask
+Piece = tuple[Index, int | None]  # where a vector of columns begins, and how many of its lanes there are
 
 
 def tile_of(low: Lowered, axis: int) -> int:
@@ -50,8 +49,6 @@ class Columns:
 
     def write(self) -> None:
         """All columns, or the stretch of them that is the writer's."""
-        from .loops import Loop
-
         to, lanes, n = self.to, self.to.low.lanes, self.to.low.shape[-1]
         full, tail = n // lanes, n % lanes
         if to.axis == self.d + 1:
@@ -66,54 +63,49 @@ class Columns:
             to.resume(loop.results)
         elif main:
             main = 0
-        rest = self._pieces(str(main * lanes), full - main) + self._tail(full, tail)
+        rest = self._pieces(main * lanes, full - main) + self._tail(full, tail)
         if rest:
             self._write(rest)
 
-    def _pieces(self, first: str, count: int) -> list[Piece]:
-        lanes, w = self.to.low.lanes, self.to.w
-        if first.isdigit():
-            return [(str(int(first) + k * lanes), None) for k in range(count)]
-        return [(w.let(f"add i64 {first}, {k * lanes}") if k else first, None) for k in range(count)]
+    def _pieces(self, first: Index, count: int) -> list[Piece]:
+        return [(self.to.w.add(first, k * self.to.low.lanes), None) for k in range(count)]
 
     def _tail(self, full: int, tail: int) -> list[Piece]:
         lanes = self.to.low.lanes
-        return [(str(full * lanes), first_lanes(tail, lanes))] if tail else []
+        return [(full * lanes, first_lanes(tail, lanes))] if tail else []
 
     def _stretch(self, full: int, tail: int) -> None:
         """The tiles from `first` to before `last` of the writer: whole ones, for their columns add up in one order."""
-        from .loops import Loop, When
-
         to, w, width = self.to, self.to.w, self.tile * self.to.low.lanes
         whole = full // self.tile
-        end = w.call("i64", "llvm.umin.i64", [("i64", to.last), ("i64", str(whole))])
-        with When(w, f"icmp ult i64 {to.first}, {end}"):
-            begin, stop = (w.let(f"mul i64 {at}, {width}") for at in (to.first, end))
+        end = w.min(to.last, whole)
+        with When(w, w.compare("ult", to.first, end)):
+            begin, stop = (w.mul(at, width) for at in (to.first, end))
             loop = Loop(w, stop, width, begin=begin)
             self._write(self._pieces(loop.index, self.tile))
             loop.close()
-        rest = self._pieces(str(whole * width), full - whole * self.tile) + self._tail(full, tail)
+        rest = self._pieces(whole * width, full - whole * self.tile) + self._tail(full, tail)
         if rest:
-            with When(w, f"icmp ugt i64 {to.last}, {whole}"):
+            with When(w, w.compare("ugt", to.last, whole)):
                 self._write(rest)
 
     def _write(self, pieces: list[Piece]) -> None:
         """All rows of some columns."""
-        from .loops import Loop, identity
+        from .loops import identity
 
         to, vector, d = self.to, self.to.vector, self.d
         rows = to.low.shape[d]
         turns = self._turns(len(pieces))
         totals = to.begin_sums(d)
         keys = [(x, k, t) for t in range(turns) for k in range(len(pieces)) for x in self.down]
-        parts = {key: vector.splat(identity(key[0]), TYPES[key[0].dtype.name]) for key in keys}
-        carried = to.carried() + [(wide(TYPES[x.dtype.name], vector.lanes), name) for (x, _, _), name in parts.items()]
+        parts = {key: vector.splat(identity(key[0])) for key in keys}
+        carried = [*to.carried(), *parts.values()]
         stretch = d == to.axis
-        loop = Loop(to.w, to.last if stretch else rows, turns, carried, begin=to.first if stretch else "0")
+        loop = Loop(to.w, to.last if stretch else rows, turns, carried, begin=to.first if stretch else 0)
         parts = dict(zip(keys, to.resume(loop.carried), strict=True))
         outer = to.offsets
         for t in range(turns):
-            to.move(d, to.w.let(f"add i64 {loop.index}, {t}") if t else loop.index, outer)
+            to.move(d, to.w.add(loop.index, t), outer)
             self._row(pieces, parts, t)
         to.offsets = outer
         loop.close([*to.held.values(), *parts.values()])
@@ -127,25 +119,25 @@ class Columns:
         most = max(CHAINS // pieces, 1)
         return next(t for t in range(most, 0, -1) if self.to.low.shape[self.d] % t == 0)
 
-    def _settle(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], str], turns: int) -> None:
+    def _settle(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], Value], turns: int) -> None:
         """Adds the partial sums up, and to their places."""
         from .loops import combine
 
         for x in self.down:
-            for k, (index, mask) in enumerate(pieces):
+            for k, (index, first) in enumerate(pieces):
                 value = parts[x, k, 0]
                 for t in range(1, turns):
                     value = combine(self.to.vector, x, value, parts[x, k, t])
-                self.to.add_to_memory(self.to.vector, x, value, index, mask)
+                self.to.add_to_memory(self.to.vector, x, value, index, first)
 
-    def _row(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], str], t: int) -> None:
+    def _row(self, pieces: list[Piece], parts: dict[tuple[Symbol, int, int], Value], t: int) -> None:
         """One row's part in the columns."""
         to = self.to
         own = to.begin_sums(self.d + 1)
         to.fix()
-        for k, (index, mask) in enumerate(pieces):
+        for k, (index, first) in enumerate(pieces):
             to.held.update({x: parts[x, k, t] for x in self.down})
-            to.body(to.vector, index, mask)
+            to.body(to.vector, index, first)
             parts.update({(x, k, t): to.held.pop(x) for x in self.down})
         to.fixed = {}
         to.end_sums(own)

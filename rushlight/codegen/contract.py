@@ -17,16 +17,16 @@ from typing import Any
 from rushlight.core.contraction import Map, Piece
 from rushlight.core.strided import contiguous_strides
 
+from .arithmetic import Scalars
 from .capture import NotLowered, Symbol
 from .epilogue import Epilogue, EpilogueWriter
 from .fuse import Nest, Plan
+from .ir import MEMORY, Index, Loop, Value, When, first_lanes
 from .layout import ENOUGH, in_order, is_channels_last
-from .llvm import MEMORY, Scalars, suffix, wide
-from .loops import Loop, Lowered
-from .memory import first_lanes
+from .loops import Lowered
 from .parallel import Place
 from .relayout import Copy, Zeros
-from .stage import NANOSECONDS, Origin, Span, Stage, pieces_of
+from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
 
@@ -34,7 +34,7 @@ from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers,
 class End:
     """An array that is read or written where sums are done: C first, then the arrays of the epilogue."""
 
-    pointer: str
+    pointer: Value
     kind: str
     side: Side
 
@@ -116,25 +116,24 @@ class Tiles(Stage):
 
     # -- Loops
 
-    def _write(self, place: Place, first: str, last: str) -> None:
+    def _write(self, place: Place, first: Index, last: Index) -> None:
         w = self.w
         self.pa = self.a.pointer(place, self.kind)
         self.ends = [End(self.c.pointer(place, self.kind), self.kind, self.problem.c)]
         if self.epilogue is not None:
             for (x, (base, _, _)), s in zip(self.epilogue.arrays, self.problem.more, strict=True):
-                kind = MEMORY[x.dtype.name]
+                kind = MEMORY[x.dtype]
                 self.ends.append(End(place.begin(base, s.offset, kind), kind, s))
             self.after_sums = EpilogueWriter(w, self.epilogue, self._wide, place.uniform)
         here = self.b if self.packed is None else Origin(None, self.packed)
         self.pb = here.pointer(place, self.kind)
         before = 0
         for region in self.regions:
-            low = w.call("i64", "llvm.smax.i64", [("i64", w.let(f"sub i64 {first}, {before}")), ("i64", "0")])
-            high = [("i64", w.let(f"sub i64 {last}, {before}")), ("i64", str(region.units))]
-            self._region(region, low, w.call("i64", "llvm.smin.i64", high))
+            low = w.max(w.sub(first, before), 0)
+            self._region(region, low, w.min(w.sub(last, before), region.units))
             before += region.units
 
-    def _region(self, region: Region, first: str, last: str) -> None:
+    def _region(self, region: Region, first: Index, last: Index) -> None:
         if not self.turns:
             self._units(region, first, last, None)
             return
@@ -144,50 +143,49 @@ class Tiles(Stage):
         self._units(region, first, last, blocks.index)
         blocks.close()
 
-    def _units(self, region: Region, first: str, last: str, block: str | None) -> None:
+    def _units(self, region: Region, first: Index, last: Index, block: Value | None) -> None:
         w, t, p = self.w, self.tile, self.problem
-        span = Span(w, first, last)
-        left = span.index
+        span = Loop(w, last, begin=first, sure=False)
+        left: Index = span.index
         chunks = -(-region.row_count // region.chunk)
         chunk, left = self._digit(left, chunks)
-        indices: dict[int, str] = {}
+        indices: dict[int, Index] = {}
         for v in reversed(t.outer):
             indices[v], left = self._digit(left, p.extents[v])
         panel = left
         a = self._move(self.pa, *[(i, p.a.strides[v]) for v, i in indices.items()])
         b = self._panel(region, indices, panel)
         if t.form == "batch":
-            a = self._move(a, (panel, region.columns * t.lanes), ("1", region.column_at * t.lanes))
-        a = self._move(a, ("1", region.row_at * self._row(p.a)))
+            a = self._move(a, (panel, region.columns * t.lanes), (1, region.column_at * t.lanes))
+        a = self._move(a, (1, region.row_at * self._row(p.a)))
         ends = [self._end(region, e, indices, panel) for e in self.ends]
-        turns = str(self.turns)
+        turns: Index = self.turns
         if block is not None:
             a, b, turns = self._in_block(a, b, block)
-        begin = "0" if chunks == 1 else w.let(f"mul i64 {chunk}, {region.chunk}")
-        end = w.let(f"add i64 {begin}, {region.chunk}")
-        end = w.call("i64", "llvm.smin.i64", [("i64", end), ("i64", str(region.row_count))])
-        rows = Span(w, begin, end)
+        begin = w.mul(chunk, region.chunk)
+        end = w.min(w.add(begin, region.chunk), region.row_count)
+        rows = Loop(w, end, begin=begin, sure=False)
         here = self._move(a, (rows.index, region.rows * self._row(p.a)))
         there = [self._moved(e, (rows.index, region.rows * self._row(e.side))) for e in ends]
         self._tile(region, here, b, there, block, turns)
         rows.close()
         span.close()
 
-    def _moved(self, end: End, *steps: tuple[str, int]) -> End:
+    def _moved(self, end: End, *steps: tuple[Index, int]) -> End:
         return End(self._move(end.pointer, *steps, kind=end.kind), end.kind, end.side)
 
-    def _end(self, region: Region, end: End, indices: dict[int, str], panel: str) -> End:
+    def _end(self, region: Region, end: End, indices: dict[int, Index], panel: Index) -> End:
         """Where a unit begins in an array that is read or written at the end."""
         s, wide = end.side, self._column(end.side)
         fixed = region.column_at * wide + region.row_at * self._row(s)
         steps = [(i, s.strides[v]) for v, i in indices.items()]
-        return self._moved(end, *steps, (panel, region.columns * wide), ("1", fixed))
+        return self._moved(end, *steps, (panel, region.columns * wide), (1, fixed))
 
-    def _digit(self, number: str, base: int) -> tuple[str, str]:
+    def _digit(self, number: Index, base: int) -> tuple[Index, Index]:
         """The lowest digit of a number, and the rest."""
         if base == 1:
-            return "0", number
-        return self.w.let(f"urem i64 {number}, {base}"), self.w.let(f"udiv i64 {number}, {base}")
+            return 0, number
+        return self.w.urem(number, base), self.w.udiv(number, base)
 
     def _row(self, s: Side) -> int:
         return 0 if self.tile.row is None else s.strides[self.tile.row]
@@ -199,24 +197,23 @@ class Tiles(Stage):
             return 0 if t.column is None else s.strides[t.column]
         return t.lanes * s.strides[t.vector]
 
-    def _panel(self, region: Region, indices: dict[int, str], panel: str) -> str:
+    def _panel(self, region: Region, indices: dict[int, Index], panel: Index) -> Value:
         t, p = self.tile, self.problem
         if self.packed is None:
             b, step = self._move(self.pb, *[(i, p.b.strides[v]) for v, i in indices.items()]), self._column(p.b)
-            return self._move(b, (panel, region.columns * step), ("1", region.column_at * step))
+            return self._move(b, (panel, region.columns * step), (1, region.column_at * step))
         size = self.depth * t.width
-        b = self._move(self.pb, (panel, size), ("1", region.panel_at * size))
+        b = self._move(self.pb, (panel, size), (1, region.panel_at * size))
         strides = packed_strides(t)
         return self._move(b, *[(i, strides[v]) for v, i in indices.items() if v in strides])
 
-    def _in_block(self, a: str, b: str, block: str) -> tuple[str, str, str]:
+    def _in_block(self, a: Value, b: Value, block: Value) -> tuple[Value, Value, Index]:
         """Where a block's operands begin, and how many turns of the first sum inside it there are."""
         t, p, strides = self.tile, self.problem, self._sum_strides()
         n = p.extents[t.sums[self.lead]]
         digit, left = self._digit(block, -(-n // self.turns))
-        begin = self.w.let(f"mul i64 {digit}, {self.turns}")
-        rest = [("i64", self.w.let(f"sub i64 {n}, {begin}")), ("i64", str(self.turns))]
-        turns = self.w.call("i64", "llvm.smin.i64", rest)
+        begin = self.w.mul(digit, self.turns)
+        turns = self.w.min(self.w.sub(n, begin), self.turns)
         indices = [begin]
         for v in reversed(t.sums[: self.lead]):
             digit, left = self._digit(left, p.extents[v])
@@ -235,96 +232,83 @@ class Tiles(Stage):
 
     # -- One tile
 
-    def _tile(self, region: Region, a: str, b: str, ends: list[End], block: str | None, turns: str) -> None:
+    def _tile(self, region: Region, a: Value, b: Value, ends: list[End], block: Value | None,
+              turns: Index) -> None:  # fmt: skip
         zero = self.vector.constant(0.0, self.kind)
         sums = self._sum(region, self.lead, a, b, [zero] * (region.rows * region.columns), turns)
         if self.tile.form == "dot" and self.lanes > 1:
-            sums = [self._across(x) for x in sums]
+            sums = [self.w.reduce("add", x) for x in sums]
         if block is None:
             self._keep(region, ends, sums, add=False, done=True)
             return
-        w = self.w
-        fresh, more, kept = w.label("fresh"), w.label("more"), w.label("kept")
-        w.line(f"br i1 {w.let(f'icmp eq i64 {block}, 0')}, label %{fresh}, label %{more}")
-        w.start(fresh)
-        self._keep(region, ends, sums, add=False, done=False)
-        w.line(f"br label %{kept}")
-        w.start(more)
-        self._add(region, ends, sums, block)
-        w.line(f"br label %{kept}")
-        w.start(kept)
+        fresh = When(self.w, self.w.compare("eq", block, 0))
+        with fresh:
+            self._keep(region, ends, sums, add=False, done=False)
+        with fresh.otherwise():
+            self._add(region, ends, sums, block)
 
-    def _add(self, region: Region, ends: list[End], sums: list[str], block: str) -> None:
+    def _add(self, region: Region, ends: list[End], sums: list[Value], block: Value) -> None:
         """Adds a block's sums to those of the blocks before; after the last block comes the epilogue."""
         if self.epilogue is None:
             self._keep(region, ends, sums, add=True, done=True)
             return
-        w = self.w
-        last, other, kept = w.label("last"), w.label("other"), w.label("kept")
-        w.line(f"br i1 {w.let(f'icmp eq i64 {block}, {self.count - 1}')}, label %{last}, label %{other}")
-        for label, done in ((last, True), (other, False)):
-            w.start(label)
-            self._keep(region, ends, sums, True, done)
-            w.line(f"br label %{kept}")
-        w.start(kept)
+        last = When(self.w, self.w.compare("eq", block, self.count - 1))
+        with last:
+            self._keep(region, ends, sums, add=True, done=True)
+        with last.otherwise():
+            self._keep(region, ends, sums, add=True, done=False)
 
-    def _sum(self, region: Region, d: int, a: str, b: str, sums: list[str], turns: str) -> list[str]:
+    def _sum(self, region: Region, d: int, a: Value, b: Value, sums: list[Value], turns: Index) -> list[Value]:
         t, p = self.tile, self.problem
         if d == len(t.sums):
             return self._along(region, a, b, sums) if t.form == "dot" else self._turn(region, a, b, sums)
         v = t.sums[d]
-        end = turns if self.turns and d == self.lead else str(p.extents[v])
-        loop = Loop(self.w, end, 1, [(wide(self.kind, self.lanes), x) for x in sums])
+        end = turns if self.turns and d == self.lead else p.extents[v]
+        loop = Loop(self.w, end, 1, sums)
         here, there = self._move(a, (loop.index, p.a.strides[v])), self._move(b, (loop.index, self._sum_strides()[d]))
         loop.close(self._sum(region, d + 1, here, there, loop.carried, turns))
         return loop.results
 
-    def _turn(self, region: Region, a: str, b: str, sums: list[str]) -> list[str]:
+    def _turn(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
         """One multiply-add for each sum: forms "outer" and "batch"."""
         p, lanes = self.problem, self.lanes
-        vectors = [self._move(b, ("1", j * lanes)) for j in range(region.columns)]
+        vectors = [self._move(b, (1, j * lanes)) for j in range(region.columns)]
         right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
         made = []
         for r in range(region.rows):
-            row = self._move(a, ("1", r * self._row(p.a)))
+            row = self._move(a, (1, r * self._row(p.a)))
             if self.tile.form == "outer":
-                left = [self.vector.splat(self._load(row, 1), self.kind)] * region.columns
+                left = [self.vector.splat(self._load(row, 1))] * region.columns
             else:
-                places = [self._move(row, ("1", j * lanes)) for j in range(region.columns)]
+                places = [self._move(row, (1, j * lanes)) for j in range(region.columns)]
                 left = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(places)]
             for j in range(region.columns):
                 old = sums[r * region.columns + j]
-                made.append(self.vector.intrinsic("fma", self.kind, left[j], right[j], old))
+                made.append(self.vector.fma(left[j], right[j], old))
         return made
 
-    def _along(self, region: Region, a: str, b: str, sums: list[str]) -> list[str]:
+    def _along(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
         """The vector variable of the form "dot"."""
         n, lanes = self.problem.extents[self.tile.vector], self.lanes
         if n >= lanes:
-            loop = Loop(self.w, n // lanes * lanes, lanes, [(wide(self.kind, lanes), x) for x in sums])
+            loop = Loop(self.w, n // lanes * lanes, lanes, sums)
             here, there = self._move(a, (loop.index, 1)), self._move(b, (loop.index, 1))
             loop.close(self._dots(region, here, there, loop.carried, None))
             sums = loop.results
         if n % lanes:
-            at = str(n // lanes * lanes)
+            at = n // lanes * lanes
             here, there = self._move(a, (at, 1)), self._move(b, (at, 1))
             sums = self._dots(region, here, there, sums, first_lanes(n % lanes, lanes))
         return sums
 
-    def _dots(self, region: Region, a: str, b: str, sums: list[str], mask: str | None) -> list[str]:
+    def _dots(self, region: Region, a: Value, b: Value, sums: list[Value], first: int | None) -> list[Value]:
         p, lanes = self.problem, self.lanes
-        right = [self._load(self._move(b, ("1", j * self._column(p.b))), lanes, mask) for j in range(region.columns)]
-        left = [self._load(self._move(a, ("1", r * self._row(p.a))), lanes, mask) for r in range(region.rows)]
+        right = [self._load(self._move(b, (1, j * self._column(p.b))), lanes, first) for j in range(region.columns)]
+        left = [self._load(self._move(a, (1, r * self._row(p.a))), lanes, first) for r in range(region.rows)]
         pairs = [(x, y) for x in left for y in right]
-        return [self.vector.intrinsic("fma", self.kind, *pair, s) for pair, s in zip(pairs, sums, strict=True)]
+        return [self.vector.fma(*pair, s) for pair, s in zip(pairs, sums, strict=True)]
 
-    def _across(self, value: str) -> str:
-        lanes = self.lanes
-        arguments = [(self.kind, "-0.0"), (wide(self.kind, lanes), value)]
-        name = f"llvm.vector.reduce.fadd.{suffix(self.kind, lanes)}"
-        return self.w.call(self.kind, name, arguments, "reassoc")
-
-    def _mask(self, region: Region, j: int) -> str | None:
+    def _mask(self, region: Region, j: int) -> int | None:
         """Of the last vector only the lanes that there are."""
         t = self.tile
         if region.column_count > 1 or t.form == "dot" or t.lanes == 1:
@@ -336,41 +320,41 @@ class Tiles(Stage):
         """Lanes of what is stored."""
         return 1 if self.tile.form == "dot" else self.lanes
 
-    def _keep(self, region: Region, ends: list[End], sums: list[str], add: bool, done: bool) -> None:
+    def _keep(self, region: Region, ends: list[End], sums: list[Value], add: bool, done: bool) -> None:
         """Stores a tile's sums; when they are `done`, what follows from them."""
         if done and self.epilogue is not None and len(self.epilogue.body) > SHORT:
             self._keep_by_rows(region, ends, sums, add)
             return
         for r in range(region.rows):
             for j in range(region.columns):
-                here = [self._moved(e, ("1", r * self._row(e.side) + j * self._column(e.side))) for e in ends]
+                here = [self._moved(e, (1, r * self._row(e.side) + j * self._column(e.side))) for e in ends]
                 self._finish(sums[r * region.columns + j], here, self._mask(region, j), add, done)
 
-    def _keep_by_rows(self, region: Region, ends: list[End], sums: list[str], add: bool) -> None:
+    def _keep_by_rows(self, region: Region, ends: list[End], sums: list[Value], add: bool) -> None:
         """The same for much that follows: the sums go to the stack first, for nothing else fits beside them."""
         width = region.columns * self._wide
         tile = self.w.reserve(region.rows * width * self.itemsize)
         for k, value in enumerate(sums):
-            self._store(value, self._move(tile, ("1", k * self._wide)), self._wide)
+            self._store(value, self._move(tile, (1, k * self._wide)))
         rows = Loop(self.w, region.rows)
         there = [self._moved(e, (rows.index, self._row(e.side))) for e in ends]
         row = self._move(tile, (rows.index, width))
         for j in range(region.columns):
-            here = [self._moved(e, ("1", j * self._column(e.side))) for e in there]
-            value = self._load(self._move(row, ("1", j * self._wide)), self._wide)
+            here = [self._moved(e, (1, j * self._column(e.side))) for e in there]
+            value = self._load(self._move(row, (1, j * self._wide)), self._wide)
             self._finish(value, here, self._mask(region, j), add, done=True)
         rows.close()
 
-    def _finish(self, value: str, here: list[End], mask: str | None, add: bool, done: bool) -> None:
+    def _finish(self, value: Value, here: list[End], first: int | None, add: bool, done: bool) -> None:
         """One vector of the result, `here` in every array."""
         if add:
-            old = self._load(here[0].pointer, self._wide, mask)
-            value = Scalars(self.w, self._wide).binary("fadd", self.kind, value, old)
+            old = self._load(here[0].pointer, self._wide, first)
+            value = Scalars(self.w, self._wide).binary("add", value, old)
         if self.epilogue is None or self.epilogue.keeps or not done:
-            self._store(value, here[0].pointer, self._wide, mask)
+            self._store(value, here[0].pointer, first)
         if self.epilogue is not None and done:
             spread = [e.side.strides[self.tile.vector] != 0 for e in here[1:]]
-            self.after_sums.write(value, [e.pointer for e in here[1:]], spread, mask)
+            self.after_sums.write(value, [e.pointer for e in here[1:]], spread, first)
 
 
 def packed_strides(t: Tile) -> dict[int, int]:

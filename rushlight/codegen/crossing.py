@@ -11,8 +11,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .llvm import MEMORY, TYPES
-from .memory import first_lanes
+from .ir import MEMORY, Index, Loop, Value, first_lanes, undefined
 from .transpose import transposed
 
 if TYPE_CHECKING:
@@ -83,9 +82,7 @@ class Squares:
         self._spans(self.d + 1, lambda along, count: self._spans(self.d, lambda down, rows: self._square(
             down, rows, along, count)))  # fmt: skip
 
-    def _spans(self, d: int, body: Callable[[str, int], None]) -> None:
-        from .loops import Loop
-
+    def _spans(self, d: int, body: Callable[[Index, int], None]) -> None:
         to, n, lanes = self.to, self.to.low.shape[d], self.lanes
         if n >= lanes:
             loop = Loop(to.w, n // lanes * lanes, lanes, to.carried())
@@ -94,9 +91,9 @@ class Squares:
             loop.close(list(to.held.values()))
             to.resume(loop.results)
         if n % lanes:
-            body(str(n // lanes * lanes), n % lanes)
+            body(n // lanes * lanes, n % lanes)
 
-    def _square(self, down: str, rows: int, along: str, count: int) -> None:
+    def _square(self, down: Index, rows: int, along: Index, count: int) -> None:
         """Turns a square of what is read, computes its rows, and turns what is written."""
         to, outer = self.to, self.to.offsets
         to.move(self.d, down, outer)
@@ -109,62 +106,62 @@ class Squares:
             self._turn_out(a, rows, along, count)
         to.offsets = outer
 
-    def _sum(self, down: str, rows: int, along: str, mask: str | None) -> None:
+    def _sum(self, down: Index, rows: int, along: Index, first: int | None) -> None:
         """The rows of a square, with the sums over them in registers."""
-        from .loops import Loop, identity
+        from .loops import identity
 
         to, vector, outer = self.to, self.to.vector, self.to.offsets
         totals = to.begin_sums(self.d)
-        to.held.update({x: vector.splat(identity(x), TYPES[x.dtype.name]) for x in self.down})
+        to.held.update({x: vector.splat(identity(x)) for x in self.down})
         loop = Loop(to.w, rows, 1, to.carried())
         to.resume(loop.carried)
-        to.move(self.d, to.w.let(f"add i64 {down}, {loop.index}"), outer)
-        self._row_body(loop.index, along, mask)
+        to.move(self.d, to.w.add(down, loop.index), outer)
+        self._row_body(loop.index, along, first)
         loop.close(list(to.held.values()))
         to.resume(loop.results)
         to.offsets = outer
         for x in self.down:
-            to.add_to_memory(vector, x, to.held.pop(x), along, mask)
+            to.add_to_memory(vector, x, to.held.pop(x), along, first)
         to.end_sums(totals)
 
-    def _row_body(self, index: str, along: str, mask: str | None) -> None:
+    def _row_body(self, index: Index, along: Index, first: int | None) -> None:
         to, w = self.to, self.to.w
-        row = w.let(f"mul i64 {index}, {self.lanes}")
+        row = w.mul(index, self.lanes)
         for a in to.low.crossed:
-            kind = MEMORY[a.symbol.dtype.name]
-            to.rows[id(a)] = w.let(f"getelementptr {kind}, ptr {self.stack[id(a)]}, i64 {row}")
+            kind = MEMORY[a.symbol.dtype]
+            to.rows[id(a)] = w.at(kind, self.stack[id(a)], row)
         own = to.begin_sums(self.d + 1)
         to.fix()
-        to.body(to.vector, along, mask)
+        to.body(to.vector, along, first)
         to.fixed = {}
         to.end_sums(own)
 
-    def _turn_in(self, a: Access, rows: int, along: str, count: int) -> None:
+    def _turn_in(self, a: Access, rows: int, along: Index, count: int) -> None:
         """A square of an array on the stack, turned over."""
-        kind, size, vector = MEMORY[a.symbol.dtype.name], a.symbol.dtype.itemsize, self.to.vector
+        kind, size, vector = MEMORY[a.symbol.dtype], a.symbol.dtype.itemsize, self.to.vector
         places = self._places(a, along, count)
-        loaded = [self.to.read(kind, place, size, self.lanes, self._mask(rows)) for place in places]
-        turned = transposed(vector, kind, loaded + ["poison"] * (self.lanes - count))
+        loaded = [self.to.w.load(kind, place, size, self.lanes, self._mask(rows)) for place in places]
+        turned = transposed(vector, loaded + [undefined(kind, self.lanes)] * (self.lanes - count))
         for k, value in enumerate(turned[:rows]):
-            self.to.put(kind, self._row(a, k), size, self.lanes, value, None)
+            self.to.w.store(value, self._row(a, k), size)
 
-    def _turn_out(self, a: Access, rows: int, along: str, count: int) -> None:
+    def _turn_out(self, a: Access, rows: int, along: Index, count: int) -> None:
         """A square from the stack to its array, turned back."""
-        kind, size, vector = MEMORY[a.symbol.dtype.name], a.symbol.dtype.itemsize, self.to.vector
-        loaded = [self.to.read(kind, self._row(a, k), size, self.lanes, None) for k in range(rows)]
-        turned = transposed(vector, kind, loaded + ["poison"] * (self.lanes - rows))
+        kind, size, vector = MEMORY[a.symbol.dtype], a.symbol.dtype.itemsize, self.to.vector
+        loaded = [self.to.w.load(kind, self._row(a, k), size, self.lanes) for k in range(rows)]
+        turned = transposed(vector, loaded + [undefined(kind, self.lanes)] * (self.lanes - rows))
         for place, value in zip(self._places(a, along, count), turned[:count], strict=True):
-            self.to.put(kind, place, size, self.lanes, value, self._mask(rows))
+            self.to.w.store(value, place, size, self._mask(rows))
 
-    def _mask(self, rows: int) -> str | None:
+    def _mask(self, rows: int) -> int | None:
         return first_lanes(rows, self.lanes)
 
-    def _places(self, a: Access, along: str, count: int) -> list[str]:
+    def _places(self, a: Access, along: Index, count: int) -> list[Value]:
         """Where the square's rows, as they lie in the array, begin."""
-        w, kind = self.to.w, MEMORY[a.symbol.dtype.name]
+        w, kind = self.to.w, MEMORY[a.symbol.dtype]
         first = self.to.place(a, along)
-        return [first, *[w.let(f"getelementptr {kind}, ptr {first}, i64 {k * a.strides[-1]}") for k in range(1, count)]]
+        return [w.at(kind, first, k * a.strides[-1]) for k in range(count)]
 
-    def _row(self, a: Access, k: int) -> str:
-        kind = MEMORY[a.symbol.dtype.name]
-        return self.to.w.let(f"getelementptr {kind}, ptr {self.stack[id(a)]}, i64 {k * self.lanes}")
+    def _row(self, a: Access, k: int) -> Value:
+        kind = MEMORY[a.symbol.dtype]
+        return self.to.w.at(kind, self.stack[id(a)], k * self.lanes)

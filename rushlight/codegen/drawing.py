@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .llvm import TYPES, constant, number
+from .arithmetic import constant_of
+from .ir import Index, Value, constant
 from .stage import NANOSECONDS, Stage
 
 if TYPE_CHECKING:
@@ -29,17 +30,13 @@ class Drawing(Stage):
         self.cost = symbol.size * CYCLES[symbol.data] * NANOSECONDS
         self.moved = symbol.size * self.itemsize
 
-    def _write(self, place: Place, first: str, last: str) -> None:
+    def _write(self, place: Place, first: Index, last: Index) -> None:
         w = place.writer
         state, *operands = self.symbol.args
         numbers = [self._number(place, x) for x in operands if x.kind != "draw"]
-        numbers += [number(0.0, "double")] * (3 - len(numbers))
-        name = FILL + self.symbol.data
-        w.declared.add(f"declare void @{name}(ptr, ptr, i64, double, double, double)")
-        given = ", ".join(f"double {n}" for n in numbers)
-        w.line(f"call void @{name}(ptr {place.pointers[state]}, ptr {place.pointers[self.symbol]}, "
-               f"i64 {self.symbol.size}, {given})")  # fmt: skip
+        numbers += [constant(0.0, "f64")] * (3 - len(numbers))
+        arrays = place.pointers[state], place.pointers[self.symbol]
+        w.call(FILL + self.symbol.data, "ptr", *arrays, self.symbol.size, *numbers)
 
-    def _number(self, place: Place, x: Symbol) -> str:
-        name = constant(x) if x.kind == "constant" else place.uniform[x]
-        return self.vector.cast(name, TYPES[x.dtype.name], "double")
+    def _number(self, place: Place, x: Symbol) -> Value:
+        return self.vector.cast(constant_of(x) if x.kind == "constant" else place.uniform[x], "f64")

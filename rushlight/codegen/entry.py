@@ -14,7 +14,7 @@ import numpy as np
 
 from .capture import Symbol
 from .fuse import Plan, ancestors
-from .llvm import MEMORY, TYPES, Writer, table_text
+from .ir import MEMORY, SIZES, Builder, Table, Value, When, constant, external
 from .loops import Lowered
 from .parallel import Functions, Place, write_kernel
 from .scan import divide, kernels_of, pointers_in_arena, write_uniform
@@ -26,25 +26,22 @@ DATA, STRIDES, FLAGS = 16, 40, 64  # offsets in PyArrayObject_fields on 64-bit m
 C_CONTIGUOUS = 1
 MANY = 32  # kernels from which each is a function of its own: there are likely to be equal ones
 READERS = {
-    "float64": ("double", "PyFloat_AsDouble"),
+    "float64": ("f64", "PyFloat_AsDouble"),
     "int64": ("i64", "PyLong_AsLongLong"),
     "bool": ("i32", "PyObject_IsTrue"),
 }
-DECLARATIONS = """declare double @PyFloat_AsDouble(ptr)
-declare i64 @PyLong_AsLongLong(ptr)
-declare i32 @PyObject_IsTrue(ptr)
-declare void @Py_IncRef(ptr)
-declare void @rushlight_team_run(ptr, ptr, i64)
-@_Py_TrueStruct = external global i64
-@_Py_FalseStruct = external global i64
-"""
+
+
+def entry_parameters(w: Builder) -> list[Value]:
+    """The parameters of a METH_FASTCALL function: the module, the objects, and how many these are."""
+    return [w.parameter("ptr", "self"), w.parameter("ptr", "args"), w.parameter("i64", "count")]
 
 
 class Entry:
     """The text of one run's function, and the slots of its arguments in order (after the arena)."""
 
     def __init__(
-        self, plan: Plan, name: str, vector_bytes: int, functions: Functions | None = None, timed: bool = False
+        self, plan: Plan, name: str, vector_bytes: int, functions: Functions, timed: bool = False
     ) -> None:
         self.plan = plan
         self.name = name
@@ -52,13 +49,17 @@ class Entry:
         self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
         self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
         self.outputs = plan.outputs
-        self.functions = Functions() if functions is None else functions
-        self.kernels = kernels_of(plan, vector_bytes, self.functions)
+        self.functions = functions
+        self.kernels = kernels_of(plan, vector_bytes, functions)
         self.divided = divide(self.kernels, plan)
         self.clock = np.zeros(len(self.kernels) + 1 if timed else 0, np.int64)  # cycles of each; last, how many runs
-        self.writer = Writer()
-        self.tables: list[str] = []
+        self.writer = Builder()
+        self.tables: list[Table] = []
+        parameters = entry_parameters(self.writer)
+        self.args = parameters[1]
         self._write(leaves)
+        self.function = self.writer.function(name, parameters)
+        self.body = functions.printed(self.function)
 
     def _write(self, leaves: list[Symbol]) -> None:
         w = self.writer
@@ -69,8 +70,9 @@ class Entry:
         pointers = {x: self._data(where[x.data]) for x in leaves if x.kind == "input"}
         for x in ancestors(self.plan.roots.values()):
             if x.kind == "table":
-                pointers[x] = f"@{self.name}.table{len(self.tables)}"
-                self.tables.append(f"{pointers[x]} = private constant {table_text(x)}\n")
+                table = Table(f"{self.name}.table{len(self.tables)}", MEMORY[x.dtype], x.data)
+                self.tables.append(table)
+                pointers[x] = external(table.name)
         arena = self._data(0)
         for x, buffer in self.plan.buffers.items():
             if buffer.slot is not None:
@@ -80,83 +82,65 @@ class Entry:
         place = Place(w, pointers, uniform, arena)
         write_uniform(self.plan, place)
         for x, (base, offset) in self.plan.windows.items():
-            kind = MEMORY[x.dtype.name]
-            fixed = w.let(f"getelementptr {kind}, ptr {pointers[base]}, i64 {offset}")
-            pointers[x] = w.let(f"getelementptr {kind}, ptr {fixed}, i64 {uniform[x.args[-1]]}")
+            kind = MEMORY[x.dtype]
+            pointers[x] = w.at(kind, w.at(kind, pointers[base], offset), uniform[x.args[-1]])
         many = len(self.kernels) > MANY
         for k, (kernel, apart) in enumerate(zip(self.kernels, self.divided, strict=True)):
-            start = self._cycles()
+            start = w.make("cycles", "i64", 1, ()) if self.clock.size else None
             write_kernel(kernel, apart, place, self.functions, many)
             self._count(k, start)
             if isinstance(kernel, Lowered):
                 self._guard(kernel, pointers)
-        self._count(-1, "0")
+        self._count(-1, None)
         self._answer("_Py_TrueStruct")
 
-    def _cycles(self) -> str:
-        """The processor's cycle counter, if the function is to be timed."""
-        return self.writer.call("i64", "llvm.readcyclecounter", []) if self.clock.size else "0"
-
-    def _count(self, k: int, start: str) -> None:
-        """Adds the cycles since `start` to a kernel's; the last entry counts the runs."""
+    def _count(self, k: int, start: Value | None) -> None:
+        """Adds the cycles since `start` to a kernel's, if the function is timed; the last entry counts the runs."""
         if not self.clock.size:
             return
-        w, spent = self.writer, "1"
-        if k >= 0:
-            spent = w.let(f"sub i64 {self._cycles()}, {start}")
-        place = f"inttoptr (i64 {self.clock[k:].ctypes.data} to ptr)"
-        total = w.let(f"add i64 {w.let(f'load i64, ptr {place}, align 8')}, {spent}")
-        w.line(f"store i64 {total}, ptr {place}, align 8")
+        w = self.writer
+        spent = constant(1, "i64") if start is None else w.sub(w.make("cycles", "i64", 1, ()), start)
+        place = constant(self.clock[k:].ctypes.data, "ptr")
+        w.store(w.add(w.load("i64", place, 8), spent), place, 8)
 
-    def _guard(self, kernel: Lowered, pointers: dict[Symbol, str]) -> None:
+    def _guard(self, kernel: Lowered, pointers: dict[Symbol, Value]) -> None:
         """Leaves the function where a nest has counted something that it must not meet."""
         for x in kernel.nest.body:
             if x.kind == "guard":
-                wrong = self.writer.let(f"load i64, ptr {pointers[x]}, align 8")
-                self._unless(self.writer.let(f"icmp eq i64 {wrong}, 0"))
+                self._leave_if(self.writer.compare("ne", self.writer.load("i64", pointers[x], 8), 0))
 
-    def _object(self, k: int) -> str:
-        place = self.writer.let(f"getelementptr ptr, ptr %args, i64 {k}")
-        return self.writer.let(f"load ptr, ptr {place}, align 8")
+    def _object(self, k: int) -> Value:
+        return self._field(self.args, 8 * k, "ptr")
 
-    def _field(self, holder: str, offset: int, kind: str) -> str:
-        place = self.writer.let(f"getelementptr i8, ptr {holder}, i64 {offset}")
-        return self.writer.let(f"load {kind}, ptr {place}, align {4 if kind == 'i32' else 8}")
+    def _field(self, holder: Value, offset: int, kind: str) -> Value:
+        return self.writer.load(kind, self.writer.at("u8", holder, offset), SIZES[kind])
 
-    def _data(self, k: int) -> str:
+    def _data(self, k: int) -> Value:
         return self._field(self._object(k), DATA, "ptr")
 
-    def _number(self, x: Symbol, k: int) -> str:
+    def _number(self, x: Symbol, k: int) -> Value:
         kind, reader = READERS[x.dtype.name]
-        value = self.writer.let(f"call {kind} @{reader}(ptr {self._object(k)})")
-        return self.writer.let(f"icmp ne i32 {value}, 0") if TYPES[x.dtype.name] == "i1" else value
+        value = self.writer.call(reader, kind, self._object(k))
+        return self.writer.compare("ne", value, constant(0, kind)) if x.dtype == bool else value
 
-    def _check(self, array: str, spec: Spec) -> None:
+    def _check(self, array: Value, spec: Spec) -> None:
         """Leaves the function, before anything is written, where an array does not lie as its Spec says."""
         w = self.writer
         if spec.is_contiguous:
-            flags = self._field(array, FLAGS, "i32")
-            self._unless(w.let(f"icmp ne i32 {w.let(f'and i32 {flags}, {C_CONTIGUOUS}')}, 0"))
+            flags, none = self._field(array, FLAGS, "i32"), constant(0, "i32")
+            dense = w.make("and", "i32", 1, (flags, constant(C_CONTIGUOUS, "i32")))
+            self._leave_if(w.compare("eq", dense, none))
             return
         strides = self._field(array, STRIDES, "ptr")
         for d, (n, stride) in enumerate(zip(spec.shape, spec.byte_strides, strict=True)):
             if n > 1:
-                self._unless(w.let(f"icmp eq i64 {self._field(strides, 8 * d, 'i64')}, {stride}"))
+                self._leave_if(w.compare("ne", self._field(strides, 8 * d, "i64"), stride))
 
-    def _unless(self, fits: str) -> None:
-        w = self.writer
-        other, fine = w.label("differs"), w.label("fits")
-        w.line(f"br i1 {fits}, label %{fine}, label %{other}")
-        w.start(other)
-        self._answer("_Py_FalseStruct")
-        w.start(fine)
+    def _leave_if(self, differs: Value) -> None:
+        with When(self.writer, differs):
+            self._answer("_Py_FalseStruct")
 
-    def _answer(self, value: str) -> None:
-        self.writer.line(f"call void @Py_IncRef(ptr @{value})")
-        self.writer.line(f"ret ptr @{value}")
-
-    def text(self) -> str:
-        """The function in LLVM's language, without those that it calls."""
-        body = "\n".join([*self.writer.reserved, *self.writer.lines])
-        head = f"define ptr @{self.name}(ptr %self, ptr %args, i64 %count)"
-        return f"{''.join(self.tables)}{head} {{\nentry:\n{body}\n}}\n"
+    def _answer(self, name: str) -> None:
+        value = external(name)
+        self.writer.do("call", (value,), "Py_IncRef")
+        self.writer.leave(value)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from rushlight.core.contraction import Piece
 
+from .arithmetic import Scalars, constant_of
 from .capture import Symbol
-from .llvm import MEMORY, TYPES, Scalars, Writer, constant
-from .memory import load, store
+from .ir import MEMORY, Builder, Value
 from .tiling import Side, side
 
 if TYPE_CHECKING:
@@ -117,36 +117,35 @@ def _over(shape: tuple[int, ...], own: tuple[int, ...], strides: tuple[int, ...]
 class EpilogueWriter:
     """Writes an Epilogue for one vector of the product after the other."""
 
-    def __init__(self, w: Writer, epilogue: Epilogue, lanes: int, uniform: dict[Symbol, str]) -> None:
+    def __init__(self, w: Builder, epilogue: Epilogue, lanes: int, uniform: dict[Symbol, Value]) -> None:
         self.w = w
         self.epilogue = epilogue
         self.vector = Scalars(w, lanes)
         self.uniform = uniform
 
-    def write(self, value: str, places: list[str], spread: list[bool], mask: str | None) -> None:
+    def write(self, value: Value, places: list[Value], spread: list[bool], first: int | None) -> None:
         """`places` are the addresses of the arrays, loads first; `spread` whether lanes lie side by side there."""
         e, names = self.epilogue, {self.epilogue.product: value}
         for x, place, wide in zip(e.loads, places, spread, strict=False):
-            names[x] = self._load(x, place, wide, mask)
+            names[x] = self._load(x, place, wide, first)
         for x in e.body:
             names[x] = self.vector.evaluate(x, [self._value(a, names) for a in x.args])
         for x, place in zip(e.stores, places[len(e.loads) :], strict=True):
-            self._store(x, names[x], place, mask)
+            self._store(x, names[x], place, first)
 
-    def _value(self, x: Symbol, names: dict[Symbol, str]) -> str:
+    def _value(self, x: Symbol, names: dict[Symbol, Value]) -> Value:
         if x not in names:
-            value = constant(x) if x.kind == "constant" else self.uniform[x]
-            names[x] = self.vector.splat(value, TYPES[x.dtype.name])
+            names[x] = self.vector.splat(constant_of(x) if x.kind == "constant" else self.uniform[x])
         return names[x]
 
-    def _load(self, x: Symbol, place: str, spread: bool, mask: str | None) -> str:
-        kind, vector = MEMORY[x.dtype.name], self.vector
-        value = load(self.w, kind, place, x.dtype.itemsize, vector.lanes if spread else 1, mask)
+    def _load(self, x: Symbol, place: Value, spread: bool, first: int | None) -> Value:
+        kind, vector = MEMORY[x.dtype], self.vector
+        value = self.w.load(kind, place, x.dtype.itemsize, vector.lanes if spread else 1, first)
         if not spread:
-            value = vector.splat(value, kind)
-        return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if x.dtype == bool else value
+            value = vector.splat(value)
+        return vector.compare("ne", value, vector.constant(0, "u8")) if x.dtype == bool else value
 
-    def _store(self, x: Symbol, value: str, place: str, mask: str | None) -> None:
+    def _store(self, x: Symbol, value: Value, place: Value, first: int | None) -> None:
         if x.dtype == bool:
-            value = self.vector.convert("zext", value, "i1", "i8")
-        store(self.w, MEMORY[x.dtype.name], place, x.dtype.itemsize, self.vector.lanes, value, mask)
+            value = self.vector.convert(value, "u8")
+        self.w.store(value, place, x.dtype.itemsize, first)

@@ -32,7 +32,7 @@ def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> st
     Args:
         step: what to explain, for example one training step.
         arguments: handed to it.
-        text: whether to add the LLVM text.
+        text: whether to add the loops that it became (the functions of the loop IR).
 
     >>> "native" in torch.explain(lambda: (torch.ones(8) * 2 + 1).sum().item())
     True
@@ -75,7 +75,8 @@ def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | 
             why = native.reasons.get(part.step.op.name, "too short a run")
             lines.append(f"  numpy   {part.step.op.name:28} {why}")
     if text and count:
-        lines.append(NativeProgram(program, machine().vector_bytes).text())  # without the readings of the clock
+        plain = NativeProgram(program, machine().vector_bytes, keep=True)  # without the readings of the clock
+        lines.append(plain.listing())
     return "\n".join(lines)
 
 

@@ -24,24 +24,25 @@ from .lanes import (
 )
 
 if TYPE_CHECKING:
-    from .llvm import Scalars
+    from .arithmetic import Scalars
+    from .ir import Value
 
 LOG2E = math.log2(math.e)
-LN2 = {"float": (0.693147182464599609375, -1.904654299957768e-09),
-       "double": (math.log(2), 2.3190468138462996e-17)}  # fmt: skip
-SMALLEST = {"float": 2.0**-126, "double": 2.0**-1022}  # the smallest normal number
+LN2 = {"f32": (0.693147182464599609375, -1.904654299957768e-09),
+       "f64": (math.log(2), 2.3190468138462996e-17)}  # fmt: skip
+SMALLEST = {"f32": 2.0**-126, "f64": 2.0**-1022}  # the smallest normal number
 
 EXP = {  # (e ** r - 1 - r) / r ** 2 for |r| <= ln(2) / 2
-    "float": (0.000198452122, 0.00139406289, 0.00833339058, 0.0416663624, 0.166666657, 0.5),
-    "double": (
+    "f32": (0.000198452122, 0.00139406289, 0.00833339058, 0.0416663624, 0.166666657, 0.5),
+    "f64": (
         2.0875337194376873e-09, 2.5108979358977337e-08, 2.75574026131402e-07, 2.7557244372725135e-06,
         2.480158717258517e-05, 0.00019841269885967502, 0.0013888888888962335, 0.008333333333321691,
         0.04166666666666651, 0.16666666666666677, 0.5,
     ),
 }  # fmt: skip
 TANH = {  # (e ** r - 1 - r) / r ** 2 for r in [-0.149, 0.549]
-    "float": (0.000235387066, 0.00137287029, 0.00833474286, 0.0416670926, 0.166666612, 0.5),
-    "double": (
+    "f32": (0.000235387066, 0.00137287029, 0.00833474286, 0.0416670926, 0.166666612, 0.5),
+    "f64": (
         2.508604964080477e-09, 2.4647714360056254e-08, 2.757542029630678e-07, 2.755700915093001e-06,
         2.4801583914407896e-05, 0.00019841270024150332, 0.0013888888887888917, 0.008333333333306776,
         0.04166666666666883, 0.1666666666666668, 0.5,
@@ -56,8 +57,8 @@ LOG_DOUBLE = (  # (2 artanh(s) - 2 s) / s ** 3 as a function of s ** 2
     0.39999999999414304, 0.6666666666666734,
 )  # fmt: skip
 ERF = {  # erf(x) / x - 1 as a function of x ** 2, for |x| <= 1
-    "float": (7.88912221e-05, -0.000802084222, 0.00518953567, -0.0268544443, 0.112836003, -0.37612626, 0.128379166),
-    "double": (
+    "f32": (7.88912221e-05, -0.000802084222, 0.00518953567, -0.0268544443, 0.112836003, -0.37612626, 0.128379166),
+    "f64": (
         5.96069015596486e-11, -1.1374957778836955e-09, 1.4660329014757929e-08, -1.6350396226460748e-07,
         1.646100847390157e-06, -1.4925595771640748e-05, 0.0001205533113291957, -0.0008548326981424134,
         0.0052239776248283985, -0.02686617064507787, 0.11283791670954885, -0.3761263890318375, 0.1283791670955126,
@@ -172,7 +173,7 @@ def _logarithm_to(base: float) -> Callable[[Lanes], Lanes]:
 
     def logarithm(x: Lanes) -> Lanes:
         if x.single:
-            return logarithm(x.to("double")).to("float")
+            return logarithm(x.to("f64")).to("f32")
         e, m = _mantissa(x)
         tail, half = _series(m)
         high = m - half
@@ -208,10 +209,10 @@ def erf(x: Lanes) -> Lanes:
 def _erf_far_single(size: Lanes) -> Lanes:
     exponent = polynomial(at_most(size, 3.93), ERFC_LOG2)
     n, bits = rounded(exponent, -1.0)
-    high, _ = LN2["float"]
+    high, _ = LN2["f32"]
     r = (exponent + n) * -high
-    value = polynomial(r, EXP["float"]).fma(r * r, r) + 1.0
-    return (-value).fma(power_of_two(bits, "float"), 1.0)
+    value = polynomial(r, EXP["f32"]).fma(r * r, r) + 1.0
+    return (-value).fma(power_of_two(bits, "f32"), 1.0)
 
 
 def _erf_far_double(size: Lanes) -> Lanes:
@@ -220,7 +221,7 @@ def _erf_far_double(size: Lanes) -> Lanes:
     y = at_most(size, 6.0)
     square = -(y * y)
     n, bits = rounded(square, LOG2E)
-    value = (_exponential_of_rest(n, square) + 1.0) * power_of_two(bits, "double")
+    value = (_exponential_of_rest(n, square) + 1.0) * power_of_two(bits, "f64")
     return (-value).fma(polynomial(y, FAR_P) / polynomial(y, FAR_Q), 1.0)
 
 
@@ -230,6 +231,6 @@ FUNCTIONS: dict[str, Callable[..., Lanes]] = {
 }  # fmt: skip
 
 
-def write(s: Scalars, name: str, kind: str, values: list[str]) -> str:
-    """Writes a function of values of one float type; returns the name of the result."""
-    return FUNCTIONS[name](*[Lanes(s, kind, v) for v in values]).name
+def write(s: Scalars, name: str, values: list[Value]) -> Value:
+    """Writes a function of values of one float type; returns its result."""
+    return FUNCTIONS[name](*[Lanes(s, v) for v in values]).value

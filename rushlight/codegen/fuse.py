@@ -8,14 +8,14 @@ else lives in registers.  A reduction belongs to the nest of its operand's shape
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
 
-from . import assembly
+from . import assembly, verify
 from . import formulas as formulas  # it fills in NumPy's functions that are expressions in others
 from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
@@ -231,13 +231,20 @@ class Plan:
             self._assign(x)
         if not all(x in self.place for draws in run.draws.values() for x in draws):
             raise NotLowered("random numbers that nobody reads")
-        Recompute(self, order)
-        separate(self)
-        attach(self)
-        self._store(order)
-        self._drop_unused()
+        passes: dict[str, Callable[[], Any]] = {
+            "fuse": lambda: None,
+            "recompute": lambda: Recompute(self, order),
+            "separate": lambda: separate(self),
+            "epilogue": lambda: attach(self),
+            "store": lambda: self._store(order),
+            "drop": self._drop_unused,
+            "arena": lambda: self.memories.place(),
+        }
         self.memories = Arena(self)
-        self.memories.place()
+        for name, run_pass in passes.items():
+            run_pass()
+            if verify.ENABLED:
+                verify.plan(self, name)
 
     def _copy_for(self, x: Symbol) -> None:
         """Gives a view a copy to look at where it cannot look at its source as that lies."""

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from .arithmetic import Scalars
 from .capture import Symbol
-from .llvm import MEMORY, Scalars, Writer, wide
+from .ir import MEMORY, Builder, Index, Value, first_lanes, undefined
 
 if TYPE_CHECKING:
     from .loops import Access, NestWriter
@@ -35,21 +38,17 @@ class Group:
         """Whether the accesses fill their stretch of memory."""
         return len(set(self.phase.values())) == self.step
 
-    def mask(self, lanes: int, count: int) -> str | None:
-        """Of a stretch the elements that `count` lanes of the accesses are in; None if it is all of them."""
-        end = (count - 1) * self.step + max(self.phase.values()) + 1
-        size = lanes * self.step
-        if end == size:
-            return None
-        return "<" + ", ".join(f"i1 {'true' if k < end else 'false'}" for k in range(size)) + ">"
+    def reach(self, lanes: int, count: int) -> int | None:
+        """Of a stretch so many elements are what `count` lanes of the accesses are in; None if it is all of them."""
+        return first_lanes((count - 1) * self.step + max(self.phase.values()) + 1, lanes * self.step)
 
 
 def groups_of(accesses: list[Access]) -> dict[int, Group]:
     """The accesses that lie between one another, by their ids."""
-    alike: dict[tuple[Symbol, str, tuple[int, ...]], list[Access]] = {}
+    alike: dict[tuple[Symbol, np.dtype, tuple[int, ...]], list[Access]] = {}
     for a in accesses:
         if a.strides and a.strides[-1] in STEPS and a.base.kind != "iota" and not a.steps:
-            alike.setdefault((a.base, a.symbol.dtype.name, tuple(a.strides)), []).append(a)
+            alike.setdefault((a.base, a.symbol.dtype, tuple(a.strides)), []).append(a)
     found: dict[int, Group] = {}
     for members in alike.values():
         members.sort(key=lambda a: a.offset)
@@ -61,49 +60,37 @@ def groups_of(accesses: list[Access]) -> dict[int, Group]:
     return found
 
 
-def read_apart(to: NestWriter, vector: Scalars, group: Group, access: Access, index: str, count: int) -> str:
+def read_apart(to: NestWriter, vector: Scalars, group: Group, access: Access, index: Index, count: int) -> Value:
     """The elements of one access, out of the stretch that is loaded once for the whole group."""
-    lanes, kind = vector.lanes, MEMORY[access.symbol.dtype.name]
+    lanes, kind = vector.lanes, MEMORY[access.symbol.dtype]
     stretch = to.stretches.get(id(group))
     if stretch is None:
         place = to.place(group.first, index)
         size = lanes * group.step
-        stretch = to.read(kind, place, access.symbol.dtype.itemsize, size, group.mask(lanes, count))
+        stretch = to.w.load(kind, place, access.symbol.dtype.itemsize, size, group.reach(lanes, count))
         to.stretches[id(group)] = stretch
-    whole = wide(kind, lanes * group.step)
-    chosen = _numbers(group.phase[id(access)] + k * group.step for k in range(lanes))
-    return to.w.let(f"shufflevector {whole} {stretch}, {whole} poison, <{lanes} x i32> {chosen}")
+    return to.w.shuffle(stretch, None, [group.phase[id(access)] + k * group.step for k in range(lanes)])
 
 
-def write_together(to: NestWriter, vector: Scalars, group: Group, access: Access, value: str, index: str,
+def write_together(to: NestWriter, vector: Scalars, group: Group, access: Access, value: Value, index: Index,
                    count: int) -> None:  # fmt: skip
     """Keeps the values of one access until all of the group are there, then stores them."""
     waiting = to.waiting.setdefault(id(group), {})
     waiting[group.phase[id(access)]] = value
     if len(waiting) < group.step:
         return
-    lanes, kind = vector.lanes, MEMORY[access.symbol.dtype.name]
-    joined, size = _joined(to.w, kind, [waiting[p] for p in range(group.step)], lanes)
-    order = _numbers(k % group.step * lanes + k // group.step for k in range(lanes * group.step))
-    padded = wide(kind, size)
-    mixed = to.w.let(f"shufflevector {padded} {joined}, {padded} poison, <{lanes * group.step} x i32> {order}")
-    to.put(kind, to.place(group.first, index), access.symbol.dtype.itemsize, lanes * group.step, mixed,
-           group.mask(lanes, count))  # fmt: skip
+    lanes = vector.lanes
+    joined = _joined(to.w, [waiting[p] for p in range(group.step)])
+    order = [k % group.step * lanes + k // group.step for k in range(lanes * group.step)]
+    mixed = to.w.shuffle(joined, None, order)
+    to.w.store(mixed, to.place(group.first, index), access.symbol.dtype.itemsize, group.reach(lanes, count))
     del to.waiting[id(group)]
 
 
-def _joined(w: Writer, kind: str, parts: list[str], lanes: int) -> tuple[str, int]:
-    """Vectors behind one another in one, and its size: a power of two times theirs."""
+def _joined(w: Builder, parts: list[Value]) -> Value:
+    """Vectors behind one another in one, whose size is a power of two times theirs."""
     while len(parts) > 1:
-        parts = parts + ["poison"] * (len(parts) % 2)
-        vector, order = wide(kind, lanes), _numbers(range(2 * lanes))
-        parts = [
-            w.let(f"shufflevector {vector} {a}, {vector} {b}, <{2 * lanes} x i32> {order}")
-            for a, b in zip(parts[::2], parts[1::2], strict=True)
-        ]
-        lanes *= 2
-    return parts[0], lanes
-
-
-def _numbers(values: object) -> str:
-    return "<" + ", ".join(f"i32 {v}" for v in values) + ">"  # type: ignore[attr-defined]
+        lanes = parts[0].lanes
+        parts = parts + [undefined(parts[0].kind, lanes)] * (len(parts) % 2)
+        parts = [w.shuffle(a, b, range(2 * lanes)) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]

@@ -1,6 +1,6 @@
 """Vector values with Python's operators, for writing functions of floats: each operator writes one instruction.
 
-A `Lanes` is a name in the function being written, with its element type.  What the vector functions (`functions.py`,
+A `Lanes` is a value of the function being written.  What the vector functions (`functions.py`,
 `trigonometry.py`) are made of is here: arithmetic, comparisons, the bits of a float as a whole number and back,
 polynomials, and multiplication by powers of two.
 """
@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .llvm import Scalars
+    from .arithmetic import Scalars
+    from .ir import Value
 
-WHOLE = {"float": "i32", "double": "i64"}
-FRACTION = {"float": 23, "double": 52}  # bits of a float's fraction
-BIAS = {"float": 127, "double": 1023}
+WHOLE = {"f32": "i32", "f64": "i64"}
+FRACTION = {"f32": 23, "f64": 52}  # bits of a float's fraction
+BIAS = {"f32": 127, "f64": 1023}
 
 
 class Processor:
-    """What the processor can do beyond LLVM's own words; `machine.py` fills it in."""
+    """What only some processors can do; `machine.py` fills it in."""
 
     draws = False  # fused multiplications and additions, without which random numbers are left to NumPy
     scales = False  # AVX-512's multiplication by a power of two, on 64 bytes
@@ -28,98 +29,97 @@ class Processor:
 class Lanes:
     """One value in every lane; plain numbers beside it become constants of its type."""
 
-    __slots__ = ("kind", "name", "s")
+    __slots__ = ("kind", "s", "value")
 
-    def __init__(self, s: Scalars, kind: str, name: str) -> None:
+    def __init__(self, s: Scalars, value: Value) -> None:
         self.s = s
-        self.kind = kind
-        self.name = name
+        self.kind = value.kind
+        self.value = value
 
     @property
     def single(self) -> bool:
         """Whether it is of float32."""
-        return self.kind == "float"
+        return self.kind == "f32"
 
-    def _of(self, other: Any) -> str:
-        return other.name if isinstance(other, Lanes) else self.s.constant(other, self.kind)
+    def _of(self, other: Any) -> Value:
+        return other.value if isinstance(other, Lanes) else self.s.constant(other, self.kind)
 
-    def _binary(self, for_floats: str, for_whole: str, other: Any) -> Lanes:
-        code = for_floats if self.kind in WHOLE else for_whole
-        return Lanes(self.s, self.kind, self.s.binary(code, self.kind, self.name, self._of(other)))
+    def _binary(self, code: str, other: Any) -> Lanes:
+        return Lanes(self.s, self.s.binary(code, self.value, self._of(other)))
 
     def constant(self, value: Any) -> Lanes:
         """A number of this type."""
-        return Lanes(self.s, self.kind, self.s.constant(value, self.kind))
+        return Lanes(self.s, self.s.constant(value, self.kind))
 
     def __add__(self, other: Any) -> Lanes:
-        return self._binary("fadd", "add", other)
+        return self._binary("add", other)
 
     def __sub__(self, other: Any) -> Lanes:
-        return self._binary("fsub", "sub", other)
+        return self._binary("sub", other)
 
     def __rsub__(self, other: Any) -> Lanes:
         return self.constant(other) - self
 
     def __mul__(self, other: Any) -> Lanes:
-        return self._binary("fmul", "mul", other)
+        return self._binary("mul", other)
 
     def __truediv__(self, other: Any) -> Lanes:
-        return self._binary("fdiv", "sdiv", other)
+        return self._binary("div", other)
 
     def __rtruediv__(self, other: Any) -> Lanes:
         return self.constant(other) / self
 
     def __and__(self, other: Any) -> Lanes:
-        return self._binary("and", "and", other)
+        return self._binary("and", other)
 
     def __or__(self, other: Any) -> Lanes:
-        return self._binary("or", "or", other)
+        return self._binary("or", other)
 
     def __xor__(self, other: Any) -> Lanes:
-        return self._binary("xor", "xor", other)
+        return self._binary("xor", other)
 
     def __lshift__(self, other: Any) -> Lanes:
-        return self._binary("shl", "shl", other)
+        return self._binary("shl", other)
 
     def __rshift__(self, other: Any) -> Lanes:
-        return self._binary("ashr", "ashr", other)
+        return self._binary("shr", other)
 
     def __neg__(self) -> Lanes:
-        return Lanes(self.s, self.kind, self.s.floating("negative", self.kind, [self.name]))
+        return self._unary("neg")
 
     def __abs__(self) -> Lanes:
-        return self._intrinsic("fabs")
+        return self._unary("abs")
 
-    def _intrinsic(self, name: str, *others: Any) -> Lanes:
-        return Lanes(self.s, self.kind, self.s.intrinsic(name, self.kind, self.name, *[self._of(o) for o in others]))
+    def _unary(self, name: str) -> Lanes:
+        return Lanes(self.s, self.s.unary(name, self.value))
 
     def fma(self, factor: Any, term: Any) -> Lanes:
         """self * factor + term, rounded once."""
-        return self._intrinsic("fma", factor, term)
+        return Lanes(self.s, self.s.fma(self.value, self._of(factor), self._of(term)))
 
     def sqrt(self) -> Lanes:
         """The square root."""
-        return self._intrinsic("sqrt")
+        return self._unary("sqrt")
 
     def floor(self) -> Lanes:
         """Rounded down."""
-        return self._intrinsic("floor")
+        return self._unary("floor")
 
     def rint(self) -> Lanes:
         """Rounded to the nearest whole number, halves to even."""
-        return self._intrinsic("rint")
+        return self._unary("rint")
 
     def trunc(self) -> Lanes:
         """Rounded towards zero."""
-        return self._intrinsic("trunc")
+        return self._unary("trunc")
 
     def signed(self, other: Any) -> Lanes:
         """With the sign of another."""
-        return self._intrinsic("copysign", other)
+        return self._binary("copysign", other)
 
     def test(self, how: str, other: Any) -> Lanes:
-        """A comparison; `how` is LLVM's word for it."""
-        return Lanes(self.s, "i1", self.s.compare(how, self.kind, self.name, self._of(other)))
+        """A comparison; `how` as in `Scalars.compare`."""
+        return Lanes(self.s, self.s.compare(how, self.value, self._of(other)))
 
     def __lt__(self, other: Any) -> Lanes:
         return self.test("olt" if self.kind in WHOLE else "slt", other)
@@ -143,29 +143,26 @@ class Lanes:
 
     def to(self, kind: str) -> Lanes:
         """Converted as C converts, between floats or from whole numbers."""
-        return Lanes(self.s, kind, self.s.cast(self.name, self.kind, kind))
+        return Lanes(self.s, self.s.cast(self.value, kind))
 
     def whole(self) -> Lanes:
         """The whole number that a float is; it must be in range and not NaN."""
-        to = WHOLE[self.kind]
-        return Lanes(self.s, to, self.s.convert("fptosi", self.name, self.kind, to))
+        return Lanes(self.s, self.s.convert(self.value, WHOLE[self.kind]))
 
     def bits(self) -> Lanes:
         """The float's bits as a whole number."""
-        to = WHOLE[self.kind]
-        return Lanes(self.s, to, self.s.convert("bitcast", self.name, self.kind, to))
+        return Lanes(self.s, self.s.bitcast(self.value, WHOLE[self.kind]))
 
     def from_bits(self) -> Lanes:
         """The float with these bits."""
-        to = "float" if self.kind == "i32" else "double"
-        return Lanes(self.s, to, self.s.convert("bitcast", self.name, self.kind, to))
+        return Lanes(self.s, self.s.bitcast(self.value, "f32" if self.kind == "i32" else "f64"))
 
 
 def pick(test: Lanes, a: Any, b: Any) -> Lanes:
     """a where test, else b; at least one of them is a Lanes."""
     model = a if isinstance(a, Lanes) else b
     a, b = (v if isinstance(v, Lanes) else model.constant(v) for v in (a, b))
-    return Lanes(model.s, model.kind, model.s.select(test.name, model.kind, a.name, b.name))
+    return Lanes(model.s, model.s.select(test.value, a.value, b.value))
 
 
 def at_most(x: Lanes, bound: float) -> Lanes:
@@ -206,7 +203,7 @@ def scaled(x: Lanes, n: Lanes, low: Lanes) -> Lanes:
     """x * 2 ** n, also where 2 ** n alone would be too large or too small; n comes from `rounded`."""
     s, size = x.s, 4 if x.single else 8
     if Processor.scales and s.lanes * size == 64:
-        return Lanes(s, x.kind, s.scale_by_power(x.kind, x.name, n.name))
+        return Lanes(s, s.binary("scale", x.value, n.value))
     magic = x.constant(1.5 * 2.0 ** FRACTION[x.kind]).bits()
     whole = low - magic
     half = whole >> 1

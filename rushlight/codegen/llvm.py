@@ -1,349 +1,395 @@
-"""Loop nests as LLVM text.
+"""LLVM's language, printed from the loop IR.
 
-A `Writer` holds the lines of one function.  Values are (type, lanes) pairs of SSA names: the same expression is printed
-once with `lanes` = W for the body of the innermost loop, whose last turn works under a mask, and once with 1 where a
-stride forbids vectors.
+This is the only file (with the hand-written text of `team.py` and `timing.py`) that knows it: labels and phis for the
+structured loops, intrinsics for masked access and reductions, the notation of constants.  A `Printer` serves one
+program and remembers what its functions declare.
 """
 
 from __future__ import annotations
 
+import functools
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
 
-from .capture import COMPARISONS, NotLowered, Symbol
+from .ir import FLOATS, SIZES, UNSIGNED, Function, Index, Loop, Table, Value, When
+from .team import RUN
 
-TYPES = {"float32": "float", "float64": "double", "int64": "i64", "int32": "i32", "uint8": "i8", "bool": "i1",
-         "float16": "half", "bfloat16": "i16"}  # fmt: skip
-MEMORY = {**TYPES, "bool": "i8"}
-UNSIGNED = ("i1", "i8")
-SHORT = {"float": "f32", "double": "f64", "half": "f16", **{k: k for k in ("i64", "i32", "i16", "i8", "i1")}}
-FLOAT_CODES = {
-    "add": "fadd", "subtract": "fsub", "multiply": "fmul", "divide": "fdiv", "true_divide": "fdiv"
-}  # fmt: skip
-WHOLE_CODES = {"add": "add", "subtract": "sub", "multiply": "mul", "quotient": "sdiv"}
-BIT_CODES = {"bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"}
-ROUNDINGS = {"floor", "ceil", "trunc", "rint"}
-FLOAT_TESTS = {
-    "greater": "ogt", "greater_equal": "oge", "less": "olt", "less_equal": "ole", "equal": "oeq", "not_equal": "une"
-}  # fmt: skip
-WHOLE_TESTS = {
-    "greater": "sgt", "greater_equal": "sge", "less": "slt", "less_equal": "sle", "equal": "eq", "not_equal": "ne"
-}  # fmt: skip
+SCALARS = {"f32": "float", "f64": "double", "f16": "half", "bf16": "i16", "u16": "i16", "i64": "i64", "i32": "i32",
+           "u8": "i8", "bool": "i1", "ptr": "ptr"}  # fmt: skip
+SHORT = {"f32": "f32", "f64": "f64", "f16": "f16", "ptr": "p0", **{k: SCALARS[k] for k in ("bf16", "u16", "i64", "i32",
+         "u8", "bool")}}  # fmt: skip
+CODES = {"add": "add", "sub": "sub", "mul": "mul", "div": "sdiv", "rem": "srem", "and": "and", "or": "or",
+         "xor": "xor", "shl": "shl", "shr": "ashr", "lshr": "lshr", "udiv": "udiv", "urem": "urem"}  # fmt: skip
+INTRINSICS = {"neg": "", "abs": "fabs", "sqrt": "sqrt", "floor": "floor", "ceil": "ceil", "trunc": "trunc",
+              "rint": "rint", "copysign": "copysign", "fma": "fma", "min": "smin", "max": "smax"}  # fmt: skip
+OBJECTS = "_Py_TrueStruct", "_Py_FalseStruct"
+
+
+def _binary_codes() -> dict[tuple[str, str], str]:
+    """LLVM's word for an operation of two values, by operation and type."""
+    made = {(op, kind): code for op, code in CODES.items() for kind in SCALARS if kind not in FLOATS}
+    made.update({(op, kind): f"f{op}" for op in ("add", "sub", "mul", "div", "rem") for kind in FLOATS})
+    made.update({(op, kind): f"u{op}" for op in ("div", "rem") for kind in UNSIGNED})
+    return made
+
+
+class _Wide(dict[tuple[str, int], str]):
+    """LLVM's types, by element type and lanes."""
+
+    def __missing__(self, key: tuple[str, int]) -> str:
+        kind, lanes = key
+        made = self[key] = SCALARS[kind] if lanes == 1 else f"<{lanes} x {SCALARS[kind]}>"
+        return made
+
+
+class _Masks(dict[tuple[int, int], str]):
+    """The masks of the first few lanes, by count and lanes."""
+
+    def __missing__(self, key: tuple[int, int]) -> str:
+        count, lanes = key
+        made = self[key] = "<" + ", ".join(f"i1 {'true' if k < count else 'false'}" for k in range(lanes)) + ">"
+        return made
+
+
+WIDE = _Wide()
+MASKS = _Masks()
+BINARY = _binary_codes()
+
+
+def suffix(kind: str, lanes: int) -> str:
+    """A type in an intrinsic's name."""
+    return SHORT[kind] if lanes == 1 else f"v{lanes}{SHORT[kind]}"
 
 
 def number(value: Any, kind: str) -> str:
     """A constant in LLVM's notation."""
-    if kind in ("float", "double"):
+    if kind == "bool":
+        return "true" if value else "false"
+    if kind in FLOATS:
         value = float(value)
-        if kind == "float":
+        if kind == "f32":
             value = struct.unpack("<f", struct.pack("<f", value))[0] if abs(value) < 3.5e38 else value
         return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
-    if kind == "half":
+    if kind == "f16":
         return f"0xH{np.float16(value).view(np.uint16):04X}"
-    if kind == "i16":
+    if kind == "bf16":
         return str(int(np.asarray(value).astype(dtypes.bfloat16.numpy).view(np.uint16)))
+    if kind == "ptr":
+        return f"inttoptr (i64 {value} to ptr)" if value else "null"
     return str(int(value))
 
 
-def constant(x: Symbol) -> str:
-    """A constant Symbol in LLVM's notation."""
-    kind = TYPES[x.dtype.name]
-    if kind == "i1":
-        return "true" if x.data else "false"
-    return number(x.data, kind)
+def _fixed(a: Value) -> str:
+    """A value that has no name."""
+    if a.op == "global":
+        return f"@{a.data}"
+    if a.op == "undefined":
+        return "poison"
+    return _frequent(a.data, a.kind, a.lanes) if a.data else _constant(a.data, a.kind, a.lanes)
 
 
-def table_text(x: Symbol) -> str:
-    """An array of constants, and how it begins in memory."""
-    kind = MEMORY[x.dtype.name]
-    numbers = ", ".join(f"{kind} {number(v, kind)}" for v in x.data.ravel().tolist())
-    return f"[{x.size} x {kind}] [{numbers}], align 64"
+def _constant(data: Any, kind: str, lanes: int) -> str:
+    """A number in every lane, or one for each."""
+    if data.__class__ is tuple:
+        return "<" + ", ".join(f"{SCALARS[kind]} {number(v, kind)}" for v in data) + ">"
+    text = number(data, kind)
+    return text if lanes == 1 else f"splat ({SCALARS[kind]} {text})"
 
 
-class Writer:
-    """The lines of one function being written."""
+_frequent = functools.lru_cache(1024)(_constant)  # not for 0.0, which is equal to -0.0
+
+
+def name(a: Index) -> str:
+    """An operand, without its type."""
+    if a.__class__ is int:
+        return str(a)
+    return a.name or _fixed(a)
+
+
+def typed(a: Index) -> str:
+    """An operand with its type."""
+    if a.__class__ is int:
+        return f"i64 {a}"
+    return f"{WIDE[a.kind, a.lanes]} {a.name or _fixed(a)}"
+
+
+def table_text(table: Table) -> str:
+    """An array of constants."""
+    kind = SCALARS[table.kind]
+    numbers = ", ".join(f"{kind} {number(v, table.kind)}" for v in table.values.ravel().tolist())
+    return f"@{table.name} = private constant [{table.values.size} x {kind}] [{numbers}], align 64\n"
+
+
+def _function(function: Function, body: str, result: str) -> str:
+    parameters = ", ".join(f"{SCALARS[p.kind]} {p.name}" for p in function.parameters)
+    return f"define {result} @{function.name}({parameters}) {{\n{body}\n}}\n"
+
+
+class Printer:
+    """Prints the functions of one program."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.reserved: list[str] = []  # memory on the stack, at the function's very beginning
         self.declared: set[str] = set()
-        self.count = 0
+        self.lines: list[str] = []
         self.block = "entry"
 
-    def name(self) -> str:
-        """A fresh SSA name."""
-        self.count += 1
-        return f"%v{self.count}"
+    def body(self, function: Function) -> str:
+        """What stands between a function's braces."""
+        self.lines, self.block = ["entry:"], "entry"
+        self._list(function.body)
+        return "\n".join(self.lines)
 
-    def label(self, text: str) -> str:
-        """A fresh label."""
-        self.count += 1
-        return f"{text}{self.count}"
+    def program(self, tables: Iterable[Table], kernels: Iterable[tuple[Function, str]],
+                entries: Iterable[tuple[Function, str]]) -> str:  # fmt: skip
+        """A module of functions whose bodies are printed: the kernels, which nobody else calls, and the entries."""
+        inner = "".join([_function(f, body, "internal void") for f, body in kernels])
+        outer = "".join([_function(f, body, "ptr") for f, body in entries])
+        numbers = "".join(map(table_text, tables))
+        return "\n".join(sorted(self.declared)) + "\n" + numbers + inner + outer
 
-    def line(self, text: str) -> None:
-        """One instruction."""
-        self.lines.append("  " + text)
+    def _list(self, body: list[Value]) -> None:
+        for v in body:
+            WRITERS[v.op](self, v)
 
-    def let(self, text: str) -> str:
-        """An instruction with a result; returns the result's name."""
-        made = self.name()
-        self.line(f"{made} = {text}")
-        return made
+    def _let(self, v: Value, text: str) -> None:
+        self.lines.append(f"  {v.name} = {text}")
 
-    def reserve(self, nbytes: int) -> str:
-        """Memory on the function's stack."""
-        made = self.name()
-        self.reserved.append(f"  {made} = alloca [{nbytes} x i8], align 64")
-        return made
+    def _call(self, v: Value, result: str, function: str, arguments: Sequence[tuple[str, str]],
+              flags: str = "") -> None:  # fmt: skip
+        """A call of an intrinsic or a function of C; declares it."""
+        self.declared.add(f"declare {result} @{function}({', '.join([kind for kind, _ in arguments])})")
+        text = f"call {flags}{result} @{function}({', '.join([f'{kind} {value}' for kind, value in arguments])})"
+        self.lines.append(f"  {v.name} = {text}" if v.name else f"  {text}")
 
-    def start(self, label: str) -> None:
-        """Begins a block."""
+    # -- Arithmetic
+
+    def _binary(self, v: Value) -> None:
+        a, b = v.args
+        kind = v.kind
+        self.lines.append(f"  {v.name} = {BINARY[v.op, kind]} {WIDE[kind, v.lanes]} {name(a)}, {name(b)}")
+
+    def _intrinsic(self, v: Value) -> None:
+        kind, code = WIDE[v.kind, v.lanes], INTRINSICS[v.op]
+        if v.kind in UNSIGNED:
+            code = "u" + code[1:]
+        self._call(v, kind, f"llvm.{code}.{suffix(v.kind, v.lanes)}", [(kind, name(a)) for a in v.args])
+
+    def _neg(self, v: Value) -> None:
+        self._let(v, f"fneg {typed(v.args[0])}")
+
+    def _scale(self, v: Value) -> None:
+        """x * 2 ** n in the 64 bytes of an AVX-512 register; 4 is the usual rounding."""
+        x, n = v.args
+        letter, mask = ("s", "i16") if v.kind == "f32" else ("d", "i8")
+        kind = WIDE[v.kind, v.lanes]
+        arguments = [(kind, name(x)), (kind, name(n)), (kind, name(x)), (mask, "-1"), ("i32", "4")]
+        self._call(v, kind, f"llvm.x86.avx512.mask.scalef.p{letter}.512", arguments)
+
+    def _compare(self, v: Value) -> None:
+        a, b = v.args
+        code = "fcmp" if a.__class__ is not int and a.kind in FLOATS else "icmp"
+        self.lines.append(f"  {v.name} = {code} {v.data} {typed(a)}, {name(b)}")
+
+    def _select(self, v: Value) -> None:
+        test, a, b = v.args
+        self.lines.append(f"  {v.name} = select {typed(test)}, {typed(a)}, {typed(b)}")
+
+    def _convert(self, v: Value) -> None:
+        (a,) = v.args
+        self._let(v, f"{_conversion(a.kind, v.kind)} {typed(a)} to {WIDE[v.kind, v.lanes]}")
+
+    def _bitcast(self, v: Value) -> None:
+        self._let(v, f"bitcast {typed(v.args[0])} to {WIDE[v.kind, v.lanes]}")
+
+    # -- Lanes
+
+    def _splat(self, v: Value) -> None:
+        kind, one = WIDE[v.kind, v.lanes], f"{v.name}.one"
+        self.lines.append(f"  {one} = insertelement {kind} poison, {typed(v.args[0])}, i32 0")
+        self._let(v, f"shufflevector {kind} {one}, {kind} poison, <{v.lanes} x i32> zeroinitializer")
+
+    def _shuffle(self, v: Value) -> None:
+        a, *rest = v.args
+        kind = WIDE[a.kind, a.lanes]
+        order = ", ".join([f"i32 {k}" for k in v.data])
+        other = name(rest[0]) if rest else "poison"
+        self._let(v, f"shufflevector {kind} {name(a)}, {kind} {other}, <{v.lanes} x i32> <{order}>")
+
+    def _insert(self, v: Value) -> None:
+        self._let(v, f"insertelement {typed(v.args[0])}, {typed(v.args[1])}, i32 {v.data}")
+
+    def _extract(self, v: Value) -> None:
+        self._let(v, f"extractelement {typed(v.args[0])}, i32 {v.data}")
+
+    def _reduce(self, v: Value) -> None:
+        (a,) = v.args
+        kind, vector = WIDE[v.kind, 1], WIDE[a.kind, a.lanes]
+        if v.kind in FLOATS:
+            code, start = ("fadd", -0.0) if v.data == "add" else ("fmul", 1.0)
+            arguments, flags = [(kind, number(start, v.kind)), (vector, name(a))], "reassoc "
+        else:
+            code = {"max": "smax", "min": "smin"}.get(v.data, v.data)
+            arguments, flags = [(vector, name(a))], ""
+        self._call(v, kind, f"llvm.vector.reduce.{code}.{suffix(a.kind, a.lanes)}", arguments, flags)
+
+    # -- Memory
+
+    def _at(self, v: Value) -> None:
+        base, offset = v.args
+        self.lines.append(f"  {v.name} = getelementptr {SCALARS[v.data]}, ptr {name(base)}, {typed(offset)}")
+
+    def _load(self, v: Value) -> None:
+        align, first = v.data
+        kind = WIDE[v.kind, v.lanes]
+        if first is None:
+            self.lines.append(f"  {v.name} = load {kind}, ptr {name(v.args[0])}, align {align}")
+            return
+        function, test = f"llvm.masked.load.v{v.lanes}{SHORT[v.kind]}.p0", f"<{v.lanes} x i1>"
+        self.declared.add(f"declare {kind} @{function}(ptr, i32, {test}, {kind})")
+        self._let(v, f"call {kind} @{function}(ptr {name(v.args[0])}, i32 {align}, {test} {MASKS[first, v.lanes]}, "
+                     f"{kind} zeroinitializer)")  # fmt: skip
+
+    def _store(self, v: Value) -> None:
+        value, place = v.args
+        align, first = v.data
+        if first is None:
+            self.lines.append(f"  store {typed(value)}, ptr {name(place)}, align {align}")
+            return
+        lanes, kind = value.lanes, WIDE[value.kind, value.lanes]
+        function, test = f"llvm.masked.store.v{lanes}{SHORT[value.kind]}.p0", f"<{lanes} x i1>"
+        self.declared.add(f"declare void @{function}({kind}, ptr, i32, {test})")
+        self.lines.append(f"  call void @{function}({kind} {name(value)}, ptr {name(place)}, i32 {align}, "
+                          f"{test} {MASKS[first, lanes]})")  # fmt: skip
+
+    def _gather(self, v: Value) -> None:
+        (places,) = v.args
+        align, first = v.data
+        kind, lanes = WIDE[v.kind, v.lanes], v.lanes
+        arguments = [(f"<{lanes} x ptr>", name(places)), ("i32", str(align)),
+                     (f"<{lanes} x i1>", MASKS[lanes if first is None else first, lanes]),
+                     (kind, "zeroinitializer")]  # fmt: skip
+        self._call(v, kind, f"llvm.masked.gather.v{lanes}{SHORT[v.kind]}.v{lanes}p0", arguments)
+
+    def _zero(self, v: Value) -> None:
+        arguments = [("ptr", name(v.args[0])), ("i8", "0"), ("i64", str(v.data)), ("i1", "false")]
+        self.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        text = ", ".join([f"{kind} {value}" for kind, value in arguments])
+        self.lines.append(f"  call void @llvm.memset.p0.i64({text})")
+
+    def _stack(self, v: Value) -> None:
+        self._let(v, f"alloca [{v.data} x i8], align 64")
+
+    # -- Calls
+
+    def _function(self, v: Value) -> None:
+        for a in v.args:
+            if a.__class__ is Value and a.op == "global" and a.data in OBJECTS:
+                self.declared.add(f"@{a.data} = external global i64")
+        self._call(v, SCALARS[v.kind] if v.kind else "void", v.data, [tuple(typed(a).split(" ", 1)) for a in v.args])  # type: ignore[misc]
+
+    def _kernel(self, v: Value) -> None:
+        self.lines.append(f"  call void @{v.data.name}({typed(v.args[0])}, i64 0, i64 0, i64 0)")
+
+    def _team(self, v: Value) -> None:
+        self.declared.add(f"declare void @{RUN}(ptr, ptr, i64)")
+        self.lines.append(f"  call void @{RUN}(ptr @{v.data.name}, {typed(v.args[0])}, {typed(v.args[1])})")
+
+    def _cycles(self, v: Value) -> None:
+        self._call(v, "i64", "llvm.readcyclecounter", [])
+
+    def _return(self, v: Value) -> None:
+        self.lines.append(f"  ret {typed(v.args[0])}" if v.args else "  ret void")
+
+    # -- Control
+
+    def _start(self, label: str) -> None:
         self.lines.append(f"{label}:")
         self.block = label
 
-    def call(self, result: str, intrinsic: str, arguments: Iterable[tuple[str, str]], flags: str = "") -> str:
-        """A call of an LLVM intrinsic; declares it."""
-        pairs = list(arguments)
-        self.declared.add(f"declare {result} @{intrinsic}({', '.join(kind for kind, _ in pairs)})")
-        text = f"call {flags} {result} @{intrinsic}({', '.join(f'{kind} {value}' for kind, value in pairs)})"
-        return self.let(text)
+    def _loop(self, v: Value) -> None:
+        assert isinstance(v, Loop)
+        n, lines, before = v.name[2:], self.lines, self.block
+        begin, end, *first = v.args
+        index, following = v.index.name, f"{v.index.name}.next"
+        lines.append(f"  br label %loop{n}")
+        self._start(f"loop{n}")
+        lines.append(f"  {index} = phi i64 [{name(begin)}, %{before}], [{following}, %next{n}]")
+        for now, a, result in zip(v.carried, first, v.results, strict=True):
+            again = result.name if v.sure else f"{now.name}.next"
+            lines.append(f"  {now.name} = phi {WIDE[now.kind, now.lanes]} [{name(a)}, %{before}], [{again}, %next{n}]")
+        if not v.sure:
+            lines.append(f"  %more{n} = icmp slt i64 {index}, {name(end)}")
+            lines.append(f"  br i1 %more{n}, label %turn{n}, label %done{n}")
+            self._start(f"turn{n}")
+        self._list(v.body)
+        lines.append(f"  br label %next{n}")
+        self._close(v, n)
+
+    def _close(self, v: Loop, n: str) -> None:
+        """The end of a loop: what the turn leaves to the next one, and the jump there."""
+        lines, block, index = self.lines, self.block, v.index.name
+        self._start(f"next{n}")
+        for now, result, value in zip(v.carried, v.results, v.following, strict=True):
+            to = result.name if v.sure else f"{now.name}.next"
+            lines.append(f"  {to} = phi {WIDE[now.kind, now.lanes]} [{name(value)}, %{block}]")
+        lines.append(f"  {index}.next = add i64 {index}, {v.data}")
+        if v.sure:
+            lines.append(f"  %more{n} = icmp ult i64 {index}.next, {name(v.args[1])}")
+            lines.append(f"  br i1 %more{n}, label %loop{n}, label %done{n}")
+        else:
+            lines.append(f"  br label %loop{n}")
+        self._start(f"done{n}")
+        if not v.sure:
+            for now, result in zip(v.carried, v.results, strict=True):
+                lines.append(f"  {result.name} = phi {WIDE[now.kind, now.lanes]} [{now.name}, %loop{n}]")
+
+    def _when(self, v: Value) -> None:
+        assert isinstance(v, When)
+        n, before = v.name[2:], self.block
+        other = f"else{n}" if v.unless else f"after{n}"
+        self.lines.append(f"  br i1 {name(v.args[0])}, label %when{n}, label %{other}")
+        here = self._branch(f"when{n}", v.body, n)
+        there = self._branch(other, v.unless, n) if v.unless else before
+        self._start(f"after{n}")
+        for result, a, b in zip(v.results, *v.values, strict=True):
+            kind = WIDE[result.kind, result.lanes]
+            self.lines.append(f"  {result.name} = phi {kind} [{name(a)}, %{here}], [{name(b)}, %{there}]")
+
+    def _branch(self, label: str, body: list[Value], n: str) -> str:
+        """One of a When's lists; returns the block that it ends in."""
+        self._start(label)
+        self._list(body)
+        if not body or body[-1].op != "return":
+            self.lines.append(f"  br label %after{n}")
+        return self.block
 
 
-def wide(kind: str, lanes: int) -> str:
-    """The type of `lanes` elements."""
-    return kind if lanes == 1 else f"<{lanes} x {kind}>"
+def _conversion(source: str, to: str) -> str:
+    """LLVM's word for a conversion between two types."""
+    floats = ("f16", *FLOATS)
+    grows = SIZES[source] < SIZES[to]
+    if source in floats and to in floats:
+        return "fpext" if grows else "fptrunc"
+    if to in floats:
+        return "uitofp" if source in UNSIGNED else "sitofp"
+    if source in floats:
+        return "fptosi"
+    if not grows and source != "bool":
+        return "trunc"
+    return "zext" if source in ("u16", *UNSIGNED) else "sext"
 
 
-def suffix(kind: str, lanes: int) -> str:
-    """The same, in an intrinsic's name."""
-    return SHORT[kind] if lanes == 1 else f"v{lanes}{SHORT[kind]}"
-
-
-class Scalars:
-    """Arithmetic on vectors of one width: every method writes one operation and returns its name."""
-
-    def __init__(self, writer: Writer, lanes: int) -> None:
-        self.writer = writer
-        self.lanes = lanes
-
-    def splat(self, value: str, kind: str) -> str:
-        """One number in every lane."""
-        if self.lanes == 1:
-            return value
-        if not value.startswith("%"):
-            return f"splat ({kind} {value})"
-        vector, let = wide(kind, self.lanes), self.writer.let
-        one = let(f"insertelement {vector} poison, {kind} {value}, i32 0")
-        return let(f"shufflevector {vector} {one}, {vector} poison, <{self.lanes} x i32> zeroinitializer")
-
-    def constant(self, value: Any, kind: str) -> str:
-        """A constant in every lane."""
-        return self.splat(number(value, kind), kind)
-
-    def binary(self, code: str, kind: str, a: str, b: str) -> str:
-        """`code a, b`."""
-        return self.writer.let(f"{code} {wide(kind, self.lanes)} {a}, {b}")
-
-    def select(self, test: str, kind: str, a: str, b: str) -> str:
-        """a where test, else b."""
-        vector = wide(kind, self.lanes)
-        return self.writer.let(f"select {wide('i1', self.lanes)} {test}, {vector} {a}, {vector} {b}")
-
-    def compare(self, how: str, kind: str, a: str, b: str) -> str:
-        """A comparison of floats or whole numbers."""
-        code = "fcmp" if kind in ("float", "double") else "icmp"
-        return self.binary(f"{code} {how}", kind, a, b)
-
-    def intrinsic(self, name: str, kind: str, *values: str) -> str:
-        """`llvm.name` of the values."""
-        vector = wide(kind, self.lanes)
-        return self.writer.call(vector, f"llvm.{name}.{suffix(kind, self.lanes)}", [(vector, v) for v in values])
-
-    def convert(self, code: str, a: str, source: str, to: str) -> str:
-        """A conversion instruction."""
-        return self.writer.let(f"{code} {wide(source, self.lanes)} {a} to {wide(to, self.lanes)}")
-
-    def evaluate(self, x: Symbol, values: list[str]) -> str:
-        """The operation of one Symbol on the names of its operands."""
-        kind, source = TYPES[x.dtype.name], TYPES[x.args[0].dtype.name]
-        if x.kind == "cast":
-            return self.cast(values[0], source, kind)
-        if x.kind in ("broadcast", "positive", "piece", "guard", "checked"):
-            return values[0]
-        if x.kind == "where":
-            return self.select(values[0], kind, values[1], values[2])
-        if x.kind.startswith("logical_"):
-            return self.logical(x.kind, [self.cast(v, TYPES[a.dtype.name], "i1") for v, a in zip(values, x.args)])
-        if x.kind in COMPARISONS:
-            tests = FLOAT_TESTS if source in ("float", "double") else WHOLE_TESTS
-            how = tests[x.kind].replace("s", "u") if source in UNSIGNED else tests[x.kind]
-            return self.compare(how, source, *values)
-        if kind in ("float", "double"):
-            return self.floating(x.kind, kind, values)
-        if x.kind == "isnan":
-            return (
-                self.compare("uno", source, values[0], values[0])
-                if source in ("float", "double")
-                else self.splat("false", "i1")
-            )
-        return self.whole(x.kind, kind, values)
-
-    def floating(self, name: str, kind: str, v: list[str]) -> str:
-        """Arithmetic of floats."""
-        if name in FLOAT_CODES:
-            return self.binary(FLOAT_CODES[name], kind, *v)
-        if name == "negative":
-            return self.writer.let(f"fneg {wide(kind, self.lanes)} {v[0]}")
-        if name == "square":
-            return self.binary("fmul", kind, v[0], v[0])
-        if name == "reciprocal":
-            return self.binary("fdiv", kind, self.constant(1, kind), v[0])
-        if name in ("sqrt", "absolute"):
-            return self.intrinsic("sqrt" if name == "sqrt" else "fabs", kind, v[0])
-        if name in ("maximum", "minimum"):
-            return self.extreme("ogt" if name == "maximum" else "olt", kind, *v)
-        if name in ROUNDINGS:
-            return self.intrinsic(name, kind, v[0])
-        if name == "copysign":
-            return self.intrinsic(name, kind, *v)
-        if name == "fmod":
-            return self.binary("frem", kind, *v)
-        from . import trigonometry
-
-        return trigonometry.write(self, name, kind, v)
-
-    def library(self, name: str, x: str, where: str, otherwise: str) -> str:
-        """A function of the C library in the lanes chosen by `where`, which are few and rare; elsewhere `otherwise`."""
-        w, vector, test = self.writer, wide("double", self.lanes), wide("i1", self.lanes)
-        w.declared.add(f"declare double @{name}(double)")
-        some = w.call("i1", f"llvm.vector.reduce.or.v{self.lanes}i1", [(test, where)]) if self.lanes > 1 else where
-        before, rare, on = w.block, w.label("rare"), w.label("on")
-        w.line(f"br i1 {some}, label %{rare}, label %{on}")
-        w.start(rare)
-        value = x
-        for k in range(self.lanes):
-            if self.lanes == 1:
-                value = w.let(f"call double @{name}(double {x})")
-            else:
-                one = w.let(f"extractelement {vector} {x}, i32 {k}")
-                made = w.let(f"call double @{name}(double {one})")
-                value = w.let(f"insertelement {vector} {value}, double {made}, i32 {k}")
-        mixed = self.select(where, "double", value, otherwise)
-        w.line(f"br label %{on}")
-        w.start(on)
-        return w.let(f"phi {vector} [{otherwise}, %{before}], [{mixed}, %{rare}]")
-
-    def scale_by_power(self, kind: str, x: str, n: str) -> str:
-        """x * 2 ** n in the 64 bytes of an AVX-512 register."""
-        vector, letter = wide(kind, self.lanes), "s" if kind == "float" else "d"
-        mask = "i16" if kind == "float" else "i8"
-        arguments = [(vector, x), (vector, n), (vector, x), (mask, "-1"), ("i32", "4")]  # 4: the usual rounding
-        return self.writer.call(vector, f"llvm.x86.avx512.mask.scalef.p{letter}.512", arguments)
-
-    def extreme(self, how: str, kind: str, a: str, b: str) -> str:
-        """The larger or smaller of two floats; NaN if one is NaN, and b of equals, as the processor has it."""
-        better = self.select(self.compare(how, kind, a, b), kind, a, b)
-        return self.select(self.compare("uno", kind, a, a), kind, a, better)
-
-    def whole(self, name: str, kind: str, v: list[str]) -> str:
-        """Arithmetic of whole numbers."""
-        if name in BIT_CODES:
-            return self.binary(BIT_CODES[name], kind, *v)
-        if name == "invert":
-            return self.binary("xor", kind, v[0], self.splat("true" if kind == "i1" else "-1", kind))
-        if kind == "i1":
-            return self.truth(name, v)
-        if name in WHOLE_CODES:
-            return self.binary(WHOLE_CODES[name], kind, *v)
-        if name in ROUNDINGS:
-            return v[0]
-        if name in ("left_shift", "right_shift"):
-            return self.shifted(name, kind, *v)
-        if name == "absolute":
-            return v[0] if kind in UNSIGNED else self.intrinsic("smax", kind, v[0], self.whole("negative", kind, v))
-        if name == "negative":
-            return self.binary("sub", kind, self.constant(0, kind), v[0])
-        if name == "square":
-            return self.binary("mul", kind, v[0], v[0])
-        if name in ("maximum", "minimum"):
-            sign = "u" if kind in UNSIGNED else "s"
-            return self.intrinsic(f"{sign}{name[:3]}", kind, *v)
-        raise NotLowered(f"{name} of whole numbers")
-
-    def truth(self, name: str, v: list[str]) -> str:
-        """Arithmetic of bools."""
-        code = {"add": "or", "maximum": "or", "multiply": "and", "minimum": "and"}.get(name)
-        if code is None:
-            raise NotLowered(f"{name} of bools")
-        return self.binary(code, "i1", *v)
-
-    def shifted(self, name: str, kind: str, a: str, by: str) -> str:
-        """Shifts as NumPy makes them: by more than there are bits, nothing but the sign is left."""
-        last = self.constant({"i8": 7, "i32": 31, "i64": 63}[kind], kind)
-        far = self.compare("ugt", kind, by, last)
-        if name == "right_shift" and kind not in UNSIGNED:
-            return self.binary("ashr", kind, a, self.select(far, kind, last, by))
-        moved = self.binary("shl" if name == "left_shift" else "lshr", kind, a, self.select(far, kind, last, by))
-        return self.select(far, kind, self.constant(0, kind), moved)
-
-    def logical(self, name: str, v: list[str]) -> str:
-        """and, or, not."""
-        if name == "logical_not":
-            return self.binary("xor", "i1", v[0], self.splat("true", "i1"))
-        return self.binary(name.removeprefix("logical_"), "i1", *v)
-
-    def half_cast(self, a: str, source: str, to: str) -> str:
-        """Half precision (`i16` holds the bits of a bfloat16) to or from float32, and by way of it anything else."""
-        if source == "half":
-            return self.cast(self.convert("fpext", a, "half", "float"), "float", to)
-        if source == "i16":
-            bits = self.binary("shl", "i32", self.convert("zext", a, "i16", "i32"), self.constant(16, "i32"))
-            return self.cast(self.convert("bitcast", bits, "i32", "float"), "float", to)
-        a = self.to_odd(a) if (source, to) == ("double", "half") else self.cast(a, source, "float")
-        return self.convert("fptrunc", a, "float", "half") if to == "half" else self.to_bfloat(a)
-
-    def to_odd(self, a: str) -> str:
-        """A float64 as a float32 whose last bit says whether anything was cut off: it can be rounded once more."""
-        near = self.convert("fptrunc", a, "double", "float")
-        back, bits = self.convert("fpext", near, "float", "double"), self.convert("bitcast", near, "float", "i32")
-        sizes = [self.intrinsic("fabs", "double", v) for v in (back, a)]
-        beyond = self.compare("ogt", "double", *sizes)
-        cut = self.binary("sub", "i32", bits, self.convert("zext", beyond, "i1", "i32"))
-        odd = self.binary("or", "i32", cut, self.convert("zext", self.compare("one", "double", back, a), "i1", "i32"))
-        return self.convert("bitcast", odd, "i32", "float")
-
-    def to_bfloat(self, a: str) -> str:
-        """The upper half of a float32, rounded to the nearest, halves to even; NaN keeps its sign alone."""
-        bits, place = self.convert("bitcast", a, "float", "i32"), self.constant(16, "i32")
-        odd = self.binary("and", "i32", self.binary("lshr", "i32", bits, place), self.constant(1, "i32"))
-        near = self.binary("add", "i32", bits, self.binary("add", "i32", odd, self.constant(0x7FFF, "i32")))
-        sign = self.binary("and", "i32", bits, self.constant(-0x80000000, "i32"))
-        nan = self.binary("or", "i32", sign, self.constant(0x7FC00000, "i32"))
-        found = self.select(self.compare("uno", "float", a, a), "i32", nan, near)
-        return self.convert("trunc", self.binary("lshr", "i32", found, place), "i32", "i16")
-
-    def cast(self, a: str, source: str, to: str) -> str:
-        """The number in another type, as C converts it."""
-        if source == to:
-            return a
-        if "half" in (source, to) or "i16" in (source, to):
-            return self.half_cast(a, source, to)
-        floats, sizes = ("float", "double"), {"i1": 1, "i8": 8, "i32": 32, "i64": 64}
-        if source in floats and to in floats:
-            return self.convert("fpext" if to == "double" else "fptrunc", a, source, to)
-        if to == "i1":
-            return self.compare("une" if source in floats else "ne", source, a, self.constant(0, source))
-        if to in floats:
-            return self.convert("uitofp" if source in UNSIGNED else "sitofp", a, source, to)
-        if source in floats:
-            wider = to if to in ("i32", "i64") else "i32"
-            found = self.convert("fptosi", a, source, wider)
-            return found if to == wider else self.convert("trunc", found, wider, to)
-        if sizes[to] < sizes[source]:
-            return self.convert("trunc", a, source, to)
-        return self.convert("zext" if source in UNSIGNED else "sext", a, source, to)
+WRITERS: dict[str, Callable[[Printer, Any], None]] = {
+    **dict.fromkeys(CODES, Printer._binary), **dict.fromkeys(INTRINSICS, Printer._intrinsic), "neg": Printer._neg,
+    "scale": Printer._scale, "compare": Printer._compare, "select": Printer._select, "convert": Printer._convert,
+    "bitcast": Printer._bitcast, "splat": Printer._splat, "shuffle": Printer._shuffle, "insert": Printer._insert,
+    "extract": Printer._extract, "reduce": Printer._reduce, "at": Printer._at, "load": Printer._load,
+    "store": Printer._store, "gather": Printer._gather, "zero": Printer._zero, "stack": Printer._stack,
+    "call": Printer._function, "kernel": Printer._kernel, "team": Printer._team, "cycles": Printer._cycles,
+    "return": Printer._return, "for": Printer._loop, "when": Printer._when,
+}  # fmt: skip

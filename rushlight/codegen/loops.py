@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from .arithmetic import Scalars, constant_of
 from .capture import NotLowered, Symbol
 from .columns import CHAINS, Columns, tile_of
 from .crossing import Squares, cross
@@ -18,8 +19,7 @@ from .division import Division, cost_of
 from .fuse import APART, INSIDE, Nest, Plan
 from .indirect import add_at, counted, picked
 from .interleave import Group, groups_of, read_apart, write_together
-from .llvm import MEMORY, TYPES, UNSIGNED, Scalars, Writer, constant, number, suffix, wide
-from .memory import first_lanes, load, store
+from .ir import FLOATS, MEMORY, TYPES, UNSIGNED, Builder, Index, Loop, Value, When, constant, first_lanes, leading
 from .parallel import Part, Place
 
 ROWS = range(128, 1025)  # the same, of rows that are added up
@@ -29,7 +29,6 @@ CHUNK = 32  # elements that must lie together for sums to go through memory in a
 FEW = 4  # vectors that are written out without a loop
 SHORT_BODY = 12  # operations: of so short a loop several turns are written out
 BLOCK = range(512, 8193)  # a long sum is taken in pieces of about so many terms: its rounding errors stay small
-FLOATS = ("float", "double")
 IDENTITY: dict[str, tuple[Any, Any]] = {
     "add": (0.0, lambda bits: 0),
     "multiply": (1.0, lambda bits: 1),
@@ -254,24 +253,25 @@ class NestWriter:
         self.pointers = place.pointers
         self.uniform = place.uniform
         self.begin = place.begin
-        self.offsets: dict[int, str] = {}
-        self.begun: dict[int, str] = {}  # where accesses begin that do not begin where their memory does
+        self.offsets: dict[int, Index] = {}
+        self.begun: dict[int, Value] = {}  # where accesses begin that do not begin where their memory does
         self.vector = Scalars(self.w, low.lanes)
-        self.stretches: dict[int, str] = {}  # of the body being written: what was read for a group of accesses,
-        self.waiting: dict[int, dict[int, str]] = {}  # and what waits to be stored with the rest of its group
-        self.rows: dict[int, str] = {}  # of accesses that lie across, where on the stack their row is
-        self.fixed: dict[Symbol, str] = {}  # what does not change along the innermost dimension
-        self.held: dict[Symbol, str] = {}  # reductions kept in a register: the name of the running result
+        self.stretches: dict[int, Value] = {}  # of the body being written: what was read for a group of accesses,
+        self.waiting: dict[int, dict[int, Value]] = {}  # and what waits to be stored with the rest of its group
+        self.rows: dict[int, Value] = {}  # of accesses that lie across, where on the stack their row is
+        self.fixed: dict[Symbol, Value] = {}  # what does not change along the innermost dimension
+        self.held: dict[Symbol, Value] = {}  # reductions kept in a register: the running result
         self.axis = -1  # the dimension of which only a part is run, from `first` to before `last`
-        self.first, self.last = "0", "0"
+        self.first: Index = 0
+        self.last: Index = 0
 
     def write(self, part: Part | None = None) -> None:
         """The loops of all units, or of some."""
         counted = [a for a in self.low.loads.values() if a.base.kind == "iota"]
-        self.offsets = {id(a): "0" for a in self.low.accesses} | {id(a): str(a.offset) for a in counted}
+        self.offsets = {id(a): 0 for a in self.low.accesses} | {id(a): a.offset for a in counted}
         for a in self.low.accesses:
             if a.offset and a.base.kind != "iota":
-                self.begun[id(a)] = self.begin(a.base, a.offset, MEMORY[a.symbol.dtype.name])
+                self.begun[id(a)] = self.begin(a.base, a.offset, MEMORY[a.symbol.dtype])
         if part is not None:
             self.axis, self.first, self.last = self.low.division.axis, part.first, part.last
         if part is not None and self.low.division.partial:
@@ -283,43 +283,36 @@ class NestWriter:
         """A unit is a stretch of the outermost dimension; its sums are a row of the partial sums."""
         w, n, units = self.w, self.low.shape[0], self.low.units
         parts = Loop(w, self.last, begin=self.first)
-        after = w.let(f"add i64 {parts.index}, 1")
-        bounds = [w.let(f"udiv i64 {w.let(f'mul i64 {u}, {n}')}, {units}") for u in (parts.index, after)]
-        self.first, self.last = bounds
+        self.first, self.last = (w.udiv(w.mul(u, n), units) for u in (parts.index, w.add(parts.index, 1)))
         for x in self.low.division.partial:
-            self.pointers[x] = self._partial(x, w.let(f"mul i64 {parts.index}, {x.size}"))
+            self.pointers[x] = self._partial(x, w.mul(parts.index, x.size))
             self.initialise(x)
         self._dimension(0)
         parts.close()
 
-    def _partial(self, x: Symbol, offset: str) -> str:
-        rows = self.begin(None, self.low.division.partial[x], "i8")
-        return self.w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {rows}, i64 {offset}")
+    def _partial(self, x: Symbol, offset: Index) -> Value:
+        return self.w.at(MEMORY[x.dtype], self.begin(None, self.low.division.partial[x], "u8"), offset)
 
     def initialise(self, x: Symbol) -> None:
         """Stores the identity in every place of a reduction's result (which is dense)."""
-        kind, first = MEMORY[x.dtype.name], identity(x)
-        if first in ("0", number(0.0, "double")):
-            self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-            size = x.size * x.dtype.itemsize
-            self.w.line(f"call void @llvm.memset.p0.i64(ptr {self.pointers[x]}, i8 0, i64 {size}, i1 false)")
+        kind, first = MEMORY[x.dtype], identity(x)
+        if first.data == 0:
+            self.w.zero(self.pointers[x], x.size * x.dtype.itemsize)
             return
-        with_loop = Loop(self.w, x.size)
-        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[x]}, i64 {with_loop.index}")
-        self.w.line(f"store {kind} {first}, ptr {place}, align {x.dtype.itemsize}")
-        with_loop.close()
+        loop = Loop(self.w, x.size)
+        self.w.store(first, self.w.at(kind, self.pointers[x], loop.index), x.dtype.itemsize)
+        loop.close()
 
     def add_up(self, x: Symbol) -> None:
         """Combines the rows of partial sums in their order."""
         lanes = self.low.lanes if x.size % self.low.lanes == 0 else 1
-        kind, vector, size = TYPES[x.dtype.name], Scalars(self.w, lanes), x.dtype.itemsize
+        kind, vector, size = TYPES[x.dtype], Scalars(self.w, lanes), x.dtype.itemsize
         columns = Loop(self.w, x.size, lanes)
-        rows = Loop(self.w, self.low.units, 1, [(wide(kind, lanes), vector.splat(identity(x), kind))])
-        row = self.w.let(f"mul i64 {rows.index}, {x.size}")
-        part = self.read(kind, self._partial(x, self.w.let(f"add i64 {row}, {columns.index}")), size, lanes, None)
+        rows = Loop(self.w, self.low.units, 1, [vector.splat(identity(x))])
+        offset = self.w.add(self.w.mul(rows.index, x.size), columns.index)
+        part = self.w.load(kind, self._partial(x, offset), size, lanes)
         rows.close([combine(vector, x, rows.carried[0], part)])
-        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[x]}, i64 {columns.index}")
-        self.put(kind, place, size, lanes, rows.results[0], None)
+        self.w.store(rows.results[0], self.w.at(kind, self.pointers[x], columns.index), size)
         columns.close()
 
     def _dimension(self, d: int) -> None:
@@ -335,7 +328,7 @@ class NestWriter:
             Columns(self, tile).write()
             return
         mine, stretch = self.begin_sums(d), d == self.axis
-        loop = Loop(self.w, self.last if stretch else shape[d], 1, self.carried(), self.first if stretch else "0")
+        loop = Loop(self.w, self.last if stretch else shape[d], 1, self.carried(), self.first if stretch else 0)
         self.resume(loop.carried)
         outer = self.offsets
         self.move(d, loop.index, outer)
@@ -345,13 +338,12 @@ class NestWriter:
         self.resume(loop.results)
         self.end_sums(mine)
 
-    def move(self, d: int, index: str, outer: dict[int, str]) -> None:
+    def move(self, d: int, index: Index, outer: dict[int, Index]) -> None:
         """Goes to a place along a dimension; `outer` says where the accesses are without it."""
         self.offsets = dict(outer)
         for a in self.low.accesses:
             if a.strides[d]:
-                moved = self.w.let(f"mul i64 {index}, {a.strides[d]}")
-                self.offsets[id(a)] = self.w.let(f"add i64 {outer[id(a)]}, {moved}")
+                self.offsets[id(a)] = self.w.add(outer[id(a)], self.w.mul(index, a.strides[d]))
 
     def begin_sums(self, d: int) -> list[Symbol]:
         """Starts the sums that run over all dimensions from d on, unless that were too long a sum."""
@@ -359,7 +351,7 @@ class NestWriter:
         if d < len(shape) - 1 and math.prod(shape[d:]) > LONG * self.low.lanes:
             return []
         mine = [x for x, a in self.low.sums.items() if x not in self.held and not any(a.strides[d:])]
-        self.held.update({x: self.vector.splat(identity(x), TYPES[x.dtype.name]) for x in mine})
+        self.held.update({x: self.vector.splat(identity(x)) for x in mine})
         return mine
 
     def end_sums(self, mine: list[Symbol]) -> None:
@@ -367,12 +359,12 @@ class NestWriter:
         for x in mine:
             self._add_held(x, self.held.pop(x), self.vector)
 
-    def carried(self) -> list[tuple[str, str]]:
+    def carried(self) -> list[Value]:
         """The sums held, as a loop carries them."""
-        return [(wide(TYPES[x.dtype.name], self.low.lanes), name) for x, name in self.held.items()]
+        return list(self.held.values())
 
-    def resume(self, names: list[str]) -> list[str]:
-        """Takes the sums held under their new names; returns the names that are left."""
+    def resume(self, names: list[Value]) -> list[Value]:
+        """Takes the sums held as what they are now; returns the values that are left."""
         count = len(self.held)
         self.held = dict(zip(self.held, names[:count], strict=True))
         return names[count:]
@@ -382,7 +374,7 @@ class NestWriter:
         self.fixed = {}
         for x, access in self.low.loads.items():
             if x not in self.low.rows and access.strides and not access.strides[-1]:
-                self.fixed[x] = self._load(self.vector, access, "0", None)
+                self.fixed[x] = self._load(self.vector, access, 0, None)
         for x in self.low.nest.body:
             if x.kind in APART or x.kind in ("pick", "piece", "added") or x in self.low.stores:
                 continue
@@ -409,22 +401,21 @@ class NestWriter:
         turns = CHAINS if self.held and full >= 2 * CHAINS and len(self.low.nest.body) <= SHORT_BODY else 1
         main = full // turns * turns if full > FEW or len(self.low.nest.body) > SHORT_BODY else 0
         if main:
-            fresh = [(wide(TYPES[x.dtype.name], lanes), vector.splat(identity(x), TYPES[x.dtype.name]))
-                     for x in self.held]  # fmt: skip
+            fresh = [vector.splat(identity(x)) for x in self.held]
             loop = Loop(self.w, main * lanes, turns * lanes, self.carried() + fresh * (turns - 1))
             self._turns(loop, turns)
         for v in range(main, full):
-            self.body(vector, str(v * lanes), None)
+            self.body(vector, v * lanes, None)
         if tail:
-            self.body(vector, str(full * lanes), first_lanes(tail, lanes))
+            self.body(vector, full * lanes, first_lanes(tail, lanes))
 
     def _turns(self, loop: Loop, turns: int) -> None:
         """One turn of an innermost loop: `turns` vectors, each with sums of its own, which are added up after it."""
         sums, count, left = list(self.held), len(self.held), loop.carried
-        done: list[str] = []
+        done: list[Value] = []
         for t in range(turns):
             self.held = dict(zip(sums, left[t * count : (t + 1) * count], strict=True))
-            index = self.w.let(f"add i64 {loop.index}, {t * self.low.lanes}") if t else loop.index
+            index = self.w.add(loop.index, t * self.low.lanes)
             self.body(self.vector, index, None)
             done.extend(self.held.values())
         loop.close(done)
@@ -437,238 +428,156 @@ class NestWriter:
         """Some vectors of the innermost dimension, along which no sum runs; the last may be less than a vector."""
         w, lanes = self.w, vector.lanes
         full, tail = n // lanes, n % lanes
-        end = w.call("i64", "llvm.umin.i64", [("i64", self.last), ("i64", str(full))])
-        with When(w, f"icmp ult i64 {self.first}, {end}"):
-            begin, stop = (w.let(f"mul i64 {at}, {lanes}") for at in (self.first, end))
+        end = w.min(self.last, full)
+        with When(w, w.compare("ult", self.first, end)):
+            begin, stop = (w.mul(at, lanes) for at in (self.first, end))
             loop = Loop(w, stop, lanes, begin=begin)
             self.body(vector, loop.index, None)
             loop.close()
         if tail:
-            with When(w, f"icmp ugt i64 {self.last}, {full}"):
-                self.body(vector, str(full * lanes), first_lanes(tail, lanes))
+            with When(w, w.compare("ugt", self.last, full)):
+                self.body(vector, full * lanes, first_lanes(tail, lanes))
 
-    def body(self, vector: Scalars, index: str, mask: str | None) -> None:
+    def body(self, vector: Scalars, index: Index, first: int | None) -> None:
         """The arithmetic of a vector of elements, or of some of its lanes."""
         names = dict(self.fixed)
         self.stretches, self.waiting = {}, {}
         for x, access in self.low.loads.items():
             if x not in self.low.rows and x not in names:
-                names[x] = self._load(vector, access, index, mask)
+                names[x] = self._load(vector, access, index, first)
         for x in self.low.nest.body:
             if x in names:
                 continue
             if x.kind == "pick":
-                names[x] = picked(self, vector, x, names, index, mask)
-                self._kept(vector, x, names[x], index, mask)
+                names[x] = picked(self, vector, x, names, index, first)
+                self._kept(vector, x, names[x], index, first)
                 continue
             values = [self.value(vector, a, names) for a in (x.args[:1] if x.kind in (*INSIDE, "checked") else x.args)]
             if x.kind == "added":
-                add_at(self, vector, x, values[0], names, index, mask)
+                add_at(self, vector, x, values[0], names, index, first)
                 continue
             if x.kind == "reduce":
-                self._accumulate(vector, x, values[0], index, mask)
+                self._accumulate(vector, x, values[0], index, first)
                 continue
             names[x] = vector.evaluate(x, values)
-            self._kept(vector, x, names[x], index, mask)
+            self._kept(vector, x, names[x], index, first)
 
-    def _kept(self, vector: Scalars, x: Symbol, name: str, index: str, mask: str | None) -> None:
+    def _kept(self, vector: Scalars, x: Symbol, name: Value, index: Index, first: int | None) -> None:
         if x in self.low.stores:
-            self._store(vector, self.low.stores[x], name, index, mask)
+            self._store(vector, self.low.stores[x], name, index, first)
 
-    def single(self, x: Symbol, index: str) -> str:
+    def single(self, x: Symbol, index: Index) -> Value:
         """One number that is the same in every lane, unspread."""
         return self._load(Scalars(self.w, 1), self.low.loads[x], index, None)
 
-    def value(self, vector: Scalars, x: Symbol, names: dict[Symbol, str]) -> str:
-        """The name of a Symbol's value in the lanes."""
+    def value(self, vector: Scalars, x: Symbol, names: dict[Symbol, Value]) -> Value:
+        """A Symbol's value in the lanes."""
         if x not in names:
-            kind = TYPES[x.dtype.name]
-            value = constant(x) if x.kind == "constant" else self.uniform[x]
-            names[x] = vector.splat(value, kind)
+            names[x] = vector.splat(constant_of(x) if x.kind == "constant" else self.uniform[x])
         return names[x]
 
-    def offset(self, access: Access, index: str) -> str:
+    def offset(self, access: Access, index: Index) -> Index:
         """How far behind the beginning of its memory an element lies."""
         offset = self.offsets[id(access)]
         stride = access.strides[-1] if access.strides else 0
-        if stride:
-            moved = index if stride == 1 else self.w.let(f"mul i64 {index}, {stride}")
-            offset = self.w.let(f"add i64 {offset}, {moved}")
-        return offset
+        return self.w.add(offset, self.w.mul(index, stride)) if stride else offset
 
-    def place(self, access: Access, index: str) -> str:
+    def place(self, access: Access, index: Index) -> Value:
         """The address of an element."""
-        kind, offset = MEMORY[access.symbol.dtype.name], self.offset(access, index)
-        return self.w.let(f"getelementptr {kind}, ptr {self.pointer(access)}, i64 {offset}")
+        return self.w.at(MEMORY[access.symbol.dtype], self.pointer(access), self.offset(access, index))
 
-    def pointer(self, access: Access) -> str:
+    def pointer(self, access: Access) -> Value:
         """Where an access begins."""
         return self.begun.get(id(access)) or self.pointers[access.base]
 
-    def _load(self, vector: Scalars, access: Access, index: str, mask: str | None) -> str:
+    def _load(self, vector: Scalars, access: Access, index: Index, first: int | None) -> Value:
         x = access.symbol
         if access.base.kind == "iota":
             return counted(self, vector, access, index)
-        kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
+        kind, group = MEMORY[x.dtype], self.low.groups.get(id(access))
         spread = bool(access.strides) and access.strides[-1] != 0 and vector.lanes > 1
         if id(access) in self.rows:
-            value = self.read(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes, None)
+            value = self.w.load(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes)
         elif group is not None and spread:
-            value = read_apart(self, vector, group, access, index, _count(mask, vector.lanes))
+            value = read_apart(self, vector, group, access, index, _count(first, vector.lanes))
         else:
             lanes = vector.lanes if spread else 1
-            value = self.read(kind, self.place(access, index), x.dtype.itemsize, lanes, mask)
+            value = self.w.load(kind, self.place(access, index), x.dtype.itemsize, lanes, first)
         if not spread:
-            value = vector.splat(value, kind)
-        return vector.compare("ne", "i8", value, vector.constant(0, "i8")) if x.dtype == bool else value
+            value = vector.splat(value)
+        return vector.compare("ne", value, vector.constant(0, "u8")) if x.dtype == bool else value
 
-    def read(self, kind: str, place: str, align: int, lanes: int, mask: str | None) -> str:
-        """Loads from an address on, under a mask or not."""
-        return load(self.w, kind, place, align, lanes, mask)
-
-    def _store(self, vector: Scalars, access: Access, value: str, index: str, mask: str | None) -> None:
+    def _store(self, vector: Scalars, access: Access, value: Value, index: Index, first: int | None) -> None:
         x = access.symbol
-        kind, group = MEMORY[x.dtype.name], self.low.groups.get(id(access))
+        group = self.low.groups.get(id(access))
         if x.dtype == bool:
-            value = vector.convert("zext", value, "i1", "i8")
+            value = vector.convert(value, "u8")
         if id(access) in self.rows:
-            self.put(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes, value, None)
+            self.w.store(value, self.rows[id(access)], x.dtype.itemsize)
             return
         if group is not None and vector.lanes > 1:
-            write_together(self, vector, group, access, value, index, _count(mask, vector.lanes))
+            write_together(self, vector, group, access, value, index, _count(first, vector.lanes))
             return
-        self.put(kind, self.place(access, index), x.dtype.itemsize, vector.lanes, value, mask)
+        self.w.store(value, self.place(access, index), x.dtype.itemsize, first)
 
-    def put(self, kind: str, place: str, align: int, lanes: int, value: str, mask: str | None) -> None:
-        """Stores from an address on, under a mask or not."""
-        store(self.w, kind, place, align, lanes, value, mask)
-
-    def _accumulate(self, vector: Scalars, x: Symbol, value: str, index: str, mask: str | None) -> None:
-        kind = TYPES[x.dtype.name]
-        if mask is not None and x in self.held:
-            value = self.w.let(
-                f"select <{vector.lanes} x i1> {mask}, {wide(kind, vector.lanes)} {value}, "
-                f"{wide(kind, vector.lanes)} {vector.splat(identity(x), kind)}"
-            )
+    def _accumulate(self, vector: Scalars, x: Symbol, value: Value, index: Index, first: int | None) -> None:
+        if first is not None and x in self.held:
+            value = vector.select(leading(first, vector.lanes), value, vector.splat(identity(x)))
         if x in self.held:
             self.held[x] = combine(vector, x, self.held[x], value)
             return
-        self.add_to_memory(vector, x, value, index, mask)
+        self.add_to_memory(vector, x, value, index, first)
 
-    def add_to_memory(self, vector: Scalars, x: Symbol, value: str, index: str, mask: str | None) -> None:
+    def add_to_memory(self, vector: Scalars, x: Symbol, value: Value, index: Index, first: int | None) -> None:
         """Adds partial results, one a lane, to their places."""
-        kind, place = TYPES[x.dtype.name], self.place(self.low.sums[x], index)
-        old = self.read(kind, place, x.dtype.itemsize, vector.lanes, mask)
-        self.put(kind, place, x.dtype.itemsize, vector.lanes, combine(vector, x, old, value), mask)
+        kind, place = TYPES[x.dtype], self.place(self.low.sums[x], index)
+        old = self.w.load(kind, place, x.dtype.itemsize, vector.lanes, first)
+        self.w.store(combine(vector, x, old, value), place, x.dtype.itemsize, first)
 
-    def _add_held(self, x: Symbol, value: str, vector: Scalars) -> None:
-        kind = TYPES[x.dtype.name]
+    def _add_held(self, x: Symbol, value: Value, vector: Scalars) -> None:
+        kind = TYPES[x.dtype]
         if vector.lanes > 1:
-            value = across(self.w, x, value, vector.lanes)
+            value = across(self.w, x, value)
         access = self.low.sums[x]
-        offset = self.offsets[id(access)]
-        place = self.w.let(f"getelementptr {kind}, ptr {self.pointers[access.base]}, i64 {offset}")
-        old = self.read(kind, place, x.dtype.itemsize, 1, None)
-        self.put(kind, place, x.dtype.itemsize, 1, combine(Scalars(self.w, 1), x, old, value), None)
+        place = self.w.at(kind, self.pointers[access.base], self.offsets[id(access)])
+        old = self.w.load(kind, place, x.dtype.itemsize)
+        self.w.store(combine(Scalars(self.w, 1), x, old, value), place, x.dtype.itemsize)
 
 
-class Loop:
-    """A counted loop, with values carried from turn to turn; its body is written between creation and `close`."""
-
-    def __init__(
-        self,
-        w: Writer,
-        end: int | str,
-        step: int = 1,
-        carried: list[tuple[str, str]] | None = None,
-        begin: str = "0",
-    ) -> None:
-        self.w, self.end, self.step = w, end, step
-        before, self.head, self.latch, self.exit = w.block, w.label("loop"), w.label("next"), w.label("done")
-        self.index, self.following = w.name(), w.name()
-        self.kinds = [kind for kind, _ in carried or ()]
-        self.carried = [w.name() for _ in self.kinds]
-        self.results = [w.name() for _ in self.kinds]
-        w.line(f"br label %{self.head}")
-        w.start(self.head)
-        w.line(f"{self.index} = phi i64 [{begin}, %{before}], [{self.following}, %{self.latch}]")
-        for (kind, first), now, last in zip(carried or (), self.carried, self.results, strict=True):
-            w.line(f"{now} = phi {kind} [{first}, %{before}], [{last}, %{self.latch}]")
-
-    def close(self, carried: list[str] | None = None) -> None:
-        """Ends the loop; `carried` are the values at the end of a turn."""
-        w = self.w
-        before = w.block
-        w.line(f"br label %{self.latch}")
-        w.start(self.latch)
-        for kind, result, value in zip(self.kinds, self.results, carried or (), strict=True):
-            w.line(f"{result} = phi {kind} [{value}, %{before}]")
-        w.line(f"{self.following} = add i64 {self.index}, {self.step}")
-        more = w.let(f"icmp ult i64 {self.following}, {self.end}")
-        w.line(f"br i1 {more}, label %{self.head}, label %{self.exit}")
-        w.start(self.exit)
+def _count(first: int | None, lanes: int) -> int:
+    """How many lanes there are."""
+    return lanes if first is None else first
 
 
-class When:
-    """A block that runs only where a test holds; nothing it makes is used after it."""
-
-    def __init__(self, w: Writer, test: str) -> None:
-        self.w, self.test = w, test
-
-    def __enter__(self) -> None:
-        inside, self.after = self.w.label("when"), self.w.label("after")
-        self.w.line(f"br i1 {self.w.let(self.test)}, label %{inside}, label %{self.after}")
-        self.w.start(inside)
-
-    def __exit__(self, *failure: object) -> None:
-        self.w.line(f"br label %{self.after}")
-        self.w.start(self.after)
-
-
-def _count(mask: str | None, lanes: int) -> int:
-    """How many lanes a mask of leading ones leaves."""
-    return lanes if mask is None else mask.count("true")
-
-
-def identity(x: Symbol) -> str:
+def identity(x: Symbol) -> Value:
     """What a reduction starts from."""
-    kind, (for_floats, for_whole) = TYPES[x.dtype.name], IDENTITY[x.data[0]]
+    kind, (for_floats, for_whole) = TYPES[x.dtype], IDENTITY[x.data[0]]
     if kind in UNSIGNED:
         raise NotLowered(f"a reduction of {x.dtype}")
-    return number(for_floats, kind) if kind in FLOATS else str(for_whole(x.dtype.itemsize * 8))
+    return constant(for_floats if kind in FLOATS else for_whole(x.dtype.itemsize * 8), kind)
 
 
-def combine(vector: Scalars, x: Symbol, a: str, b: str) -> str:
+def combine(vector: Scalars, x: Symbol, a: Value, b: Value) -> Value:
     """Two partial results of a reduction in one."""
-    kind = TYPES[x.dtype.name]
-    arithmetic = vector.floating if kind in FLOATS else vector.whole
-    return arithmetic(x.data[0], kind, [b, a])  # in this order the sum so far is waited for least
+    arithmetic = vector.floating if a.kind in FLOATS else vector.whole
+    return arithmetic(x.data[0], [b, a])  # in this order the sum so far is waited for least
 
 
-def across(w: Writer, x: Symbol, value: str, lanes: int) -> str:
+def across(w: Builder, x: Symbol, value: Value) -> Value:
     """The reduction of a vector's lanes."""
-    kind, name = TYPES[x.dtype.name], x.data[0]
-    vector = wide(kind, lanes)
-    if kind in FLOATS:
-        if name in ("add", "multiply"):
-            code, start = ("fadd", -0.0) if name == "add" else ("fmul", 1.0)
-            arguments = [(kind, number(start, kind)), (vector, value)]
-            return w.call(kind, f"llvm.vector.reduce.{code}.{suffix(kind, lanes)}", arguments, "reassoc")
-        return _halved(w, x, value, lanes)
-    code = {"add": "add", "multiply": "mul", "maximum": "smax", "minimum": "smin"}[name]
-    return w.call(kind, f"llvm.vector.reduce.{code}.{suffix(kind, lanes)}", [(vector, value)])
+    name = x.data[0]
+    if value.kind in FLOATS and name not in ("add", "multiply"):
+        return _halved(w, x, value)
+    return w.reduce(name[:3], value)  # add, mul, max, min
 
 
-def _halved(w: Writer, x: Symbol, value: str, lanes: int) -> str:
+def _halved(w: Builder, x: Symbol, value: Value) -> Value:
     """The reduction of a vector's lanes, the upper half with the lower until one is left."""
-    kind = TYPES[x.dtype.name]
-    while lanes > 1:
-        half, whole = lanes // 2, wide(kind, lanes)
-        parts = []
-        for first in (0, half):
-            chosen = "<" + ", ".join(f"i32 {first + k}" for k in range(half)) + ">"
-            parts.append(w.let(f"shufflevector {whole} {value}, {whole} poison, <{half} x i32> {chosen}"))
+    while value.lanes > 1:
+        half = value.lanes // 2
         if half == 1:
-            parts = [w.let(f"extractelement {whole} {value}, i32 {k}") for k in range(2)]
-        value, lanes = combine(Scalars(w, half), x, *parts), half
+            parts = [w.extract(value, k) for k in range(2)]
+        else:
+            parts = [w.shuffle(value, None, range(first, first + half)) for first in (0, half)]
+        value = combine(Scalars(w, half), x, *parts)
     return value

@@ -90,7 +90,7 @@ class Machine:
     def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
         """The module's functions as Python callables."""
         imports = {RUN: team().address} if f"call void @{RUN}(" in text else {}
-        if f"call void @{FILL}" in text:
+        if f"@{FILL}" in text:
             from .mersenne import fillings
 
             imports |= {name: at for name, at in fillings().addresses.items() if f"@{name}(" in text}

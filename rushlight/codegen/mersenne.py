@@ -24,14 +24,13 @@ import numpy as np
 from rushlight.core import box_muller
 from rushlight.core.mersenne import cells_of
 
+from .arithmetic import Scalars
 from .drawing import FILL
-from .entry import DATA, DECLARATIONS
+from .entry import DATA, entry_parameters
+from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes, pick, polynomial
-from .llvm import Scalars, Writer, wide
-from .loops import Loop, When
+from .llvm import Printer
 from .machine import callable_at
-from .memory import load, store
-from .stage import Span
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -40,21 +39,24 @@ WORDS, MIDDLE = 624, 397  # of the recurrence
 TWIST, UPPER, LOWER = 0x9908B0DF, 0x80000000, 0x7FFFFFFF
 TEMPERS = (("lshr", 11, None), ("shl", 7, 0x9D2C5680), ("shl", 15, 0xEFC60000), ("lshr", 18, None))
 SPARE = 64  # words behind each array on the stack: whole vectors are moved
-PARAMETERS = ("%a", "%b", "%c")
-SIGNATURE = "ptr %state, ptr %out, i64 %count, double %a, double %b, double %c"
+SIGNATURE = {"state": "ptr", "out": "ptr", "count": "i64", "a": "f64", "b": "f64", "c": "f64"}
 
-Rule = Callable[["Filler"], str]
+Rule = Callable[["Filler"], Value]
 
 
 @dataclass
 class Filling:
-    """What is made of the words: `per` words for each number of LLVM's type `kind`; `least` numbers at a time."""
+    """What is made of the words: `per` words for each number of type `kind`; `least` numbers at a time."""
 
     rule: Rule
     kind: str
-    itemsize: int
     per: int = 1
     least: int = 1
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of a number."""
+        return SIZES[self.kind]
 
 
 class Filler:
@@ -62,157 +64,133 @@ class Filler:
 
     def __init__(self, filling: Filling, vector_bytes: int) -> None:
         self.filling = filling
-        self.w = Writer()
+        self.w = Builder()
+        self.given = [self.w.parameter(kind, name) for name, kind in SIGNATURE.items()]
+        self.state, self.out, self.count, *self.parameters = self.given
         self.lanes = vector_bytes // 4
         self.numbers = max(self.lanes, filling.least)  # made in one go
         self.consumed = self.numbers * filling.per  # words, for these
         self.past = self.w.reserve(4 * (2 * WORDS + SPARE))
         self.words = self.w.reserve(4 * (2 * WORDS + SPARE))
         self.tail = self.w.reserve(self.numbers * filling.itemsize)
-        self.source = ""  # where the words of the vector being made begin
+        self.source = self.words  # where the words of the vector being made begin
+        self.used: Value
 
     # ---- words
 
-    def at(self, array: str, index: str, kind: str = "i32") -> str:
-        """The address of an element."""
-        return self.w.let(f"getelementptr {kind}, ptr {array}, i64 {index}")
-
-    def load(self, array: str, index: str, kind: str = "i32", lanes: int = 0) -> str:
+    def load(self, array: Value, index: Index, kind: str = "i32", lanes: int = 0) -> Lanes:
         """A vector from an element on."""
-        return load(self.w, kind, self.at(array, index, kind), 4, lanes or self.lanes)
+        lanes = lanes or self.lanes
+        return Lanes(Scalars(self.w, lanes), self.w.load(kind, self.w.at(kind, array, index), 4, lanes))
 
-    def vector(self, kind: str, name: str, lanes: int = 0) -> Lanes:
-        """A vector with operators."""
-        return Lanes(Scalars(self.w, lanes or self.lanes), kind, name)
-
-    def store(self, value: str, array: str, index: str) -> None:
+    def store(self, x: Lanes, array: Value, index: Index) -> None:
         """A vector of words, from an element on."""
-        store(self.w, "i32", self.at(array, index), 4, self.lanes, value)
+        self.w.store(x.value, self.w.at("i32", array, index), 4)
 
-    def arithmetic(self, code: str, a: str, b: str | int) -> str:
-        """Arithmetic of single whole numbers."""
-        return self.w.let(f"{code} i64 {a}, {b}")
+    def convert(self, x: Value, to: str) -> Value:
+        """A single number in another type."""
+        return Scalars(self.w, 1).cast(x, to)
 
-    def temper(self, name: str) -> str:
+    def temper(self, y: Lanes) -> Lanes:
         """The words as they are handed out."""
-        y = self.vector("i32", name)
         for code, by, mask in TEMPERS:
             moved = shifted(y, code, by)
             y = y ^ (moved if mask is None else moved & signed(mask))
-        return y.name
+        return y
 
     def recall(self) -> None:
         """Copies the state's words, and tempers those that are left of them."""
         loop = Loop(self.w, WORDS, self.lanes)
-        self.store(self.load("%state", loop.index), self.past, loop.index)
+        self.store(self.load(self.state, loop.index), self.past, loop.index)
         loop.close()
         loop = Loop(self.w, WORDS, self.lanes)
-        self.store(self.temper(self.load(self.past, self.arithmetic("add", loop.index, "%used"))), self.words,
-                   loop.index)  # fmt: skip
+        left = self.load(self.past, self.w.add(loop.index, self.used))
+        self.store(self.temper(left), self.words, loop.index)
         loop.close()
 
-    def renew(self, behind: str) -> None:
+    def renew(self, behind: Value) -> None:
         """Makes the next 624 words; tempered, they go to the words from `behind` on."""
         w = self.w
         loop = Loop(w, WORDS, self.lanes)
-        here = self.vector("i32", self.load(self.past, loop.index))
-        following = self.vector("i32", self.load(self.past, self.arithmetic("add", loop.index, 1)))
-        middle = self.vector("i32", self.load(self.past, self.arithmetic("add", loop.index, MIDDLE)))
+        here, following, middle = (self.load(self.past, w.add(loop.index, k)) for k in (0, 1, MIDDLE))
         mixed = (here & signed(UPPER)) | (following & LOWER)
         odd = here.constant(0) - (following & 1)
-        new = (middle ^ shifted(mixed, "lshr", 1) ^ (odd & signed(TWIST))).name
+        new = middle ^ shifted(mixed, "lshr", 1) ^ (odd & signed(TWIST))
         self.store(new, self.past, loop.index)
-        self.store(new, self.past, self.arithmetic("add", loop.index, WORDS))
-        self.store(self.temper(new), self.words, self.arithmetic("add", loop.index, behind))
+        self.store(new, self.past, w.add(loop.index, WORDS))
+        self.store(self.temper(new), self.words, w.add(loop.index, behind))
         loop.close()
 
-    def remember(self, blocks: str) -> None:
+    def remember(self, used: Value) -> None:
         """Writes the state back."""
         loop = Loop(self.w, WORDS, self.lanes)
-        self.store(self.load(self.past, loop.index), "%state", loop.index)
+        self.store(self.load(self.past, loop.index), self.state, loop.index)
         loop.close()
-        drawn = self.arithmetic("add", "%used", self.arithmetic("mul", "%count", self.filling.per))
-        used = self.arithmetic("sub", drawn, self.arithmetic("mul", blocks, WORDS))
-        self.w.line(f"store i32 {self.w.let(f'trunc i64 {used} to i32')}, ptr {self.at('%state', str(WORDS))}")
+        self.w.store(self.convert(used, "i32"), self.w.at("i32", self.state, WORDS), 4)
 
     # ---- numbers
 
-    def make(self, first: str, place: str) -> None:
+    def make(self, first: Index, place: Value) -> None:
         """One vector of numbers, from the words from `first` on."""
-        self.source = self.at(self.words, first)
-        store(self.w, self.filling.kind, place, self.filling.itemsize, self.numbers, self.filling.rule(self))
+        self.source = self.w.at("i32", self.words, first)
+        self.w.store(self.filling.rule(self), place, self.filling.itemsize)
 
-    def consume(self, have: str, done: str) -> tuple[str, str]:
+    def consume(self, have: Value, done: Value) -> tuple[Value, Value]:
         """Makes all the whole vectors of numbers there are words for; how many words are left, how many numbers made.
 
         The words that are left, fewer than such a vector takes, move to the front.
         """
-        left = self.arithmetic("udiv", self.arithmetic("sub", "%count", done), self.numbers)
-        ready = self.arithmetic("udiv", have, self.consumed)
-        turns = self.w.call("i64", "llvm.umin.i64", [("i64", left), ("i64", ready)])
-        out = self.at("%out", done, self.filling.kind)
-        span = Span(self.w, "0", turns)
-        self.make(
-            self.arithmetic("mul", span.index, self.consumed),
-            self.at(out, self.arithmetic("mul", span.index, self.numbers), self.filling.kind),
-        )
-        span.close()
-        taken = self.arithmetic("mul", turns, self.consumed)
-        rest = [self.load(self.words, self.arithmetic("add", taken, k)) for k in range(0, self.consumed, self.lanes)]
+        w, kind = self.w, self.filling.kind
+        turns = w.min(w.udiv(w.sub(self.count, done), self.numbers), w.udiv(have, self.consumed))
+        out = w.at(kind, self.out, done)
+        loop = Loop(w, turns, sure=False)
+        self.make(w.mul(loop.index, self.consumed), w.at(kind, out, w.mul(loop.index, self.numbers)))
+        loop.close()
+        taken = w.mul(turns, self.consumed)
+        rest = [self.load(self.words, w.add(taken, k)) for k in range(0, self.consumed, self.lanes)]
         for k, words in enumerate(rest):
-            self.store(words, self.words, str(k * self.lanes))
-        made = self.arithmetic("mul", turns, self.numbers)
-        return self.arithmetic("sub", have, taken), self.arithmetic("add", done, made)
+            self.store(words, self.words, k * self.lanes)
+        return w.sub(have, taken), w.add(done, w.mul(turns, self.numbers))
 
-    def finish(self, done: str) -> None:
+    def finish(self, done: Value) -> None:
         """The last numbers, fewer than a vector."""
-        w, filling = self.w, self.filling
-        rest = self.arithmetic("sub", "%count", done)
-        with When(w, f"icmp ne i64 {rest}, 0"):
-            self.make("0", self.tail)
-            w.declared.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-            nbytes = self.arithmetic("mul", rest, filling.itemsize)
-            place = self.at("%out", done, filling.kind)
-            w.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {place}, ptr {self.tail}, i64 {nbytes}, i1 false)")
+        w, kind, size = self.w, self.filling.kind, self.filling.itemsize
+        rest = w.sub(self.count, done)
+        with When(w, w.compare("ne", rest, 0)):
+            self.make(0, self.tail)
+            out = w.at(kind, self.out, done)
+            loop = Loop(w, rest)
+            w.store(w.load(kind, w.at(kind, self.tail, loop.index), size), w.at(kind, out, loop.index), size)
+            loop.close()
 
-    def write(self) -> None:
-        """The function's body; `count` is not 0."""
+    def function(self, name: str) -> Function:
+        """The function; `count` is not 0."""
         w = self.w
-        short = w.let(f"load i32, ptr {self.at('%state', str(WORDS))}")
-        w.line(f"%used = zext i32 {short} to i64")
-        drawn = self.arithmetic("add", "%used", self.arithmetic("mul", "%count", self.filling.per))
-        blocks = self.arithmetic("udiv", self.arithmetic("sub", drawn, 1), WORDS)
+        self.used = self.convert(w.load("i32", w.at("i32", self.state, WORDS), 4), "i64")
+        drawn = w.add(self.used, w.mul(self.count, self.filling.per))
+        blocks = w.udiv(w.sub(drawn, 1), WORDS)
         self.recall()
-        have = self.arithmetic("sub", str(WORDS), "%used")
-        turns = Loop(w, self.arithmetic("add", blocks, 1), 1, [("i64", have), ("i64", "0")])
+        have, none = w.make("sub", "i64", 1, (WORDS, self.used)), constant(0, "i64")
+        turns = Loop(w, w.add(blocks, 1), 1, [have, none])
         left, done = self.consume(*turns.carried)
-        with When(w, f"icmp ult i64 {turns.index}, {blocks}"):
+        with When(w, w.compare("ult", turns.index, blocks)):
             self.renew(left)
-        turns.close([self.arithmetic("add", left, WORDS), done])
+        turns.close([w.add(left, WORDS), done])
         self.finish(turns.results[1])
-        self.remember(blocks)
-        w.line("ret void")
-
-    def text(self, name: str) -> str:
-        """The function, and the one that Python calls with objects."""
-        self.write()
-        body = "\n".join([*self.w.reserved, *self.w.lines])
-        return f"define void @{symbol(name)}({SIGNATURE}) {{\nentry:\n{body}\n}}\n{_entry(name)}"
+        self.remember(w.sub(drawn, w.mul(blocks, WORDS)))
+        w.leave(self.out)
+        return w.function(symbol(name), self.given)
 
     # ---- for the rules
 
-    def parameter(self, k: int, kind: str) -> Lanes:
+    def parameter(self, k: int, kind: str, lanes: int = 0) -> Lanes:
         """A parameter in every lane."""
-        w, value = self.w, PARAMETERS[k]
-        if kind == "float":
-            value = w.let(f"fptrunc double {value} to float")
-        elif kind == "i64":
-            value = w.let(f"fptosi double {value} to i64")
-        return self.vector(kind, Scalars(w, self.lanes).splat(value, kind))
+        s = Scalars(self.w, lanes or self.lanes)
+        return Lanes(s, s.splat(self.convert(self.parameters[k], kind)))
 
     def low24(self) -> Lanes:
         """A vector of words without their upper 8 bits."""
-        return self.vector("i32", self.load(self.source, "0")) & 0xFFFFFF
+        return self.load(self.source, 0) & 0xFFFFFF
 
     def low53(self) -> Lanes:
         """A vector of pairs of words, the first on top, without their upper 11 bits."""
@@ -220,9 +198,8 @@ class Filler:
 
     def pairs(self) -> Lanes:
         """A vector of pairs of words, the first on top."""
-        pairs = self.vector("i64", self.load(self.source, "0", "i64"))
-        s, half = pairs.s, pairs.constant(32)
-        return self.vector("i64", s.intrinsic("fshl", "i64", pairs.name, pairs.name, half.name))
+        pairs = self.load(self.source, 0, "i64")
+        return (pairs << 32) | shifted(pairs, "lshr", 32)
 
 
 def signed(bits: int) -> int:
@@ -232,74 +209,68 @@ def signed(bits: int) -> int:
 
 def shifted(x: Lanes, code: str, by: int) -> Lanes:
     """A shift without regard to signs."""
-    return Lanes(x.s, x.kind, x.s.binary(code, x.kind, x.name, x.s.constant(by, x.kind)))
+    return Lanes(x.s, x.s.binary(code, x.value, x.s.constant(by, x.kind)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Rules: how one vector of numbers is made
 
 
-def _words(f: Filler) -> str:
-    words = f.vector("i32", f.load(f.source, "0"))
-    return words.s.convert("zext", words.name, "i32", "i64")
+def _words(f: Filler) -> Value:
+    return (f.load(f.source, 0).to("i64") & 0xFFFFFFFF).value
 
 
-def _pairs(f: Filler) -> str:
-    return f.pairs().name
+def _pairs(f: Filler) -> Value:
+    return f.pairs().value
 
 
-def _stretched(f: Filler, unit: Lanes) -> str:
+def _stretched(f: Filler, unit: Lanes) -> Value:
     """unit * b + a; what is rounded to c becomes a."""
     low = f.parameter(0, unit.kind)
     value = unit.fma(f.parameter(1, unit.kind), low)
-    return pick(value.same(f.parameter(2, unit.kind)), low, value).name
+    return pick(value.same(f.parameter(2, unit.kind)), low, value).value
 
 
-def _uniform32(f: Filler) -> str:
-    return _stretched(f, f.low24().to("float") * 2.0**-24)
+def _uniform32(f: Filler) -> Value:
+    return _stretched(f, f.low24().to("f32") * 2.0**-24)
 
 
-def _uniform64(f: Filler) -> str:
-    return _stretched(f, f.low53().to("double") * 2.0**-53)
+def _uniform64(f: Filler) -> Value:
+    return _stretched(f, f.low53().to("f64") * 2.0**-53)
 
 
-def _chosen(f: Filler, kind: str) -> str:
+def _chosen(f: Filler, kind: str) -> Value:
     """b where 53 bits are below a, else 0."""
-    return pick(f.low53() < f.parameter(0, "i64"), f.parameter(1, kind), 0.0).name
+    return pick(f.low53() < f.parameter(0, "i64"), f.parameter(1, kind), 0.0).value
 
 
-def _chosen32(f: Filler) -> str:
-    return _chosen(f, "float")
+def _chosen32(f: Filler) -> Value:
+    return _chosen(f, "f32")
 
 
-def _chosen64(f: Filler) -> str:
-    return _chosen(f, "double")
+def _chosen64(f: Filler) -> Value:
+    return _chosen(f, "f64")
 
 
-def _chosen8(f: Filler) -> str:
-    below = f.low53() < f.parameter(0, "i64")
-    return below.s.convert("zext", below.name, "i1", "i8")
+def _chosen8(f: Filler) -> Value:
+    return (f.low53() < f.parameter(0, "i64")).to("u8").value
 
 
-def _normal32(f: Filler) -> str:
+def _normal32(f: Filler) -> Value:
     """Box and Muller's formula in blocks of 16, `* b + a`: see `core/box_muller.py`, whose names these are."""
-    halves = [f.load(f.source, str(8 * k), "i32", 8) for k in range(f.numbers // 8)]
-    radii, angles = _joined(f.w, halves[0::2], "i32"), _joined(f.w, halves[1::2], "i32")
+    halves = [f.load(f.source, 8 * k, "i32", 8).value for k in range(f.numbers // 8)]
     lanes = f.numbers // 2
-    radius = _radius((f.vector("i32", radii, lanes) & 0xFFFFFF).to("float"))
-    mean, std = (f.vector("float", Scalars(f.w, lanes).splat(f.w.let(f"fptrunc double {p} to float"), "float"), lanes)
-                 for p in PARAMETERS[:2])  # fmt: skip
-    waves = _waves((f.vector("i32", angles, lanes) & 0xFFFFFF).to("float"))
-    made = [(radius * wave).fma(std, mean).name for wave in waves]
-    both = _shuffled(f.w, "float", lanes, made, range(2 * lanes))
+    radii, angles = (Lanes(Scalars(f.w, lanes), _joined(f.w, halves[k::2])) & 0xFFFFFF for k in (0, 1))
+    radius, mean, std = _radius(radii.to("f32")), f.parameter(0, "f32", lanes), f.parameter(1, "f32", lanes)
+    cosines, sines = [(radius * wave).fma(std, mean).value for wave in _waves(angles.to("f32"))]
     order = [8 * half + k for block in range(lanes // 8) for half in (block, block + lanes // 8) for k in range(8)]
-    return both if lanes == 8 else _shuffled(f.w, "float", 2 * lanes, [both, both], order)
+    return f.w.shuffle(cosines, sines, order)
 
 
 def _radius(bits: Lanes) -> Lanes:
     """sqrt(-2 log(1 - u)) of 24 bits of u."""
     raised = (bits.constant(2.0**24) - bits).bits() + (0x3F800000 - 0x3F3504F3)
-    exponent = (raised >> 23).to("float") - (127.0 + 24.0)
+    exponent = (raised >> 23).to("f32") - (127.0 + 24.0)
     x = ((raised & 0x7FFFFF) + 0x3F3504F3).from_bits() - 1.0
     square = x * x
     series = polynomial(x, [float(c) for c in box_muller.LOG]) * x
@@ -311,7 +282,7 @@ def _waves(bits: Lanes) -> tuple[Lanes, Lanes]:
     """The cosine and the sine of 2 pi u, of 24 bits of u."""
     angle = bits * float(box_muller.TWO_PI)
     octant = ((angle * float(box_muller.FOUR_OVER_PI)).whole() + 1) & -2
-    count, a = octant.to("float"), angle
+    count, a = octant.to("f32"), angle
     for part in box_muller.QUARTER_PI:
         a = count.fma(-float(part), a)
     square = a * a
@@ -323,25 +294,20 @@ def _waves(bits: Lanes) -> tuple[Lanes, Lanes]:
     return tuple((v.bits() ^ ((o & 4) << 29)).from_bits() for v, o in ((first, octant + 2), (second, octant)))  # type: ignore[return-value]
 
 
-def _joined(w: Writer, parts: Sequence[str], kind: str) -> str:
+def _joined(w: Builder, parts: Sequence[Value]) -> Value:
     """Vectors of 8 one behind the other."""
-    return parts[0] if len(parts) == 1 else _shuffled(w, kind, 8, parts, range(16))
-
-
-def _shuffled(w: Writer, kind: str, lanes: int, pair: Sequence[str], order: Sequence[int]) -> str:
-    whole, chosen = wide(kind, lanes), ", ".join(f"i32 {k}" for k in order)
-    return w.let(f"shufflevector {whole} {pair[0]}, {whole} {pair[1]}, <{len(order)} x i32> <{chosen}>")
+    return parts[0] if len(parts) == 1 else w.shuffle(parts[0], parts[1], range(16))
 
 
 FILLINGS = {
-    "words": Filling(_words, "i64", 8),
-    "pairs": Filling(_pairs, "i64", 8, 2),
-    "uniform32": Filling(_uniform32, "float", 4),
-    "uniform64": Filling(_uniform64, "double", 8, 2),
-    "chosen8": Filling(_chosen8, "i8", 1, 2),
-    "chosen32": Filling(_chosen32, "float", 4, 2),
-    "chosen64": Filling(_chosen64, "double", 8, 2),
-    "normal32": Filling(_normal32, "float", 4, 1, 16),
+    "words": Filling(_words, "i64"),
+    "pairs": Filling(_pairs, "i64", 2),
+    "uniform32": Filling(_uniform32, "f32"),
+    "uniform64": Filling(_uniform64, "f64", 2),
+    "chosen8": Filling(_chosen8, "u8", 2),
+    "chosen32": Filling(_chosen32, "f32", 2),
+    "chosen64": Filling(_chosen64, "f64", 2),
+    "normal32": Filling(_normal32, "f32", 1, 16),
 }
 
 
@@ -349,20 +315,17 @@ FILLINGS = {
 # The functions
 
 
-def _normals(name: str) -> str:
+def _normals(name: str) -> Function:
     """The filling of 16 normal numbers or more: whole blocks, and where one is left over, the last 16 once more."""
-    w = Writer()
-    given = "double %a, double %b, double %c"
-    extra = w.let("and i64 %count, 15")
-    whole = w.let(f"sub i64 %count, {extra}")
-    w.line(f"call void @{symbol('normal32')}(ptr %state, ptr %out, i64 {whole}, {given})")
-    skipped = w.reserve(16 * 8)
-    with When(w, f"icmp ne i64 {extra}, 0"):
-        w.line(f"call void @{symbol('words')}(ptr %state, ptr {skipped}, i64 {extra}, {given})")
-        last = w.let(f"getelementptr float, ptr %out, i64 {w.let('sub i64 %count, 16')}")
-        w.line(f"call void @{symbol('normal32')}(ptr %state, ptr {last}, i64 16, {given})")
-    body = "\n".join([*w.reserved, *w.lines, "  ret void"])
-    return f"define void @{symbol(name)}({SIGNATURE}) {{\nentry:\n{body}\n}}\n{_entry(name)}"
+    w = Builder()
+    state, out, count, *rest = parameters = [w.parameter(kind, name) for name, kind in SIGNATURE.items()]
+    extra = w.urem(count, 16)
+    w.call(symbol("normal32"), "ptr", state, out, w.sub(count, extra), *rest)
+    with When(w, w.compare("ne", extra, 0)):
+        w.call(symbol("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
+        w.call(symbol("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
+    w.leave(out)
+    return w.function(symbol(name), parameters)
 
 
 def symbol(name: str) -> str:
@@ -370,27 +333,35 @@ def symbol(name: str) -> str:
     return FILL + name
 
 
-def _entry(name: str) -> str:
+def _called(name: str) -> str:
+    return f"draw_{name}"
+
+
+def _entry(name: str) -> Function:
     """A function of Python over (state, output, count, three parameters)."""
-    w = Writer()
-    objects = [w.let(f"load ptr, ptr {w.let(f'getelementptr ptr, ptr %args, i64 {k}')}") for k in range(6)]
-    arrays = [w.let(f"load ptr, ptr {w.let(f'getelementptr i8, ptr {o}, i64 {DATA}')}") for o in objects[:2]]
-    count = w.let(f"call i64 @PyLong_AsLongLong(ptr {objects[2]})")
-    numbers = [w.let(f"call double @PyFloat_AsDouble(ptr {o})") for o in objects[3:]]
-    given = [*(f"ptr {a}" for a in arrays), f"i64 {count}", *(f"double {n}" for n in numbers)]
-    w.line(f"call void @{symbol(name)}({', '.join(given)})")
-    w.line("call void @Py_IncRef(ptr @_Py_TrueStruct)")
-    w.line("ret ptr @_Py_TrueStruct")
-    head = f"define ptr @{_called(name)}(ptr %self, ptr %args, i64 %n)"
-    return f"{head} {{\nentry:\n" + "\n".join(w.lines) + "\n}\n"
+    w = Builder()
+    parameters = entry_parameters(w)
+    state, out, count, *rest = (w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE)))
+    arrays = [w.load("ptr", w.at("u8", o, DATA), 8) for o in (state, out)]
+    number = w.call("PyLong_AsLongLong", "i64", count)
+    w.call(symbol(name), "ptr", *arrays, number, *[w.call("PyFloat_AsDouble", "f64", o) for o in rest])
+    w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
+    w.leave(external("_Py_TrueStruct"))
+    return w.function(_called(name), parameters)
+
+
+def functions(vector_bytes: int) -> list[Function]:
+    """All the fillings, and the functions with which Python calls them."""
+    made = [Filler(filling, vector_bytes).function(name) for name, filling in FILLINGS.items()]
+    return [*made, _normals("normals32"), *[_entry(name) for name in (*FILLINGS, "normals32")]]
 
 
 def text(vector_bytes: int) -> str:
-    """All the fillings in LLVM's language."""
-    fillers = {name: Filler(filling, vector_bytes) for name, filling in FILLINGS.items()}
-    functions = "".join(f.text(name) for name, f in fillers.items())
-    declared = sorted(set().union(*[f.w.declared for f in fillers.values()]))
-    return DECLARATIONS + "\n".join(declared) + "\n" + functions + _normals("normals32")
+    """All of them in LLVM's language."""
+    printer = Printer()
+    printed = [(f, printer.body(f)) for f in functions(vector_bytes)]
+    printer.declared = {line for line in printer.declared if f"@{FILL}" not in line}  # these are here
+    return printer.program((), (), printed)
 
 
 class Fillings:
@@ -406,10 +377,6 @@ class Fillings:
         linked = here.link(text(here.vector_bytes), [f(name) for name in names for f in (symbol, _called)])
         self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in names}
         self.addresses = {symbol(name): linked[symbol(name)] for name in names}
-
-
-def _called(name: str) -> str:
-    return f"draw_{name}"
 
 
 @functools.cache

@@ -22,9 +22,10 @@ from rushlight.record.program import Call, Program, arrays_of, draw_on, execute,
 from rushlight.record.value import Value
 
 from .capture import NotLowered
-from .entry import DECLARATIONS, Entry
+from .entry import Entry
 from .fuse import Plan, Run
 from .inplace import Loan, Pair, pairs, picker
+from .llvm import Printer
 from .parallel import Functions
 from .results import SMALL, Look, Shelf, looks, maker
 
@@ -110,16 +111,19 @@ def aligned(nbytes: int) -> np.ndarray:
 class NativeProgram:
     """Segments and NumPy calls in order.
 
+    With `keep`, the functions of the loop IR are kept when they are printed; they are much larger than their text.
+
     Attributes:
         steps: what is run, in order.
         reasons: for each call left to NumPy, why.
     """
 
-    def __init__(self, program: Program, vector_bytes: int, timed: bool = False) -> None:
+    def __init__(self, program: Program, vector_bytes: int, timed: bool = False, keep: bool = False) -> None:
         self.program = program
         self.timed = timed
         self.vector_bytes = vector_bytes
-        self.functions = Functions()
+        self.printer = Printer()
+        self.functions = Functions(self.printer.body, keep)
         self.positions: dict[int, int] = {}  # of the calls, by identity
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
@@ -152,9 +156,13 @@ class NativeProgram:
 
     def text(self) -> str:
         """All of the program's LLVM text."""
-        declared = sorted(set().union(*[s.entry.writer.declared for s in self.segments]))
-        entries = "".join(s.entry.text() for s in self.segments)
-        return DECLARATIONS + "\n".join(declared) + "\n" + self.functions.text() + entries
+        entries = [s.entry for s in self.segments]
+        tables = [table for e in entries for table in e.tables]
+        return self.printer.program(tables, self.functions, [(e.function, e.body) for e in entries])
+
+    def listing(self) -> str:
+        """The program's functions in the readable form of the loop IR, if they were kept."""
+        return "\n\n".join([str(f) for f, _ in self.functions] + [str(s.entry.function) for s in self.segments])
 
     def _drawn_ahead(self) -> list[Call]:
         """The draws that NumPy makes before everything else: those up to the last one that has no machine code.

@@ -8,43 +8,43 @@ of pointers and numbers on the caller's stack; `Borrowed` fetches from it whatev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from . import verify
 from .capture import Symbol
-from .llvm import TYPES, Writer
-from .team import RUN
+from .ir import FIXED, Builder, Function, Index, Value, constant
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
 AWAKE = 6_000.0  # the same in a loop, in which the team does not fall asleep
 FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
-SIGNATURE = "ptr %context, i64 %thread, i64 %first, i64 %last"
+SIGNATURE = {"context": "ptr", "thread": "i64", "first": "i64", "last": "i64"}  # of a kernel's function
 
 
 @dataclass
 class Place:
-    """Where a kernel is written: the function, and the names there of pointers, numbers and the arena."""
+    """Where a kernel is written: the function, and what there are the pointers, numbers and the arena."""
 
-    writer: Writer
-    pointers: dict[Symbol, str]
-    uniform: dict[Symbol, str]
-    arena: str
-    scratch: str = "null"  # memory of this thread alone, aligned to 64 bytes
+    writer: Builder
+    pointers: dict[Symbol, Value]
+    uniform: dict[Symbol, Value]
+    arena: Value
+    scratch: Value = constant(0, "ptr")  # memory of this thread alone, aligned to 64 bytes
     alone: bool = False  # whether this is one of the team's threads already
 
-    def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
         """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
-        memory, kind = (self.arena, "i8") if base is None else (self.pointers[base], kind)
-        return self.writer.let(f"getelementptr {kind}, ptr {memory}, i64 {offset}") if offset else memory
+        memory, kind = (self.arena, "u8") if base is None else (self.pointers[base], kind)
+        return self.writer.at(kind, memory, offset)
 
 
 @dataclass
 class Part:
-    """The units to do, from `first` to before `last`, as SSA names."""
+    """The units to do, from `first` to before `last`, as values."""
 
-    first: str
-    last: str
+    first: Index
+    last: Index
 
 
 class Kernel(Protocol):
@@ -81,36 +81,50 @@ def worthwhile(kernels: Sequence[Kernel], turns: int = 1) -> list[bool]:
 class Functions:
     """The functions of a program's kernels, by their text: kernels that do the same elsewhere are one function."""
 
-    def __init__(self) -> None:
-        self._names: dict[str, str] = {}
+    def __init__(self, printed: Callable[[Function], str], keep: bool = False) -> None:
+        """`printed` is the target's way to print what a function does, without its name.
+
+        With `keep`, a function's instructions are kept when they are printed, for whoever wants to look at them.
+        """
+        self._printed = printed
+        self._made: dict[str, Function] = {}
+        self.keep = keep
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._made)
 
-    def name(self, body: str) -> str:
-        """The function with this body."""
-        return self._names.setdefault(body, f"kernel{len(self._names)}")
+    def add(self, function: Function) -> Function:
+        """The function, or the one there is already that does the same."""
+        function.name = f"kernel{len(self._made)}"
+        return self._made.setdefault(self.printed(function), function)
+
+    def printed(self, function: Function) -> str:
+        """The function in the target's language."""
+        if verify.ENABLED:
+            verify.function(function)
+        text = self._printed(function)
+        if not self.keep:
+            function.body = []
+        return text
 
     def copy(self) -> Functions:
         """The same functions, to which others can be added."""
-        other = Functions()
-        other._names.update(self._names)
+        other = Functions(self._printed, self.keep)
+        other._made.update(self._made)
         return other
 
-    def text(self) -> str:
-        """All of them in LLVM's language."""
-        made = [f"define internal void @{name}({SIGNATURE}) {{\nentry:\n{b}\n}}\n" for b, name in self._names.items()]
-        return "".join(made)
+    def __iter__(self) -> Iterator[tuple[Function, str]]:
+        return ((function, text) for text, function in self._made.items())
 
 
 def write_kernel(kernel: Kernel, apart: bool, place: Place, functions: Functions, many: bool) -> None:
     """One kernel: run by the team, or where it stands; among many, in a function that others may share."""
     if apart:
         kernel.before(place, apart)
-        _apart(kernel, place, functions, Part("%first", "%last"))
+        _apart(kernel, place, functions, True)
         kernel.after(place, apart)
     elif many:
-        _apart(kernel, place, functions, None)
+        _apart(kernel, place, functions, False)
     else:
         _alone(kernel, place)
 
@@ -125,33 +139,28 @@ def _alone(kernel: Kernel, place: Place) -> None:
     place.scratch = before
 
 
-def _apart(kernel: Kernel, outer: Place, functions: Functions, part: Part | None) -> None:
-    """The kernel in a function of its own, and the call of it: by the team with a part, else here."""
-    body, context = Writer(), Context()
-    inner = Inside(
-        body,
-        Borrowed(context, outer.pointers, lambda x: "ptr"),
-        Borrowed(context, outer.uniform, lambda x: TYPES[x.dtype.name]),
-        "null",
-        body.reserve(kernel.scratch) if kernel.scratch and part is not None else "null",
-    )
-    inner.outer, inner.context = outer, context
-    inner.alone = part is not None or outer.alone
-    if part is None:
+def _apart(kernel: Kernel, outer: Place, functions: Functions, divided: bool) -> None:
+    """The kernel in a function of its own, and the call of it: by the team in parts, else here."""
+    body = Builder()
+    context, *rest = parameters = [body.parameter(kind, name) for name, kind in SIGNATURE.items()]
+    borrowed = Context(body, context)
+    nothing = constant(0, "ptr")
+    inner = Inside(body, Borrowed(borrowed, outer.pointers), Borrowed(borrowed, outer.uniform), nothing)
+    if kernel.scratch and divided:
+        inner.scratch = body.reserve(kernel.scratch)
+    inner.outer, inner.context = outer, borrowed
+    inner.alone = divided or outer.alone
+    if divided:
+        kernel.write(inner, Part(*rest[1:]))
+    else:
         _alone(kernel, inner)
-    else:
-        kernel.write(inner, part)
-    body.line("ret void")
+    body.leave()
+    function = functions.add(body.function("", parameters))
     w = outer.writer
-    w.declared |= body.declared
-    held = w.reserve(8 * len(context.fields))
-    for k, (kind, value) in enumerate(context.fields):
-        w.line(f"store {kind} {value}, ptr {w.let(f'getelementptr i8, ptr {held}, i64 {8 * k}')}, align 8")
-    name = functions.name("\n".join([*body.reserved, *context.lines, *body.lines]))
-    if part is None:
-        w.line(f"call void @{name}(ptr {held}, i64 0, i64 0, i64 0)")
-    else:
-        w.line(f"call void @{RUN}(ptr @{name}, ptr {held}, i64 {kernel.units})")
+    held = w.reserve(8 * len(borrowed.fields))
+    for k, value in enumerate(borrowed.fields):
+        w.store(value, w.at("u8", held, 8 * k), 8)
+    w.do("team" if divided else "kernel", (held, kernel.units) if divided else (held,), function)
 
 
 class Inside(Place):
@@ -163,40 +172,41 @@ class Inside(Place):
     outer: Place
     context: Context
 
-    def begin(self, base: Symbol | None, offset: int, kind: str) -> str:
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
         """The address, computed by the caller."""
-        return self.context.fetch("ptr", self.outer.begin(base, offset, kind))
+        return self.context.fetch(self.outer.begin(base, offset, kind))
 
 
 class Context:
     """What a function of the team fetches from its caller, each thing once, before its loops."""
 
-    def __init__(self) -> None:
-        self.fields: list[tuple[str, str]] = []
-        self.lines: list[str] = []
-        self._names: dict[tuple[str, str], str] = {}
+    def __init__(self, w: Builder, memory: Value) -> None:
+        self.w = w
+        self.memory = memory
+        self.fields: list[Value] = []
+        self._known: dict[Value, Value] = {}
 
-    def fetch(self, kind: str, outer: str) -> str:
-        """The name, inside, of what the caller calls `outer`."""
-        if not outer.startswith("%"):
+    def fetch(self, outer: Value) -> Value:
+        """What the caller knows as `outer`, inside."""
+        if outer.op in FIXED:
             return outer
-        known = self._names.get((kind, outer))
-        if known is None:
+        found = self._known.get(outer)
+        if found is None:
             k = len(self.fields)
-            self.fields.append((kind, outer))
-            self.lines.append(f"  %at{k} = getelementptr i8, ptr %context, i64 {8 * k}")
-            self.lines.append(f"  %held{k} = load {kind}, ptr %at{k}, align 8")
-            known = self._names[kind, outer] = f"%held{k}"
-        return known
+            self.fields.append(outer)
+            at = Value("at", "ptr", 1, (self.memory, 8 * k), "u8", f"%at{k}")
+            found = self._known[outer] = Value("load", outer.kind, 1, (at,), (8, None), f"%held{k}")
+            self.w.head += [at, found]
+        return found
 
 
-class Borrowed(dict[Symbol, str]):
-    """Names of the caller's, fetched through the context when they are asked for."""
+class Borrowed(dict[Symbol, Value]):
+    """Values of the caller's, fetched through the context when they are asked for."""
 
-    def __init__(self, context: Context, outer: dict[Symbol, str], kind: Any) -> None:
+    def __init__(self, context: Context, outer: dict[Symbol, Value]) -> None:
         super().__init__()
-        self._context, self._outer, self._kind = context, outer, kind
+        self._context, self._outer = context, outer
 
-    def __missing__(self, x: Symbol) -> str:
-        name = self[x] = self._context.fetch(self._kind(x), self._outer[x])
-        return name
+    def __missing__(self, x: Symbol) -> Value:
+        found = self[x] = self._context.fetch(self._outer[x])
+        return found

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 
 from .capture import Symbol
-from .loops import Loop
-from .memory import first_lanes
+from .ir import Index, Loop, Value, first_lanes
 from .parallel import Place
-from .stage import NANOSECONDS, Origin, Span, Stage, pieces_of
+from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .transpose import transposed
 
 Dim = tuple[int, int, int]  # extent, source stride, target stride
@@ -62,21 +61,21 @@ class Copy(Stage):
             if not dims:
                 dims.append((1, 0, 0))
 
-    def _write(self, place: Place, first: str, last: str) -> None:
+    def _write(self, place: Place, first: Index, last: Index) -> None:
         source = self.source.pointer(place, self.kind)
         target = self.target.pointer(place, self.kind)
         if len(self.dims) == 1 and self.square is None:
             self._row(source, target)
             return
-        span = Span(self.w, first, last)
+        span = Loop(self.w, last, begin=first, sure=False)
         self._dimension(1, *self._step(source, target, self.dims[0], span.index))
         span.close()
 
-    def _step(self, source: str, target: str, dim: Dim, index: str) -> tuple[str, str]:
+    def _step(self, source: Value, target: Value, dim: Dim, index: Index) -> tuple[Value, Value]:
         _, here, there = dim
         return self._move(source, (index, here)), self._move(target, (index, there))
 
-    def _dimension(self, d: int, source: str, target: str) -> None:
+    def _dimension(self, d: int, source: Value, target: Value) -> None:
         if self.square is not None and d == len(self.dims):
             self._squares(source, target)
         elif self.square is None and d == len(self.dims) - 1:
@@ -86,26 +85,26 @@ class Copy(Stage):
             self._dimension(d + 1, *self._step(source, target, self.dims[d], loop.index))
             loop.close()
 
-    def _row(self, source: str, target: str) -> None:
+    def _row(self, source: Value, target: Value) -> None:
         n, lanes, dim = self.dims[-1][0], self.lanes if self.dense else 1, self.dims[-1]
         if n >= lanes:
             loop = Loop(self.w, n // lanes * lanes, lanes)
             here, there = self._step(source, target, dim, loop.index)
-            self._store(self._load(here, lanes), there, lanes)
+            self._store(self._load(here, lanes), there)
             loop.close()
         if n % lanes:
-            here, there = self._step(source, target, dim, str(n // lanes * lanes))
-            mask = first_lanes(n % lanes, lanes)
-            self._store(self._load(here, lanes, mask), there, lanes, mask)
+            here, there = self._step(source, target, dim, n // lanes * lanes)
+            part = first_lanes(n % lanes, lanes)
+            self._store(self._load(here, lanes, part), there, part)
 
-    def _squares(self, source: str, target: str) -> None:
+    def _squares(self, source: Value, target: Value) -> None:
         """All squares of two dimensions; those at the ends are smaller."""
         assert self.square is not None
         across, along = self.square
         for rows, row_at, row_count in pieces_of(across[0], self.lanes):
             for columns, column_at, column_count in pieces_of(along[0], self.lanes):
-                here, there = self._step(source, target, across, str(row_at))
-                here, there = self._step(here, there, along, str(column_at))
+                here, there = self._step(source, target, across, row_at)
+                here, there = self._step(here, there, along, column_at)
                 down = Loop(self.w, row_count * self.lanes, self.lanes)
                 here, there = self._step(here, there, across, down.index)
                 right = Loop(self.w, column_count * self.lanes, self.lanes)
@@ -113,16 +112,16 @@ class Copy(Stage):
                 right.close()
                 down.close()
 
-    def _square(self, source: str, target: str, rows: int, columns: int) -> None:
+    def _square(self, source: Value, target: Value, rows: int, columns: int) -> None:
         assert self.square is not None
         (_, step, _), (_, _, stride) = self.square
         nothing = self.vector.constant(0.0, self.kind)
         part = first_lanes(columns, self.lanes)
-        loaded = [self._load(self._move(source, (str(r), step)), self.lanes, part) for r in range(rows)]
-        turned = transposed(self.vector, self.kind, loaded + [nothing] * (self.lanes - rows))
+        loaded = [self._load(self._move(source, (r, step)), self.lanes, part) for r in range(rows)]
+        turned = transposed(self.vector, loaded + [nothing] * (self.lanes - rows))
         part = first_lanes(rows, self.lanes)
         for c in range(columns):
-            self._store(turned[c], self._move(target, (str(c), stride)), self.lanes, part)
+            self._store(turned[c], self._move(target, (c, stride)), part)
 
 
 class Zeros(Stage):
@@ -135,8 +134,5 @@ class Zeros(Stage):
         self.target = target
         self.moved = symbol.size * self.itemsize
 
-    def _write(self, place: Place, first: str, last: str) -> None:
-        self.w.declared.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-        size = self.symbol.size * self.itemsize
-        begin = self.target.pointer(place, self.kind)
-        self.w.line(f"call void @llvm.memset.p0.i64(ptr {begin}, i8 0, i64 {size}, i1 false)")
+    def _write(self, place: Place, first: Index, last: Index) -> None:
+        self.w.zero(self.target.pointer(place, self.kind), self.symbol.size * self.itemsize)

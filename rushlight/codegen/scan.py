@@ -14,13 +14,15 @@ from rushlight.core.dtype import from_numpy
 from rushlight.core.scan import turn
 from rushlight.record.spec import spec_of
 
+from . import verify
 from .arena import LINE
+from .arithmetic import Scalars, constant_of
 from .capture import NotLowered, Symbol
 from .contract import contraction
 from .drawing import Drawing
 from .fuse import DRAWN, PRODUCT, SCAN, Nest, Plan, Run, ancestors
-from .llvm import MEMORY, Scalars, Writer, constant
-from .loops import Loop, Lowered
+from .ir import MEMORY, Builder, Index, Loop, Value
+from .loops import Lowered
 from .parallel import Functions, Kernel, Part, Place, worthwhile, write_kernel
 from .relayout import Copy
 from .stage import Origin
@@ -94,6 +96,8 @@ def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]
             found.append(Drawing(nest.body[0]))
         else:
             found.append(Lowered(nest, plan, vector_bytes))
+    if verify.ENABLED:
+        verify.plan(plan, "products")
     return found
 
 
@@ -106,17 +110,17 @@ def divide(kernels: list[Any], plan: Plan, turns: int = 1, allowed: bool = True)
     return chosen
 
 
-def pointers_in_arena(plan: Plan, w: Writer, arena: str) -> dict[Symbol, str]:
+def pointers_in_arena(plan: Plan, w: Builder, arena: Value) -> dict[Symbol, Value]:
     """Where a Plan's intermediates lie."""
     inside = {x: buffer.offset for x, buffer in plan.buffers.items() if buffer.slot is None}
-    return {x: w.let(f"getelementptr i8, ptr {arena}, i64 {offset}") for x, offset in inside.items()}
+    return {x: w.at("u8", arena, offset) for x, offset in inside.items()}
 
 
 def write_uniform(plan: Plan, place: Place) -> None:
     """The functions of numbers alone, which are computed ahead of the kernels."""
     scalar = Scalars(place.writer, 1)
     for x in plan.uniform:
-        values = [constant(a) if a.kind == "constant" else place.uniform[a] for a in x.args]
+        values = [constant_of(a) if a.kind == "constant" else place.uniform[a] for a in x.args]
         place.uniform[x] = scalar.evaluate(x, values)
 
 
@@ -197,24 +201,23 @@ class Turns:
         w, count = place.writer, self.body.count
         for state in self.first:
             write_kernel(state, False, place, self.functions, False)
-        arena = place.begin(None, self.arena, "i8")
+        arena = place.begin(None, self.arena, "u8")
         if part is None:
-            self._stretch(place, arena, "0", str(count))
+            self._stretch(place, arena, 0, count)
             return
         units = Loop(w, part.last, begin=part.first)
-        here = w.let(f"getelementptr i8, ptr {arena}, i64 {w.let(f'mul i64 {units.index}, {self.size}')}")
-        after = w.let(f"add i64 {units.index}, 1")
-        bounds = [w.let(f"udiv i64 {w.let(f'mul i64 {u}, {count}')}, {self.units}") for u in (units.index, after)]
-        self._stretch(place, here, *bounds)
+        here = w.at("u8", arena, w.mul(units.index, self.size))
+        first, last = (w.udiv(w.mul(u, count), self.units) for u in (units.index, w.add(units.index, 1)))
+        self._stretch(place, here, first, last)
         units.close()
 
-    def _stretch(self, place: Place, arena: str, first: str, last: str) -> None:
+    def _stretch(self, place: Place, arena: Value, first: Index, last: Index) -> None:
         """Some turns, and what is done once before them."""
         w, body = place.writer, self.body
         fixed, begins = pointers_in_arena(self.plan, w, arena), {}
         for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
             state = body.histories[k] if k < body.states else None
-            kind = MEMORY[base.dtype.name]
+            kind = MEMORY[base.dtype]
             begins[x] = place.begin(base, offset, kind) if state is None else place.pointers[state]
         fixed.update((x, begins[x]) for x in self.plan.lasting)
         for copy in self.once:
@@ -226,10 +229,10 @@ class Turns:
             write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
         loop.close()
 
-    def _rows(self, place: Place, begins: dict[Symbol, str], index: str) -> dict[Symbol, str]:
+    def _rows(self, place: Place, begins: dict[Symbol, Value], index: Value) -> dict[Symbol, Value]:
         """The addresses of what a turn reads and writes in its own place."""
         w, body, rows = place.writer, self.body, {}
-        t = w.let(f"sub i64 {body.count - 1}, {index}") if body.reverse else index
+        t = w.sub(body.count - 1, index) if body.reverse else index
         before, after = self._states(w, t, index)
         for k, x in enumerate(body.leaves):
             if x not in self.plan.lasting:
@@ -240,14 +243,14 @@ class Turns:
             rows[self.plan.roots[slot]] = _row(w, outer, begin, after if k < body.states else t, strides[0])
         return rows
 
-    def _states(self, w: Writer, t: str, index: str) -> tuple[str, str]:
+    def _states(self, w: Builder, t: Index, index: Value) -> tuple[Index, Index]:
         """In which rows of the histories the old states are, and the new ones belong."""
         if not self.body.keep:
-            row = w.let(f"and i64 {index}, 1")
-            return row, w.let(f"xor i64 {row}, 1")
+            row = w.urem(index, 2)
+            return row, w.sub(1, row)
         before, after = turn(0, self.body.reverse)
-        return w.let(f"add i64 {t}, {before}"), w.let(f"add i64 {t}, {after}")
+        return w.add(t, before), w.add(t, after)
 
 
-def _row(w: Writer, x: Symbol, begin: str, t: str, stride: int) -> str:
-    return w.let(f"getelementptr {MEMORY[x.dtype.name]}, ptr {begin}, i64 {w.let(f'mul i64 {t}, {stride}')}")
+def _row(w: Builder, x: Symbol, begin: Value, t: Index, stride: int) -> Value:
+    return w.at(MEMORY[x.dtype], begin, w.mul(t, stride))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+from .arithmetic import Scalars
 from .capture import Symbol
-from .llvm import TYPES, Scalars, Writer
-from .memory import load, store
+from .ir import TYPES, Index, Value
 from .parallel import Part, Place
 
 NANOSECONDS = 0.3  # of a cycle
@@ -20,7 +20,7 @@ class Origin:
     base: Symbol | None
     offset: int
 
-    def pointer(self, place: Place, kind: str) -> str:
+    def pointer(self, place: Place, kind: str) -> Value:
         """Its address."""
         return place.begin(self.base, self.offset, kind)
 
@@ -43,7 +43,7 @@ class Stage(ABC):
 
     def __init__(self, symbol: Symbol, lanes: int) -> None:
         self.symbol = symbol
-        self.kind = TYPES[symbol.dtype.name]
+        self.kind = TYPES[symbol.dtype]
         self.itemsize = symbol.dtype.itemsize
         self.lanes = lanes
 
@@ -53,58 +53,29 @@ class Stage(ABC):
     def write(self, place: Place, part: Part | None) -> None:
         """The code of the units of a part, or of all."""
         self.w, self.vector = place.writer, Scalars(place.writer, self.lanes)
-        first, last = ("0", str(self.units)) if part is None else (part.first, part.last)
+        first, last = (0, self.units) if part is None else (part.first, part.last)
         self._write(place, first, last)
 
     def after(self, place: Place, divided: bool) -> None:  # noqa: B027
         """Nothing."""
 
     @abstractmethod
-    def _write(self, place: Place, first: str, last: str) -> None:
+    def _write(self, place: Place, first: Index, last: Index) -> None:
         """The code of the units from `first` to before `last`."""
 
-    def _move(self, place: str, *steps: tuple[str, int], kind: str = "") -> str:
+    def _move(self, place: Value, *steps: tuple[Index, int], kind: str = "") -> Value:
         """place + the sum of index * stride."""
-        w = self.w
+        w, kind = self.w, kind or self.kind
         for index, stride in steps:
-            if stride == 0 or index == "0":
-                continue
-            moved = str(int(index) * stride) if index.isdigit() else index
-            if stride != 1 and not index.isdigit():
-                moved = w.let(f"mul i64 {index}, {stride}")
-            place = w.let(f"getelementptr {kind or self.kind}, ptr {place}, i64 {moved}")
+            if stride:
+                place = w.at(kind, place, w.mul(index, stride))
         return place
 
-    def _load(self, place: str, lanes: int, mask: str | None = None) -> str:
-        return load(self.w, self.kind, place, self.itemsize, lanes, mask)
+    def _load(self, place: Value, lanes: int, first: int | None = None) -> Value:
+        return self.w.load(self.kind, place, self.itemsize, lanes, first)
 
-    def _store(self, value: str, place: str, lanes: int, mask: str | None = None) -> None:
-        store(self.w, self.kind, place, self.itemsize, lanes, value, mask)
-
-
-class Span:
-    """A loop from `first` up to `last`, which may be no turn at all."""
-
-    def __init__(self, w: Writer, first: str, last: str) -> None:
-        self.w = w
-        before = w.block
-        self.head, self.latch, self.exit = w.label("span"), w.label("next"), w.label("done")
-        body, self.index, self.following = w.label("turn"), w.name(), w.name()
-        w.line(f"br label %{self.head}")
-        w.start(self.head)
-        w.line(f"{self.index} = phi i64 [{first}, %{before}], [{self.following}, %{self.latch}]")
-        more = w.let(f"icmp slt i64 {self.index}, {last}")
-        w.line(f"br i1 {more}, label %{body}, label %{self.exit}")
-        w.start(body)
-
-    def close(self) -> None:
-        """Ends the loop."""
-        w = self.w
-        w.line(f"br label %{self.latch}")
-        w.start(self.latch)
-        w.line(f"{self.following} = add i64 {self.index}, 1")
-        w.line(f"br label %{self.head}")
-        w.start(self.exit)
+    def _store(self, value: Value, place: Value, first: int | None = None) -> None:
+        self.w.store(value, place, self.itemsize, first)
 
 
 def pieces_of(extent: int, size: int) -> list[tuple[int, int, int]]:

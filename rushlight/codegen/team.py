@@ -1,5 +1,8 @@
 """The threads that compute: one team a process, in LLVM's language.
 
+This is the target's runtime, written by hand: no emitter writes it, and another target brings its own.  To the loop IR
+it is one instruction, `team`, which runs the units of a kernel and returns when all are done.
+
 A parallel loop is a function of (context, thread, first, last) over its *units*.  `rushlight_team_run` opens a job,
 wakes whoever sleeps, and works itself; the units are cut into one range a thread and a few pieces a range, and who is
 through with his range helps with the others'.  The caller never waits for a thread that has not begun: when no piece

@@ -14,17 +14,12 @@ import numpy as np
 
 from rushlight.record.program import Program
 
+from .entry import entry_parameters
+from .ir import Builder
+from .llvm import Printer
 from .machine import machine
 from .native import NativeProgram, Segment
 
-TICKS = """declare i64 @llvm.readcyclecounter()
-declare ptr @PyLong_FromLongLong(i64)
-define ptr @ticks(ptr %self, ptr %args, i64 %count) {
-  %now = call i64 @llvm.readcyclecounter()
-  %made = call ptr @PyLong_FromLongLong(i64 %now)
-  ret ptr %made
-}
-"""
 REPEATS = 8
 
 
@@ -33,11 +28,19 @@ def ticks_per_second() -> float:
     """How fast the cycle counter runs; 0 where there is none that a program may read."""
     if not machine().target.triple.startswith(("x86_64", "amd64")):
         return 0.0
-    (ticks,) = machine().functions(TICKS, ["ticks"])
+    (ticks,) = machine().functions(_counter(), ["ticks"])
     start, first = time.perf_counter(), ticks()
     while time.perf_counter() - start < 0.01:
         pass
     return float(ticks() - first) / (time.perf_counter() - start)
+
+
+def _counter() -> str:
+    """The text of a function that reads the counter."""
+    w, printer = Builder(), Printer()
+    w.leave(w.call("PyLong_FromLongLong", "ptr", w.make("cycles", "i64", 1, ())))
+    f = w.function("ticks", entry_parameters(w))
+    return printer.program([], [], [(f, printer.body(f))])
 
 
 def timed(program: Program, step: Callable[[], object]) -> NativeProgram | None:

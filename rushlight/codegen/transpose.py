@@ -6,22 +6,17 @@ i + n / 2, and their lanes alternate.
 
 from __future__ import annotations
 
-from .llvm import Scalars, wide
+from .arithmetic import Scalars
+from .ir import Value
 
 
-def transposed(vector: Scalars, kind: str, rows: list[str]) -> list[str]:
+def transposed(vector: Scalars, rows: list[Value]) -> list[Value]:
     """The columns of as many vectors as they have lanes."""
     n = vector.lanes
     half, turns = n // 2, n.bit_length() - 1
-    low = ", ".join(f"i32 {k // 2 + (k % 2) * n}" for k in range(n))
-    high = ", ".join(f"i32 {half + k // 2 + (k % 2) * n}" for k in range(n))
-    whole, indices = wide(kind, n), f"<{n} x i32>"
+    low = tuple(k // 2 + (k % 2) * n for k in range(n))
+    high = tuple(half + k // 2 + (k % 2) * n for k in range(n))
     for _ in range(turns):
-        made = []
-        for a, b in zip(rows[:half], rows[half:], strict=True):
-            for order in (low, high):
-                made.append(
-                    vector.writer.let(f"shufflevector {whole} {a}, {whole} {b}, {indices} <{order}>")
-                )
-        rows = made
+        pairs = zip(rows[:half], rows[half:], strict=True)
+        rows = [vector.writer.shuffle(a, b, order) for a, b in pairs for order in (low, high)]
     return rows

@@ -40,7 +40,7 @@ def in_double(f: Function) -> Function:
     @functools.wraps(f)
     def widened(*values: Lanes) -> Lanes:
         if values[0].single:
-            return f(*[v.to("double") for v in values]).to("float")
+            return f(*[v.to("f64") for v in values]).to("f32")
         return f(*values)
 
     return widened
@@ -92,7 +92,7 @@ def _turned(x: Lanes, ahead: int, name: str) -> Lanes:
 def _or_library(x: Lanes, value: Lanes, name: str) -> Lanes:
     """`value`, or in lanes where x is large (or no number) what the C library says."""
     large = abs(x).test("uge", LARGEST)
-    return Lanes(x.s, x.kind, x.s.library(name, x.name, large.name, value.name))
+    return Lanes(x.s, x.s.library(name, x.value, large.value, value.value))
 
 
 @in_double
@@ -220,8 +220,8 @@ def arctanh(x: Lanes) -> Lanes:
 
 def power(x: Lanes, y: Lanes) -> Lanes:
     """|x| ** y = e ** (y * log(|x|)) in float64, and the sign of an odd power; float32 alone is exact enough so."""
-    wide, y64 = abs(x).to("double"), y.to("double")
-    value = exp(y64 * log(wide)).to("float")
+    wide, y64 = abs(x).to("f64"), y.to("f64")
+    value = exp(y64 * log(wide)).to("f32")
     whole = y.trunc().same(y)
     odd = (y * 0.5).trunc().test("une", y * 0.5) & whole
     negative = x.constant(1.0).signed(x) < 0.0
