@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from .drawing import FILL
 from .entry import C_CONTIGUOUS, DATA, FLAGS, STRIDES
 from .ir import SIZES, Function, Index, Loop, Value, When, operand
 
@@ -234,6 +235,8 @@ class Interpreter:
             return None
         if v.data in READERS:
             return np.array([READERS[v.data](arguments[0].memory.value)], DTYPES[v.kind])
+        if v.data.startswith(FILL):
+            return _filled(v.data.removeprefix(FILL), *arguments)
         return getattr(np, v.data)(*arguments)
 
     def _kernel(self, v: Value, context: Pointer) -> None:
@@ -244,6 +247,18 @@ class Interpreter:
         for thread, (first, last) in enumerate(zip(cuts, cuts[1:])):
             if first < last:
                 self.call(v.data, [context, thread, first, last])
+
+
+def _filled(name: str, state: Pointer, out: Pointer, count: Numbers, *parameters: Numbers) -> Pointer:
+    """Random numbers: a filling is one instruction here, and changes the engine's state, although that is an input."""
+    from .mersenne import FILLINGS, fillings
+
+    kind = FILLINGS[name.replace("normals32", "normal32")].kind
+    numbers = np.empty(int(count[0]), DTYPES[kind])
+    cells = state.memory.data[state.offset :].view(np.int32)
+    fillings().functions[name](cells, numbers, numbers.size, *[float(p[0]) for p in parameters])
+    out.memory.write(out.offset, kind, numbers, SIZES[kind])
+    return out
 
 
 # ---------------------------------------------------------------------------------------------------------------------
