@@ -254,7 +254,7 @@ def _filled(name: str, state: Pointer, out: Pointer, count: Numbers, *parameters
     from .mersenne import FILLINGS, fillings
 
     kind = FILLINGS[name.replace("normals32", "normal32")].kind
-    numbers = np.empty(int(count[0]), DTYPES[kind])
+    numbers: Numbers = np.empty(int(count[0]), DTYPES[kind])
     cells = state.memory.data[state.offset :].view(np.int32)
     fillings().functions[name](cells, numbers, numbers.size, *[float(p[0]) for p in parameters])
     out.memory.write(out.offset, kind, numbers, SIZES[kind])
