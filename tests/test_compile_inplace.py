@@ -10,7 +10,7 @@ import pytest
 from test_compile import assert_same, compiled, own_cache
 
 import rushlight as torch
-from rushlight.codegen import native
+from rushlight.codegen import inplace
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -20,13 +20,15 @@ F = torch.nn.functional
 
 def lent(patch: Any) -> list[int]:
     """Counts, in its only element, the buffers that are written over from now on."""
-    count, lend = [0], native.lend
+    count, arrays = [0], inplace.Loan.arrays
 
-    def counted(found: Any, values: Any, slots: Any) -> None:
-        lend(found, values, slots)
-        count[0] += sum(slots[new] is not None for new, _ in found)
+    def counted(loan: Any, values: Any, ours: int) -> Any:
+        homes = [id(v.home) for v in loan.news(values)]
+        found = arrays(loan, values, ours)
+        count[0] += sum(id(array) == home for array, home in zip(found, homes, strict=True))
+        return found
 
-    patch.setattr(native, "lend", counted)
+    patch.setattr(inplace.Loan, "arrays", counted)
     return count
 
 

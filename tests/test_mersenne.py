@@ -277,7 +277,7 @@ def test_joint_swaps_are_the_swaps_one_by_one() -> None:
     for n in (1, 2, 3, 50, 3000):
         steps = [MersenneTwister(n).random() % (n - i) for i in range(n - 1)]
         places = np.array([i + step for i, step in enumerate(steps)] + [n - 1])
-        one_by_one = random_integers._swap_one_by_one(steps)
+        one_by_one = random_integers._swap_one_by_one(places.tolist())
         np.testing.assert_array_equal(random_integers._swap_together(places), one_by_one)
 
 

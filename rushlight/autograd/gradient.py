@@ -5,7 +5,7 @@ pass
 costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.
 Where the
 whole tape belongs to the running trace, the pass is a function of the automaton's State: it is recorded once and then
-replayed as one edge (`record.trace.replay`).
+replayed as one edge (`record.memo.replay`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from rushlight.core.strided import is_non_overlapping_and_dense
 from rushlight.ops.creation import full_like_spec
 from rushlight.ops.reduction import sum_to_spec
 from rushlight.record import trace as tracing
+from rushlight.record.memo import BIND, replay
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
-from rushlight.record.trace import BIND, Trace, apply, recorder, replay, settle
+from rushlight.record.trace import Trace, apply, recorder, settle
 from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
 
 SECOND_TIME = (
@@ -320,7 +321,7 @@ class Context:
         if name == "result":
             return self.saved(~0)
         if name == "results":
-            return Results(self)
+            return Results(self.node, self.create_graph)
         if name in op.operands:
             i = op.operands.index(name)
             if op.variadic and i == len(op.operands) - 1:
@@ -333,31 +334,34 @@ class Context:
         raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
 
     def saved(self, position: int) -> Tensor:
-        """A saved operand (position >= 0) or result (~k), with its history where a graph of the gradient is made."""
-        node = self.node
-        value = current(node, position)
-        t = tensor_of(value)
-        if self.create_graph:
-            if position < 0:
-                t._node, t._out = node, ~position
-            elif node.parents[position] is not None:
-                t._node, t._out = node.parents[position], node.outs.get(position, 0) if node.outs else 0
-        return t
+        return saved(self.node, position, self.create_graph)
 
 
 class Results:
     """The saved results of a node, each looked up (and found overwritten or not) when the rule takes it."""
 
-    def __init__(self, context: Context) -> None:
-        self.context = context
+    def __init__(self, node: Node, create_graph: bool) -> None:
+        self.node = node
+        self.create_graph = create_graph
 
     def __getitem__(self, k: int) -> Tensor:
         if not 0 <= k < len(self):
             raise IndexError(k)
-        return self.context.saved(~k)
+        return saved(self.node, ~k, self.create_graph)
 
     def __len__(self) -> int:
-        return len(self.context.node.step.specs)
+        return len(self.node.step.specs)
+
+
+def saved(node: Node, position: int, create_graph: bool) -> Tensor:
+    """A saved operand (position >= 0) or result (~k), with its history where a graph of the gradient is made."""
+    t = tensor_of(current(node, position))
+    if create_graph:
+        if position < 0:
+            t._node, t._out = node, ~position
+        elif node.parents[position] is not None:
+            t._node, t._out = node.parents[position], node.outs.get(position, 0) if node.outs else 0
+    return t
 
 
 def current(node: Node, position: int) -> Value:

@@ -12,7 +12,8 @@
                 trigonometry vector functions made of them; entry writes the function around it all.  interpret runs
                 it in NumPy, verify checks it, and the Plan between its passes
     text        llvm prints LLVM's language
-    machine     compiles, links and keeps object code; native runs a program with it; background decides when
+    machine     compiles, links and keeps object code; native runs a program with it, results are the arrays that it
+                gives back; background decides when
     seeing in   explain and timing
 
 An operation needs no second definition for this: its NumPy kernel is the source of both ways to run it.

@@ -3,12 +3,13 @@
 The recorder knows where an updated tensor's numbers must end up: in its old buffer, its *home* (`Value.home`).  Where
 no loop reads the old numbers after the new ones are written, but in the same turn at the same element, the native
 function is handed that buffer as its output array, and nothing is copied afterwards.  `pairs` finds out which outputs
-of a segment may be written so; `lend` makes sure, before every run, that nobody else holds the old numbers.
+of a segment may be written so; its `Loan` makes sure, before every run, that nobody else holds the old numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import is_, itemgetter
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .entry import Entry
     from .native import Segment
 
+ndarray = np.ndarray
 Layout = tuple["Symbol", tuple[int, ...], int]  # in whose memory, strides, offset
 Pair = tuple[int, int]  # the slot of the new numbers, and of the old ones
 
@@ -134,37 +136,73 @@ def _moving(x: Symbol, strides: Sequence[int]) -> tuple[int, ...]:
     return tuple(0 if n == 1 else s for n, s in zip(x.shape, strides, strict=True))
 
 
-def lend(found: Sequence[Pair], values: Sequence[Any], slots: list[Any]) -> None:
-    """Puts the old buffers into the slots of the new numbers, where nobody else holds them."""
-    for new, old in found:
-        if _holders(values, slots, new, old) == ALONE and values[old].exposure is None and values[old].root is None:
-            home = values[new].home
-            if home.flags.writeable and (home.base is None or _own(home)):
-                slots[new] = home
+class Loan:
+    """The pairs of a function: asked in every run for the arrays that take the new numbers.
+
+    `makers` make new ones, pair by pair, where the old buffers cannot be written over.
+    """
+
+    def __init__(self, found: Sequence[Pair], makers: Sequence[Callable[[], np.ndarray]]) -> None:
+        self.news = picker([new for new, _ in found])
+        self.olds = picker([old for _, old in found])
+        self.makers = makers
+        self.alone = [[held] * len(found) for held in REFERENCES]
+
+    def arrays(self, values: Sequence[Any], ours: int) -> list[np.ndarray]:
+        """For each pair the old buffer, if nobody else holds the old numbers; else a new one.
+
+        Who holds an array that looks into a buffer holds the buffer, too: counting references is enough.  `ours` is how
+        many references to each buffer the caller has.
+        """
+        olds = self.olds(values)
+        homes = [v.home for v in self.news(values)]
+        holders = _references(olds, homes)
+        if holders == [self.alone[0], self.alone[1 + ours]] and all(map(is_, [v.buf for v in olds], homes)):
+            free = _own(homes)
+            if False not in free:
+                return homes
+        else:
+            alone = REFERENCES[0], REFERENCES[1 + ours]
+            same = [home is not None and home is old.buf for old, home in zip(olds, homes, strict=True)]
+            held = [a == alone for a in zip(*holders, strict=True)]
+            free = list(map(all, zip(same, held, _own(homes), strict=True)))
+        return [home if fine else make() for home, fine, make in zip(homes, free, self.makers, strict=True)]
 
 
-def _holders(values: Sequence[Any], slots: list[Any], new: int, old: int) -> tuple[bool, int, int]:
-    """Whether it is the same buffer, and how many references there are to the old Value and to the buffer."""
-    value, home = values[old], values[new].home
-    return slots[old] is home, getrefcount(value), getrefcount(home)
+def picker(slots: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """The function from a list to its elements in these places, in their order."""
+    if len(slots) > 1:
+        return itemgetter(*slots)
+    return itemgetter(slice(slots[0], slots[0] + 1) if slots else slice(0))
 
 
-def _own(home: np.ndarray) -> bool:
-    """Whether the array from which the buffer was made is held by nobody else."""
-    return _bases(home) == BASE and home.base.base is None and home.base.size == home.size  # type: ignore[union-attr]
+def _references(olds: Sequence[Any], homes: Sequence[Any]) -> list[list[int]]:
+    """How many references there are to each old Value, and to each buffer."""
+    return [list(map(getrefcount, olds)), list(map(getrefcount, homes))]
 
 
-def _bases(home: np.ndarray) -> int:
-    base = home.base
-    return getrefcount(base) if base.__class__ is np.ndarray else 0
+def _own(homes: Sequence[Any], alone: int = 0) -> list[bool]:
+    """For each buffer, whether nobody else holds the array from which it was made, if there is one."""
+    alone = alone or BASE
+    return [
+        home is None or (base := home.base) is None
+        or (getrefcount(base) == alone and base.__class__ is ndarray and base.base is None)
+        for home in homes
+    ]  # fmt: skip
 
 
-def _alone() -> tuple[bool, int, int]:
-    """What `_holders` says of a buffer that is held as it should be: this depends on the interpreter."""
+def _alone() -> tuple[int, int, int]:
+    """What `_references` says of a pair that is held as it should be: this depends on the interpreter.
+
+    The last is for a buffer to which the caller has a reference.
+    """
     values = [Value(), Value()]
     values[0].buf = values[1].home = np.empty(1)
-    return _holders(values, [values[0].buf, None], 1, 0)
+    olds = picker([0])(values)
+    homes = [v.home for v in picker([1])(values)]
+    (value,), (home,) = _references(olds, homes)
+    return value, home, home + 1
 
 
-ALONE = _alone()
-BASE = _bases(np.empty(1)[:])
+REFERENCES = _alone()
+BASE = next(n for n in range(1, 9) if _own([np.empty(1)[:]], n)[0])

@@ -4,6 +4,10 @@
 first, and a NumPy call that needs nothing of a run (a draw, a constant) before it, so that neither divides it.  A view
 that somebody outside a run wants is made by NumPy after it.  Whenever an array lies otherwise than its Spec says, the
 run's own calls are interpreted instead: the answer is the same.
+
+Most programs are one run, with numbers before it and views after it (`NativeProgram.whole`).  Then everything around
+the function is worked out once: which Values are operands, which results are small, lent or looked into, and which of
+them somebody waits for.
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rushlight.record.program import Call, Program, arrays_of, execute
+from rushlight.record.value import Value
 
 from .capture import NotLowered
 from .entry import Entry
 from .fuse import Plan, Run
-from .inplace import Pair, lend, pairs
+from .inplace import Loan, Pair, pairs, picker
 from .llvm import Printer
 from .parallel import Functions
+from .results import SMALL, Look, Shelf, looks, maker
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -36,21 +42,46 @@ class Segment:
         self.calls = calls
         self.entry = entry
         self.function: Callable[..., bool] | None = None
-        self.homes: list[Pair] = []
         self.arena = aligned(entry.plan.arena)
-        self.sources = (*entry.arrays, *entry.numbers)
-        specs = entry.plan.run.specs
-        self.makers = [(slot, maker(specs[slot])) for slot in entry.outputs]
+        self.operands = picker([*entry.arrays, *entry.numbers])
         self.clock = entry.clock
+        specs = entry.plan.run.specs
+        self.makers = {slot: maker(specs[slot]) for slot in entry.outputs}
+        self.write_over([])
 
-    def run(self, slots: list[Any]) -> bool:
-        """Fills the slots of the run's results; False if the arrays do not lie as was expected."""
-        made = [make() if slots[slot] is None else slots[slot] for slot, make in self.makers]
-        if not self.function(self.arena, *[slots[i] for i in self.sources], *made):  # type: ignore[misc]
-            return False
-        for (slot, _), array in zip(self.makers, made, strict=True):
-            slots[slot] = array
-        return True
+    def write_over(self, found: list[Pair]) -> None:
+        """Notes which results may be written where the old numbers lie that they replace."""
+        self.homes = found
+        specs, lent = self.entry.plan.run.specs, [new for new, _ in found]
+        fresh = [slot for slot in self.makers if slot not in set(lent)]
+        small = [slot for slot in fresh if specs[slot].nbytes <= SMALL]
+        large = [slot for slot in fresh if specs[slot].nbytes > SMALL]
+        at = {slot: k for k, slot in enumerate([*small, *large, *lent])}
+        self.shelf = Shelf([self.makers[slot] for slot in small])
+        self.large = [self.makers[slot] for slot in large]
+        self.arrange = picker([at[slot] for slot in self.makers])
+        self.loan = Loan(found, [self.makers[slot] for slot in lent])
+
+    def run(self, values: Sequence[Any], slots: Sequence[Any] | None = None, numbers: Any = None) -> Any:
+        """The run's results in the order of `entry.outputs`; None if the operands do not lie as was expected.
+
+        The operands are in the `slots`, or, where this is the whole program, they are its `values`, but for the
+        `numbers` (by slot) that were computed before.
+        """
+        made: Any = self.shelf.take()
+        if self.large:
+            made += [make() for make in self.large]
+        if self.homes:
+            made += self.loan.arrays(values, slots is not None)
+        made = self.arrange(made)
+        if slots is None:
+            operands: Any = [v.buf if v.__class__ is Value else v for v in self.operands(values)]
+            if numbers:
+                for k, slot in enumerate(self.entry.numbers, len(self.entry.arrays)):
+                    operands[k] = numbers.get(slot, operands[k])
+        else:
+            operands = self.operands(slots)
+        return made if self.function(self.arena, *operands, *made) else None  # type: ignore[misc]
 
 
 def aligned(nbytes: int) -> np.ndarray:
@@ -58,18 +89,6 @@ def aligned(nbytes: int) -> np.ndarray:
     raw = np.zeros(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + nbytes]
-
-
-def maker(spec: Any) -> Callable[[], np.ndarray]:
-    """Makes empty arrays of a Spec."""
-    shape, dtype = spec.shape, spec.numpy
-    if spec.is_contiguous:
-        return lambda: np.empty(shape, dtype)
-    order = sorted(range(spec.ndim), key=lambda d: -spec.strides[d])
-    laid, back = [shape[d] for d in order], np.argsort(order)
-    if np.empty(laid, dtype).transpose(back).strides != spec.byte_strides:
-        raise NotLowered("a result with gaps")
-    return lambda: np.empty(laid, dtype).transpose(back)
 
 
 class NativeProgram:
@@ -95,11 +114,15 @@ class NativeProgram:
         self.steps.extend(first)
         self._cut([c for c in program.calls if not _of_numbers(c)])
         self.frees = self._last_uses()
-        alone = self.steps[0] if len(self.steps) == 1 else None
-        self.whole = alone if isinstance(alone, Segment) else None  # the usual case, without NumPy
+        self.inputs = self._inputs()
         for step, homes in zip(self.steps, pairs(program, self.steps) if program.homes else (), strict=False):
             if isinstance(step, Segment):
-                step.homes = homes
+                step.write_over(homes)
+        self.first: list[Call] = []
+        self.whole: Segment | None = None
+        self.looks: list[tuple[Look, int]] = []
+        self.collect = picker([])
+        self._join()
 
     @property
     def segments(self) -> list[Segment]:
@@ -203,12 +226,61 @@ class NativeProgram:
             seen |= touched
         return frees[::-1]
 
-    def run(self, values: Sequence[Any]) -> list[np.ndarray]:
+    def _inputs(self) -> list[int]:
+        """The slots that are filled before the first step and that some step reads."""
+        calls = self.program.calls
+        made = {slot for c in calls for slot in c.outputs}
+        return sorted({i for c in calls for i in c.inputs if i is not None} - made)
+
+    def _join(self) -> None:
+        """Sees whether all is one function, arithmetic among numbers before it and looks at its results: as usual."""
+        segments = self.segments
+        at = self.steps.index(segments[0]) if len(segments) == 1 else 0
+        first = [s for s in self.steps[:at] if isinstance(s, Call) and _of_numbers(s)]
+        after = [s for s in self.steps[at + 1 :] if isinstance(s, Call)]
+        if len(segments) != 1 or len(first) != at:
+            return
+        (whole,) = segments
+        specs = whole.entry.plan.run.specs
+        found = looks(after, {slot: specs[slot] for slot in whole.makers})
+        if found is None:
+            return
+        wanted = [look for look in found if look.slot in self.program.live]
+        made = [*whole.makers, *(look.slot for look in wanted)]
+        if set(self.program.live) <= set(made):
+            self.first, self.whole = first, whole
+            self.looks = [(look, made.index(look.source)) for look in wanted]
+            self.collect = picker([made.index(slot) for slot in self.program.live])
+
+    def run(self, values: Sequence[Any]) -> Sequence[np.ndarray]:
         """The arrays of the live slots: what `Program.run` returns."""
-        slots = arrays_of(values)
-        if self.whole is not None:
-            self._run_segment(self.whole, values, slots)
-            return self.program.collect(slots, values)
+        whole = self.whole
+        if whole is None:
+            return self._run_steps(values)
+        made = whole.run(values, None, self._numbers(values) if self.first else None)
+        if made is None:
+            return self._interpreted(values)
+        if self.looks:
+            made = [*made, *[look.at(made[k], values) for look, k in self.looks]]
+        return self.collect(made)
+
+    def _numbers(self, values: Sequence[Any]) -> Any:
+        """The results of the arithmetic among numbers, and its operands, by slot."""
+        slots: Any = {}
+        with np.errstate(all="ignore"):
+            for call in self.first:
+                for i in call.inputs:
+                    if i is not None and i not in slots:
+                        v = values[i]
+                        slots[i] = v.buf if v.__class__ is Value else v
+                execute(call, slots)
+        return slots
+
+    def _run_steps(self, values: Sequence[Any]) -> list[np.ndarray]:
+        slots: list[Any] = [None] * len(values)
+        for i in self.inputs:
+            v = values[i]
+            slots[i] = v.buf if v.__class__ is Value else v
         with np.errstate(all="ignore"):
             for step, frees in zip(self.steps, self.frees, strict=True):
                 if step.__class__ is Call:
@@ -219,14 +291,22 @@ class NativeProgram:
                     slots[i] = None
         return self.program.collect(slots, values)
 
-
     def _run_segment(self, segment: Segment, values: Sequence[Any], slots: list[Any]) -> None:
-        if segment.homes:
-            lend(segment.homes, values, slots)
-        if not segment.run(slots):
-            with np.errstate(all="ignore"):
-                for call in segment.calls:
-                    execute(call, slots)
+        made = segment.run(values, slots)
+        if made is None:
+            for call in segment.calls:
+                execute(call, slots)
+            return
+        for slot, array in zip(segment.entry.outputs, made, strict=True):
+            slots[slot] = array
+
+    def _interpreted(self, values: Sequence[Any]) -> list[np.ndarray]:
+        """As `Program.run` does it."""
+        slots = arrays_of(values)
+        with np.errstate(all="ignore"):
+            for call in self.program.calls:
+                execute(call, slots)
+        return self.program.collect(slots, values)
 
 
 def _of_numbers(call: Call) -> bool:

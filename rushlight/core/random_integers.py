@@ -186,12 +186,9 @@ def randperm(generator: MersenneTwister, n: int, dtype: str = "int64") -> Array:
         return np.arange(n).astype(d.numpy)
     steps = generator.draw(n - 1).astype(np.uint32)
     np.remainder(steps, np.arange(n, 1, -1, dtype=np.uint32), steps)
-    if n <= _ONE_BY_ONE:
-        return _in_type(_swap_one_by_one(steps.tolist()), d)
-    places = np.empty(n, np.int64)
-    np.add(steps, np.arange(n - 1), places[:-1])
-    places[-1] = n - 1
-    return _in_type(_swap_together(places), d)
+    places = np.arange(n)
+    places[:-1] += steps
+    return _in_type(_swap_one_by_one(places.tolist()) if n <= _ONE_BY_ONE else _swap_together(places), d)
 
 
 def _check_permutation(n: int, d: dtype) -> None:
@@ -208,12 +205,11 @@ def _check_permutation(n: int, d: dtype) -> None:
         raise NotImplementedError(f"\"randperm\" not implemented for '{d.scalar_name}'")
 
 
-def _swap_one_by_one(steps: list[int]) -> Array:
-    order = list(range(len(steps) + 1))
-    for i, step in enumerate(steps):
-        j = i + step
+def _swap_one_by_one(places: list[int]) -> Array:
+    order = list(range(len(places)))
+    for i, j in enumerate(places):
         order[i], order[j] = order[j], order[i]
-    return np.array(order, np.int64)
+    return np.fromiter(order, np.int64, len(order))
 
 
 def _swap_together(places: Indices) -> Indices:

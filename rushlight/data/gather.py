@@ -12,15 +12,18 @@ is fetched sample by sample; a dataset class enters the table with `register`. W
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import rushlight
+from rushlight.core.dtype import from_numpy
 from rushlight.data.collate import _NUMPY_DTYPES
 from rushlight.data.dataset import ConcatDataset, Subset, TensorDataset
 from rushlight.data.draws import Indices
+from rushlight.record.spec import Spec, spec_of
+from rushlight.record.value import tensor_holding
 from rushlight.tensor import Tensor, wrap
 
 Array = np.ndarray[Any, Any]
@@ -40,9 +43,22 @@ class Gather:
     """Makes batches of ``columns``: samples are tuples, so that a batch is the list of its columns."""
 
     columns: tuple[Column, ...]
+    known: dict[int, list[Spec]] = field(default_factory=dict)  # by how many indices, what the columns are
 
     def __call__(self, indices: Indices) -> list[Tensor]:
-        return [wrap(column.take(indices)) for column in self.columns]
+        count = len(indices)
+        specs = self.known.get(count)
+        if specs is None:
+            specs = self.known[count] = [_spec_of(column, count) for column in self.columns]
+        made = []
+        for column, spec in zip(self.columns, specs, strict=True):
+            array = column.take(indices)
+            made.append(tensor_holding(array, spec) if array.flags.c_contiguous else wrap(array))
+        return made
+
+
+def _spec_of(column: Column, count: int) -> Spec:
+    return spec_of((count, *column.shape), from_numpy(column.dtype))
 
 
 Planner = Callable[[Any], "Gather | None"]

@@ -20,7 +20,7 @@ from rushlight.core.strided import contiguous_strides, preserve_strides
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Leaf, Tensor, tensor_of, value_holding
+from rushlight.record.value import Leaf, Tensor, tensor_holding
 
 from . import public as surface
 from .public import public, require_tensor
@@ -366,7 +366,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 def wrap(array: np.ndarray) -> Tensor:
     """A tensor around an array that nobody else will touch: no copy, no sharing."""
-    return tensor_of(value_holding(array, spec_of_array(array)))
+    return tensor_holding(array, spec_of_array(array))
 
 
 _specs_of_arrays: dict[tuple[Any, ...], Spec] = {}

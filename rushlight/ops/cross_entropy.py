@@ -31,7 +31,8 @@ from .softmax import log_softmax
 
 def _kept(target: np.ndarray, classes: int, ignore_index: int) -> np.ndarray | None:
     """Which targets count; None if all do. Raises IndexError for a class that does not exist."""
-    if not target.size or (target.min() >= 0 and target.max() < classes and not 0 <= ignore_index < classes):
+    unsigned = target.view(np.uint64) if target.dtype == np.int64 else target  # where a negative class is a large one
+    if not 0 <= ignore_index < classes and np.maximum.reduce(unsigned, axis=None, initial=0) < classes:
         return None
     kept = target != ignore_index
     wrong = target[kept & ((target < 0) | (target >= classes))]

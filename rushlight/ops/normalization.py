@@ -172,6 +172,9 @@ def _check_off_tape(function: str, **tensors: Tensor | None) -> None:
 # Batch normalisation
 
 
+_checked_forms: dict[tuple[Any, ...], Form] = {}  # by the Specs of operands that fit together
+
+
 def _batch_form(shape: tuple[int, ...]) -> Form:
     n, c = shape[:2]
     length = math.prod(shape[2:])
@@ -215,19 +218,25 @@ def _batch_norm(
         for name, t in (("running_mean", mean), ("running_var", var)):
             if t is None:
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
-    _check_channels(spec.shape[1] if spec.ndim > 1 else 0, running_mean=mean, running_var=var, weight=weight, bias=bias)
-    if spec.numel:
-        _check_has_channels(spec)
-    _check_kind(spec, "batch_norm", mean, var, weight, bias)
+    key = tuple([None if t is None else settle(t).spec for t in (input, mean, var, weight, bias)])
+    form = _checked_forms.get(key)
+    if form is None:
+        _check_channels(
+            spec.shape[1] if spec.ndim > 1 else 0, running_mean=mean, running_var=var, weight=weight, bias=bias
+        )
+        if spec.numel:
+            _check_has_channels(spec)
+        _check_kind(spec, "batch_norm", mean, var, weight, bias)
+        if spec.numel:
+            form = _checked_forms[key] = _batch_form(spec.shape)
     _check_off_tape("native_batch_norm", running_mean=mean, running_var=var)
-    if not spec.numel:
+    if form is None:
         result = input.clone() if weight is None else input.clone() * weight[0]
         return result if bias is None else result + bias[0]
     if not training:
         return apply(FIXED_NORM, (input, weight, bias, mean, var, float(eps)))
     if not isinstance(momentum, (int, float)):
         raise TypeError(f"batch_norm(): argument 'momentum' (position 7) must be float, not {type(momentum).__name__}")
-    form = _batch_form(spec.shape)
     result, found_mean, found_var = apply(BATCH_NORM, (input, weight, bias, float(eps)), (form,))
     n = form.size
     _update(mean, found_mean, float(momentum), (), 1.0)
@@ -286,16 +295,23 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = Non
     >>> torch.nn.functional.layer_norm(torch.tensor([1., 3.]), (2,))
     tensor([-1.0000,  1.0000])
     """
+    shape = normalized_shape if isinstance(normalized_shape, (int, tuple)) else tuple(normalized_shape)
+    key = (shape, *[None if t is None else settle(t).spec for t in (input, weight, bias)])
+    form = _checked_forms.get(key)
+    if form is None:
+        form = _checked_forms[key] = _layer_form(input, shape, weight, bias)
+    return apply(LAYER_NORM, (input, weight, bias, float(eps)), (form,))[0]
+
+
+def _layer_form(input: Tensor, normalized_shape: Any, weight: Tensor | None, bias: Tensor | None) -> Form:
+    """What to normalise over; raises PyTorch's errors where the shapes or dtypes do not fit."""
     dims = _trailing(input, normalized_shape, "layer_norm", ", ")
     spec = input._value.spec
-    if weight is not None:
-        _check_shape(weight, "weight", dims)
-    if bias is not None:
-        _check_shape(bias, "bias", dims)
+    _check_shape(weight, "weight", dims)
+    _check_shape(bias, "bias", dims)
     _check_kind(spec, "LayerNormKernelImpl", weight, bias)
     width = math.prod(dims)
-    form = Form((spec.numel // width if width else 0, width), (1,), (1, width))
-    return apply(LAYER_NORM, (input, weight, bias, float(eps)), (form,))[0]
+    return Form((spec.numel // width if width else 0, width), (1,), (1, width))
 
 
 @public(function=False, method=False, functional=True)

@@ -136,7 +136,10 @@ def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     """The function with PyTorch's `out=`."""
 
     @functools.wraps(f)
-    def accepting_out(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def accepting_out(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return f(*args)
+        out = kwargs.pop("out", None)
         if out is None:
             return f(*args, **kwargs)
         for read in args:

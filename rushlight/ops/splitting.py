@@ -5,6 +5,8 @@ The parts are views.  On the tape, those of one `split` or `unbind` share a node
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,6 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.strided import chunk_sizes, normalize_dim, split_sizes
-from rushlight.record.memory import share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -20,7 +21,7 @@ from rushlight.record.value import Tensor
 
 from .joining import cat
 from .public import public
-from .view import SELECT, SLICE, along, index_layout, link, look_at, numpy_index
+from .view import SELECT, SLICE, along, hang, index_layout, look_at, numpy_index
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Several views at once
@@ -78,18 +79,18 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     [[0, 1], [2, 3], [4]]
     """
     shape = settle(tensor).spec.shape
-    sizes = split_sizes(shape, split_size_or_sections, dim)
+    even = isinstance(split_size_or_sections, int)
+    sizes = split_size_or_sections if even else tuple(split_sizes(shape, split_size_or_sections, dim))
+    return _split_into(tensor, SPLIT if even else SPLIT_SIZES, _pieces(shape, sizes, dim), SLICE)
+
+
+@functools.lru_cache(4096)
+def _pieces(shape: tuple[int, ...], sizes: int | tuple[int, ...], dim: int) -> tuple[Any, ...]:
+    """Where the pieces of these sizes, or all of one, lie; raises PyTorch's errors for sizes that do not fit."""
+    each = split_sizes(shape, sizes, dim) if isinstance(sizes, int) else sizes
+    ends = list(itertools.accumulate(each))
     dim = normalize_dim(dim, len(shape))
-    op = SPLIT if isinstance(split_size_or_sections, int) else SPLIT_SIZES
-    return _pieces(tensor, op, shape, dim, sizes)
-
-
-def _pieces(tensor: Tensor, op: Operation, shape: Any, dim: int, sizes: Sequence[int]) -> tuple[Tensor, ...]:
-    parts, start = [], 0
-    for n in sizes:
-        parts.append(along(shape, dim, (start, start + n, 1)))
-        start += n
-    return _split_into(tensor, op, tuple(parts), SLICE)
+    return tuple(along(shape, dim, (end - n, end, 1)) for n, end in zip(each, ends, strict=True))
 
 
 def _split_into(t: Tensor, op: Operation, parts: tuple[Any, ...], single: Operation) -> tuple[Tensor, ...]:
@@ -97,17 +98,19 @@ def _split_into(t: Tensor, op: Operation, parts: tuple[Any, ...], single: Operat
     if t._node is None or not recorder().tracking or not parts:
         views = [look_at(t, single, (index,)) for index in parts]
     else:
-        views = apply(op, (t,), (parts,))
-        start, spec = (t._view[2] if t._view is not None else 0), settle(t).spec
-        for index, v in zip(parts, views, strict=True):
-            offset = start + index_layout(spec.shape, spec.strides, 0, index=index)[2]
-            made = v._value.spec
-            share(t, (made.shape, made.strides, offset, made.dtype), v)
-            link(t, v)
+        views, me = apply(op, (t,), (parts,)), recorder()
+        for offset, v in zip(_offsets(settle(t).spec, parts), views, strict=True):
+            hang(t, v, offset, me)
     name = op.node.removesuffix("Backward0")
     for v in views:
         v._piece_of = name
     return tuple(views)
+
+
+@functools.lru_cache(4096)
+def _offsets(spec: Spec, parts: tuple[Any, ...]) -> tuple[int, ...]:
+    """Where the parts of a tensor begin in it."""
+    return tuple(index_layout(spec.shape, spec.strides, 0, index=index)[2] for index in parts)
 
 
 @public()
@@ -120,8 +123,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim`, the last perhaps smaller."""
     shape = settle(input).spec.shape
-    sizes = chunk_sizes(shape, chunks, dim)
-    return _pieces(input, SPLIT, shape, normalize_dim(dim, len(shape)), sizes)
+    return _split_into(input, SPLIT, _pieces(shape, tuple(chunk_sizes(shape, chunks, dim)), dim), SLICE)
 
 
 @public()

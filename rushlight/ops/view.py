@@ -18,11 +18,11 @@ from rushlight.core import strided
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.size import Size
 from rushlight.core.strided import normalize_dim
-from rushlight.record.memory import STRIDED, look, memory_of, placement, share
+from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Storage, Tensor, Value, new_tensor, new_value, tensor_of, value_holding
+from rushlight.record.value import Storage, Tensor, tensor_holding, tensor_of
 
 from .public import METHODS, public
 
@@ -89,22 +89,13 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     me = recorder()
     untracked = t._node is None or not me.tracking
     if untracked and v.buf is not None and not me.hold:
-        return hang(t, _seen(pick(v.buf), spec), offset, me)
+        return hang(t, tensor_holding(pick(v.buf), spec), offset, me)
     if untracked and (op is SELECT or op is SLICE):
         # Off the tape a position is a run-time number: a loop over positions is one program.
         result = apply(STRIDED, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
     else:
         result = apply(op, (t,), attrs)
     return hang(t, result, offset, me)
-
-
-def _seen(array: np.ndarray, spec: Spec) -> Tensor:
-    value = new_value(Value)
-    value.spec = spec
-    value.buf = array
-    made = new_tensor(Tensor)
-    made._value = value
-    return made
 
 
 def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
@@ -545,7 +536,7 @@ def row(t: Tensor, i: int) -> Tensor:
         i += n
     me = recorder()
     if v.buf is not None and (t._node is None or not me.tracking) and not me.hold:
-        return hang(t, _seen(v.buf[i, ...], spec), i * stride, me)
+        return hang(t, tensor_holding(v.buf[i, ...], spec), i * stride, me)
     return look_at(t, SELECT, (along(v.spec.shape, 0, i),))
 
 
@@ -579,7 +570,7 @@ def span(t: Tensor, part: slice) -> Tensor:
     """`t[start:stop:step]` off the tape, where the numbers are there already."""
     v = settle(t)
     spec, offset = span_place(v.spec, part)
-    return hang(t, _seen(v.buf[part], spec), offset, recorder())
+    return hang(t, tensor_holding(v.buf[part], spec), offset, recorder())
 
 
 def _whole(shape: tuple[int, ...]) -> list[Any]:
@@ -635,7 +626,7 @@ def _strided_view(t: Tensor, layout: Layout, node: Operation, kind: Dtype | None
     me = recorder()
     if v.buf is not None and not me.hold and (t._node is None or not me.tracking):
         array = look(memory_of(v.buf, v.spec.strides), (shape, strides, offset, kind))
-        result = tensor_of(value_holding(array, spec_of(shape, kind, strides)))
+        result = tensor_holding(array, spec_of(shape, kind, strides))
     else:
         result = apply(node, (t, offset), (shape, strides, kind, v.spec.strides))
     start = t._view[2] if t._view is not None else 0
@@ -720,9 +711,9 @@ def view_as_dtype(input: Tensor, kind: Dtype) -> Tensor:
 @public(function=False)
 def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself if it lies row by row in memory (or as `memory_format` says), else a copy that does."""
-    from rushlight.record.memory import RELAYOUT
-
     spec = settle(input).spec
+    if memory_format is None and spec.is_contiguous:
+        return input
     layout = wanted_strides(spec, memory_format)
     return input if _same_layout(spec, layout) else apply(RELAYOUT, (input,), (layout,))
 

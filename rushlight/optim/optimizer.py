@@ -294,10 +294,12 @@ class Optimizer:
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients (`grad` becomes None), or fills them with zeros where `set_to_none` is False."""
         for group in self.param_groups:
-            for param in group["params"]:
-                if set_to_none:
+            if set_to_none:
+                for param in group["params"]:
                     param._grad = None
-                elif param.grad is not None:
+                continue
+            for param in group["params"]:
+                if param.grad is not None:
                     _zero(param.grad)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FLOAT32 = np.dtype("float32")
 ndarray = np.ndarray
-Runner = Callable[[Sequence[Any]], list[np.ndarray]]
+Runner = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
 class Call:
@@ -92,7 +92,7 @@ class Program:
         self.homes: dict[int, int] = {}  # of results that update an input: the input's slot
         self.faster: Runner | None = None
 
-    def run(self, values: Sequence[Any]) -> list[np.ndarray]:
+    def run(self, values: Sequence[Any]) -> Sequence[np.ndarray]:
         """The arrays of the live slots, from the realised Values and numbers among `values`."""
         if self.faster is not None:
             return self.faster(values)

@@ -6,7 +6,7 @@ operation, its attributes and its operands' slots; the key names an edge to the 
 operand that
 the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the type does.
 So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
-(State, slots still wanted).  `memoised` makes one edge of a long stretch of recording.
+(State, slots still wanted).  `record.memo` makes one edge of a long stretch of recording.
 
 `RUSHLIGHT_EAGER=1` flushes after every operation.
 """
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from sys import getrefcount
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,9 +36,11 @@ from .value import (
     Value,
     new_tensor,
     next_sequence_number,
-    tensor_of,
     value_holding,
 )
+
+if TYPE_CHECKING:
+    from .memo import Memo
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
 LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
@@ -137,7 +139,9 @@ class State:
 class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
-    __slots__ = ("foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "state", "values")
+    __slots__ = (
+        "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed", "state", "values",
+    )  # fmt: skip
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
@@ -146,6 +150,7 @@ class Trace:
         self.nodes: list[Any] = []
         self.period: int | None = None  # after how many operations a long trace repeats itself
         self.foreign: set[int] = set()  # slots of nodes from earlier traces, and of leaves with hooks
+        self.replayed: list[Memo] = []  # which slots are empty depends on the State and on these
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
         self.freed = False  # a backward pass has freed what nodes saved
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
@@ -177,7 +182,7 @@ class Recorder:
         self.awaited = False  # another thread holds the lock and is about to flush
         self.tracking = True  # grad mode
         self.inference = False
-        self.hold = 0  # inside `memoised`: no flush by size
+        self.hold = 0  # inside a stretch that becomes one edge: no flush by size
         self.trace = Trace(self)
 
     def flush(self) -> None:
@@ -283,11 +288,11 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                     try:
                         state = _extend(trace, edge, parents)
                     except NotANumber:
-                        _rollback(trace)
+                        rollback(trace)
                         operands = _plain_numbers(op, operands)
                         continue
                     except BaseException:
-                        _rollback(trace)
+                        rollback(trace)
                         raise
                 trace.state = state
                 step: Step = state.step  # type: ignore[assignment]
@@ -305,7 +310,7 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                 else:
                     result = _several(step, node, trace)
                 break
-            _rollback(trace)
+            rollback(trace)
         finally:
             me.busy = False
         for t in operands:
@@ -401,7 +406,7 @@ def refresh(t: Tensor) -> None:
     raise NotImplementedError(f"record.memory is not loaded; {t._value} cannot be brought up to date")
 
 
-def _rollback(trace: Trace) -> None:
+def rollback(trace: Trace) -> None:
     """Takes back what an operation that was not recorded had bound to the trace."""
     width, nodes = trace.state.width, trace.state.nodes
     for v in trace.values[width:]:
@@ -488,18 +493,20 @@ def _leave(trace: Trace) -> None:
 
 def _several(step: Step, node: Node | None, trace: Trace) -> tuple[Tensor, ...]:
     results = []
-    for slot, spec in zip(step.outputs, step.specs, strict=True):
+    values, slot = trace.values, step.slot
+    for k, spec in enumerate(step.specs):
         v = Value()
         v.spec = spec
         v.trace = trace
-        v.slot = slot
-        trace.values.append(v)
-        results.append(tensor_of(v))
-    if node is not None:
-        for k, (t, tracked) in enumerate(zip(results, step.tracks, strict=True)):
-            if tracked:
-                t._node = node
+        v.slot = slot + k
+        values.append(v)
+        t = new_tensor(Tensor)
+        t._value = v
+        if node is not None and step.tracks[k]:
+            t._node = node
+            if k:
                 t._out = k
+        results.append(t)
     return tuple(results)
 
 
@@ -568,7 +575,7 @@ def _spec_at(values: list[Any], slot: int) -> Spec:
 def _run(trace: Trace) -> None:
     """Runs what the trace recorded, for the Values that somebody outside the trace still holds."""
     values, state = trace.values, trace.state
-    produced, donors = _produced(state)
+    produced, donors = _produced(trace)
     live = _held(values, produced)
     donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
     program = state.programs.get((live, donated))
@@ -586,24 +593,25 @@ def _run(trace: Trace) -> None:
     for v, array in zip(wanted, arrays, strict=True):
         v.buf = array
         v.trace = None
-        if v.home is not None:
+        if v.home is array:
+            v.home = None  # they were computed there
+        elif v.home is not None:
             settle_at_home(v)
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
-    """The slots whose Values somebody outside `values` refers to; `ours` is how many references this loop makes.
+    """Those of the slots whose Values somebody outside `values` refers to; `ours` counts this loop's references.
 
     The newest come first: a view that nobody holds lets go of its root.
     """
     held = []
     ours = ours or OURS
-    for i in reversed(slots):
+    for i in slots:
         v = values[i]
-        if v is not None:
-            if getrefcount(v) > ours:
-                held.append(i)
-            elif v.root is not None:
-                v.root = None
+        if getrefcount(v) > ours:
+            held.append(i)
+        elif v.root is not None:
+            v.root = None
     return tuple(held)
 
 
@@ -652,145 +660,18 @@ def _steps(state: State) -> list[Step]:
     return steps
 
 
-def _produced(state: State) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The slots that operations fill, and the input slots that one of them would like to overwrite; kept by State."""
-    found = state.memos.get("produced")
+def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite."""
+    key = ("produced", *trace.replayed)
+    found = trace.state.memos.get(key)
     if found is None:
-        steps = _steps(state)
-        produced = tuple(slot for step in steps for slot in step.outputs)
+        steps = _steps(trace.state)
+        produced = [slot for step in steps for slot in step.outputs]
         made = set(produced)
         donors = {s.inputs[0] for s in steps if s.op.overwrites and s.inputs[0] not in made}
-        found = state.memos["produced"] = produced, tuple(sorted(d for d in donors if d is not None))
+        pending = tuple([i for i in reversed(produced) if trace.values[i] is not None])
+        found = trace.state.memos[key] = pending, tuple(sorted(d for d in donors if d is not None))
     return found
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Long stretches as one edge
-
-
-class Memo:
-    """A stretch of recording: where it leads, what it leaves in the slots, and which slots are its results."""
-
-    __slots__ = ("results", "state", "tail")
-
-    def __init__(self, state: State, tail: list[Any], results: list[Any]) -> None:
-        self.state = state
-        self.tail = tail
-        self.results = results
-
-
-UNMEMOISABLE = object()
-
-
-def _bind_kernel(*inputs: Any, key: Any) -> tuple[()]:
-    raise AssertionError("binding inputs computes nothing")
-
-
-BIND = Operation("bind", lambda *specs, key: (), _bind_kernel, None, "")
-
-
-def memoised(
-    key: tuple[Any, ...],
-    tensors: Sequence[Tensor],
-    numbers: Sequence[float],
-    build: Callable[[list[Tensor], list[Tensor]], list[Tensor | None]],
-) -> list[Tensor | None]:
-    """Records `build(tensors, numbers)` outside the tape; when the same is asked in the same State again, as one edge.
-
-    `key` must determine everything that `build` does apart from the tensors and the numbers, which it gets as
-    zero-dimensional tensors: their values are free to change from call to call.
-    """
-    me = _thread.recorder
-    tracking, me.tracking = me.tracking, False
-    me.hold += 1
-    try:
-        with me.lock:
-            if EAGER:
-                return build(list(tensors), [_number(x) for x in numbers])
-            apply(BIND, (*tensors, *numbers), (key,))
-            first = len(me.trace.values) - len(numbers)
-            return replay("bound", lambda: build(list(tensors), _number_slots(me.trace, numbers, first)))
-    finally:
-        me.tracking = tracking
-        me.hold -= 1
-        if not me.hold and len(me.trace.values) > MAX_SLOTS:
-            me.flush()
-
-
-def replay(key: Any, record: Callable[[], list[Tensor | None]]) -> list[Tensor | None]:
-    """Takes the memo `key` of the present State, or runs `record` and keeps what it did as that memo.
-
-    Everything that `record` reads must be determined by the State and the key.
-    """
-    trace = _thread.recorder.trace
-    start = trace.state
-    memo = start.memos.get(key)
-    if memo.__class__ is Memo:
-        return _replayed(memo, trace)
-    width = len(trace.values)
-    results = record()
-    if memo is None:
-        start.memos[key] = _memo_of(trace, results, width)
-    return results
-
-
-def _replayed(memo: Memo, trace: Trace) -> list[Tensor | None]:
-    values = trace.values
-    values.extend(memo.tail)
-    trace.state = memo.state
-    results: list[Tensor | None] = []
-    for found in memo.results:
-        if found is None:
-            results.append(None)
-            continue
-        slot, spec = found
-        v = values[slot]
-        if v is None:
-            v = Value()
-            v.spec = spec
-            v.trace = trace
-            v.slot = slot
-            values[slot] = v
-        t = new_tensor(Tensor)
-        t._value = v
-        results.append(t)
-    return results
-
-
-def _memo_of(trace: Trace, results: list[Tensor | None], width: int) -> Any:
-    if _thread.recorder.trace is not trace:
-        return UNMEMOISABLE  # flushed on the way
-    tail: list[Any] = []
-    for v in trace.values[width:]:
-        if isinstance(v, Value):
-            if v.buf is not None:
-                return UNMEMOISABLE  # reads something that the key does not name
-            tail.append(None)
-        else:
-            tail.append(v)
-    kept: list[Any] = []
-    for t in results:
-        if t is None:
-            kept.append(None)
-        elif t._value.trace is trace and t._storage is None:
-            kept.append((t._value.slot, t._value.spec))
-        else:
-            return UNMEMOISABLE
-    return Memo(trace.state, tail, kept)
-
-
-def _number(x: float) -> Tensor:
-    return tensor_of(value_holding(x, NUMBERS[x.__class__]))
-
-
-def _number_slots(trace: Trace, numbers: Sequence[float], first: int) -> list[Tensor]:
-    made = []
-    for k, x in enumerate(numbers):
-        t = _number(x)
-        t._value.trace = trace
-        t._value.slot = first + k
-        made.append(t)
-    return made
 
 
 def realize(t: Tensor) -> np.ndarray:

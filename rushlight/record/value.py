@@ -168,27 +168,39 @@ def value_holding(array: Any, spec: Spec) -> Value:
     return made
 
 
-def renew(tensors: Sequence[Tensor], news: Iterable[Tensor], assign: Callable[[Tensor, Tensor], object]) -> None:
+def tensor_holding(array: Any, spec: Spec) -> Tensor:
+    """A fresh handle on a realised Value: `tensor_of(value_holding(array, spec))` in one go."""
+    value = new_value(Value)
+    value.spec = spec
+    value.buf = array
+    made = new_tensor(Tensor)
+    made._value = value
+    return made
+
+
+def renew(tensors: Sequence[Tensor], news: Iterable[Value], assign: Callable[[Tensor, Tensor], object]) -> None:
     """Gives tensors new numbers, off the tape: what `assign` (`memory.assign`) does, done here where that is simple.
 
     So it is unless a tensor is a view, NumPy code looks into it, or the new numbers are more than a pending result.
     """
-    for t, result in zip(tensors, news, strict=True):
-        old, new, storage = t._value, result._value, t._storage
+    for t, new in zip(tensors, news, strict=True):
+        old, storage = t._value, t._storage
         if (
-            (t._view is not None or t._base is not None or t._untracked)
-            or (storage is not None and storage.value is not old)
-            or (old.buf is None or old.exposure is not None or new.spec is not old.spec)
+            (old.buf is None or old.exposure is not None or new.spec is not old.spec)
             or (new.buf is not None or new.home is not None or new.root is not None)
-        ):
+            or (storage is not None
+                and (storage.value is not old or t._view is not None or t._base is not None or t._untracked))
+        ):  # fmt: skip
             del old  # the buffer is written to again only if nobody else refers to it
-            assign(t, result)
+            assign(t, tensor_of(new))
             continue
         if storage is None:
-            old.stale = old.stale or (t, t._edits, weakref.ref(t))
+            if old.stale is None:
+                old.stale = t, t._edits, weakref.ref(t)
             t._edits += 1
         else:
-            old.stale = old.stale or (storage, storage.edits, weakref.ref(t))
+            if old.stale is None:
+                old.stale = storage, storage.edits, weakref.ref(t)
             storage.edits += 1
             storage.value = new
             storage.version = t._seen = storage.version + 1

@@ -6,8 +6,9 @@ The order of the imports below is the order in which the tables of `ops.public` 
 from rushlight.ops import load_all
 from rushlight.ops.creation import wrap
 from rushlight.ops.public import FUNCTIONAL, FUNCTIONS, METHODS, SPACES, attach
+from rushlight.record.memo import memoised
 from rushlight.record.memory import assign
-from rushlight.record.trace import memoised, realize
+from rushlight.record.trace import realize
 from rushlight.record.value import Tensor
 
 load_all()

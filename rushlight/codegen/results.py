@@ -1,0 +1,114 @@
+"""The arrays that a native function's results are: new ones, small ones taken again, and looks into them.
+
+A run of a small program is over in a microsecond, and making an array takes a quarter of one.  So small results are
+kept on a `Shelf`, and taken again in a later run when nobody else has them any more.  A view that somebody wants of a
+result is a `Look`: where it lies is known when the program is compiled, and no kernel is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from rushlight.record.program import Call
+from rushlight.record.spec import Spec
+from rushlight.record.value import Value
+
+from .capture import NotLowered
+from .views import Lies
+
+SMALL = 4096  # bytes: results up to here are kept for the next run
+
+
+def maker(spec: Any) -> Callable[[], np.ndarray]:
+    """Makes empty arrays of a Spec."""
+    shape, dtype = spec.shape, spec.numpy
+    if spec.is_contiguous:
+        return partial(np.empty, shape, dtype)
+    order = sorted(range(spec.ndim), key=lambda d: -spec.strides[d])
+    laid, back = [shape[d] for d in order], np.argsort(order)
+    if np.empty(laid, dtype).transpose(back).strides != spec.byte_strides:
+        raise NotLowered("a result with gaps")
+    return lambda: np.empty(laid, dtype).transpose(back)
+
+
+class Shelf:
+    """Small result arrays that are taken again in a later run, if nobody has kept them: making one costs more."""
+
+    def __init__(self, makers: Sequence[Callable[[], np.ndarray]]) -> None:
+        self.makers = makers
+        self.arrays = [make() for make in makers]
+        self.free = [ON_SHELF] * len(makers)
+
+    def take(self) -> list[np.ndarray]:
+        """One array for each maker."""
+        taken = [*self.arrays]  # before they are counted: another thread may be doing the same
+        holders = list(map(getrefcount, taken))
+        if holders != self.free:
+            taken = [a if n == ON_SHELF else make() for a, n, make in zip(taken, holders, self.makers, strict=True)]
+            self.arrays = [*taken]
+        return taken
+
+
+def _on_shelf() -> int:
+    """How many references there are to an array that only a Shelf holds, when they are counted."""
+    arrays = [np.empty(1)]
+    taken = [*arrays]
+    return next(map(getrefcount, taken))
+
+
+ON_SHELF = _on_shelf()
+
+
+class Look:
+    """A view of a result that somebody outside wants: made from the result's array, without its kernel.
+
+    Attributes:
+        source: whose array it looks into, and `lies` where: strides and offset in elements.
+        starts: slots of numbers that add to the offset.
+    """
+
+    __slots__ = ("dtype", "lies", "shape", "size", "slot", "source", "starts", "strides")
+
+    def __init__(self, slot: int, source: int, spec: Spec, lies: Lies, starts: tuple[int, ...]) -> None:
+        self.slot, self.source, self.lies, self.starts = slot, source, lies, starts
+        self.shape, self.dtype, self.size = spec.shape, spec.numpy, spec.numpy.itemsize
+        self.strides = tuple(s * self.size for s in lies[0])
+
+    def at(self, array: np.ndarray, values: Sequence[Any]) -> np.ndarray:
+        """The view."""
+        start = self.lies[1]
+        for slot in self.starts:
+            v = values[slot]
+            start += v.buf if v.__class__ is Value else v
+        return np.ndarray(self.shape, self.dtype, array, start * self.size, self.strides)
+
+
+def looks(calls: Sequence[Call], made: Mapping[int, Spec]) -> list[Look] | None:
+    """What view calls make of row-major results of a run; None if they make something else."""
+    found: dict[int, Look] = {}
+    for call in calls:
+        step = call.step
+        if step.op.layouts is None:
+            return None
+        source, *starts = [slot for slot in step.inputs if slot is not None]
+        if source in found:
+            before = found[source]
+            base, lies, shape, known = before.source, before.lies, before.shape, before.starts
+        elif source in made and made[source].is_contiguous:
+            base, lies, shape, known = source, (made[source].strides, 0), made[source].shape, ()
+        else:
+            return None
+        if any(spec.numpy is not made[base].numpy for spec in step.specs) or 0 in shape:
+            return None
+        try:
+            placed = step.op.layouts(shape, *lies, **step.attributes)
+        except (RuntimeError, ValueError):
+            return None
+        for slot, spec, (_, strides, offset) in zip(step.outputs, step.specs, placed, strict=True):
+            found[slot] = Look(slot, base, spec, (strides, offset), (*known, *starts))
+    return list(found.values())
