@@ -264,7 +264,7 @@ class RuleOptimizer(Optimizer):
             self._step_in_turns()
         else:
             self._update([group["params"] for group in self.param_groups])
-        recorder().flush()
+        recorder().end_step()
         return loss
 
     def _update(self, params: Sequence[list[Tensor]]) -> None:

@@ -140,7 +140,8 @@ class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
     __slots__ = (
-        "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed", "state", "values",
+        "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed", "state",
+        "values",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder) -> None:
@@ -152,6 +153,7 @@ class Trace:
         self.foreign: set[int] = set()  # slots of nodes from earlier traces, and of leaves with hooks
         self.replayed: list[Memo] = []  # which slots are empty depends on the State and on these
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
+        self.ended = False  # an optimizer's step has ended in it
         self.freed = False  # a backward pass has freed what nodes saved
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
 
@@ -199,6 +201,18 @@ class Recorder:
                 self._flush()
             finally:
                 self.awaited = False
+
+    def end_step(self) -> None:
+        """Computes a training step that an optimizer has finished.
+
+        Where a graph recorded in it still waits for a backward pass of its own, as a GAN's generator does while the
+        discriminator learns, both steps are computed together, at the end of the next one.
+        """
+        trace = self.trace
+        if trace.ended or not _awaits_backward(trace):
+            self.flush()
+        else:
+            trace.ended = True
 
     def _flush(self) -> None:
         trace = self.trace
@@ -480,6 +494,11 @@ def saved_by(node: Node) -> list[Any]:
 
 
 value_module.saved_by = saved_by
+
+
+def _awaits_backward(trace: Trace) -> bool:
+    """Whether a node that somebody holds still has what a backward pass needs of it."""
+    return any(n.kept is UNFETCHED and n.step.saves and getrefcount(n) > 3 for n in trace.nodes)
 
 
 def _leave(trace: Trace) -> None:

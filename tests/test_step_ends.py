@@ -1,0 +1,70 @@
+"""Where a training step ends: which optimizer steps are computed at once, and which wait for the next one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import rushlight as torch
+from rushlight.record import trace
+from rushlight.record.program import Program
+
+only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+
+
+@pytest.fixture
+def runs(monkeypatch: Any) -> list[Program]:
+    """The programs that ran."""
+    ran: list[Program] = []
+    run = Program.run
+    monkeypatch.setattr(Program, "run", lambda self, values: ran.append(self) or run(self, values))
+    return ran
+
+
+def generator_and_discriminator() -> tuple[Any, Any]:
+    """A GAN's step of training, and its parameters."""
+    torch.manual_seed(0)
+    g, d = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
+    of_g, of_d = (torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9) for m in (g, d))
+    noise, real = torch.ones(5, 3), torch.full((5, 4), 2.0)
+
+    def step() -> None:
+        fake = g(noise).tanh()
+        of_d.zero_grad()
+        (d(fake.detach()).square().mean() - d(real).mean()).backward()
+        of_d.step()
+        of_g.zero_grad()
+        d(fake).square().mean().neg().backward()
+        of_g.step()
+
+    return step, [*g.parameters(), *d.parameters()]
+
+
+@only_lazily
+def test_two_optimizers_of_one_graph_are_one_program(runs: list[Program]) -> None:
+    step, parameters = generator_and_discriminator()
+    for _ in range(4):
+        step()
+    runs.clear()
+    step()
+    assert len(runs) == 1
+    found = [p.tolist() for p in parameters]
+    step, parameters = generator_and_discriminator()
+    for _ in range(5):
+        step()
+        assert all(p.isfinite().all() for p in parameters)  # reads everything
+    assert [p.tolist() for p in parameters] == found
+
+
+@only_lazily
+def test_a_graph_that_waits_for_ever_does_not_put_off_every_step(runs: list[Program]) -> None:
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    held = []
+    for _ in range(8):
+        held.append(model(torch.ones(2, 3)).exp())
+        optimizer.zero_grad()
+        model(torch.ones(2, 3)).square().mean().backward()
+        optimizer.step()
+    assert len(runs) >= 4
