@@ -321,6 +321,8 @@ def in_every_way(case: Case) -> None:
         total = sum((torch.view_as_real(g) if g.is_complex() else g).sum() for g in grads)
         if grads:
             torch.autograd.grad(total, [x for x in xs if x.requires_grad], allow_unused=True)
+        if case.second:
+            gradients(case, xs, create_graph=False)  # where nothing is differentiated further, it may be done otherwise
     case.run(torch, *operands(case))
     if case.inplace:
         case.run_in_place(torch, *operands(case))

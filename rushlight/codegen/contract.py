@@ -29,6 +29,9 @@ from .relayout import Copy, Zeros
 from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
+CACHE = 1 << 20  # bytes: a usual second cache
+FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
+
 
 @dataclass
 class End:
@@ -37,6 +40,16 @@ class End:
     pointer: Value
     kind: str
     side: Side
+
+
+@dataclass
+class Here:
+    """Where in their arrays the loops have come to: operands, what is read or written last, and how many turns."""
+
+    a: Value
+    b: Value
+    ends: list[End]
+    turns: Index
 
 
 @dataclass
@@ -51,7 +64,7 @@ class Region:
     column_count: int
     panel_at: int
     units: int = 0
-    chunk: int = 1  # tiles of rows in a unit
+    chunk: int = 1  # tiles that a unit goes through one after the other
 
 
 class Tiles(Stage):
@@ -68,6 +81,7 @@ class Tiles(Stage):
         self.flops = 2 * math.prod(self.problem.extents)
         self.depth = math.prod(self.problem.extents[v] for v in tile.sums)
         self.lead, self.turns = self._blocks()
+        self.along_rows = self._goes_along_rows()
         self.regions = list(self._regions())
         self.units = sum(p.units for p in self.regions)
         self.what = f"{tile.form} {tile.rows}x{tile.columns}"
@@ -91,6 +105,19 @@ class Tiles(Stage):
                 break
         return d, even(extents[d], max(1, PANEL // inner))
 
+    def _goes_along_rows(self) -> bool:
+        """Whether a unit is a row of tiles, not a column of them.
+
+        Where the sums are short and the result is large, its memory is what counts: it is gone through in long rows,
+        each of which stays in its pages, while the whole second operand stays in the second cache.
+        """
+        t, p = self.tile, self.problem
+        if t.form != "outer" or t.row is None or self.turns or t.lanes == 1 or p.c.strides[t.vector] != 1:
+            return False
+        written = self.symbol.size * self.itemsize * (1 + len(p.more))
+        held = self.depth * p.extents[t.vector] * self.itemsize
+        return written > CACHE and held <= CACHE // 2 and abs(p.c.strides[t.row]) >= FAR_ROWS
+
     def _regions(self) -> list[Region]:
         t, regions = self.tile, []
         for rows, row_at, row_count in pieces_of(t.row_extent, t.rows):
@@ -109,10 +136,15 @@ class Tiles(Stage):
         return [(-(-n // t.lanes), at // t.lanes, many) for n, at, many in wide]
 
     def _share(self, region: Region) -> None:
-        """Cuts a region into units: panels, the outer variables, and runs of row tiles where those are too few."""
-        others = region.column_count * math.prod(self.problem.extents[v] for v in self.tile.outer)
-        region.chunk = -(-region.row_count // -(-SHARES // others)) if others < SHARES else region.row_count
-        region.units = others * -(-region.row_count // region.chunk)
+        """Cuts a region into units: columns of tiles (or rows), the outer variables, and runs where those are few."""
+        inner, other = self._counts(region)
+        others = other * math.prod(self.problem.extents[v] for v in self.tile.outer)
+        region.chunk = -(-inner // -(-SHARES // others)) if others < SHARES else inner
+        region.units = others * -(-inner // region.chunk)
+
+    def _counts(self, region: Region) -> tuple[int, int]:
+        """How many tiles lie in the direction in which a unit goes, and in the other one."""
+        return (region.column_count, region.row_count)[:: 1 if self.along_rows else -1]  # type: ignore[return-value]
 
     # -- Loops
 
@@ -144,42 +176,48 @@ class Tiles(Stage):
         blocks.close()
 
     def _units(self, region: Region, first: Index, last: Index, block: Value | None) -> None:
-        w, t, p = self.w, self.tile, self.problem
+        w, p = self.w, self.problem
+        inner, _ = self._counts(region)
         span = Loop(w, last, begin=first, sure=False)
-        left: Index = span.index
-        chunks = -(-region.row_count // region.chunk)
-        chunk, left = self._digit(left, chunks)
+        chunk, other = self._digit(span.index, -(-inner // region.chunk))
         indices: dict[int, Index] = {}
-        for v in reversed(t.outer):
-            indices[v], left = self._digit(left, p.extents[v])
-        panel = left
-        a = self._move(self.pa, *[(i, p.a.strides[v]) for v, i in indices.items()])
-        b = self._panel(region, indices, panel)
-        if t.form == "batch":
-            a = self._move(a, (panel, region.columns * t.lanes), (1, region.column_at * t.lanes))
-        a = self._move(a, (1, region.row_at * self._row(p.a)))
-        ends = [self._end(region, e, indices, panel) for e in self.ends]
-        turns: Index = self.turns
+        for v in reversed(self.tile.outer):
+            indices[v], other = self._digit(other, p.extents[v])
+        a = self._move(self.pa, *[(i, p.a.strides[v]) for v, i in indices.items()], (1, region.row_at * self._row(p.a)))
+        here = Here(a, self.pb, [self._end(region, e, indices) for e in self.ends], self.turns)
+        here = self._to_row(region, here, other) if self.along_rows else self._to_column(region, here, indices, other)
         if block is not None:
-            a, b, turns = self._in_block(a, b, block)
+            here.a, here.b, here.turns = self._in_block(here.a, here.b, block)
         begin = w.mul(chunk, region.chunk)
-        end = w.min(w.add(begin, region.chunk), region.row_count)
-        rows = Loop(w, end, begin=begin, sure=False)
-        here = self._move(a, (rows.index, region.rows * self._row(p.a)))
-        there = [self._moved(e, (rows.index, region.rows * self._row(e.side))) for e in ends]
-        self._tile(region, here, b, there, block, turns)
-        rows.close()
+        tiles = Loop(w, w.min(w.add(begin, region.chunk), inner), begin=begin, sure=False)
+        at = tiles.index
+        here = self._to_column(region, here, indices, at) if self.along_rows else self._to_row(region, here, at)
+        self._tile(region, here.a, here.b, here.ends, block, here.turns)
+        tiles.close()
         span.close()
+
+    def _to_row(self, region: Region, here: Here, row: Index) -> Here:
+        """A row of tiles further down."""
+        a = self._move(here.a, (row, region.rows * self._row(self.problem.a)))
+        ends = [self._moved(e, (row, region.rows * self._row(e.side))) for e in here.ends]
+        return Here(a, here.b, ends, here.turns)
+
+    def _to_column(self, region: Region, here: Here, indices: dict[int, Index], column: Index) -> Here:
+        """A column of tiles further on."""
+        a, wide = here.a, region.columns
+        if self.tile.form == "batch":
+            a = self._move(a, (column, wide * self.lanes), (1, region.column_at * self.lanes))
+        ends = [self._moved(e, (column, wide * self._column(e.side))) for e in here.ends]
+        return Here(a, self._panel(region, indices, column), ends, here.turns)
 
     def _moved(self, end: End, *steps: tuple[Index, int]) -> End:
         return End(self._move(end.pointer, *steps, kind=end.kind), end.kind, end.side)
 
-    def _end(self, region: Region, end: End, indices: dict[int, Index], panel: Index) -> End:
-        """Where a unit begins in an array that is read or written at the end."""
-        s, wide = end.side, self._column(end.side)
-        fixed = region.column_at * wide + region.row_at * self._row(s)
-        steps = [(i, s.strides[v]) for v, i in indices.items()]
-        return self._moved(end, *steps, (panel, region.columns * wide), (1, fixed))
+    def _end(self, region: Region, end: End, indices: dict[int, Index]) -> End:
+        """Where a region begins in an array that is read or written at the end."""
+        s = end.side
+        fixed = region.column_at * self._column(s) + region.row_at * self._row(s)
+        return self._moved(end, *[(i, s.strides[v]) for v, i in indices.items()], (1, fixed))
 
     def _digit(self, number: Index, base: int) -> tuple[Index, Index]:
         """The lowest digit of a number, and the rest."""
@@ -293,6 +331,8 @@ class Tiles(Stage):
         if n >= lanes:
             loop = Loop(self.w, n // lanes * lanes, lanes, sums)
             here, there = self._move(a, (loop.index, 1)), self._move(b, (loop.index, 1))
+            if self._streams():
+                self._ask_ahead(region, there)
             loop.close(self._dots(region, here, there, loop.carried, None))
             sums = loop.results
         if n % lanes:
@@ -300,6 +340,17 @@ class Tiles(Stage):
             here, there = self._move(a, (at, 1)), self._move(b, (at, 1))
             sums = self._dots(region, here, there, sums, first_lanes(n % lanes, lanes))
         return sums
+
+    def _ask_ahead(self, region: Region, b: Value) -> None:
+        """Prefetches the columns of the next tile while those of this one are read."""
+        for j in range(region.columns):
+            self.w.prefetch(self._move(b, (1, (region.columns + j) * self._column(self.problem.b))))
+
+    def _streams(self) -> bool:
+        """Whether the columns come from beyond the second cache."""
+        p = self.problem
+        columns = math.prod(n for v, n in enumerate(p.extents) if p.b.has(v)) * self.itemsize
+        return columns > CACHE
 
     def _dots(self, region: Region, a: Value, b: Value, sums: list[Value], first: int | None) -> list[Value]:
         p, lanes = self.problem, self.lanes

@@ -209,6 +209,9 @@ class Interpreter:
     def _zero(self, v: Value, place: Pointer) -> None:
         place.memory.write(place.offset, "u8", np.zeros(v.data, np.uint8), 1)
 
+    def _prefetch(self, v: Value, place: Pointer) -> None:
+        """Nothing that could be seen."""
+
     def _stack(self, v: Value) -> Pointer:
         return Pointer(Memory(f"the stack's {v.name}", np.empty(v.data, np.uint8), written=False))
 
@@ -358,10 +361,11 @@ PLAIN: dict[str, Callable[..., Any]] = {
 SPECIAL: dict[str, Callable[..., Any]] = {
     "for": Interpreter._loop, "when": Interpreter._when, "return": Interpreter._return, "at": Interpreter._at,
     "load": Interpreter._load, "store": Interpreter._store, "gather": Interpreter._gather,
-    "zero": Interpreter._zero, "stack": Interpreter._stack, "shuffle": Interpreter._shuffle,
-    "insert": Interpreter._insert, "reduce": Interpreter._reduce, "call": Interpreter._call,
-    "kernel": Interpreter._kernel, "team": Interpreter._team, "cycles": lambda self, v: _int(0),
-    "compare": lambda self, v, a, b: _compare(v, a, b), "extract": lambda self, v, a: a[v.data : v.data + 1],
+    "zero": Interpreter._zero, "prefetch": Interpreter._prefetch, "stack": Interpreter._stack,
+    "shuffle": Interpreter._shuffle, "insert": Interpreter._insert, "reduce": Interpreter._reduce,
+    "call": Interpreter._call, "kernel": Interpreter._kernel, "team": Interpreter._team,
+    "cycles": lambda self, v: _int(0), "compare": lambda self, v, a, b: _compare(v, a, b),
+    "extract": lambda self, v, a: a[v.data : v.data + 1],
     "convert": lambda self, v, a: a.astype(DTYPES[v.kind]), "bitcast": lambda self, v, a: a.view(DTYPES[v.kind]),
     "splat": lambda self, v, a: np.repeat(a, v.lanes),
 }  # fmt: skip

@@ -242,6 +242,10 @@ class Builder:
         """Fills memory with zeros."""
         self.do("zero", (place,), nbytes)
 
+    def prefetch(self, place: Value) -> None:
+        """Asks for memory that will be read soon, into the second cache; it may lie behind an array's end."""
+        self.do("prefetch", (place,))
+
     # -- Lanes
 
     def shuffle(self, a: Value, b: Value | None, order: Sequence[int]) -> Value:

@@ -281,6 +281,10 @@ class Printer:
         text = ", ".join([f"{kind} {value}" for kind, value in arguments])
         self.lines.append(f"  call void @llvm.memset.p0.i64({text})")
 
+    def _prefetch(self, v: Value) -> None:
+        arguments = [("ptr", name(v.args[0])), ("i32", "0"), ("i32", "2"), ("i32", "1")]  # to read, soon, data
+        self._call(v, "void", "llvm.prefetch.p0", arguments)
+
     def _stack(self, v: Value) -> None:
         self._let(v, f"alloca [{v.data} x i8], align 64")
 
@@ -389,7 +393,7 @@ WRITERS: dict[str, Callable[[Printer, Any], None]] = {
     "scale": Printer._scale, "compare": Printer._compare, "select": Printer._select, "convert": Printer._convert,
     "bitcast": Printer._bitcast, "splat": Printer._splat, "shuffle": Printer._shuffle, "insert": Printer._insert,
     "extract": Printer._extract, "reduce": Printer._reduce, "at": Printer._at, "load": Printer._load,
-    "store": Printer._store, "gather": Printer._gather, "zero": Printer._zero, "stack": Printer._stack,
-    "call": Printer._function, "kernel": Printer._kernel, "team": Printer._team, "cycles": Printer._cycles,
-    "return": Printer._return, "for": Printer._loop, "when": Printer._when,
+    "store": Printer._store, "gather": Printer._gather, "zero": Printer._zero, "prefetch": Printer._prefetch,
+    "stack": Printer._stack, "call": Printer._function, "kernel": Printer._kernel, "team": Printer._team,
+    "cycles": Printer._cycles, "return": Printer._return, "for": Printer._loop, "when": Printer._when,
 }  # fmt: skip

@@ -20,6 +20,8 @@ from typing import Any
 
 from rushlight.core.contraction import Map, Piece
 
+FETCH = 2.5  # cycles to load a vector from the second cache, one after the other
+NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
 MISS = 100  # and costs so many cycles when a panel first meets it
@@ -263,8 +265,9 @@ def _cycles(t: Tile) -> float:
     for rows, many in _cut(t.row_extent, t.rows):
         for columns, wide in _cut(t.column_extent, t.columns):
             loads = columns + rows * (columns if t.form == "batch" else 1)
+            fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
-            total += many * wide * (turns * max(rows * columns, loads, LATENCY) + after)
+            total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
 
 

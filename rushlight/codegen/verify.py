@@ -186,6 +186,9 @@ class _Functions:
         self._typed(v.args[0], "ptr", 1)
         self.need(v.data > 0, f"{v.data} bytes")
 
+    def _prefetch(self, v: Value) -> None:
+        self._typed(v.args[0], "ptr", 1)
+
     def _stack(self, v: Value) -> None:
         self.need(v.data >= 0 and any(v is x for x in self.f.body), "memory on the stack is made in no loop")
 
@@ -245,7 +248,8 @@ RULES: dict[str, Callable[[_Functions, Value], None]] = {
     "convert": _Functions._convert, "bitcast": _Functions._bitcast, "splat": _Functions._splat,
     "shuffle": _Functions._shuffle, "insert": _Functions._insert, "extract": _Functions._extract,
     "reduce": _Functions._reduce, "at": _Functions._at, "load": _Functions._load, "store": _Functions._store,
-    "gather": _Functions._gather, "zero": _Functions._zero, "stack": _Functions._stack, "call": _Functions._call,
+    "gather": _Functions._gather, "zero": _Functions._zero,
+    "prefetch": _Functions._prefetch, "stack": _Functions._stack, "call": _Functions._call,
     "kernel": _Functions._kernel, "team": _Functions._kernel, "cycles": _Functions._anything,
     "return": _Functions._anything, "for": _Functions._loop, "when": _Functions._when,
 }  # fmt: skip

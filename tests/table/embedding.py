@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-import rushlight
-
 from . import Case
 
 INDICES = np.array([[1, 4, 1], [0, 2, 4]])
@@ -67,40 +65,6 @@ def _einsum(equation: str, *shapes: tuple[int, ...]) -> Case:
         rtol=1e-4,
         atol=1e-4,
     )
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-x))
-
-
-def _lstm(x: np.ndarray, c: np.ndarray) -> np.ndarray:
-    i, f, g, o = np.split(x, 4, 1)
-    new = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
-    return np.concatenate([_sigmoid(o) * np.tanh(new), new], 1)
-
-
-def _lstm_gates(torch: Any, x: Any, c: Any) -> Any:
-    if torch.__name__ == "rushlight":
-        return torch.cat(rushlight.ops.recurrent.lstm_gates(x, c), 1)
-    i, f, g, o = x.chunk(4, 1)
-    new = f.sigmoid() * c + i.sigmoid() * g.tanh()
-    return torch.cat([o.sigmoid() * new.tanh(), new], 1)
-
-
-def _gru(x: np.ndarray, y: np.ndarray, h: np.ndarray) -> np.ndarray:
-    (r, z, n), (r_h, z_h, n_h) = np.split(x, 3, 1), np.split(y, 3, 1)
-    r, z = _sigmoid(r + r_h), _sigmoid(z + z_h)
-    n = np.tanh(n + r * n_h)
-    return (1 - z) * n + z * h
-
-
-def _gru_gates(torch: Any, x: Any, y: Any, h: Any) -> Any:
-    if torch.__name__ == "rushlight":
-        return rushlight.ops.recurrent.gru_gates(x, y, h)
-    (r, z, n), (r_h, z_h, n_h) = x.chunk(3, 1), y.chunk(3, 1)
-    r, z = (r + r_h).sigmoid(), (z + z_h).sigmoid()
-    n = (n + n_h * r).tanh()
-    return (h - n) * z + n
 
 
 CAUSAL = np.where(np.tril(np.ones((4, 4), bool)), 0.0, -np.inf)
@@ -299,8 +263,6 @@ CASES = [
         rtol=1e-4,
         atol=1e-4,
     ),
-    Case("lstm_gates", _lstm_gates, [(3, 8), (3, 2)], _lstm),
-    Case("gru_gates", _gru_gates, [(3, 6), (3, 6), (3, 2)], _gru),
     Case("chain_matmul", None, [(2, 3), (3, 4), (4, 2)], lambda a, b, c: a @ b @ c, rtol=1e-4, atol=1e-4),
     _einsum("ij,jk->ik", (2, 3), (3, 4)),
     _einsum("bij,bjk->bik", (2, 2, 3), (2, 3, 4)),
