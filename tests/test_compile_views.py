@@ -341,6 +341,24 @@ def test_elements_moved(name: str, shape: Any, kind: torch.dtype, monkeypatch: A
     native(lambda: [move(pending(x)) * 2, move(x) + 1, move(x.t().contiguous().t())], monkeypatch)
 
 
+def put_into_expanded() -> list[torch.Tensor]:
+    """The gradient of elements that were put somewhere, when what arrives is one number in all places."""
+    x, y = numbers(3, 4).requires_grad_(), numbers(2, 4).requires_grad_()
+    z = x * 1
+    z[torch.tensor([0, 2])] = y
+    z.sum().backward()
+    return [x.grad, y.grad]
+
+
+def test_what_is_computed_of_an_expanded_tensor_has_places_of_its_own(monkeypatch: Any) -> None:
+    expected, found, _ = compiled(put_into_expanded, monkeypatch)
+    assert_same(expected, found)
+    assert found[0].tolist() == [[0] * 4, [1] * 4, [0] * 4]
+    whole = torch.ones(1, 1).expand(3, 4)
+    for made in (whole.index_put((torch.tensor([1]),), torch.tensor(5.0)), whole.masked_fill(whole > 2, 1.0)):
+        assert made.stride() == (4, 1)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Long programs
 

@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rushlight.core.strided import has_internal_overlap, preserve_strides
+
 from . import value as value_module
 from .operation import Operation
 from .program import Program, build
-from .spec import NUMBERS, Spec
+from .spec import NUMBERS, Spec, spec_of
 from .value import (
     TENSORS,
     UNFETCHED,
@@ -66,7 +68,8 @@ class Step:
         self.input_specs = specs
         found = op.infer(*specs, **self.attributes)
         self.single = isinstance(found, Spec)
-        self.specs: tuple[Spec, ...] = (found,) if self.single else tuple(found)
+        made: tuple[Spec, ...] = (found,) if self.single else tuple(found)
+        self.specs = made if op.view or op.layouts is not None else tuple([_in_places_of_its_own(s) for s in made])
         self.spec: Any = self.specs[0] if self.specs else None
         self.slot = -1  # of the first result
         self.compute = op.compute(*specs, **self.attributes) if op.compute else None
@@ -580,6 +583,13 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     made = state.edges[edge] = State(state, step, bound, len(values) + len(step.specs))
     made.nodes = len(trace.nodes) + bool(step.tracks)
     return made
+
+
+def _in_places_of_its_own(spec: Spec) -> Spec:
+    """What is computed shares no memory among its elements, though an expanded operand does."""
+    if not has_internal_overlap(spec.shape, spec.strides):
+        return spec
+    return spec_of(spec.shape, spec.dtype, preserve_strides(spec.shape, spec.strides), spec.wrapped)
 
 
 def _spec_at(values: list[Any], slot: int) -> Spec:
