@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rushlight.core.strided import has_internal_overlap
+
 from .ir import FIXED, FLOATS, SIZES, Function, Index, Loop, Value, When, operand
 
 if TYPE_CHECKING:
@@ -298,6 +300,8 @@ class _Plans:
         for x, buffer in self.plan.buffers.items():
             at = self.stored.get(x, self.made.get(x, -1))
             self.need(len(buffer.strides) == x.ndim, at, x, f"lies in {len(buffer.strides)} dimensions")
+            shared = x.kind in self.words.APART and has_internal_overlap(x.shape, buffer.strides)
+            self.need(not shared, at, x, "has elements that share memory")
         if self.after in ("arena", "products"):
             self._arena()
             self._blocks()
