@@ -104,7 +104,11 @@ class Background:
         _lock.acquire(timeout=10)
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
-        _load()
+        Program.give_way = _pause
+        try:
+            _load()
+        finally:
+            Program.give_way = None
         while not self.stopped:
             job, self.done = waiting.get()
             Program.give_way = self.give_way
@@ -114,6 +118,12 @@ class Background:
             finally:
                 Program.give_way = None
                 self.done.set()
+
+
+def _pause() -> None:
+    """Called before a program is interpreted while the compiler is being loaded, which is not waited for."""
+    if threading.current_thread().name != THREAD:
+        time.sleep(PAUSE)
 
 
 @contextmanager
