@@ -68,16 +68,18 @@ class Background:
         else:
             time.sleep(PAUSE)
 
-    def give_way(self) -> None:
-        """Called before a program is interpreted while another thread compiles.
+    def give_way(self, native: bool) -> None:
+        """Called before a program runs, natively or not, while another thread compiles.
 
         A thread that keeps letting go of the interpreter's lock and taking it again, as NumPy does for its larger
         kernels, would never be asked to give way.
         """
-        if threading.current_thread().name != THREAD:
+        if native:
+            _pause(native)
+        elif threading.current_thread().name != THREAD:
             self._wait(self.done)
 
-    def prepare(self) -> None:
+    def prepare(self, native: bool) -> None:
         """Loads LLVM aside when the first program of the process runs: the first request then finds it there."""
         Program.give_way = None
         self._start()
@@ -120,8 +122,8 @@ class Background:
                 self.done.set()
 
 
-def _pause() -> None:
-    """Called before a program is interpreted while the compiler is being loaded, which is not waited for."""
+def _pause(native: bool) -> None:
+    """Called before a program runs while the compiler is being loaded, or makes something else."""
     if threading.current_thread().name != THREAD:
         time.sleep(PAUSE)
 

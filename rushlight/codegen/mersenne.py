@@ -309,6 +309,7 @@ FILLINGS = {
     "chosen64": Filling(_chosen64, "f64", 2),
     "normal32": Filling(_normal32, "f32", 1, 16),
 }
+NAMES = (*FILLINGS, "normals32", "permutation")  # of the functions
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -324,6 +325,23 @@ def _normals(name: str) -> Function:
     with When(w, w.compare("ne", extra, 0)):
         w.call(symbol("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
         w.call(symbol("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
+    w.leave(out)
+    return w.function(symbol(name), parameters)
+
+
+def _permutation(name: str) -> Function:
+    """0 to count - 1, each place exchanged with another in turn: the first array says with which."""
+    w = Builder()
+    places, out, count, *_ = parameters = [w.parameter(kind, name) for name, kind in SIGNATURE.items()]
+    loop = Loop(w, count)
+    w.store(loop.index, w.at("i64", out, loop.index), 8)
+    loop.close()
+    loop = Loop(w, count)
+    here, there = (w.at("i64", out, i) for i in (loop.index, w.load("i64", w.at("i64", places, loop.index), 8)))
+    mine, other = w.load("i64", here, 8), w.load("i64", there, 8)
+    w.store(other, here, 8)
+    w.store(mine, there, 8)
+    loop.close()
     w.leave(out)
     return w.function(symbol(name), parameters)
 
@@ -353,7 +371,7 @@ def _entry(name: str) -> Function:
 def functions(vector_bytes: int) -> list[Function]:
     """All the fillings, and the functions with which Python calls them."""
     made = [Filler(filling, vector_bytes).function(name) for name, filling in FILLINGS.items()]
-    return [*made, _normals("normals32"), *[_entry(name) for name in (*FILLINGS, "normals32")]]
+    return [*made, _normals("normals32"), _permutation("permutation"), *[_entry(name) for name in NAMES]]
 
 
 def text(vector_bytes: int) -> str:
@@ -373,10 +391,9 @@ class Fillings:
         if not here.fuses:  # a processor without fused multiplications and additions
             return
         _check_state_layout()
-        names = [*FILLINGS, "normals32"]
-        linked = here.link(text(here.vector_bytes), [f(name) for name in names for f in (symbol, _called)])
-        self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in names}
-        self.addresses = {symbol(name): linked[symbol(name)] for name in names}
+        linked = here.link(text(here.vector_bytes), [f(name) for name in NAMES for f in (symbol, _called)])
+        self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in NAMES}
+        self.addresses = {symbol(name): linked[symbol(name)] for name in NAMES}
 
 
 @functools.cache

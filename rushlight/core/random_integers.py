@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rushlight.core.dtype import BOOL, FLOATING, INTEGRAL, dtype
-from rushlight.core.mersenne import MersenneTwister
+from rushlight.core.mersenne import FILLINGS, MersenneTwister
 from rushlight.core.uniform import CPP_NAMES, Array, Shape, dtype_of, element_count
 
 Indices = npt.NDArray[np.int64]
@@ -188,7 +188,7 @@ def randperm(generator: MersenneTwister, n: int, dtype: str = "int64") -> Array:
     np.remainder(steps, np.arange(n, 1, -1, dtype=np.uint32), steps)
     places = np.arange(n)
     places[:-1] += steps
-    return _in_type(_swap_one_by_one(places.tolist()) if n <= _ONE_BY_ONE else _swap_together(places), d)
+    return _in_type(_swapped(places), d)
 
 
 def _check_permutation(n: int, d: dtype) -> None:
@@ -205,6 +205,16 @@ def _check_permutation(n: int, d: dtype) -> None:
         raise NotImplementedError(f"\"randperm\" not implemented for '{d.scalar_name}'")
 
 
+def _swapped(places: Indices) -> Array:
+    """What swapping i with places[i] >= i, for i from 0 up, makes of 0 to n - 1."""
+    native = FILLINGS.get("permutation")
+    if native is not None:
+        order = np.empty(len(places), np.int64)
+        native(places, order, len(places), 0.0, 0.0, 0.0)
+        return order
+    return _swap_one_by_one(places.tolist()) if len(places) <= _ONE_BY_ONE else _swap_together(places)
+
+
 def _swap_one_by_one(places: list[int]) -> Array:
     order = list(range(len(places)))
     for i, j in enumerate(places):
@@ -213,7 +223,7 @@ def _swap_one_by_one(places: list[int]) -> Array:
 
 
 def _swap_together(places: Indices) -> Indices:
-    """What swapping i with places[i] >= i, for i from 0 up, makes of 0 to n - 1."""
+    """The same for many, without a loop."""
     here = np.arange(len(places))
     before, last = _earlier_and_last(places)
     # What place i holds before its own step is what the last earlier step that hit i found.

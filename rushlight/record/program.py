@@ -83,7 +83,7 @@ class Program:
     __slots__ = ("calls", "faster", "homes", "live", "runs")
     compiler: Callable[[Program], None] | None = None  # called when a program runs for the `patience`-th time
     patience = 3
-    give_way: Callable[[], None] | None = None  # called before interpreting, while the compiler is at work
+    give_way: Callable[[bool], None] | None = None  # called while the compiler is at work: (whether we have its code)
 
     def __init__(self, calls: list[Call], live: tuple[int, ...]) -> None:
         self.calls = calls
@@ -94,16 +94,18 @@ class Program:
 
     def run(self, values: Sequence[Any]) -> Sequence[np.ndarray]:
         """The arrays of the live slots, from the realised Values and numbers among `values`."""
+        give_way = Program.give_way  # once: the compiling thread sets it to None
         if self.faster is not None:
+            if give_way is not None:
+                give_way(True)
             return self.faster(values)
         self.runs += 1
         if self.runs == Program.patience and Program.compiler is not None:
             Program.compiler(self)
             if self.faster is not None:
                 return self.faster(values)
-        give_way = Program.give_way  # once: the compiling thread sets it to None
         if give_way is not None:
-            give_way()
+            give_way(False)
         slots = arrays_of(values)
         with np.errstate(all="ignore"):
             run_calls(self.calls, slots, True)
