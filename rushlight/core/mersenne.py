@@ -35,7 +35,7 @@ _STATE = np.dtype(
     }
 )  # fmt: skip
 
-Filling = Callable[["Cells", npt.NDArray[Any], int, float, float, float], object]
+Filling = Callable[["Cells | npt.NDArray[Any]", npt.NDArray[Any], int, float, float, float], object]
 
 FILLINGS: Final[dict[str, Filling]] = {}  #: by name: functions of machine code that fill arrays (`codegen/mersenne.py`)
 _FEW: Final = 48  # so many words NumPy draws as fast
