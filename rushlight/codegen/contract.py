@@ -8,6 +8,7 @@ share it and the numbers never depend on how many there are.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator
@@ -65,6 +66,7 @@ class Region:
     panel_at: int
     units: int = 0
     chunk: int = 1  # tiles that a unit goes through one after the other
+    joint: bool = False  # its units belong to those of the region before: they end what these begin
 
 
 class Tiles(Stage):
@@ -83,7 +85,7 @@ class Tiles(Stage):
         self.lead, self.turns = self._blocks()
         self.along_rows = self._goes_along_rows()
         self.regions = list(self._regions())
-        self.units = sum(p.units for p in self.regions)
+        self.units = sum(p.units for p in self.regions if not p.joint)
         self.what = f"{tile.form} {tile.rows}x{tile.columns}"
         if epilogue is not None:
             self.what += f" + {len(epilogue.body)}"
@@ -120,12 +122,23 @@ class Tiles(Stage):
 
     def _regions(self) -> list[Region]:
         t, regions = self.tile, []
-        for rows, row_at, row_count in pieces_of(t.row_extent, t.rows):
-            for columns, column_at, column_count in self._panels():
-                region = Region(rows, columns, row_at, column_at, row_count, column_count, column_at // t.columns)
-                self._share(region)
-                regions.append(region)
+        every = itertools.product(pieces_of(t.row_extent, t.rows), self._panels())
+        for (rows, row_at, row_count), (columns, column_at, column_count) in every:
+            region = Region(rows, columns, row_at, column_at, row_count, column_count, column_at // t.columns)
+            self._share(region)
+            regions.append(region)
+        if not self.along_rows:
+            regions.sort(key=lambda r: r.column_at)
+        for region, behind in itertools.pairwise(regions):
+            behind.joint = self._belongs(region, behind)
         return regions
+
+    def _belongs(self, region: Region, behind: Region) -> bool:
+        """Whether units go on from a region to the next: units of one size are easier to share."""
+        inner, other = self._counts(region)
+        smaller, same = self._counts(behind)
+        there = region.row_at == behind.row_at if self.along_rows else region.column_at == behind.column_at
+        return there and other == same and region.chunk == inner and behind.chunk == smaller
 
     def _panels(self) -> list[tuple[int, int, int]]:
         """(vectors, where the first begins, how many): a panel whose last vector is not full is one of its own."""
@@ -160,10 +173,10 @@ class Tiles(Stage):
         here = self.b if self.packed is None else Origin(None, self.packed)
         self.pb = here.pointer(place, self.kind)
         before = 0
-        for region in self.regions:
+        for region, behind in zip(self.regions, [*self.regions[1:], None], strict=True):
             low = w.max(w.sub(first, before), 0)
             self._region(region, low, w.min(w.sub(last, before), region.units))
-            before += region.units
+            before += 0 if behind is not None and behind.joint else region.units
 
     def _region(self, region: Region, first: Index, last: Index) -> None:
         if not self.turns:
