@@ -127,6 +127,17 @@ def test_who_sees_nothing_gets_zeros(in_blocks: None) -> None:
     assert all(g.isfinite().all() for g in grads) and not grads[0][0, 0, 65].any()
 
 
+@pytest.mark.parametrize("sizes", [(1, 2, 3, 0, 4), (1, 2, 0, 3, 4), (0, 2, 3, 3, 4)], ids=str)
+def test_no_keys_no_queries_no_images(sizes: tuple[int, ...]) -> None:
+    b, h, length, s, e = sizes
+    with torch.no_grad():
+        out = F.scaled_dot_product_attention(torch.ones(b, h, length, e), *[torch.ones(b, h, s, e)] * 2)
+    assert out.shape == (b, h, length, e) and out.sum().item() == 0
+    q, k = torch.ones(b, h, length, e, requires_grad=True), torch.ones(b, h, s, e, requires_grad=True)
+    F.scaled_dot_product_attention(q, k, k).sum().backward()
+    assert not q.grad.any() and not k.grad.any()
+
+
 def test_derivatives_of_derivatives(in_blocks: None) -> None:
     q, k, v = operands(1, 1, 34, 3, 2)
     attend = lambda *x: F.scaled_dot_product_attention(*x)  # noqa: E731

@@ -149,6 +149,17 @@ def test_derivatives_of_derivatives(mode: str) -> None:
     assert torch.autograd.gradgradcheck(run, inputs)
 
 
+def test_what_relu_cuts_off_has_no_gradient() -> None:
+    """Not even one that is infinite."""
+    model, x = torch.nn.RNN(1, 2, nonlinearity="relu", bias=False), torch.ones(1, 1, 1, requires_grad=True)
+    with torch.no_grad():
+        model.weight_ih_l0.copy_(torch.tensor([[-1.0], [1.0]]))
+        model.weight_hh_l0.zero_()
+    found, _ = model(x)
+    found.backward(torch.tensor([[[float("inf"), 1.0]]]))
+    assert x.grad.tolist() == [[[1.0]]] and model.weight_ih_l0.grad.tolist() == [[0.0], [1.0]]
+
+
 def test_no_places_raise() -> None:
     with pytest.raises(RuntimeError, match="Expected sequence length to be larger than 0 in RNN"):
         layer("GRU", 3)(torch.zeros(0, 2, 6))

@@ -10,7 +10,6 @@ import pytest
 import rushlight as torch
 from rushlight import nn
 from rushlight.nn import functional as F
-from rushlight.nn.utils import rnn
 
 PRINTED = {
     "Identity(3)": "Identity()",
@@ -556,118 +555,6 @@ def test_adaptive_log_softmax():
         RuntimeError, match="Target values should be in \\[0, 9\\], but values in range \\[0, 11\\] were found"
     ):
         m(x[:2], torch.tensor([0, 11]))
-
-
-# -- recurrent layers -----------------------------------------------------------------------------------
-
-
-def by_hand(layer, x):
-    """One layer, one direction, step by step with its cell."""
-    kind = {"RNN": nn.RNNCell, "LSTM": nn.LSTMCell, "GRU": nn.GRUCell}[type(layer).__name__]
-    cell = kind(layer.input_size, layer.hidden_size)
-    cell.load_state_dict({name.removesuffix("_l0"): value for name, value in layer.state_dict().items()})
-    state, outputs = None, []
-    for x_t in x:
-        state = cell(x_t, state)
-        outputs.append(state[0] if isinstance(state, tuple) else state)
-    return torch.stack(outputs)
-
-
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
-def test_layer_is_its_cell_repeated(kind):
-    m, x = kind(3, 4), torch.randn(5, 2, 3)
-    output, state = m(x)
-    close(output, by_hand(m, x).flatten().tolist())
-    h = state[0] if kind is nn.LSTM else state
-    close(h[0], output[-1].flatten().tolist())
-    first = kind(3, 4, batch_first=True)
-    first.load_state_dict(m.state_dict())
-    close(first(x.transpose(0, 1))[0].transpose(0, 1), output.flatten().tolist())
-    close(m(x[:, 0])[0], output[:, 0].flatten().tolist())
-    a, middle = m(x[:2])
-    close(m(x[2:], middle)[0], output[2:].flatten().tolist())
-
-
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
-def test_layers_and_directions(kind):
-    m = kind(3, 4, num_layers=2, bidirectional=True)
-    assert [n for n, _ in m.named_parameters()][4:6] == ["weight_ih_l0_reverse", "weight_hh_l0_reverse"]
-    assert m.weight_ih_l1.shape[1] == 8 and len(m.all_weights) == 4 and len(m._flat_weights) == 16
-    x = torch.randn(5, 2, 3, requires_grad=True)
-    output, state = m(x)
-    h = state[0] if kind is nn.LSTM else state
-    assert output.shape == (5, 2, 8) and h.shape == (4, 2, 4)
-    close(h[2], output[-1, :, :4].flatten().tolist())
-    close(h[3], output[0, :, 4:].flatten().tolist())
-    output.sum().backward()
-    assert all(p.grad is not None for p in m.parameters()) and x.grad.shape == x.shape
-
-
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM, nn.GRU])
-def test_packed_sequences(kind):
-    m = kind(3, 4, num_layers=2, bidirectional=True)
-    lengths = [2, 5, 3]
-    x = torch.randn(5, 3, 3)
-    packed, state = m(rnn.pack_padded_sequence(x, lengths, enforce_sorted=False))
-    output, ends = rnn.pad_packed_sequence(packed)
-    assert ends.tolist() == lengths
-    for i, n in enumerate(lengths):
-        alone, alone_state = m(x[:n, i : i + 1])
-        close(output[:n, i], alone.flatten().tolist())
-        assert output[n:, i].abs().sum().item() == 0.0
-        h, alone_h = (state[0], alone_state[0]) if kind is nn.LSTM else (state, alone_state)
-        close(h[:, i], alone_h.flatten().tolist())
-
-
-def test_projection_dropout_and_relu():
-    m = nn.LSTM(3, 4, proj_size=2)
-    output, (h, c) = m(torch.ones(5, 2, 3))
-    assert (
-        output.shape == (5, 2, 2) and h.shape == (1, 2, 2) and c.shape == (1, 2, 4) and m.weight_hr_l0.shape == (2, 4)
-    )
-    assert nn.RNN(3, 4, nonlinearity="relu")(torch.ones(5, 2, 3))[0].min().item() >= 0.0
-    m = nn.GRU(3, 4, num_layers=2, dropout=1.0)
-    close(m(torch.ones(1, 1, 3))[0], m(torch.zeros(1, 1, 3))[0].flatten().tolist())
-    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last recurrent layer"):
-        nn.GRU(3, 4, dropout=0.5)
-
-
-def test_packing():
-    packed = rnn.pack_sequence([torch.tensor([1.0, 2.0, 3.0]), torch.tensor([4.0])])
-    assert packed.data.tolist() == [1.0, 4.0, 2.0, 3.0] and packed.batch_sizes.tolist() == [2, 1, 1]
-    assert packed.sorted_indices is None and packed.unsorted_indices is None
-    padded, lengths = rnn.pad_packed_sequence(packed, batch_first=True, padding_value=-1.0, total_length=4)
-    assert padded.tolist() == [[1.0, 2.0, 3.0, -1.0], [4.0, -1.0, -1.0, -1.0]] and lengths.tolist() == [3, 1]
-    shuffled = rnn.pack_sequence([torch.tensor([4.0]), torch.tensor([1.0, 2.0])], enforce_sorted=False)
-    assert shuffled.sorted_indices.tolist() == [1, 0] and [t.tolist() for t in rnn.unpack_sequence(shuffled)] == [
-        [4.0],
-        [1.0, 2.0],
-    ]
-    assert packed.double().data.dtype == torch.float64 and packed.to("cpu") is packed
-    assert rnn.invert_permutation(torch.tensor([2, 0, 1])).tolist() == [1, 2, 0]
-
-
-@pytest.mark.parametrize(
-    ("lengths", "message"),
-    [
-        ([1, 2, 3], "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True"),
-        ([3, 2, 0], "Length of all samples has to be greater than 0, but found an element in 'lengths' that is <= 0"),
-        ([3, 2], "Expected `len\\(lengths\\)` to be equal to batch_size, but got 2 \\(batch_size=3\\)"),
-        ([9, 2, 1], "Expected all lengths to be at most 5"),
-    ],
-)
-def test_packing_messages(lengths, message):
-    with pytest.raises(RuntimeError, match=message):
-        rnn.pack_padded_sequence(torch.ones(5, 3, 2), lengths)
-
-
-def test_pad_sequence():
-    a, b = torch.ones(1, 2), torch.ones(2, 2)
-    assert rnn.pad_sequence([a, b]).shape == (2, 2, 2)
-    assert rnn.pad_sequence([a, b], True, 5.0, "left")[0].tolist() == [[5.0, 5.0], [1.0, 1.0]]
-    assert [t.shape[0] for t in rnn.unpad_sequence(rnn.pad_sequence([a, b]), torch.tensor([1, 2]))] == [1, 2]
-    with pytest.raises(RuntimeError, match="pad_sequence: Expected iterable for input sequences, but got arg of type"):
-        rnn.pad_sequence(3)
 
 
 # -- attention and transformers -------------------------------------------------------------------------

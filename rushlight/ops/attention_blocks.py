@@ -159,6 +159,11 @@ def _is_small(q: Any, k: Any) -> bool:
     return math.prod(q.shape[:-1]) * k.shape[-2] <= SMALL
 
 
+def _nothing_seen(q: Any, v: Any) -> tuple[Any, Any]:
+    """What attention is where there are no keys."""
+    return np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype), np.full(q.shape[:-1], np.inf, q.dtype)
+
+
 def _factor(q: Any, scale: Any) -> Any:
     """What scores are multiplied by, as an array of one number."""
     return np.full(1, scale, q.dtype) if isinstance(q, np.ndarray) else scale.astype(q.dtype).reshape((1,))
@@ -173,6 +178,8 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) ->
         scale: the factor of the scores.
         causal: whether a query sees no key behind its own place.
     """
+    if not k.shape[-2]:
+        return _nothing_seen(q, v)
     rows, factor = _places(q, causal), _factor(q, scale)
     if _is_small(q, k):
         return attended(q, k, v, mask, rows, factor)

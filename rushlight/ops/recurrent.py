@@ -292,6 +292,11 @@ GRU_BACK = operation("gru_backward", _gru_back_spec, _gru_back_kernel)
 GRU = operation("gru_layer", _gru_spec, _gru_kernel, node="StackBackward0").gradient(_gru_rule)
 
 
+def _cut_off(d: Any, y: Any) -> Any:
+    """A gradient behind ReLU: nothing where the result is 0, were it infinite."""
+    return np.where(y <= 0, d.dtype.type(0), d)
+
+
 def _plain_layer(name: str, activation: Any, slope: Any, written: Any) -> Operation:
     back = operation(f"{name}_backward", _plain_back_spec, _plain_back_kernel(_plain_back(slope)))
     kernel = _plain_kernel(_plain(activation))
@@ -300,7 +305,7 @@ def _plain_layer(name: str, activation: Any, slope: Any, written: Any) -> Operat
 
 
 RNN_TANH = _plain_layer("rnn_tanh", np.tanh, lambda d, y: d * (1 - y * y), tanh_step)
-RNN_RELU = _plain_layer("rnn_relu", lambda x: np.maximum(x, 0), lambda d, y: np.where(y > 0, d, d * 0), relu_step)
+RNN_RELU = _plain_layer("rnn_relu", lambda x: np.maximum(x, 0), _cut_off, relu_step)
 LAYERS = {"LSTM": LSTM, "GRU": GRU, "RNN_TANH": RNN_TANH, "RNN_RELU": RNN_RELU}
 STEPS = {"LSTM": lstm_step, "GRU": gru_step, "RNN_TANH": tanh_step, "RNN_RELU": relu_step}
 
