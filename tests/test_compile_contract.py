@@ -119,7 +119,7 @@ def test_a_network_of_convolutions(monkeypatch: Any) -> None:
     """Intermediates lie channels last inside, and the gradients of the parameters as PyTorch lays them."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 16, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(16, 20, 3),
+        torch.nn.Conv2d(1, 12, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(12, 20, 3),
         torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(180, 10),
     )  # fmt: skip
     x, y = torch.randn(9, 1, 16, 16), torch.arange(9)

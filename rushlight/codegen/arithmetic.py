@@ -10,6 +10,7 @@ from typing import Any
 
 from .capture import COMPARISONS, NotLowered, Symbol
 from .ir import FIXED, FLOATS, TYPES, UNSIGNED, Builder, Index, Value, When, constant
+from .lanes import Processor
 
 FLOAT_CODES = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div"
@@ -112,6 +113,8 @@ class Scalars:
         """Arithmetic of floats."""
         if name in FLOAT_CODES:
             return self.binary(FLOAT_CODES[name], *v)
+        if name == "fma":
+            return self.fma(*v) if Processor.fuses else self.binary("add", self.binary("mul", *v[:2]), v[2])
         if name == "square":
             return self.binary("mul", v[0], v[0])
         if name == "reciprocal":
