@@ -148,15 +148,21 @@ def ancestors(roots: Iterable[Symbol]) -> list[Symbol]:
     """Everything the roots are made of, operands first."""
     order: list[Symbol] = []
     seen: set[Symbol] = set()
-    stack = [(r, False) for r in reversed(list(roots))]
-    while stack:
-        x, done = stack.pop()
-        if done:
-            order.append(x)
-        elif x not in seen:
-            seen.add(x)
-            stack.append((x, True))
-            stack.extend((a, False) for a in reversed(x.args))
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, iter(root.args))]
+        while stack:
+            x, left = stack[-1]
+            for a in left:
+                if a not in seen:
+                    seen.add(a)
+                    stack.append((a, iter(a.args)))
+                    break
+            else:
+                order.append(x)
+                stack.pop()
     return order
 
 

@@ -43,8 +43,10 @@ def _parts(plan: Plan, body: list[Symbol]) -> list[list[Symbol]]:
     leader: dict[Symbol, Symbol] = {}
 
     def find(x: Symbol) -> Symbol:
-        while leader.setdefault(x, x) is not x:
-            x = leader[x]
+        above = leader.setdefault(x, x)
+        while above is not x:
+            leader[x] = leader[above]  # shorter ways for those who ask next
+            x, above = above, leader[above]
         return x
 
     for x in body:
