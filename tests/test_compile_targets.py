@@ -21,8 +21,9 @@ from rushlight.record import trace
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
 F, nn = torch.nn.functional, torch.nn
 PROCESSORS = {
-    "haswell": "sse2 sse3 ssse3 sse4.1 sse4.2 popcnt avx avx2 fma f16c bmi bmi2 lzcnt movbe cx8 cx16 fxsr mmx 64bit",
-    "x86-64": "sse2 cx8 fxsr mmx 64bit",
+    "haswell": "sse sse2 sse3 ssse3 sse4.1 sse4.2 crc32 popcnt avx avx2 fma f16c bmi bmi2 lzcnt movbe xsave xsaveopt "
+    "cmov cx8 cx16 fxsr mmx 64bit",
+    "x86-64": "sse sse2 cmov cx8 fxsr mmx 64bit",
 }
 
 

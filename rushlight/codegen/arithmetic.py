@@ -77,8 +77,16 @@ class Scalars:
         return self.writer.make(name, a.kind, self.lanes, (a,))
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
-        """a * b + c, rounded once."""
-        return self.writer.make("fma", a.kind, self.lanes, (a, b, c))
+        """a * b + c, rounded once; of float32 by way of float64 where the processor has no such instruction."""
+        if Processor.fuses or a.kind != "f32":
+            return self.writer.make("fma", a.kind, self.lanes, (a, b, c))
+        return self.convert(self.multiply_add(*(self.convert(v, "f64") for v in (a, b, c))), "f32")
+
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """a * b + c, rounded once or twice, as is faster."""
+        if Processor.fuses:
+            return self.fma(a, b, c)
+        return self.binary("add", self.binary("mul", a, b), c)
 
     def convert(self, a: Value, to: str) -> Value:
         """The number in another type, as C converts it; the types must differ."""
@@ -114,7 +122,7 @@ class Scalars:
         if name in FLOAT_CODES:
             return self.binary(FLOAT_CODES[name], *v)
         if name == "fma":
-            return self.fma(*v) if Processor.fuses else self.binary("add", self.binary("mul", *v[:2]), v[2])
+            return self.multiply_add(*v)
         if name == "square":
             return self.binary("mul", v[0], v[0])
         if name == "reciprocal":

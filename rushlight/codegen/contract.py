@@ -335,7 +335,7 @@ class Tiles(Stage):
                 left = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(places)]
             for j in range(region.columns):
                 old = sums[r * region.columns + j]
-                made.append(self.vector.fma(left[j], right[j], old))
+                made.append(self.vector.multiply_add(left[j], right[j], old))
         return made
 
     def _along(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
@@ -370,7 +370,7 @@ class Tiles(Stage):
         right = [self._load(self._move(b, (1, j * self._column(p.b))), lanes, first) for j in range(region.columns)]
         left = [self._load(self._move(a, (1, r * self._row(p.a))), lanes, first) for r in range(region.rows)]
         pairs = [(x, y) for x in left for y in right]
-        return [self.vector.fma(*pair, s) for pair, s in zip(pairs, sums, strict=True)]
+        return [self.vector.multiply_add(*pair, s) for pair, s in zip(pairs, sums, strict=True)]
 
     def _mask(self, region: Region, j: int) -> int | None:
         """Of the last vector only the lanes that there are."""
