@@ -117,6 +117,19 @@ def test_any_number_of_threads(monkeypatch: Any) -> None:
             torch.set_num_threads(before)
 
 
+@only_lazily
+@pytest.mark.parametrize("mode", MODES)
+def test_threads_share_the_batch(mode: str, monkeypatch: Any) -> None:
+    """Each goes through all turns with samples of its own; the weights are brought into panels by each."""
+    monkeypatch.setattr("rushlight.codegen.scan.HEAVY", 0)
+    x = numbers(5, 24, 6).requires_grad_()
+    expected, found, made = compiled(trained(layer(mode, 64, bidirectional=True), x), monkeypatch)
+    assert_same(expected, found, 1e-5)
+    program = max(made, key=lambda p: len(p.program.calls))
+    loops = [k for s in program.segments for k in s.entry.kernels if isinstance(k, Turns)]
+    assert [k.units for k in loops] == [3] * 4 and not any(any(k.divided) for k in loops)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("mode", MODES)
 def test_the_loop_equals_its_steps(mode: str, reverse: bool) -> None:

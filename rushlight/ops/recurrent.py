@@ -173,7 +173,7 @@ def _lstm_spec(x: Spec, h: Spec, c: Spec, w: Spec, b: Spec | None, *, reverse: b
 
 
 def _lstm_kernel(x: Any, h: Any, c: Any, w: Any, b: Any, *, reverse: bool) -> Any:
-    histories, results = scan(_lstm, (h, c), (x,), (w, b), reverse)
+    histories, results = scan(_lstm, (h, c), (x,), (w, b), reverse, batched=True)
     return (histories[0][_rows(reverse)[1]].copy(), *_last(histories, reverse), *histories, *results)
 
 
@@ -185,7 +185,7 @@ def _lstm_back_spec(g: Spec, of_h: Spec, of_c: Spec, cs: Spec, gates: Spec, u: S
 
 def _lstm_back_kernel(g: Any, of_h: Any, of_c: Any, cs: Any, gates: Any, u: Any, w: Any, *, reverse: bool) -> Any:
     old = cs[_rows(reverse)[0]]
-    states, (sums,) = scan(_lstm_back, (of_h, of_c), (g, gates, u, old), (w,), not reverse, keep=False)
+    states, (sums,) = scan(_lstm_back, (of_h, of_c), (g, gates, u, old), (w,), not reverse, keep=False, batched=True)
     return sums, *[s.copy() for s in states]
 
 
@@ -195,7 +195,7 @@ def _gru_spec(x: Spec, h: Spec, w: Spec, b: Spec | None, *, reverse: bool) -> tu
 
 
 def _gru_kernel(x: Any, h: Any, w: Any, b: Any, *, reverse: bool) -> Any:
-    histories, results = scan(_gru, (h,), (x,), (w, b), reverse)
+    histories, results = scan(_gru, (h,), (x,), (w, b), reverse, batched=True)
     return (histories[0][_rows(reverse)[1]].copy(), *_last(histories, reverse), *histories, *results)
 
 
@@ -207,7 +207,7 @@ def _gru_back_spec(g: Spec, of_h: Spec, hs: Spec, gates: Spec, n_h: Spec, w: Spe
 
 def _gru_back_kernel(g: Any, of_h: Any, hs: Any, gates: Any, n_h: Any, w: Any, *, reverse: bool) -> Any:
     old = hs[_rows(reverse)[0]]
-    states, results = scan(_gru_back, (of_h,), (g, gates, n_h, old), (w,), not reverse, keep=False)
+    states, results = scan(_gru_back, (of_h,), (g, gates, n_h, old), (w,), not reverse, keep=False, batched=True)
     return *results, states[0].copy()
 
 
@@ -218,7 +218,7 @@ def _plain_spec(x: Spec, h: Spec, w: Spec, b: Spec | None, *, reverse: bool) -> 
 
 def _plain_kernel(step: Any) -> Callable[..., Any]:
     def kernel(x: Any, h: Any, w: Any, b: Any, *, reverse: bool) -> Any:
-        histories, _ = scan(step, (h,), (x,), (w, b), reverse)
+        histories, _ = scan(step, (h,), (x,), (w, b), reverse, batched=True)
         return (histories[0][_rows(reverse)[1]].copy(), *_last(histories, reverse), *histories)
 
     return kernel
@@ -231,7 +231,7 @@ def _plain_back_spec(g: Spec, of_h: Spec, hs: Spec, w: Spec, *, reverse: bool) -
 def _plain_back_kernel(step: Any) -> Callable[..., Any]:
     def kernel(g: Any, of_h: Any, hs: Any, w: Any, *, reverse: bool) -> Any:
         new = hs[_rows(reverse)[1]]
-        states, results = scan(step, (of_h,), (g, new), (w,), not reverse, keep=False)
+        states, results = scan(step, (of_h,), (g, new), (w,), not reverse, keep=False, batched=True)
         return *results, states[0].copy()
 
     return kernel
