@@ -155,11 +155,25 @@ def write_uniform(plan: Plan, place: Place) -> None:
         place.uniform[x] = scalar.evaluate(x, values)
 
 
+class Shared(Place):
+    """Where the kernels of a turn are written: what was made before the loop lies in memory that all units read."""
+
+    common: Value
+    lasting: frozenset[int]
+
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
+        """The address; copies of constants are in the first unit's part of the arena."""
+        if base is None and offset in self.lasting:
+            return self.writer.at("u8", self.common, offset)
+        return super().begin(base, offset, kind)
+
+
 class Turns:
     """The kernel of a scan.  Its units are parts of the batch or, without states, stretches of turns.
 
     Attributes:
         once: what runs before the loop: copies of the constants.
+        lasting: where in the arena these begin.
         each: what runs in every turn.
         first: what brings the first states to their places.
     """
@@ -179,6 +193,7 @@ class Turns:
         self.plan = self._inner([outer[x] for x, _ in self.outputs])
         kernels = kernels_of(self.plan, vector_bytes, functions)
         self.once = [k for k in kernels if isinstance(k, Copy) and k.source.base in self.plan.lasting]
+        self.lasting = frozenset(k.target.offset for k in self.once)
         self.each: list[Kernel] = [k for k in kernels if k not in self.once]
         self.first = [self._first_state(h, k, vector_bytes) for k, h in enumerate(self.body.histories)]
         parts = self.body.parts
@@ -224,9 +239,15 @@ class Turns:
         return Copy(history, lanes, dims, Origin(base, offset), Origin(history, start), "first state")
 
     def before(self, place: Place, divided: bool) -> None:
-        """The first states."""
+        """The first states, and the copies of the constants."""
         for state in self.first:
             write_kernel(state, False, place, self.functions, False)
+        if self.once:
+            constants = range(self.body.moving, len(self.body.leaves))
+            begins = {self.body.leaves[k]: self._operand(place, k) for k in constants}
+            within = Place(place.writer, begins, {}, place.begin(None, self.arena, "u8"))
+            for copy in self.once:
+                write_kernel(copy, False, within, self.functions, False)
 
     def after(self, place: Place, divided: bool) -> None:
         """Nothing."""
@@ -236,26 +257,27 @@ class Turns:
         w, count = place.writer, self.body.count
         arena = place.begin(None, self.arena, "u8")
         if part is None and self.body.parts == 1:
-            self._stretch(place, arena, 0, 0, count)
+            self._stretch(place, arena, arena, 0, 0, count)
             return
         units = Loop(w, self.units if part is None else part.last, begin=0 if part is None else part.first)
         here = arena if part is None else w.at("u8", arena, w.mul(units.index, self.size))
         if self.body.states:
-            self._stretch(place, here, units.index, 0, count)
+            self._stretch(place, arena, here, units.index, 0, count)
         else:
             first, last = (w.udiv(w.mul(u, count), self.units) for u in (units.index, w.add(units.index, 1)))
-            self._stretch(place, here, 0, first, last)
+            self._stretch(place, arena, here, 0, first, last)
         units.close()
 
-    def _stretch(self, place: Place, arena: Value, unit: Index, first: Index, last: Index) -> None:
-        """Some turns of a part of the batch, and what is done once before them."""
+    def _stretch(
+        self, place: Place, common: Value, arena: Value, unit: Index, first: Index, last: Index
+    ) -> None:
+        """Some turns of a part of the batch."""
         w = place.writer
         begins = self._begins(place, unit)
         fixed = pointers_in_arena(self.plan, w, arena) | {x: begins[x] for x in self.plan.lasting}
-        for copy in self.once:
-            write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
         loop = Loop(w, last, begin=first)
-        inner = Place(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
+        inner = Shared(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
+        inner.common, inner.lasting = common, self.lasting
         write_uniform(self.plan, inner)
         for kernel, apart in zip(self.each, self.divided, strict=True):
             write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
@@ -264,16 +286,20 @@ class Turns:
     def _begins(self, place: Place, unit: Index) -> dict[Symbol, Value]:
         """Where a unit's part begins of everything that turns read or write."""
         body, begins = self.body, {}
-        for k, (x, (base, strides, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
-            if k >= body.states:
-                begin, lies = place.begin(base, offset, MEMORY[base.dtype]), strides[1:]
-                begins[x] = self._part(place, x, begin, unit, lies) if k < body.moving else begin
+        for k in range(body.states, len(body.leaves)):
+            x, begin = body.leaves[k], self._operand(place, k)
+            begins[x] = self._part(place, x, begin, unit, self.inputs[k][1][1:]) if k < body.moving else begin
         for k, (outer, strides) in enumerate(self.outputs):
             begin = self._part(place, outer, place.pointers[outer], unit, strides[1:])
             begins[outer] = begin
             if k < body.states:
                 begins[body.leaves[k]] = begin
         return begins
+
+    def _operand(self, place: Place, k: int) -> Value:
+        """Where an operand of the scan begins."""
+        base, _, offset = self.inputs[k]
+        return place.begin(base, offset, MEMORY[base.dtype])
 
     def _part(self, place: Place, x: Symbol, begin: Value, unit: Index, strides: tuple[int, ...]) -> Value:
         """Where the samples of a unit begin."""
