@@ -253,3 +253,45 @@ def test_scan_backwards() -> None:
     step = lambda states, elements, constants: ((states[0] * constants[0] + elements[0],), (states[0],))  # noqa: E731
     (history,), (old,) = scan(step, [np.ones(1)], [np.arange(3.0).reshape(3, 1)], [2.0], reverse=True)
     assert history.ravel().tolist() == [18.0, 9.0, 4.0, 1.0] and old.ravel().tolist() == [9.0, 4.0, 1.0]
+
+
+RUNNING = ["cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"]
+
+
+@only_lazily
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8])
+@pytest.mark.parametrize("name", RUNNING)
+def test_running_results(name: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    """Along every dimension, with zeros and what is no number; and their gradients."""
+    if name == "logcumsumexp" and not kind.is_floating_point:
+        return
+    monkeypatch.setattr("rushlight.codegen.native.FEWEST", 1)
+    x = (numbers(6, 5, 20).sin() * 3).round() if kind.is_floating_point else numbers(6, 5, 20).abs() * 7
+    x = x.to(kind).requires_grad_(kind.is_floating_point)
+    special = numbers(6, 40)
+    special[2, ::3], special[3, 1::3], special[1, 2::3] = float("nan"), float("inf"), -0.0
+
+    def step() -> list[torch.Tensor]:
+        found = [getattr(x * 1, name)(dim) for dim in range(3)]
+        found = [t for r in found for t in (r if isinstance(r, tuple) else (r,))]
+        more = getattr(special * 1, name)(0) if kind == torch.float32 else ()
+        more = list(more) if isinstance(more, tuple) else [more]
+        if not kind.is_floating_point:
+            return found
+        x.grad = None
+        sum((t.to(torch.float64) * (k + 1)).sum() for k, t in enumerate(found) if t.is_floating_point()).backward()
+        return [t.float() if t.dtype == torch.bfloat16 else t for t in (*found, *more, x.grad)]
+
+    with np.errstate(all="ignore"):
+        expected, found, made = compiled(step, monkeypatch)
+    assert_same(expected, found, {torch.bfloat16: 1e-2, torch.float64: 1e-12}.get(kind, 3e-5))
+    assert sum(len(loops_of(p)) for p in made) >= 3
+
+
+@only_lazily
+def test_running_results_of_short_rows_stay_with_numpy(monkeypatch: Any) -> None:
+    x = numbers(50)
+    run = lambda: [x.exp().cumsum(0).log(), (x.view(5, 10) * 2).cumsum(1).sin()]  # noqa: E731
+    expected, found, made = compiled(run, monkeypatch)
+    assert_same(expected, found)
+    assert not any(loops_of(p) for p in made)
