@@ -103,21 +103,25 @@ def test_huge_angles(monkeypatch: Any) -> None:
         assert_same(a, b, 1e-6 if kind is torch.float32 else 1e-14)
 
 
-def test_powers(monkeypatch: Any) -> None:
-    rng = np.random.default_rng(0)
-    x = torch.tensor(np.exp(rng.uniform(-80, 80, 9_973)), dtype=torch.float32)
-    y = torch.tensor(rng.uniform(-1, 1, 9_973), dtype=torch.float32)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_powers(kind: torch.dtype, monkeypatch: Any) -> None:
+    rng, size = np.random.default_rng(0), 80 if kind is torch.float32 else 700
+    bases = np.concatenate([np.exp(rng.uniform(-size, size, 9_973)), rng.uniform(0.5, 2, 9_973)])
+    x = torch.tensor(bases, dtype=kind)
+    y = torch.tensor(np.concatenate([rng.uniform(-1, 1, 9_973), rng.uniform(-size, size, 9_973)]), dtype=kind)
     _, (found,) = natively(lambda: [torch.pow(x, y)], monkeypatch)
-    assert units(found, np.power(x.numpy().astype(np.longdouble), y.numpy().astype(np.longdouble))) <= 1
-    base = torch.tensor([a for a in EDGES for _ in EDGES])
-    exponent = torch.tensor([*EDGES[:-6], 2.0, 3.0, -3.0, -2.0, 2.5, -1.0] * len(EDGES))
+    assert units(found, np.power(x.numpy().astype(np.longdouble), y.numpy().astype(np.longdouble))) <= 1.1
+    more = [] if kind is torch.float32 else [5e-324, 1e300, 2.0**53 + 2, 1 + 2.0**-52]
+    edges, powers = [*EDGES, 1 - 2.0**-23, *more], [*EDGES, 2.0, 3.0, -3.0, -2.0, 2.5, 1e9, -1e9, 1e17, 1 / 3, *more]
+    base = torch.tensor([a for a in edges for _ in powers], dtype=kind)
+    exponent = torch.tensor(powers * len(edges), dtype=kind)
     (a,), (b,) = natively(lambda: [torch.pow(base, exponent)], monkeypatch)
-    np.testing.assert_allclose(b, a, rtol=6e-7)
+    np.testing.assert_allclose(b, a, 6e-7 if kind is torch.float32 else 5e-16, 2 * np.finfo(a.dtype).smallest_subnormal)
     np.testing.assert_array_equal(np.signbit(b[a == 0]), np.signbit(a[a == 0]))
-    z = torch.randn(33)
+    z = torch.randn(33, dtype=kind)
     for number in (2, 3, 0.5, -1, 4, 1.7, 0, -2.0):
         (a,), (b,) = natively(lambda n=number: [z.abs() ** n], monkeypatch)  # type: ignore[misc]
-        np.testing.assert_allclose(b, a, rtol=3e-7)
+        np.testing.assert_allclose(b, a, rtol=3e-7 if kind is torch.float32 else 1e-15)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from test_compile import assert_same, compiled, fresh_automaton, own_cache  # no
 from test_compile_views import numbers
 
 import rushlight as torch
-from rushlight.codegen.native import Segment
+from rushlight.codegen.native import NativeProgram, Segment
 from rushlight.codegen.scan import Turns
 from rushlight.core.scan import scan
-from rushlight.ops.recurrent import STEPS, recurrence, unrolled
+from rushlight.nn.utils import rnn
+from rushlight.ops.recurrent import STEPS, Packing, recurrence, unrolled
 from rushlight.record import trace
 
 MODES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
@@ -33,13 +34,24 @@ def layer(mode: str, hidden: int, **options: Any) -> torch.nn.Module:
     return made
 
 
-def trained(model: torch.nn.Module, x: torch.Tensor) -> Callable[[], list[torch.Tensor]]:
+def loops_of(program: NativeProgram) -> list[Turns]:
+    """The loops over sequences of a program."""
+    return [k for s in program.segments for k in s.entry.kernels if isinstance(k, Turns)]
+
+
+def trained(
+    model: torch.nn.Module, x: torch.Tensor, lengths: list[int] | None = None
+) -> Callable[[], list[torch.Tensor]]:
     """Outputs, last states and gradients of a step."""
 
     def step() -> list[torch.Tensor]:
         model.zero_grad()
         x.grad = None
-        found, last = model(x)
+        if lengths is None:
+            found, last = model(x)
+        else:
+            packed, last = model(rnn.pack_padded_sequence(x, lengths, model.batch_first, enforce_sorted=False))
+            found, _ = rnn.pad_packed_sequence(packed, model.batch_first)
         states = last if isinstance(last, tuple) else (last,)
         (found.square().mean() + sum(s.sum() * 0.1 for s in states)).backward()
         return [found, *states, x.grad, *[p.grad for p in model.parameters()]]
@@ -53,22 +65,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "without bias": {"bias": False},
     "both ways": {"bidirectional": True},
     "two layers": {"num_layers": 2, "bidirectional": True},
+    "projecting": {"proj_size": 3, "num_layers": 2, "bidirectional": True},
 }
+KINDS = [(mode, option) for mode in MODES for option in OPTIONS if mode == "LSTM" or option != "projecting"]
+DIRECTIONS = {"both ways": 2, "two layers": 4, "projecting": 4}
+LENGTHS = [2, 5, 1, 5]
 
 
 @only_lazily
 @pytest.mark.filterwarnings("error:Rushlight could not compile")
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("mode", MODES)
-def test_a_layer_is_a_loop(mode: str, option: str, monkeypatch: Any) -> None:
-    x = numbers(5, 3, 6).requires_grad_()
-    expected, found, made = compiled(trained(layer(mode, 7, **OPTIONS[option]), x), monkeypatch)
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("mode", "option"), KINDS)
+def test_a_layer_is_a_loop(mode: str, option: str, packed: bool, monkeypatch: Any) -> None:
+    x = numbers(5, 4, 6) if option != "batch first" else numbers(4, 5, 6)
+    step = trained(layer(mode, 7, **OPTIONS[option]), x.requires_grad_(), LENGTHS if packed else None)
+    expected, found, made = compiled(step, monkeypatch)
     assert_same(expected, found, 1e-5)
     program = max(made, key=lambda p: len(p.program.calls))
     assert all(isinstance(s, Segment) or s.step.op.layouts is not None for s in program.steps), program.reasons
-    loops = [k for s in program.segments for k in s.entry.kernels if isinstance(k, Turns)]
-    directions = {"both ways": 2, "two layers": 4}.get(option, 1)
-    assert len(loops) == 2 * directions  # there, and back
+    assert len(loops_of(program)) == 2 * DIRECTIONS.get(option, 1)  # there, and back
 
 
 @only_lazily
@@ -96,8 +111,7 @@ def test_as_many_kernels_for_any_length(monkeypatch: Any) -> None:
         gc.collect()  # tensors of other tests that still wait for it would be part of the program
         _, _, made = compiled(trained(layer("LSTM", 7), numbers(steps, 2, 6).requires_grad_()), monkeypatch)
         program = max(made, key=lambda p: len(p.program.calls))
-        loops = [k for s in program.segments for k in s.entry.kernels if isinstance(k, Turns)]
-        counts.append((len(program.program.calls), [len(k.each) for k in loops]))
+        counts.append((len(program.program.calls), [len(k.each) for k in loops_of(program)]))
     assert counts[0] == counts[1]
 
 
@@ -117,15 +131,42 @@ def test_any_number_of_threads(monkeypatch: Any) -> None:
             torch.set_num_threads(before)
 
 
+@only_lazily
+@pytest.mark.parametrize("mode", MODES)
+def test_threads_share_the_batch(mode: str, monkeypatch: Any) -> None:
+    """Each goes through all turns with samples of its own; the weights are brought into panels by each."""
+    monkeypatch.setattr("rushlight.codegen.scan.HEAVY", 0)
+    x = numbers(5, 24, 6).requires_grad_()
+    expected, found, made = compiled(trained(layer(mode, 64, bidirectional=True), x), monkeypatch)
+    assert_same(expected, found, 1e-5)
+    program = max(made, key=lambda p: len(p.program.calls))
+    loops = loops_of(program)
+    assert [k.units for k in loops] == [3] * 4 and not any(any(k.divided) for k in loops)
+
+
+def operands(mode: str, n: int, packed: bool) -> tuple[list[torch.Tensor], Packing | None]:
+    """Input sums, states and weights of a layer, the last of a projection, and how four samples are packed."""
+    gates, p = MODES[mode], n - 1 if mode == "LSTM" else n
+    packing = Packing.of([4, 3, 1]) if packed else None
+    states = [(4, p), (4, n)] if mode == "LSTM" else [(4, n)]
+    weights = [(gates * n, p), (gates * n,), *([(p, n)] if mode == "LSTM" else [])]
+    sizes = [(8, gates * n) if packed else (3, 4, gates * n), *states, *weights]
+    return [(numbers(*s, kind=torch.float64).sin() / 2).requires_grad_() for s in sizes], packing
+
+
+def split(mode: str, inputs: Any) -> tuple[Any, Any, Any]:
+    """Input sums, states, weights."""
+    states = 2 if mode == "LSTM" else 1
+    return inputs[0], tuple(inputs[1 : 1 + states]), tuple(inputs[1 + states :])
+
+
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-def test_the_loop_equals_its_steps(mode: str, reverse: bool) -> None:
-    gates, n = MODES[mode], 4
-    sizes = [(5, 3, gates * n), *[(3, n)] * (2 if mode == "LSTM" else 1), (gates * n, n), (gates * n,)]
-    inputs = [(numbers(*s, kind=torch.float64).sin() * (k + 1) / 4).requires_grad_() for k, s in enumerate(sizes)]
-    x, *states, w, b = inputs
-    outputs, last = recurrence(mode, x, tuple(states), w, b, reverse)
-    expected = unrolled(STEPS[mode], x, tuple(states), w, b, reverse)
+def test_the_loop_equals_its_steps(mode: str, reverse: bool, packed: bool) -> None:
+    inputs, packing = operands(mode, 4, packed)
+    outputs, last = recurrence(mode, *split(mode, inputs), reverse, packing)
+    expected = unrolled(STEPS[mode], *split(mode, inputs), reverse, packing)
     for a, e in zip((outputs, *last), expected, strict=True):
         torch.testing.assert_close(a, e, rtol=1e-12, atol=1e-13)
     total = sum((a * a.cos()).sum() for a in (outputs, *last))
@@ -134,19 +175,34 @@ def test_the_loop_equals_its_steps(mode: str, reverse: bool) -> None:
         torch.testing.assert_close(a, e, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-def test_derivatives_of_derivatives(mode: str) -> None:
-    gates, n = MODES[mode], 2
-    sizes = [(3, 2, gates * n), *[(2, n)] * (2 if mode == "LSTM" else 1), (gates * n, n), (gates * n,)]
-    inputs = tuple((numbers(*s, kind=torch.float64).cos() * 0.4).requires_grad_() for s in sizes)
+def test_derivatives_of_derivatives(mode: str, packed: bool) -> None:
+    inputs, packing = operands(mode, 2, packed)
 
-    def run(x: Any, *rest: Any) -> Any:
-        *states, w, b = rest
-        outputs, last = recurrence(mode, x, tuple(states), w, b, False)
+    def run(*inputs: Any) -> Any:
+        outputs, last = recurrence(mode, *split(mode, inputs), packed, packing)
         return (outputs, *last)
 
-    assert torch.autograd.gradcheck(run, inputs)
-    assert torch.autograd.gradgradcheck(run, inputs)
+    assert torch.autograd.gradcheck(run, tuple(inputs))
+    assert torch.autograd.gradgradcheck(run, tuple(inputs))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("mode", MODES)
+def test_each_packed_sample_is_as_if_alone(mode: str, reverse: bool) -> None:
+    """Its states stay in turns that are not its own, whatever stands there."""
+    inputs, packing = operands(mode, 4, True)
+    x, states, weights = split(mode, inputs)
+    assert packing is not None
+    outputs, last = recurrence(mode, x, states, weights, reverse, packing)
+    for k in range(4):
+        rows = [r for r in packing.places[:, k].tolist() if r >= 0]
+        alone = [s[k : k + 1] for s in states]
+        found, end = recurrence(mode, x[rows].unsqueeze(1), tuple(alone), weights, reverse)
+        torch.testing.assert_close(outputs[rows], found.squeeze(1), rtol=1e-12, atol=1e-13)
+        for a, e in zip(last, end, strict=True):
+            torch.testing.assert_close(a[k : k + 1], e, rtol=1e-12, atol=1e-13)
 
 
 def test_what_relu_cuts_off_has_no_gradient() -> None:
@@ -165,17 +221,77 @@ def test_no_places_raise() -> None:
         layer("GRU", 3)(torch.zeros(0, 2, 6))
 
 
-def test_half_precision_rounds_every_step() -> None:
-    model, x = layer("LSTM", 5).bfloat16(), numbers(4, 2, 6).sin().bfloat16()
-    found, _ = model(x)
-    steps = [t @ model.weight_ih_l0.t() + model.bias_ih_l0 for t in x.unbind(0)]
-    states = (torch.zeros(2, 5, dtype=torch.bfloat16),) * 2
-    for t, expected in enumerate(found):
-        states = STEPS["LSTM"](steps[t], states, model.weight_hh_l0, model.bias_hh_l0)
-        torch.testing.assert_close(states[0], expected, rtol=2e-2, atol=2e-2)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("mode", MODES)
+def test_half_precision_rounds_every_operation(mode: str, kind: torch.dtype) -> None:
+    """The loop gives the bits of its steps, one operation after the other."""
+    inputs = [t.detach().to(kind).requires_grad_() for t in operands(mode, 6, False)[0]]
+    outputs, last = recurrence(mode, *split(mode, inputs))
+    expected = unrolled(STEPS[mode], *split(mode, inputs), False)
+    for a, e in zip((outputs, *last), expected, strict=True):
+        assert a.dtype == kind and torch.equal(a, e)
+    found = torch.autograd.grad(outputs.sum(), inputs)
+    for a, e in zip(found, torch.autograd.grad(expected[0].sum(), inputs), strict=True):
+        torch.testing.assert_close(a, e, rtol=5e-2, atol=5e-2)
+
+
+@only_lazily
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("mode", MODES)
+def test_half_precision_is_a_loop(mode: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    def step() -> list[torch.Tensor]:
+        return [t.float() for t in run()]
+
+    model, x = layer(mode, 7).to(kind), numbers(5, 3, 6).sin().to(kind).requires_grad_()
+    run = trained(model, x)
+    expected, found, made = compiled(step, monkeypatch)
+    assert_same(expected, found, 2e-2 if kind == torch.bfloat16 else 2e-3)
+    assert len(loops_of(max(made, key=lambda p: len(p.program.calls)))) == 2
 
 
 def test_scan_backwards() -> None:
     step = lambda states, elements, constants: ((states[0] * constants[0] + elements[0],), (states[0],))  # noqa: E731
     (history,), (old,) = scan(step, [np.ones(1)], [np.arange(3.0).reshape(3, 1)], [2.0], reverse=True)
     assert history.ravel().tolist() == [18.0, 9.0, 4.0, 1.0] and old.ravel().tolist() == [9.0, 4.0, 1.0]
+
+
+RUNNING = ["cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"]
+
+
+@only_lazily
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.uint8])
+@pytest.mark.parametrize("name", RUNNING)
+def test_running_results(name: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    """Along every dimension, with zeros and what is no number; and their gradients."""
+    if name == "logcumsumexp" and not kind.is_floating_point:
+        return
+    monkeypatch.setattr("rushlight.codegen.native.FEWEST", 1)
+    x = (numbers(6, 5, 20).sin() * 3).round() if kind.is_floating_point else numbers(6, 5, 20).abs() * 7
+    x = x.to(kind).requires_grad_(kind.is_floating_point)
+    special = numbers(6, 40)
+    special[2, ::3], special[3, 1::3], special[1, 2::3] = float("nan"), float("inf"), -0.0
+
+    def step() -> list[torch.Tensor]:
+        found = [getattr(x * 1, name)(dim) for dim in range(3)]
+        found = [t for r in found for t in (r if isinstance(r, tuple) else (r,))]
+        more = getattr(special * 1, name)(0) if kind == torch.float32 else ()
+        more = list(more) if isinstance(more, tuple) else [more]
+        if not kind.is_floating_point:
+            return found
+        x.grad = None
+        sum((t.to(torch.float64) * (k + 1)).sum() for k, t in enumerate(found) if t.is_floating_point()).backward()
+        return [t.float() if t.dtype == torch.bfloat16 else t for t in (*found, *more, x.grad)]
+
+    with np.errstate(all="ignore"):
+        expected, found, made = compiled(step, monkeypatch)
+    assert_same(expected, found, {torch.bfloat16: 1e-2, torch.float64: 1e-12}.get(kind, 3e-5))
+    assert sum(len(loops_of(p)) for p in made) >= 3
+
+
+@only_lazily
+def test_running_results_of_short_rows_stay_with_numpy(monkeypatch: Any) -> None:
+    x = numbers(50)
+    run = lambda: [x.exp().cumsum(0).log(), (x.view(5, 10) * 2).cumsum(1).sin()]  # noqa: E731
+    expected, found, made = compiled(run, monkeypatch)
+    assert_same(expected, found)
+    assert not any(loops_of(p) for p in made)

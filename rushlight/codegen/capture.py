@@ -27,7 +27,6 @@ FLOATING = {  # functions of floats with vector code of our own
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "tanh", "sin", "cos", "tan", "arcsin", "arccos", "arctan",
     "arctan2", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "power", "copysign",
 }  # fmt: skip
-FLOAT32_ONLY = {"power"}  # float64 would need a logarithm to more than float64's precision
 SPECIAL = {"erf": "erf", "erf_exactly": "erf"}  # such functions that NumPy lacks, by the name of the kernel's own one
 ARITHMETIC = {
     "add", "subtract", "multiply", "true_divide", "divide", "negative", "absolute", "sqrt", "square", "reciprocal",
@@ -402,7 +401,7 @@ def _called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
     except TypeError as failure:
         raise NotLowered(str(failure)) from None
     args = tuple(operand(x, to) for x, to in zip(inputs, wanted, strict=True))
-    if name in FLOATING and result.kind != "f" or name in FLOAT32_ONLY and result != np.float32:
+    if name in FLOATING and result.kind != "f":
         raise NotLowered(f"numpy.{name} in {result}")
     return Symbol(name, args, _broadcast(args), result)
 

@@ -241,6 +241,7 @@ def _first_place(best: Callable[..., Any]) -> Callable[..., Any]:
 FUNCTIONS.update({
     np.clip: _clip, np.any: _any, np.all: _all, np.count_nonzero: _count_nonzero, np.prod: _prod,
     np.zeros_like: _filled(0), np.ones_like: _filled(1),
+    np.full_like: lambda x, fill_value, dtype=None: _filled(fill_value)(x, dtype),
     np.tril: lambda x, k=0: _triangle(x, k, True), np.triu: lambda x, k=0: _triangle(x, k, False),
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,

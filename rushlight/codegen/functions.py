@@ -1,4 +1,4 @@
-"""Exponentials, logarithms, tanh and erf for vectors of float32 and float64, within 2 units in the last place.
+"""Exponentials, logarithms, powers, tanh and erf for vectors of float32 and float64, within 2 units in the last place.
 
 Each function is written once for both precisions, with a polynomial for each (minimax, fitted for this file).  The
 reductions of the argument are Cody and Waite's, "Software Manual for the Elementary Functions" (1980).  `FUNCTIONS`
@@ -56,6 +56,9 @@ LOG_DOUBLE = (  # (2 artanh(s) - 2 s) / s ** 3 as a function of s ** 2
     0.14796107793018992, 0.15314035555598027, 0.18183564879563516, 0.22222198563197176, 0.2857142874247805,
     0.39999999999414304, 0.6666666666666734,
 )  # fmt: skip
+ARTANH = tuple(2 / (2 * k + 5) for k in reversed(range(11)))  # (2 artanh(s) - 2 s - 2/3 s ** 3) / s ** 5 by s ** 2
+TWO_THIRDS = (2 / 3, 3.700743415417188e-17)  # as the sum of two numbers
+SHORT_LN2 = (0.6931471805592082, 7.371002565167799e-13)  # likewise; the first has 40 bits
 ERF = {  # erf(x) / x - 1 as a function of x ** 2, for |x| <= 1
     "f32": (7.88912221e-05, -0.000802084222, 0.00518953567, -0.0268544443, 0.112836003, -0.37612626, 0.128379166),
     "f64": (
@@ -198,6 +201,63 @@ def log1p(x: Lanes) -> Lanes:
     return pick(u.same(1.0), x, pick(edge, plain, better))
 
 
+def _precise_log(x: Lanes) -> tuple[Lanes, Lanes]:
+    """ln(x) as the sum of two numbers, to some 65 bits, for positive finite x of float64.
+
+    With x = 2 ** e * m it is e * ln(2) + 2 artanh(s), s = (m - 1) / (m + 1); what weighs in it is the sum of two, too.
+    """
+    e, f = _mantissa(x)
+    below = f + 2.0
+    inverse = 1.0 / below
+    s = f * inverse
+    s_low = ((-s).fma(below, f) - s * (f - (below - 2.0))) * inverse
+    z = s * s
+    z_low = s.fma(s, -z) + (s + s) * s_low
+    later = z * polynomial(z, ARTANH)
+    factor = later + TWO_THIRDS[0]
+    factor_low = (later - (factor - TWO_THIRDS[0])) + TWO_THIRDS[1]
+    cube = s * z
+    cube_low = s.fma(z, -cube) + (s * z_low + z * s_low)
+    tail = cube * factor
+    tail_low = cube.fma(factor, -tail) + (cube * factor_low + cube_low * factor)
+    first = s + s
+    high = first + tail
+    low = ((first - high) + tail) + (tail_low + (s_low + s_low))
+    whole = e * SHORT_LN2[0]
+    total = whole + high
+    low = e.fma(SHORT_LN2[1], ((whole - total) + high) + low)
+    found = total + low
+    return found, (total - found) + low
+
+
+def _positive_power(x: Lanes, y: Lanes) -> Lanes:
+    """x ** y = e ** (y * ln(x)) of float64, for x that is not negative."""
+    high, low = _precise_log(x)
+    high = _logarithm_edges(x, high)
+    product = y * high
+    rest = pick(abs(product) < 750.0, high.fma(y, -product) + low * y, 0.0)
+    product = at_least(at_most(product, 710.0), -746.0)
+    n, bits = rounded(product, LOG2E)
+    ln2, ln2_low = LN2["f64"]
+    r = n.fma(-ln2_low, n.fma(-ln2, product)) + rest
+    return scaled(polynomial(r, EXP["f64"]).fma(r * r, r) + 1.0, n, bits)
+
+
+def power(x: Lanes, y: Lanes) -> Lanes:
+    """|x| ** y, and the sign of an odd power; float32 in float64, where a plain logarithm is exact enough."""
+    if x.single:
+        value = exp(y.to("f64") * log(abs(x).to("f64"))).to("f32")
+    else:
+        value = _positive_power(abs(x), y)
+    whole = y.trunc().same(y)
+    odd = (y * 0.5).trunc().test("une", y * 0.5) & whole
+    negative = x.constant(1.0).signed(x) < 0.0
+    value = pick(negative & odd, -value, value)
+    value = pick((x < 0.0) & whole.test("eq", whole.constant(0)) & (x > -math.inf), math.nan, value)
+    value = pick(abs(y).same(math.inf) & abs(x).same(1.0), 1.0, value)
+    return pick(y.same(0.0) | x.same(1.0), 1.0, value)
+
+
 def erf(x: Lanes) -> Lanes:
     """x + x * p(x ** 2) up to 1; beyond it 1 - erfc(|x|), with the sign of x."""
     size = abs(x)
@@ -227,7 +287,7 @@ def _erf_far_double(size: Lanes) -> Lanes:
 
 FUNCTIONS: dict[str, Callable[..., Lanes]] = {
     "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": _logarithm_to(2), "log10": _logarithm_to(10),
-    "log1p": log1p, "tanh": tanh, "erf": erf,
+    "log1p": log1p, "power": power, "tanh": tanh, "erf": erf,
 }  # fmt: skip
 
 

@@ -4,6 +4,10 @@
 Symbols of kind "scanned", which all belong to one nest of the program.  `Turns` is that nest as a kernel: the body has
 a Plan of its own, whose kernels are written into a loop.  Its inputs are rows of the sequences and of the states'
 histories, its outputs the next rows.  What only concerns the constants (a weight in panels) is done before the loop.
+
+Threads share the loop where they need not wait for one another in it: stretches of its turns, if there are no states,
+or of a batch's samples, if these never meet.  The body then belongs to the samples of one unit.  In other loops the
+threads share every kernel of every turn.
 """
 
 from __future__ import annotations
@@ -28,7 +32,9 @@ from .relayout import Copy
 from .stage import Origin
 
 OUTSIDE = ("table", "number", "guard", "checked")  # what no body may contain
-SHARES = 16  # units of a loop without states
+SHARES = 16  # units of a loop at most
+SAMPLES = 8  # of a unit, at least: fewer would read the weights for too little
+HEAVY = 2_000_000  # multiplications in a loop whose samples are worth dividing
 
 
 class Body:
@@ -40,6 +46,7 @@ class Body:
         states, moving: how many leaves are states, and how many are states or elements.
         made: the new states and the results of a turn.
         keep: whether all states are kept; else two rows take turns.
+        parts: into how many units the batch is divided; the leaves are those of one of them.
         histories: outside, the histories of the states.
         results: outside, the results of all turns.
     """
@@ -47,6 +54,7 @@ class Body:
     def __init__(self, count: int, leaves: list[Symbol], states: int, moving: int, reverse: bool, keep: bool) -> None:
         self.count, self.leaves, self.states, self.moving = count, leaves, states, moving
         self.reverse, self.keep = reverse, keep
+        self.parts = 1
         self.made: list[Symbol] = []
         self.histories: list[Symbol] = []
         self.results: list[Symbol] = []
@@ -65,23 +73,46 @@ class Body:
     def place(self, args: tuple[Symbol, ...]) -> tuple[list[Symbol], list[Symbol]]:
         """Makes the Symbols of what the scan makes of its operands; returns histories, or last states, and results."""
         for k, x in enumerate(self.made):
-            rows = self.count + 1 if self.keep else 2
-            outer = Symbol("scanned", args, (rows if k < self.states else self.count, *x.shape), x.dtype, self)
+            rows = (self.count + 1 if self.keep else 2) if k < self.states else self.count
+            shape = x.shape if self.parts == 1 else (x.shape[0] * self.parts, *x.shape[1:])
+            outer = Symbol("scanned", args, (rows, *shape), x.dtype, self)
             (self.histories if k < self.states else self.results).append(outer)
         return (self.histories if self.keep else [h[self.count % 2] for h in self.histories]), self.results
 
 
-def captured(step: Any, states: Any, sequences: Any, constants: Any, reverse: bool, keep: bool) -> Any:
+    def divided(self) -> int:
+        """Into how many units its samples are best divided: as many as there may be, if there is much to do."""
+        products = [x for x in ancestors(self.made) if x.kind == "contract"]
+        samples = self.leaves[0].shape[0]
+        if self.count * sum(piece.macs for x in products for piece in x.data) < HEAVY:
+            return 1
+        return max(n for n in range(1, SHARES + 1) if samples % n == 0 and (n == 1 or samples // n >= SAMPLES))
+
+
+def captured(
+    step: Any, states: Any, sequences: Any, constants: Any, reverse: bool, keep: bool, batched: bool = False
+) -> Any:
     """The results of a scan of Symbols."""
     args = (*states, *sequences, *[c for c in constants if c is not None])
     if not all(isinstance(x, Symbol) and x.kind not in ("number", "constant") for x in args):
         raise NotLowered("a scan of numbers")
     first, last = len(states), len(states) + len(sequences)
-    shapes = [x.shape[1:] if first <= k < last else x.shape for k, x in enumerate(args)]
-    leaves = [Symbol("input", (), shape, x.dtype, k) for k, (x, shape) in enumerate(zip(args, shapes, strict=True))]
-    body = Body(len(sequences[0]), leaves, first, last, reverse, keep)
-    body.run(step, constants)
-    return body.place(args)
+
+    def body_of(parts: int) -> Body:
+        leaves = []
+        for k, x in enumerate(args):
+            shape = x.shape[1:] if first <= k < last else x.shape
+            if parts > 1 and k < last:
+                shape = (shape[0] // parts, *shape[1:])
+            leaves.append(Symbol("input", (), shape, x.dtype, k))
+        body = Body(len(sequences[0]), leaves, first, last, reverse, keep)
+        body.parts = parts
+        body.run(step, constants)
+        return body
+
+    body = body_of(1)
+    parts = body.divided() if batched and states else 1
+    return (body if parts == 1 else body_of(parts)).place(args)
 
 
 def kernels_of(plan: Plan, vector_bytes: int, functions: Functions) -> list[Any]:
@@ -124,11 +155,25 @@ def write_uniform(plan: Plan, place: Place) -> None:
         place.uniform[x] = scalar.evaluate(x, values)
 
 
+class Shared(Place):
+    """Where the kernels of a turn are written: what was made before the loop lies in memory that all units read."""
+
+    common: Value
+    lasting: frozenset[int]
+
+    def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
+        """The address; copies of constants are in the first unit's part of the arena."""
+        if base is None and offset in self.lasting:
+            return self.writer.at("u8", self.common, offset)
+        return super().begin(base, offset, kind)
+
+
 class Turns:
-    """The kernel of a scan.  Where no states go from turn to turn, stretches of turns are its units.
+    """The kernel of a scan.  Its units are parts of the batch or, without states, stretches of turns.
 
     Attributes:
         once: what runs before the loop: copies of the constants.
+        lasting: where in the arena these begin.
         each: what runs in every turn.
         first: what brings the first states to their places.
     """
@@ -148,13 +193,16 @@ class Turns:
         self.plan = self._inner([outer[x] for x, _ in self.outputs])
         kernels = kernels_of(self.plan, vector_bytes, functions)
         self.once = [k for k in kernels if isinstance(k, Copy) and k.source.base in self.plan.lasting]
+        self.lasting = frozenset(k.target.offset for k in self.once)
         self.each: list[Kernel] = [k for k in kernels if k not in self.once]
         self.first = [self._first_state(h, k, vector_bytes) for k, h in enumerate(self.body.histories)]
-        self.units = 0 if self.body.states else min(self.body.count, SHARES)
+        parts = self.body.parts
+        self.units = parts if self.body.states else min(self.body.count, SHARES)
         self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
-        self.cost = self.body.count * sum(k.cost for k in self.each)
+        turns = self.body.count * parts
+        self.cost = turns * sum(k.cost for k in self.each)
         self.bordered = bool(self.plan.padded) or any(isinstance(k, Turns) and k.bordered for k in self.each)
-        self.flops = self.body.count * sum(getattr(k, "flops", 0) for k in self.each)
+        self.flops = turns * sum(getattr(k, "flops", 0) for k in self.each)
 
     def _inner(self, made: list[Symbol]) -> Plan:
         """The Plan of one turn; slots are the places among its leaves, and then among what it makes."""
@@ -191,43 +239,74 @@ class Turns:
         return Copy(history, lanes, dims, Origin(base, offset), Origin(history, start), "first state")
 
     def before(self, place: Place, divided: bool) -> None:
-        """Nothing."""
+        """The first states, and the copies of the constants."""
+        for state in self.first:
+            write_kernel(state, False, place, self.functions, False)
+        if self.once:
+            constants = range(self.body.moving, len(self.body.leaves))
+            begins = {self.body.leaves[k]: self._operand(place, k) for k in constants}
+            within = Place(place.writer, begins, {}, place.begin(None, self.arena, "u8"))
+            for copy in self.once:
+                write_kernel(copy, False, within, self.functions, False)
 
     def after(self, place: Place, divided: bool) -> None:
         """Nothing."""
 
     def write(self, place: Place, part: Part | None) -> None:
-        """The first states and the loop, or the loops of some units."""
+        """The loop, or the loops of some units."""
         w, count = place.writer, self.body.count
-        for state in self.first:
-            write_kernel(state, False, place, self.functions, False)
         arena = place.begin(None, self.arena, "u8")
-        if part is None:
-            self._stretch(place, arena, 0, count)
+        if part is None and self.body.parts == 1:
+            self._stretch(place, arena, arena, 0, 0, count)
             return
-        units = Loop(w, part.last, begin=part.first)
-        here = w.at("u8", arena, w.mul(units.index, self.size))
-        first, last = (w.udiv(w.mul(u, count), self.units) for u in (units.index, w.add(units.index, 1)))
-        self._stretch(place, here, first, last)
+        units = Loop(w, self.units if part is None else part.last, begin=0 if part is None else part.first)
+        here = arena if part is None else w.at("u8", arena, w.mul(units.index, self.size))
+        if self.body.states:
+            self._stretch(place, arena, here, units.index, 0, count)
+        else:
+            first, last = (w.udiv(w.mul(u, count), self.units) for u in (units.index, w.add(units.index, 1)))
+            self._stretch(place, arena, here, 0, first, last)
         units.close()
 
-    def _stretch(self, place: Place, arena: Value, first: Index, last: Index) -> None:
-        """Some turns, and what is done once before them."""
-        w, body = place.writer, self.body
-        fixed, begins = pointers_in_arena(self.plan, w, arena), {}
-        for k, (x, (base, _, offset)) in enumerate(zip(body.leaves, self.inputs, strict=True)):
-            state = body.histories[k] if k < body.states else None
-            kind = MEMORY[base.dtype]
-            begins[x] = place.begin(base, offset, kind) if state is None else place.pointers[state]
-        fixed.update((x, begins[x]) for x in self.plan.lasting)
-        for copy in self.once:
-            write_kernel(copy, False, Place(w, fixed, {}, arena), self.functions, False)
+    def _stretch(
+        self, place: Place, common: Value, arena: Value, unit: Index, first: Index, last: Index
+    ) -> None:
+        """Some turns of a part of the batch."""
+        w = place.writer
+        begins = self._begins(place, unit)
+        fixed = pointers_in_arena(self.plan, w, arena) | {x: begins[x] for x in self.plan.lasting}
         loop = Loop(w, last, begin=first)
-        inner = Place(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
+        inner = Shared(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
+        inner.common, inner.lasting = common, self.lasting
         write_uniform(self.plan, inner)
         for kernel, apart in zip(self.each, self.divided, strict=True):
             write_kernel(kernel, apart and not place.alone, inner, self.functions, True)
         loop.close()
+
+    def _begins(self, place: Place, unit: Index) -> dict[Symbol, Value]:
+        """Where a unit's part begins of everything that turns read or write."""
+        body, begins = self.body, {}
+        for k in range(body.states, len(body.leaves)):
+            x, begin = body.leaves[k], self._operand(place, k)
+            begins[x] = self._part(place, x, begin, unit, self.inputs[k][1][1:]) if k < body.moving else begin
+        for k, (outer, strides) in enumerate(self.outputs):
+            begin = self._part(place, outer, place.pointers[outer], unit, strides[1:])
+            begins[outer] = begin
+            if k < body.states:
+                begins[body.leaves[k]] = begin
+        return begins
+
+    def _operand(self, place: Place, k: int) -> Value:
+        """Where an operand of the scan begins."""
+        base, _, offset = self.inputs[k]
+        return place.begin(base, offset, MEMORY[base.dtype])
+
+    def _part(self, place: Place, x: Symbol, begin: Value, unit: Index, strides: tuple[int, ...]) -> Value:
+        """Where the samples of a unit begin."""
+        if self.body.parts == 1:
+            return begin
+        samples = self.body.leaves[0].shape[0] * strides[0]
+        return _row(place.writer, x, begin, unit, samples)
 
     def _rows(self, place: Place, begins: dict[Symbol, Value], index: Value) -> dict[Symbol, Value]:
         """The addresses of what a turn reads and writes in its own place."""
@@ -239,8 +318,7 @@ class Turns:
                 stride = self.outputs[k][1][0] if k < body.states else self.inputs[k][1][0]
                 rows[x] = _row(w, x, begins[x], before if k < body.states else t, stride)
         for k, ((outer, strides), slot) in enumerate(zip(self.outputs, self.slots, strict=True)):
-            begin = place.pointers[outer]
-            rows[self.plan.roots[slot]] = _row(w, outer, begin, after if k < body.states else t, strides[0])
+            rows[self.plan.roots[slot]] = _row(w, outer, begins[outer], after if k < body.states else t, strides[0])
         return rows
 
     def _states(self, w: Builder, t: Index, index: Value) -> tuple[Index, Index]:

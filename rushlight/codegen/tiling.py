@@ -28,6 +28,8 @@ MISS = 100  # and costs so many cycles when a panel first meets it
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
 MANY = 4096  # problems that are remembered
+OFTEN = 8  # times that an operand in panels is read, from which on it counts as lying in the cache: there, tiles of
+SMALL = 16  # so many sums are faster, as what comes after one tile's sums overlaps with more of the next one's
 SHARES = 16  # units into which a contraction falls at least, if it can
 
 
@@ -246,6 +248,8 @@ def _no_variable(p: Problem) -> int:
 
 
 def _shapes(form: Tile, budget: int) -> Iterator[Tile]:
+    if form.packs and form.problem.b.uses >= OFTEN:
+        budget = min(budget, SMALL)
     for columns in range(1, min(4, form.column_extent) + 1):
         wide = even(form.column_extent, columns)
         most = max(1, min(form.row_extent, (budget - (1 if form.form == "dot" else 0)) // wide))

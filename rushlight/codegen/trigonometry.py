@@ -1,4 +1,4 @@
-"""Circular and hyperbolic functions, their inverses, and powers, for vectors of float32 and float64.
+"""Circular and hyperbolic functions, and their inverses, for vectors of float32 and float64.
 
 float32 is computed in float64 and rounded once, which is exact enough for every argument.  In float64, sin and cos take
 x = n * pi/2 + r + s apart with pi/2 in three parts, which keeps r + s exact to twice float64's precision for |x| below
@@ -218,20 +218,7 @@ def arctanh(x: Lanes) -> Lanes:
 # Powers
 
 
-def power(x: Lanes, y: Lanes) -> Lanes:
-    """|x| ** y = e ** (y * log(|x|)) in float64, and the sign of an odd power; float32 alone is exact enough so."""
-    wide, y64 = abs(x).to("f64"), y.to("f64")
-    value = exp(y64 * log(wide)).to("f32")
-    whole = y.trunc().same(y)
-    odd = (y * 0.5).trunc().test("une", y * 0.5) & whole
-    negative = x.constant(1.0).signed(x) < 0.0
-    value = pick(negative & odd, -value, value)
-    value = pick((x < 0.0) & whole.test("eq", whole.constant(0)) & (x > -math.inf), math.nan, value)
-    value = pick(abs(y).same(math.inf) & abs(x).same(1.0), 1.0, value)
-    return pick(y.same(0.0) | x.same(1.0), 1.0, value)
-
-
 FUNCTIONS.update({
     "sin": sin, "cos": cos, "tan": tan, "arcsin": arcsin, "arccos": arccos, "arctan": arctan, "arctan2": arctan2,
-    "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh, "power": power,
+    "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh,
 })  # fmt: skip

@@ -2,8 +2,8 @@
 
 `scan` runs a step for every place and keeps everything that it makes: the states after every turn, in *histories* with
 one row more than there are places (the first states are there too), and the step's other results, a row for each place.
-A step is written in NumPy's functions.  The compiler takes it as the body of one loop; without states the turns are
-independent, and threads share them.
+A step is written in NumPy's functions.  The compiler takes it as the body of one loop.  Without states the turns are
+independent, and threads share them; where the samples of a batch go their own ways, threads share these.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ Step = Callable[[Arrays, Arrays, Arrays], tuple[Arrays, Arrays]]
 
 
 def scan(
-    step: Step, states: Arrays, sequences: Arrays, constants: Arrays = (), reverse: bool = False, keep: bool = True
+    step: Step,
+    states: Arrays,
+    sequences: Arrays,
+    constants: Arrays = (),
+    reverse: bool = False,
+    keep: bool = True,
+    batched: bool = False,
 ) -> tuple[list[Any], list[Any]]:
     """The histories of the states, and the step's results in every place.
 
@@ -30,13 +36,15 @@ def scan(
         constants: handed to every turn as they are; None is allowed.
         reverse: goes from the last place to the first; the first states then stand in the last row of the histories.
         keep: whether histories are wanted; without them, the last states are returned.
+        batched: whether the first dimension of every state, element and result counts samples that never meet: the
+            step does the same with any number of them.
 
     >>> total, half = scan(lambda s, x, c: ((s[0] + x[0],), (x[0] / 2,)), [np.zeros(1)], [np.ones((3, 1))])
     >>> total[0].ravel().tolist(), half[0].ravel().tolist()
     ([0.0, 1.0, 2.0, 3.0], [0.5, 0.5, 0.5])
     """
     if not isinstance(sequences[0], np.ndarray):
-        return sequences[0].scanned(step, states, sequences, constants, reverse, keep)  # type: ignore[no-any-return]
+        return sequences[0].scanned(step, states, sequences, constants, reverse, keep, batched)  # type: ignore[no-any-return]
     count = len(sequences[0])
     histories = [np.empty((count + 1, *s.shape), s.dtype) for s in states]
     results: list[Any] = []

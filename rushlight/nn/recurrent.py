@@ -1,8 +1,8 @@
 """Recurrent layers: RNN, LSTM and GRU over sequences, and their cells for single steps.
 
-A layer checks its input, brings it to time-major form and hands it to `_Sequence` (padded) or `_PackedSteps` (packed),
-which give the inputs of the steps and take the outputs back. Their `run` is the loop over time; a step function
-maps the projected input and the states to the new states. All states travel in a tuple: (h,) or (h, c).
+A layer checks its input, brings it to time-major form, and goes through its layers and directions; the loop over time
+is `recurrence` of `ops/recurrent.py`, for padded and packed sequences.  A cell is one step of it.  All states travel in
+a tuple: (h,) or (h, c).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rushlight.nn import functional as F
@@ -18,7 +18,7 @@ from rushlight.nn import init
 from rushlight.nn.module import Module
 from rushlight.nn.parameter import new_parameter
 from rushlight.nn.utils.rnn import PackedSequence
-from rushlight.ops.recurrent import STEPS, lstm_step, recurrence, unrolled
+from rushlight.ops.recurrent import STEPS, Packing, recurrence
 from rushlight.tensor import Tensor
 
 States = tuple[Tensor, ...]
@@ -27,98 +27,19 @@ _NO_PROJECTION = "proj_size argument is only supported for LSTM, not RNN or GRU"
 
 
 class _Weights:
-    """The weights of one direction of one layer."""
+    """The weights of one direction of one layer: of its input, and of its old state."""
 
-    __slots__ = ("ih", "hh", "b_ih", "b_hh", "hr")
+    __slots__ = ("ih", "b_ih", "rest")
 
-    def __init__(self, tensors: Sequence[Tensor], bias: bool, projected: bool) -> None:
-        self.ih, self.hh = tensors[0], tensors[1]
+    def __init__(self, mode: str, tensors: Sequence[Tensor], bias: bool, projected: bool = False) -> None:
+        self.ih = tensors[0]
         self.b_ih = tensors[2] if bias else None
-        self.b_hh = tensors[3] if bias else None
-        self.hr = tensors[-1] if projected else None
+        projection = (tensors[-1] if projected else None,) if mode == "LSTM" else ()
+        self.rest = (tensors[1], tensors[3] if bias else None, *projection)
 
-
-def _lstm_step(x: Tensor, states: States, w: _Weights) -> States:
-    """An LSTM's step, with the projection of its output where there is one."""
-    h, c = lstm_step(x, states, w.hh, w.b_hh)
-    return (h if w.hr is None else F.linear(h, w.hr)), c
-
-
-def _plain_step(step: Callable[..., States]) -> Callable[[Tensor, States, _Weights], States]:
-    return lambda x, states, w: step(x, states, w.hh, w.b_hh)
-
-
-_STEPS: dict[str, Callable[[Tensor, States, _Weights], States]] = {
-    mode: _lstm_step if mode == "LSTM" else _plain_step(step) for mode, step in STEPS.items()
-}
-_WHOLE = ("float32", "float64")  # in half precision every step rounds, so the steps are operations of their own
-
-
-def _one_kind(tensors: Sequence[Tensor | None]) -> bool:
-    """Whether all are of one dtype in which a layer is one operation, and there is a sample."""
-    kinds = {t.dtype for t in tensors if t is not None}
-    return len(kinds) == 1 and kinds.pop().name in _WHOLE and bool(tensors[0].shape[1])  # type: ignore[union-attr]
-
-
-class _Sequence:
-    """Padded input, time first: every step has all samples."""
-
-    def run(self, mode: str, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
-        if not x.shape[0]:
-            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        steps = F.linear(x, w.ih, w.b_ih)
-        if w.hr is None and _one_kind((steps, *states, w.hh, w.b_hh)):
-            return recurrence(mode, steps, states, w.hh, w.b_hh, reverse)
-        outputs, *last = unrolled(lambda x, s, *_: _STEPS[mode](x, s, w), steps, states, w.hh, w.b_hh, reverse)
-        return outputs, tuple(last)
-
-
-class _PackedSteps:
-    """Packed input: the samples are sorted by length, and step t has the first `sizes[t]` of them."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        self.sizes = sizes
-
-    def run(self, mode: str, x: Tensor, states: States, w: _Weights, reverse: bool) -> tuple[Tensor, States]:
-        import rushlight
-
-        step = _STEPS[mode]
-        steps = F.linear(x, w.ih, w.b_ih).split(self.sizes)
-        outputs, states = (self._backward if reverse else self._forward)(step, steps, states, w)
-        return rushlight.cat(outputs), states
-
-    def _forward(self, step: Any, steps: Sequence[Tensor], states: States, w: _Weights) -> tuple[list[Tensor], States]:
-        """Samples drop out as they end; what they ended with is put back together last."""
-        outputs, ended = [], []
-        for x_t, size in zip(steps, self.sizes, strict=True):
-            if size < states[0].size(0):
-                ended.append(tuple(s[size:] for s in states))
-                states = tuple(s[:size] for s in states)
-            states = step(x_t, states, w)
-            outputs.append(states[0])
-        return outputs, _joined([states, *reversed(ended)])
-
-    def _backward(
-        self, step: Any, steps: Sequence[Tensor], initial: States, w: _Weights
-    ) -> tuple[list[Tensor], States]:
-        """The longest sample starts alone; the others join with their initial states where they end."""
-        outputs: list[Tensor] = []
-        states, present = tuple(s[: self.sizes[-1]] for s in initial), self.sizes[-1]
-        for x_t, size in zip(reversed(steps), reversed(self.sizes), strict=True):
-            if size > present:
-                states = _joined([states, tuple(s[present:size] for s in initial)])
-                present = size
-            states = step(x_t, states, w)
-            outputs.append(states[0])
-        return outputs[::-1], states
-
-
-def _joined(parts: list[States]) -> States:
-    import rushlight
-
-    if len(parts) == 1:
-        return parts[0]
-    return tuple(rushlight.cat(same) for same in zip(*parts, strict=True))
+    def sums(self, x: Tensor) -> Tensor:
+        """The input's part of the sums."""
+        return F.linear(x, self.ih, self.b_ih)
 
 
 class RNNBase(Module):
@@ -331,7 +252,10 @@ class RNNBase(Module):
                 hx = tuple(s.unsqueeze(1) for s in hx) if self.mode == "LSTM" else hx.unsqueeze(1)
         hx = self._initial_states(input, None) if hx is None else hx
         self.check_forward_args(input, hx, None)
-        output, states = self._layers(input.transpose(0, 1) if self.batch_first else input, hx, _Sequence())
+        x = input.transpose(0, 1) if self.batch_first else input
+        if not x.shape[0]:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        output, states = self._layers(x, hx, None)
         output = output.transpose(0, 1) if self.batch_first else output
         if batched:
             return output, states
@@ -342,11 +266,11 @@ class RNNBase(Module):
         data, batch_sizes, sorted_indices, unsorted_indices = input
         hx = self._initial_states(data, batch_sizes) if hx is None else self.permute_hidden(hx, sorted_indices)
         self.check_forward_args(data, hx, batch_sizes)
-        output, states = self._layers(data, hx, _PackedSteps(batch_sizes.tolist()))
+        output, states = self._layers(data, hx, Packing.of(batch_sizes.tolist()))
         packed = PackedSequence(output, batch_sizes, sorted_indices, unsorted_indices)
         return packed, self.permute_hidden(states, unsorted_indices)
 
-    def _layers(self, x: Tensor, hx: Any, sequence: _Sequence | _PackedSteps) -> tuple[Tensor, Any]:
+    def _layers(self, x: Tensor, hx: Any, packing: Packing | None) -> tuple[Tensor, Any]:
         """All layers, each over the outputs of the one before; states in and out as `forward` has them."""
         import rushlight
 
@@ -358,8 +282,9 @@ class RNNBase(Module):
             outputs = []
             for i in range(layer * directions, (layer + 1) * directions):
                 tensors = [getattr(self, name) for name in self._all_weights[i]]
-                weights = _Weights(tensors, self.bias, self.proj_size > 0)
-                output, states = sequence.run(self.mode, x, initial[i], weights, reverse=i % directions == 1)
+                w = _Weights(self.mode, tensors, self.bias, self.proj_size > 0)
+                reverse = i % directions == 1
+                output, states = recurrence(self.mode, w.sums(x), initial[i], w.rest, reverse, packing)
                 outputs.append(output)
                 final.append(states)
             x = rushlight.cat(outputs, -1) if directions == 2 else outputs[0]
@@ -503,8 +428,8 @@ class RNNCellBase(Module):
         weights = [self.weight_ih, self.weight_hh]
         if self.bias_ih is not None:
             weights += [self.bias_ih, self.bias_hh]
-        w = _Weights(weights, self.bias_ih is not None, False)
-        new = _STEPS[mode](F.linear(input, w.ih, w.b_ih), full, w)
+        w = _Weights(mode, weights, self.bias_ih is not None)
+        new: States = STEPS[mode](w.sums(input), full, *w.rest)  # type: ignore[operator]
         return new if batched else tuple(state.squeeze(0) for state in new)
 
     def _check(self, input: Tensor, states: tuple[Tensor | None, ...]) -> None:

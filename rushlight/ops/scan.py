@@ -3,15 +3,19 @@
 The derivatives of `cumprod` and `logcumsumexp` are first-order linear recurrences y[k] = b[k] + a[k] y[k-1] (or
 y[k+1]); the operation `recurrence` is one, and its derivative is again one, so they are exact with zeros and at any
 order.
+
+To the compiler each of them is a loop over the rows along the dimension (`core/scan.py`), in vectors along the others.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.scan import Arrays, Step, scan
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
@@ -26,6 +30,33 @@ from .rules import fresh, row_major
 from .scatter import SCATTER_ADD
 from .sorting import written_out
 from .view import SLICE, along, look_at
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Loops for the compiler
+
+WIDE = 16  # elements in a row: with fewer, a row is not worth a turn of machine code
+
+
+def _rows(x: Any, dim: int) -> Any:
+    """The array with a dimension brought to the front."""
+    return x.transpose((dim, *[d for d in range(x.ndim) if d != dim]))
+
+
+def _by_rows(step: Step, first: Sequence[Any], arrays: Arrays, dim: int, reverse: bool = False) -> list[Any]:
+    """What a step makes of every row along `dim`; `first` are the numbers that its states begin with, and their dtypes.
+
+    The step gets the states and the arrays' rows, and returns new states and results.
+    """
+    from rushlight.codegen.capture import NotLowered
+
+    if not arrays[0].ndim or arrays[0].size < WIDE * arrays[0].shape[dim]:
+        raise NotLowered("a running result of short rows")
+    rows = [_rows(x, dim) for x in arrays]
+    states = [np.full_like(rows[0][0], value, dtype=kind) for value, kind in first]
+    _, results = scan(step, states, rows, reverse=reverse, keep=False)
+    back = (*range(1, dim + 1), 0, *range(dim + 1, arrays[0].ndim))
+    return [r.transpose(back) for r in results]
+
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Linear recurrences
@@ -60,7 +91,17 @@ def _by_numbers(a: np.ndarray, b: np.ndarray, y: np.ndarray) -> None:
         y[:, column] = found
 
 
+def _recurrence_by_rows(a: Any, b: Any, *, dim: int, backward: bool) -> Any:
+    def step(states: Arrays, rows: Arrays, _: Arrays) -> tuple[Arrays, Arrays]:
+        y = states[0] * rows[0] + rows[1]
+        return (y,), (y,)
+
+    first = np.broadcast_to(a, b.shape), b
+    return _by_rows(step, [(0, b.dtype)], first, dim, backward)[0]
+
+
 RECURRENCE = operation("recurrence", lambda a, b, *, dim, backward: fresh(b), _recurrence)
+RECURRENCE.lower = _recurrence_by_rows
 
 
 def _shifted(t: Tensor, dim: int, by: int) -> Tensor:
@@ -101,6 +142,21 @@ def _accumulated(ufunc: Any) -> Any:
     return kernel
 
 
+def _accumulated_by_rows(ufunc: Any, start: float) -> Callable[..., Any]:
+    """`start` leaves what it is combined with as it is."""
+
+    def kernel(x: Any, *, dim: int) -> Any:
+        wide = _wide(x)
+
+        def step(states: Arrays, rows: Arrays, _: Arrays) -> tuple[Arrays, Arrays]:
+            y = ufunc(states[0], rows[0].astype(wide))
+            return (y,), (y.astype(x.dtype),)
+
+        return _by_rows(step, [(wide.type(start), wide)], (x,), dim)[0]
+
+    return kernel
+
+
 def _reversed_sum(g: Tensor, dim: int) -> Tensor:
     from .repetition import flip
 
@@ -134,8 +190,10 @@ def along_shape(shape: tuple[int, ...], dim: int, n: int) -> tuple[int, ...]:
 
 CUMSUM = operation("cumsum", lambda x, *, dim: row_major(x), _accumulated(np.add))
 CUMSUM.gradient(x=_reversed_sum)
+CUMSUM.lower = _accumulated_by_rows(np.add, -0.0)
 CUMPROD = operation("cumprod", lambda x, *, dim: row_major(x), _accumulated(np.multiply))
 CUMPROD.gradient(x=_product_gradient)
+CUMPROD.lower = _accumulated_by_rows(np.multiply, 1)
 
 
 def _logcumsumexp(x: np.ndarray, *, dim: int) -> np.ndarray:
@@ -179,6 +237,7 @@ def _logcumsumexp_gradient(g: Tensor, x: Tensor, result: Tensor, dim: int) -> Te
 
 LOGCUMSUMEXP = operation("logcumsumexp", lambda x, *, dim: row_major(x), _logcumsumexp, node="LogcumsumexpBackward0")
 LOGCUMSUMEXP.gradient(x=_logcumsumexp_gradient)
+LOGCUMSUMEXP.lower = _accumulated_by_rows(np.logaddexp, -np.inf)
 
 
 def _running(input: Tensor, op: Any, dim: int, dtype: Any, name: str) -> Tensor:
@@ -239,6 +298,29 @@ def _record(ufunc: Any) -> Any:
     return kernel
 
 
+def _record_by_rows(ufunc: Any, start: float) -> Callable[..., Any]:
+    """Values and places; a state counts the places."""
+
+    def kernel(x: Any, *, dim: int) -> Any:
+        def step(states: Arrays, rows: Arrays, _: Arrays) -> tuple[Arrays, Arrays]:
+            (best, place, here), (row,) = states, rows
+            best = ufunc(best, row)
+            new = np.logical_or(row == best, row != row)
+            place = np.maximum(place, np.where(new, here, 0))
+            return (best, place, here + 1), (best, place)
+
+        least = start if x.dtype.kind == "f" else _bounds(x.dtype)[int(start > 0)]
+        first = [(x.dtype.type(least), x.dtype), (0, np.dtype("int64")), (0, np.dtype("int64"))]
+        return tuple(_by_rows(step, first, (x,), dim))
+
+    return kernel
+
+
+def _bounds(kind: np.dtype) -> tuple[int, int]:
+    """The smallest and the largest whole number of a dtype."""
+    return (0, 1) if kind.kind == "b" else (int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+
+
 def _record_spec(x: Spec, *, dim: int) -> tuple[Spec, Spec]:
     return spec_of(x.shape, x.dtype), spec_of(x.shape, dtypes.int64)
 
@@ -252,6 +334,7 @@ def _record_gradient(g: Any, results: Any, x_spec: Spec, dim: int) -> tuple[Tens
 
 CUMMAX = operation("cummax", _record_spec, _record(np.maximum)).gradient(_record_gradient)
 CUMMIN = operation("cummin", _record_spec, _record(np.minimum)).gradient(_record_gradient)
+CUMMAX.lower, CUMMIN.lower = _record_by_rows(np.maximum, -np.inf), _record_by_rows(np.minimum, np.inf)
 CumMax = result_type("cummax", ("values", "indices"))
 CumMin = result_type("cummin", ("values", "indices"))
 

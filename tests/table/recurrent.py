@@ -63,7 +63,7 @@ def _row(mode: str, gates: int, reverse: bool) -> Case:
         if torch.__name__ != "rushlight":
             return _by_hand(mode, reverse, x, *rest)
         *states, w, b = rest
-        outputs, last = recurrence(mode, x, tuple(states), w, b, reverse)
+        outputs, last = recurrence(mode, x, tuple(states), (w, b, None) if mode == "LSTM" else (w, b), reverse)
         return [*outputs.unbind(0), *last]
 
     n = 2
