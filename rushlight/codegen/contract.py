@@ -85,7 +85,7 @@ class Tiles(Stage):
         self.depth = math.prod(self.problem.extents[v] for v in tile.sums)
         self.lead, self.turns = self._blocks()
         self.along_rows = self._goes_along_rows()
-        self.waits = self.along_rows and epilogue is not None
+        self.waits = self.along_rows and epilogue is not None and len(epilogue.body) > SHORT
         self.groups = self._groups()
         self.units = sum(group[0].units for group in self.groups)
         if self.waits:
@@ -245,6 +245,14 @@ class Tiles(Stage):
             self._tile(region, here.ends, sums, block)
         tiles.close()
 
+    def _next(self, region: Region, ends: list[End]) -> list[End]:
+        """What the next tile will read and write, if it lies beyond the second cache."""
+        if self.waits or not self.along_rows or len(self.tile.sums) != 1:
+            return []
+        kept = ends if self.epilogue is None or self.epilogue.keeps else ends[1:]
+        far = [e for e in kept if self._row(e.side) and self._column(e.side)]
+        return [self._moved(e, (1, region.columns * self._column(e.side))) for e in far]
+
     def _put_aside(self, region: Region, sums: list[Value], at: Index) -> None:
         """Keeps a tile's sums until those of the whole unit are there."""
         group = next(group for group in self.groups if region in group)
@@ -352,8 +360,11 @@ class Tiles(Stage):
     # -- One tile
 
     def _sums(self, region: Region, here: Here) -> list[Value]:
-        zero = self.vector.constant(0.0, self.kind)
-        sums = self._sum(region, self.lead, here.a, here.b, [zero] * (region.rows * region.columns), here.turns)
+        zeros = [self.vector.constant(0.0, self.kind)] * (region.rows * region.columns)
+        ahead = self._next(region, here.ends)
+        if ahead:
+            return self._sum_ahead(region, here, ahead, zeros)
+        sums = self._sum(region, self.lead, here.a, here.b, zeros, here.turns)
         if self.tile.form == "dot" and self.lanes > 1:
             return [self.w.reduce("add", x) for x in sums]
         return sums
@@ -390,6 +401,27 @@ class Tiles(Stage):
         here, there = self._move(a, (loop.index, p.a.strides[v])), self._move(b, (loop.index, self._sum_strides()[d]))
         loop.close(self._sum(region, d + 1, here, there, loop.carried, turns))
         return loop.results
+
+    def _sum_ahead(self, region: Region, here: Here, ahead: list[End], sums: list[Value]) -> list[Value]:
+        """A tile's one sum, in whose first turns the next tile's rows are asked for, lest it wait for them."""
+        (v,), (step,), p = self.tile.sums, self._sum_strides(), self.problem
+        rows = -(-region.rows // p.extents[v])
+        asking = -(-region.rows // rows)
+        for begin, end, many in ((0, asking, rows), (asking, p.extents[v], 0)):
+            if begin < end:
+                loop = Loop(self.w, end, 1, sums, begin)
+                for e in ahead:
+                    self._ask(e, loop.index, many, region.columns)
+                a, b = self._move(here.a, (loop.index, p.a.strides[v])), self._move(here.b, (loop.index, step))
+                loop.close(self._turn(region, a, b, loop.carried))
+                sums = loop.results
+        return sums
+
+    def _ask(self, end: End, turn: Index, rows: int, columns: int) -> None:
+        """Prefetches a turn's share of a tile's rows."""
+        there = self._moved(end, (turn, rows * self._row(end.side)))
+        for r, j in itertools.product(range(rows), range(columns)):
+            self.w.prefetch(self._moved(there, (r, self._row(end.side)), (j, self._column(end.side))).pointer)
 
     def _turn(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
         """One multiply-add for each sum: forms "outer" and "batch"."""
