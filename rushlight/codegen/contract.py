@@ -428,6 +428,8 @@ class Tiles(Stage):
         p, lanes = self.problem, self.lanes
         vectors = [self._move(b, (1, j * lanes)) for j in range(region.columns)]
         right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
+        if self.tile.hops and self._streams():
+            self._ask_ahead(b, 2 * region.columns, region.columns, self.lanes)
         made = []
         for r in range(region.rows):
             row = self._move(a, (1, r * self._row(p.a)))
@@ -448,7 +450,7 @@ class Tiles(Stage):
             loop = Loop(self.w, n // lanes * lanes, lanes, sums)
             here, there = self._move(a, (loop.index, 1)), self._move(b, (loop.index, 1))
             if self._streams():
-                self._ask_ahead(region, there)
+                self._ask_ahead(there, region.columns, region.columns, self._column(self.problem.b))
             loop.close(self._dots(region, here, there, loop.carried, None))
             sums = loop.results
         if n % lanes:
@@ -457,10 +459,10 @@ class Tiles(Stage):
             sums = self._dots(region, here, there, sums, first_lanes(n % lanes, lanes))
         return sums
 
-    def _ask_ahead(self, region: Region, b: Value) -> None:
-        """Prefetches the columns of the next tile while those of this one are read."""
-        for j in range(region.columns):
-            self.w.prefetch(self._move(b, (1, (region.columns + j) * self._column(self.problem.b))))
+    def _ask_ahead(self, b: Value, first: int, columns: int, step: int) -> None:
+        """Prefetches columns of a tile to come while those of this one are read."""
+        for j in range(first, first + columns):
+            self.w.prefetch(self._move(b, (j, step)))
 
     def _streams(self) -> bool:
         """Whether the columns come from beyond the second cache."""
