@@ -150,6 +150,23 @@ def test_what_follows_a_product_is_made_with_it(monkeypatch: Any) -> None:
     close(expected, found, 5000)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("m, k, n", [(130, 9, 300), (61, 20, 1001), (20, 3, 13007), (300, 5, 160)])
+def test_sums_wait_for_long_rows(m: int, k: int, n: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    """A large weight's gradient and its update: tiles of a whole stretch come first, then what follows from them."""
+    left, right, momentum = torch.randn(k, m, dtype=kind), torch.randn(k, n, dtype=kind), torch.rand(m, n, dtype=kind)
+    weight, column, row = (torch.rand(*shape, dtype=kind) for shape in ((m, n), (m, 1), (n,)))
+
+    def f() -> list[torch.Tensor]:
+        gradient = left.t() @ right
+        mean = momentum + (gradient - momentum) * 0.1
+        return [gradient, mean, weight * row - mean * column / ((gradient * gradient + momentum).sqrt() + 1e-3)]
+
+    kernels = whole(f, monkeypatch, k)
+    assert [kernel.waits for kernel in kernels if isinstance(kernel, Tiles)] == [True]
+    whole(lambda: [left.t() @ right * 0.5 + weight], monkeypatch, k)  # what follows is short: no waiting
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_do_not_change_a_bit(threads: int, monkeypatch: Any) -> None:
     x, w = torch.randn(8, 16, 20, 20, requires_grad=True), torch.randn(24, 16, 3, 3, requires_grad=True)
