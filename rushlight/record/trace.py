@@ -143,8 +143,8 @@ class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
     __slots__ = (
-        "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed", "state",
-        "values",
+        "closed", "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed",
+        "state", "values",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder) -> None:
@@ -158,6 +158,7 @@ class Trace:
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
         self.ended = False  # an optimizer's step has ended in it
         self.freed = False  # a backward pass has freed what nodes saved
+        self.closed = 0  # how many nodes there were when a pass had visited, and freed, all of them
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
 
 
@@ -319,11 +320,12 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                     v.spec = step.spec
                     v.trace = trace
                     v.slot = step.slot
+                    v.root = None
                     values.append(v)
                     result: Any = new_tensor(Tensor)
                     result._value = v
-                    if node is not None:
-                        result._node = node
+                    result._storage = None  # a default of the class takes much longer to find
+                    result._node = node
                 else:
                     result = _several(step, node, trace)
                 break
@@ -465,6 +467,7 @@ def new_node(step: Step, parents: list[Any], outs: dict[int, int] | None, trace:
     node.trace = trace
     node.slot = len(trace.nodes)
     node.seq = next_sequence_number()
+    node.kept = UNFETCHED
     if outs is not None:
         node.outs = outs
     if step.leaves:
@@ -501,12 +504,17 @@ value_module.saved_by = saved_by
 
 def _awaits_backward(trace: Trace) -> bool:
     """Whether a node that somebody holds still has what a backward pass needs of it."""
-    return any(n.kept is UNFETCHED and n.step.saves and getrefcount(n) > 3 for n in trace.nodes)
+    nodes = trace.nodes
+    if trace.closed == len(nodes):
+        return False
+    return any(n.kept is UNFETCHED and n.step.saves and getrefcount(n) > 3 for n in nodes)
 
 
 def _leave(trace: Trace) -> None:
     """Before a flush: the nodes that somebody still holds take along what they have saved, the others go."""
     nodes, values = trace.nodes, trace.values
+    if trace.closed == len(nodes):
+        nodes.clear()
     while nodes:
         n = nodes.pop()
         if n.kept is UNFETCHED and getrefcount(n) > 2:
