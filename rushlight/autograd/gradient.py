@@ -399,7 +399,8 @@ def origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, int
         return None, 0
     if value.root is not None:
         return "AsStrided", 0
-    written = stale.stale[2]()  # type: ignore[index]
+    writer = stale.stale[2]  # type: ignore[index]
+    written = None if writer is None else writer()
     at = written._node if written is not None and written._base is None else parent
     return (short_name(at) if isinstance(at, Node) else None), 0
 
@@ -519,7 +520,7 @@ class Plan:
         self.reads = found
 
 
-def replayed(root: Tensor, g: Tensor | None, retain_graph: bool) -> bool:
+def replayed(root: Tensor, g: Tensor | None, retain_graph: bool | None) -> bool:
     """Does the whole pass as one edge, if the tape belongs to the running trace and nobody listens on the way."""
     if tracing.EAGER or anomaly_check is not None:
         return False

@@ -168,11 +168,10 @@ class Automaton:
     def __init__(self) -> None:
         self.root = State(None, None, [], 0)
 
-    def bound_growth(self) -> None:
-        """Starts afresh when too many different programs have been seen."""
-        if State.count > MAX_STATES:
-            State.count = 0
-            self.root = State(None, None, [], 0)
+    def start_afresh(self) -> None:
+        """Forgets all programs: too many different ones have been seen."""
+        State.count = 0
+        self.root = State(None, None, [], 0)
 
 
 AUTOMATON = Automaton()
@@ -213,7 +212,7 @@ class Recorder:
         discriminator learns, both steps are computed together, at the end of the next one.
         """
         trace = self.trace
-        if trace.ended or not _awaits_backward(trace):
+        if trace.ended or trace.closed == len(trace.nodes) or not _awaits_backward(trace):
             self.flush()
         else:
             trace.ended = True
@@ -222,9 +221,13 @@ class Recorder:
         trace = self.trace
         if not trace.values:
             return
-        self.automaton.bound_growth()
+        if State.count > MAX_STATES:
+            self.automaton.start_afresh()
         self.trace = Trace(self)
-        _leave(trace)
+        if trace.closed == len(trace.nodes):
+            trace.nodes.clear()  # the newest first
+        else:
+            _leave(trace)
         _run(trace)
 
     def give_way(self) -> None:
@@ -320,11 +323,11 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                     v.spec = step.spec
                     v.trace = trace
                     v.slot = step.slot
-                    v.root = None
+                    v.root = v.home = None  # a default of the class takes much longer to find
                     values.append(v)
                     result: Any = new_tensor(Tensor)
                     result._value = v
-                    result._storage = None  # a default of the class takes much longer to find
+                    result._storage = None
                     result._node = node
                 else:
                     result = _several(step, node, trace)
@@ -396,7 +399,7 @@ def settle(t: Tensor) -> Value:
     if storage is not None and t._seen != storage.version:
         refresh(t)
     v = t._value
-    if v.buf is None:
+    if v.buf is None and v.trace is not _thread.recorder.trace:
         _settle_pending(v)
     return v
 
@@ -504,17 +507,12 @@ value_module.saved_by = saved_by
 
 def _awaits_backward(trace: Trace) -> bool:
     """Whether a node that somebody holds still has what a backward pass needs of it."""
-    nodes = trace.nodes
-    if trace.closed == len(nodes):
-        return False
-    return any(n.kept is UNFETCHED and n.step.saves and getrefcount(n) > 3 for n in nodes)
+    return any(n.kept is UNFETCHED and n.step.saves and getrefcount(n) > 3 for n in trace.nodes)
 
 
 def _leave(trace: Trace) -> None:
     """Before a flush: the nodes that somebody still holds take along what they have saved, the others go."""
     nodes, values = trace.nodes, trace.values
-    if trace.closed == len(nodes):
-        nodes.clear()
     while nodes:
         n = nodes.pop()
         if n.kept is UNFETCHED and getrefcount(n) > 2:
@@ -630,10 +628,13 @@ def _run(trace: Trace) -> None:
     for v, array in zip(wanted, arrays, strict=True):
         v.buf = array
         v.trace = None
-        if v.home is array:
-            v.home = None  # they were computed there
-        elif v.home is not None:
-            settle_at_home(v)
+        home = v.home
+        if home is not None:
+            if home is array:
+                v.home = None  # they were computed there
+            else:
+                del home  # nobody else must hold it
+                settle_at_home(v)
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
@@ -699,7 +700,7 @@ def _steps(state: State) -> list[Step]:
 
 def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite."""
-    key = ("produced", *trace.replayed)
+    key = "produced", *trace.replayed
     found = trace.state.memos.get(key)
     if found is None:
         steps = _steps(trace.state)
