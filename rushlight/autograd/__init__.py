@@ -11,6 +11,7 @@ from rushlight.record.value import Tensor
 
 from . import gradient
 from .function import Function
+from .gradient import replayed
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 
@@ -37,6 +38,15 @@ def backward(
         if t._node is None:
             raise RuntimeError(f"element {i} of the input tensors does not require grad")
     gradient.backward(roots, grads, keep, create_graph, chosen)
+
+
+def backward_from(root: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool, inputs: Any) -> None:
+    """`Tensor.backward`: nearly always of a loss alone, and then as one edge of the recorder."""
+    if gradient is None and inputs is None and not create_graph:
+        spec = settle(root).spec
+        if spec.numel == 1 and not spec.dtype.is_complex and replayed(root, None, retain_graph):
+            return
+    backward(root, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def _handles(given: Any) -> tuple[Tensor, ...]:
