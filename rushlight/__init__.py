@@ -66,6 +66,7 @@ _GAMMA = {
     "_sample_dirichlet": "sample_dirichlet",
     "_dirichlet_grad": "dirichlet_grad",
 }
+_RECURRENT = "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split()
 _SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()
 
 #: What is loaded when it is first asked for, and from where.
@@ -79,6 +80,7 @@ _LAZY = {
     **{name: f"rushlight.amp.autocast_mode:{name}" for name in _CASTING},
     "GradScaler": "rushlight.amp.grad_scaler:GradScaler",
     **{f"_foreach_{name}": f"rushlight.foreach:_foreach_{name}" for name in (*_FOREACH, *_WRITTEN)},
+    **{name: f"rushlight.nn.recurrent_functions:{name}" for name in _RECURRENT},
     **{name: f"rushlight.distributions.implicit:{ours}" for name, ours in _GAMMA.items()},
     "UntypedStorage": "rushlight.tensor.storage:UntypedStorage",
     "TypedStorage": "rushlight.tensor.storage:TypedStorage",
