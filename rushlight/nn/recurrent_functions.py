@@ -1,8 +1,11 @@
 """The recurrent layers and cells as functions of their weights: `torch.lstm`, `torch.gru_cell` and their like.
 
 They are what the modules of `nn/recurrent.py` compute, for programs that keep the weights elsewhere. A layer function
-has two forms: padded input, `lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)`,
-and packed input, `lstm(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional)`.
+has two forms, the first for padded, the second for packed input:
+
+    lstm(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)
+    lstm(data, batch_sizes, hx, params, has_biases, num_layers, dropout, train, bidirectional)
+
 `params` are the weights in the order of `nn.LSTM`'s `_flat_weights`.
 """
 
