@@ -13,4 +13,17 @@ globals().update(FUNCTIONAL)
 
 __all__ = sorted(FUNCTIONAL)  # noqa: PLE0605 - the names come from the table
 
-__getattr__ = missing(__name__)
+GRID_SAMPLE_INTERPOLATION_MODES = {"bilinear": 0, "nearest": 1, "bicubic": 2}
+GRID_SAMPLE_PADDING_MODES = {"zeros": 0, "border": 1, "reflection": 2}
+
+_SCRIPTING = "BroadcastingList1 BroadcastingList2 BroadcastingList3 assert_int_or_pair boolean_dispatch".split()
+_OVERRIDING = """
+    handle_torch_function has_torch_function has_torch_function_unary has_torch_function_variadic
+""".split()
+
+__getattr__ = missing(
+    __name__,
+    {name: f"rushlight._jit_internal:{name}" for name in _SCRIPTING}
+    | {name: f"rushlight.overrides:{name}" for name in _OVERRIDING}
+    | {"Tensor": "rushlight.tensor:Tensor"},
+)

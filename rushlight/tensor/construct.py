@@ -255,3 +255,15 @@ def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) 
 
 
 attach("_make_subclass", staticmethod(_make_subclass))
+
+
+def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """The same memory as an instance of `cls`, on the tape as the tensor is."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, got {cls}")
+    made: Tensor = self.view_as(self)
+    made.__class__ = cls
+    return made
+
+
+attach("as_subclass", _as_subclass)

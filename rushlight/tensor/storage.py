@@ -122,6 +122,18 @@ class TypedStorage(UntypedStorage):
 
 
 @method
+def const_data_ptr(self: Tensor) -> int:
+    """The address of the first element: `data_ptr`."""
+    return self.data_ptr()  # type: ignore[no-any-return]
+
+
+@method
+def storage_type(self: Tensor) -> type:
+    """The type of `storage()`."""
+    return TypedStorage
+
+
+@method
 def untyped_storage(self: Tensor) -> UntypedStorage:
     """The memory that this tensor and its views share."""
     return UntypedStorage(self)
