@@ -153,6 +153,10 @@ __getattr__ = missing(
         name: f"rushlight.autograd.{name}"
         for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")
     }
+    | {
+        name: f"rushlight.autograd.grad_mode:{name}"
+        for name in ("enforce_grad_layout_policy", "set_multithreading_enabled")
+    }
     | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
     | {name: f"rushlight.autograd.finite_differences:{name}" for name in ("gradcheck", "gradgradcheck")},
 )
