@@ -1,7 +1,7 @@
 """`torch.nn.functional`: the stateless forms of the layers.
 
 Every function here is written beside its operation in `rushlight.ops` and marked `functional=True`; this module only
-gathers the table, so a function costs no second call on its way to the recorder.
+gathers the table, so a function costs no second call on its way to the recorder. Rare ones have modules of their own.
 """
 
 from __future__ import annotations
@@ -25,5 +25,9 @@ __getattr__ = missing(
     __name__,
     {name: f"rushlight._jit_internal:{name}" for name in _SCRIPTING}
     | {name: f"rushlight.overrides:{name}" for name in _OVERRIDING}
-    | {"Tensor": "rushlight.tensor:Tensor"},
+    | {
+        "Tensor": "rushlight.tensor:Tensor",
+        "grouped_mm": "rushlight.nn.grouped_mm:grouped_mm",
+        "linear_cross_entropy": "rushlight.nn.linear_cross_entropy:linear_cross_entropy",
+    },
 )
