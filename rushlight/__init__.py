@@ -69,6 +69,7 @@ _GAMMA = {
     "_dirichlet_grad": "dirichlet_grad",
 }
 _RECURRENT = "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split()
+_STORED = "BFloat16 Bool Byte Char ComplexDouble ComplexFloat Double Float Half Int Long Short".split()
 _NATIVE = """
     affine_grid_generator embedding_bag embedding_renorm_ empty_permuted from_file hash_tensor kl_div native_batch_norm
     native_group_norm native_layer_norm norm_except_dim
@@ -88,6 +89,8 @@ _LAZY = {
     **{name: f"rushlight.streams:{name}" for name in ("Event", "Stream")},
     **{name: f"rushlight.accelerator:{name}" for name in ("get_device_module", "is_vulkan_available")},
     **{name: f"rushlight._lowrank:{name}" for name in ("pca_lowrank", "svd_lowrank")},
+    **{f"{name}Storage": f"rushlight.tensor.legacy_storage:{name}Storage" for name in _STORED},
+    "lobpcg": "rushlight._lobpcg:lobpcg",
     "cond": "rushlight._higher_order_ops:cond",
     "set_anomaly_enabled": "rushlight.autograd.anomaly:set_anomaly_enabled",
     "is_anomaly_enabled": "rushlight.autograd.anomaly:is_anomaly_enabled",

@@ -195,3 +195,23 @@ def test_low_rank_bases_are_pytorchs():
             found[-1].append((found[-1][0] * found[-1][1]) @ found[-1][2].T)
         np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-9)
         np.testing.assert_allclose(found[0][3], found[1][3], rtol=1e-8, atol=1e-9)
+
+
+def test_extreme_eigenvalues():
+    torch.manual_seed(0)
+    a = torch.randn(2, 9, 9, dtype=torch.float64)
+    a, b = a + a.mT, a @ a.mT + torch.eye(9, dtype=torch.float64)
+    expected = torch.linalg.eigvalsh(a)
+    assert torch.allclose(torch.lobpcg(a, 3)[0], expected[..., -3:].flip(-1))
+    values, x = torch.lobpcg(a, 2, largest=False)
+    assert torch.allclose(values, expected[..., :2]) and torch.allclose(a @ x, x * values[..., None, :])
+    assert torch.lobpcg(a, X=torch.randn(2, 9, 2))[0].shape == (2, 2) and torch.lobpcg(a[0])[1].shape == (9, 1)
+    values, x = torch.lobpcg(a, 2, B=b)
+    assert torch.allclose(a @ x, b @ x * values[..., None, :])
+    assert torch.allclose(x.mT @ b @ x, torch.eye(2, dtype=torch.float64).expand(2, 2, 2), atol=1e-9)
+    with pytest.raises(ValueError, match="smaller than 3 x the number"):
+        torch.lobpcg(a, 4)
+    pytorch = pytest.importorskip("torch")
+    m, mass = (pytorch.from_numpy(t[0].numpy().copy()) for t in (a, b))
+    found = pytorch.lobpcg(m, 2, B=mass, niter=200)
+    np.testing.assert_allclose(values[0].numpy(), found[0].numpy(), rtol=1e-5)

@@ -108,6 +108,7 @@ def test_hash_is_the_exclusive_or_of_bits() -> None:
         assert t.hash_tensor(t.tensor([-1], dtype=t.int8)).item() == 2**64 - 1
         assert t.hash_tensor(t.arange(12.0)).item() == 4609434218613702656
         assert t.hash_tensor(t.tensor([True, False]), 0, keepdim=True).shape == (1,)
+        assert t.tensor([[1, 2], [4, 1]]).hash_tensor(0).tolist() == [5, 3]
 
 
 def test_memory_in_an_order_of_its_own() -> None:
@@ -153,6 +154,25 @@ def test_tensors_from_files(tmp_path: Path) -> None:
         torch.from_file(str(path), size=100)
     with pytest.raises(RuntimeError, match="unable to open file"):
         torch.from_file(str(tmp_path / "absent"), size=1)
+
+
+def test_old_names_of_storages() -> None:
+    assert torch.FloatStorage(3).tolist() == [0, 0, 0] and torch.LongStorage([1, 2]).tolist() == [1, 2]
+    data = torch.ByteStorage.from_buffer(b"abc")
+    assert isinstance(data, torch.ByteStorage) and not isinstance(data, torch.FloatStorage)
+    assert isinstance(torch.ones(2).storage(), torch.FloatStorage) and torch.FloatStorage().size() == 0
+    assert torch.ByteTensor(data).tolist() == [97, 98, 99] and data.element_size() == 1
+    floats = torch.FloatStorage.from_buffer(np.array([1, 2], ">f4").tobytes(), "big")
+    shared = torch.FloatTensor(floats)
+    shared[0] = 5.0
+    assert floats.tolist() == [5, 2] and torch.empty(0).set_(floats).tolist() == [5, 2]
+    assert torch.ByteTensor(torch.tensor([1], dtype=torch.int32).untyped_storage()).tolist() == [1, 0, 0, 0]
+    assert torch.DoubleStorage.from_buffer(b"x" * 8 + b"\0" * 8, "native", 1, 8).tolist() == [0]
+    assert repr(torch.BoolStorage) == "<class 'torch.BoolStorage'>" and torch.HalfStorage.dtype is torch.float16
+    with pytest.raises(ValueError, match="must be a multiple of element size"):
+        torch.FloatStorage.from_buffer(b"abc")
+    with pytest.raises(RuntimeError, match="Expected a Storage of type Float"):
+        torch.FloatTensor(data)
 
 
 def test_methods_as_functions() -> None:

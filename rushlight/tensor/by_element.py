@@ -66,6 +66,14 @@ def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any]
     return _write(self, [callable(*row) for row in zip(*columns)])
 
 
+@method
+def hash_tensor(self: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """`torch.hash_tensor`."""
+    from rushlight.native_functions import hash_tensor
+
+    return hash_tensor(self, dim, keepdim=keepdim, mode=mode)
+
+
 def _removed(name: str, instead: str) -> None:
     """A method that PyTorch has only to say that it was removed."""
 

@@ -224,9 +224,23 @@ def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:
     return made
 
 
+def _on_storage(storage: Any, dtype: Any) -> Tensor:
+    """A tensor of all elements of a storage, which shares its memory."""
+    own = storage._cell.value.spec.dtype
+    if own is not dtype and hasattr(storage, "dtype"):
+        raise RuntimeError(
+            f"Expected a Storage of type {dtype.scalar_name} or an UntypedStorage, but got type {own.scalar_name} for "
+            "argument 1 'storage'"
+        )
+    made: Tensor = empty(0, dtype=own).set_(storage)
+    return made if own is dtype else made.view(dtype)
+
+
 def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
     if len(args) == 1:
         (data,) = args
+        if hasattr(data, "untyped"):
+            return _on_storage(data, dtype)
         if isinstance(data, Tensor):
             return data.detach() if data.dtype is dtype else data.detach().to(dtype)
         if isinstance(data, (list, tuple, np.ndarray)) and not isinstance(data, __import__("rushlight").Size):

@@ -100,6 +100,15 @@ class UntypedStorage:
 class TypedStorage(UntypedStorage):
     """The same memory counted in elements (PyTorch's older interface)."""
 
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self._cell.value.spec.dtype
+
+    def element_size(self) -> int:
+        """How many bytes an element takes."""
+        return int(self.dtype.itemsize)
+
     def size(self) -> int:  # type: ignore[override]
         """How many elements."""
         return self._typed().size
