@@ -113,9 +113,13 @@ class BlockMask:
         self.BLOCK_SIZE, self.mask_mod, self.seq_lengths = BLOCK_SIZE, mask_mod, seq_lengths
         self.kv_num_blocks, self.kv_indices = _ordered(partial)
         self.q_num_blocks, self.q_indices = _ordered(partial.mT)
-        none: tuple[Any, Any] = (None, None)
-        self.full_kv_num_blocks, self.full_kv_indices = none if full is None else _ordered(full)
-        self.full_q_num_blocks, self.full_q_indices = none if full is None else _ordered(full.mT)
+        self.full_kv_num_blocks: Tensor | None = None
+        self.full_kv_indices: Tensor | None = None
+        self.full_q_num_blocks: Tensor | None = None
+        self.full_q_indices: Tensor | None = None
+        if full is not None:
+            self.full_kv_num_blocks, self.full_kv_indices = _ordered(full)
+            self.full_q_num_blocks, self.full_q_indices = _ordered(full.mT)
 
     @classmethod
     def from_kv_blocks(
