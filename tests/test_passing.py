@@ -627,3 +627,29 @@ def test_switches_of_the_backward_pass_are_accepted():
     autograd.set_multithreading_enabled(True)
     autograd.enforce_grad_layout_policy(enable=True)
     assert x.grad.tolist() == [2, 2]
+
+
+def test_tensors_change_places():
+    swap = torch.utils.swap_tensors
+    layer, new = torch.nn.Linear(2, 1), torch.nn.Parameter(torch.full((3, 2), 2.0))
+    weight = layer.weight
+    old = weight.detach().clone()
+    swap(weight, new)
+    assert layer.weight is weight and weight.shape == (3, 2) and new.tolist() == old.tolist()
+    layer.bias = None
+    layer(torch.ones(1, 2)).sum().backward()
+    assert weight.grad.tolist() == [[1, 1]] * 3 and new.grad is None and weight.is_leaf
+    plain, other = torch.zeros(2), torch.ones(1)
+    pending = plain + 1
+    swap(plain, other)
+    plain.add_(1)
+    assert plain.tolist() == [2] and other.tolist() == [0, 0] and pending.tolist() == [1, 1]
+    swap(plain, weight)
+    assert type(plain) is torch.nn.Parameter and type(weight) is torch.Tensor and plain.grad.shape == (3, 2)
+    x = torch.ones(2, requires_grad=True)
+    y = x * 3
+    swap(y, other)
+    other.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match="a view cannot change places"):
+        swap(x.detach()[:1], other)
