@@ -11,8 +11,8 @@ from rushlight.record.value import Tensor
 
 from . import gradient
 from .function import Function
-from .gradient import replayed
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradient import replayed
 
 
 def backward(
@@ -162,6 +162,10 @@ __getattr__ = missing(
     {
         name: f"rushlight.autograd.{name}"
         for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")
+    }
+    | {
+        name: f"rushlight.autograd.grad_mode:{name}"
+        for name in ("enforce_grad_layout_policy", "set_multithreading_enabled")
     }
     | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
     | {name: f"rushlight.autograd.finite_differences:{name}" for name in ("gradcheck", "gradgradcheck")},
