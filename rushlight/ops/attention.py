@@ -1,8 +1,8 @@
 """Attention: the scaled dot product, and the multi-head form with its projections (Vaswani et al. 2017).
 
 Without dropout, attention of four-dimensional operands is one operation, which never has all scores in memory
-(`attention_blocks.py`); where the weights are small they are kept for the derivative.  All else is composed of matrix
-products and `safe_softmax`.
+(`attention_blocks.py`); where the weights are few they are kept for the derivative (`attention_kept.py`).  All else is
+composed of matrix products and `safe_softmax`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
 from .attention_blocks import attention, attention_backward
+from .attention_kept import keeping, keeping_backward, keeping_backward_by_heads, keeping_by_heads
 from .creation import wrap
 from .dropout import dropout
 from .joining import cat
@@ -27,7 +28,7 @@ from .matmul import bmm, linear, matmul
 from .padding import pad
 from .public import public
 from .selection import where
-from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, safe_softmax_by_parts, softmax
+from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, softmax
 from .triangle import TRIL
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -54,27 +55,6 @@ CAUSAL.lower = _causal_scores_by_place
 CAUSAL.gradient(scores=lambda g: apply(TRIL, (g,), (0,)))
 
 
-def _masked(scores: Any, mask: Any) -> Any:
-    if mask is None:
-        return scores
-    return np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
-
-
-def _weights(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
-    scores = np.matmul(q, k.swapaxes(-1, -2))
-    scores *= q.dtype.type(scale)
-    if causal:
-        scores = _causal_scores(scores)
-    return SAFE_SOFTMAX.kernel(_masked(scores, mask), dim=q.ndim - 1)
-
-
-def _weights_for_compiler(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
-    scores = np.matmul(q, k.swapaxes(-1, -2)) * scale.astype(q.dtype)
-    if causal:
-        scores = _causal_scores_by_place(scores)
-    return safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1)
-
-
 def _attention_spec(q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, *, causal: bool) -> tuple[Spec, ...]:
     lse = dtypes.float64 if q.dtype is dtypes.float64 else dtypes.float32
     return spec_of((*q.shape[:-1], v.shape[-1]), q.dtype), spec_of(q.shape[:-1], lse)
@@ -99,11 +79,8 @@ def _differentiable(
 ) -> tuple[Any, ...]:
     """The same in operations that have derivatives themselves."""
     weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
-    return _gradients(g, matmul(g, v.transpose(-1, -2)), weights, q, k, scale)
-
-
-def _gradients(g: Tensor, of_weights: Tensor, weights: Tensor, q: Tensor, k: Tensor, scale: Any) -> tuple[Any, ...]:
     of_v = matmul(weights.transpose(-1, -2), g)
+    of_weights = matmul(g, v.transpose(-1, -2))
     of_scores = apply(SOFTMAX_BACKWARD, (of_weights, weights), (q._value.spec.ndim - 1,)) * scale
     return matmul(of_scores, k), matmul(of_scores.transpose(-1, -2), q), of_v, None, None
 
@@ -127,33 +104,33 @@ ATTENTION = operation(
 ).gradient(_attention_rule)
 ATTENTION.shown = lambda pairs: pairs[:3]
 
-# The same with the weights as a second result, which the derivative then has at hand
+# The same with the weights as a second result, which only the derivative reads
 
 
-def _keeping(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    weights = _weights(q, k, mask, scale, causal)
-    return np.matmul(weights, v), weights
+def _keeping_rule(
+    g: Any, results: Any, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
+) -> tuple[Any, ...]:
+    if not recorder().tracking:
+        return (*apply(KEEPING_BACK, (g[0], q, k, v, results[1], scale)), None, None)
+    return _differentiable(g[0], q, k, v, mask, scale, causal)
 
 
-def _keeping_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    weights = _weights_for_compiler(q, k, mask, scale, causal)
-    return np.matmul(weights, v), weights
-
-
-def _keeping_rule(g: Any, needs: Any, results: Any, q: Tensor, k: Tensor, v: Tensor, scale: Any) -> tuple[Any, ...]:
-    return _gradients(g[0], matmul(g[0], v.transpose(-1, -2)) + g[1], results[1], q, k, scale)
-
-
+KEEPING_BACK = operation(
+    "attention_keeping_weights_backward",
+    lambda g, q, k, v, weights, scale: tuple(spec_of(x.shape, x.dtype) for x in (q, k, v)),
+    keeping_backward,
+)
+KEEPING_BACK.lower = keeping_backward_by_heads
 KEEPING = operation(
     "attention_keeping_weights",
     lambda q, k, v, mask, scale, *, causal: (
         spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
         spec_of((*q.shape[:-1], k.shape[-2]), q.dtype),
     ),
-    _keeping,
+    keeping,
     node="ScaledDotProductFlashAttentionForCpuBackward0",
 ).gradient(_keeping_rule)
-KEEPING.lower = _keeping_for_compiler
+KEEPING.lower = keeping_by_heads
 KEEPING.shown = lambda pairs: pairs[:3]
 LONGEST = 8  # weights are kept if they are no more than so many times the queries' numbers
 

@@ -24,18 +24,21 @@ def _counted(x: Any, count: int) -> Any:
     return np.arange(count) if isinstance(x, np.ndarray) else x.counted(count)
 
 
-def _barred(scores: Any, mask: Any, rows: Any) -> Any:
-    """The scores of queries, -inf where they must not look: behind `rows`, their own places, or where `mask` says."""
+def barred(scores: Any, mask: Any, seen: Any) -> Any:
+    """The scores of queries, -inf where they must not look: where `seen` is false, or where `mask` says."""
     nothing = scores.dtype.type(-np.inf)
-    if rows is not None:
-        scores = np.where(_counted(scores, scores.shape[-1]) <= rows[:, None], scores, nothing)
+    if seen is not None:
+        scores = np.where(seen, scores, nothing)
     if mask is None:
         return scores
     return np.where(mask, scores, nothing) if mask.dtype == bool else scores + mask
 
 
 def _scores(q: Any, k: Any, mask: Any, rows: Any, factor: Any) -> Any:
-    return _barred(np.matmul(q, k.swapaxes(-1, -2)) * factor, mask, rows)
+    """The scores; `rows` are the queries' places, behind which they see nothing."""
+    scores = np.matmul(q, k.swapaxes(-1, -2)) * factor
+    seen = None if rows is None else _counted(scores, scores.shape[-1]) <= rows[:, None]
+    return barred(scores, mask, seen)
 
 
 def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
@@ -82,7 +85,7 @@ def _each(arrays: Arrays, mask: Any, fixed: Arrays, body: Body, states: Arrays =
     return scan(step, states, [*arrays, mask] if moves else arrays, (same, *fixed), keep=False)
 
 
-def _each_head(arrays: Arrays, mask: Any, fixed: Arrays, head: Body) -> Arrays:
+def each_head(arrays: Arrays, mask: Any, fixed: Arrays, head: Body) -> Arrays:
     """The results of every head of every image."""
 
     def image(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
@@ -164,7 +167,7 @@ def _nothing_seen(q: Any, v: Any) -> tuple[Any, Any]:
     return np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype), np.full(q.shape[:-1], np.inf, q.dtype)
 
 
-def _factor(q: Any, scale: Any) -> Any:
+def factor_of(q: Any, scale: Any) -> Any:
     """What scores are multiplied by, as an array of one number."""
     return np.full(1, scale, q.dtype) if isinstance(q, np.ndarray) else scale.astype(q.dtype).reshape((1,))
 
@@ -180,17 +183,17 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) ->
     """
     if not k.shape[-2]:
         return _nothing_seen(q, v)
-    rows, factor = _places(q, causal), _factor(q, scale)
+    rows, factor = _places(q, causal), factor_of(q, scale)
     if _is_small(q, k):
         return attended(q, k, v, mask, rows, factor)
-    return tuple(_each_head((q, k, v), mask, (rows, factor), _attended_head))
+    return tuple(each_head((q, k, v), mask, (rows, factor), _attended_head))
 
 
 def attention_backward(
     g: Any, q: Any, k: Any, v: Any, mask: Any, scale: Any, out: Any, lse: Any, *, causal: bool
 ) -> Any:
     """The gradients of q, k and v, from that of the result."""
-    rows, factor, shared = _places(q, causal), _factor(q, scale), (g * out).sum(axis=-1)
+    rows, factor, shared = _places(q, causal), factor_of(q, scale), (g * out).sum(axis=-1)
     if _is_small(q, k):
         return derived(q, g, lse, shared, mask, rows, k, v, factor)
-    return tuple(_each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))
+    return tuple(each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))
