@@ -209,11 +209,12 @@ def _choose(problem: Problem, lanes: int, budget: int, dense: bool) -> Tile:
     forms = [t for t in forms if not dense or t.lanes == 1 or t.form == "dot" or t.stores_vectors]
     shaped = [t for form in forms for t in _shapes(form, budget)]
     best = min(shaped, key=lambda t: t.cycles)
-    best.sums = sorted(best.problem.of_role("sum"), key=lambda v: -abs(best.problem.a.strides[v]))
+    sums = [v for v in best.problem.of_role("sum") if problem.extents[v] > 1]  # a loop of one turn costs registers
+    best.sums = sorted(sums, key=lambda v: -abs(best.problem.a.strides[v]))
     if best.form == "dot":
         best.sums = [v for v in best.sums if v != best.vector]
     taken = {best.vector, best.row, best.column, *best.sums}
-    best.outer = [v for v in range(len(problem.extents)) if v not in taken]
+    best.outer = [v for v, n in enumerate(problem.extents) if v not in taken and n > 1]
     return best
 
 
