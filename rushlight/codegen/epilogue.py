@@ -1,9 +1,9 @@
 """What follows a product element by element is made where the product's tiles are: bias, activation, an update.
 
 `attach` is a pass over the nests of a Plan: the nest that reads a contraction first, if it is pointwise on the same
-shape and needs nothing that is made later, moves into the contraction's own nest; sums of what it stores stay behind.  An `Epilogue` then is that part of
-the nest, with the strides of its arrays over the contraction's variables.  Where the tiles lie across its arrays, the
-part stays a nest of its own, after the tiles.
+shape and needs nothing that is made later, moves into the contraction's own nest; sums of what it stores stay behind.
+An `Epilogue` then is that part of the nest, with the strides of its arrays over the contraction's variables.  Where the
+tiles lie across its arrays, the part stays a nest of its own, after the tiles.
 """
 
 from __future__ import annotations

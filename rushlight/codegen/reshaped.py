@@ -17,6 +17,7 @@ from rushlight.core.strided import contiguous_strides
 from .capture import Symbol
 
 Ints = tuple[int, ...]
+Terms = tuple[tuple[int, int], ...]
 
 
 def reshape_products(order: Sequence[Symbol], kept: Collection[Symbol]) -> None:
@@ -82,7 +83,8 @@ def _same(strides: Ints, offset: int) -> tuple[Ints, int]:
 
 def _piece(piece: Piece, shape: Ints, groups: list[Ints]) -> Piece | None:
     """A piece with a variable for every new dimension; None where an old one is not a variable by itself."""
-    extents, terms = list(piece.extents), {v: ((v, 1),) for v in range(len(piece.extents))}
+    extents = list(piece.extents)
+    terms: dict[int, Terms] = {v: ((v, 1),) for v in range(len(extents))}
     c: list[Affine] = []
     for affine, n, parts in zip(piece.c, shape, groups, strict=True):
         if len(parts) == 1:
@@ -101,7 +103,7 @@ def _piece(piece: Piece, shape: Ints, groups: list[Ints]) -> Piece | None:
     return Piece(tuple(extents), _over(piece.a, terms), _over(piece.b, terms), tuple(c))
 
 
-def _over(index: Map, terms: dict[int, tuple[tuple[int, int], ...]]) -> Map:
+def _over(index: Map, terms: dict[int, Terms]) -> Map:
     return tuple(
         Affine(x.offset, tuple((u, k * step) for v, k in x.terms for u, step in terms[v])) for x in index
     )

@@ -26,7 +26,7 @@ def keeping(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> t
     """softmax(q k.T scale) v and the softmax itself: (B, H, L, Ev) and (B, H, L, S)."""
     scores = np.matmul(q, k.swapaxes(-1, -2))
     scores *= q.dtype.type(scale)
-    seen = np.tri(*scores.shape[-2:], dtype=bool) if causal else None
+    seen = np.tri(*scores.shape[-2:], dtype=np.bool_) if causal else None
     weights = SAFE_SOFTMAX.kernel(barred(scores, mask, seen), dim=q.ndim - 1)
     return np.matmul(weights, v), weights
 
@@ -54,11 +54,13 @@ def _attended(q: Any, k: Any, v: Any, mask: Any, seen: Any, factor: Any) -> tupl
 
 
 def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
-    return (), _attended(*arrays, mask, *fixed)
+    (q, k, v), (seen, factor) = arrays, fixed
+    return (), _attended(q, k, v, mask, seen, factor)
 
 
 def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
-    return (), _derived(*arrays, *fixed)
+    g, q, k, v, weights = arrays
+    return (), _derived(g, q, k, v, weights, fixed[0])
 
 
 def _by_heads(q: Any, k: Any) -> bool:
