@@ -25,7 +25,8 @@ MASKS: dict[str, Any] = {
     "by head": lambda b, h, length, s: (1, h, length, s),
     "of its own": lambda b, h, length, s: (b, h, length, s),
 }
-SIZES = [(2, 2, 5, 7, 4), (1, 3, 256, 20, 4), (2, 2, 261, 33, 8), (2, 1, 129, 130, 4)]
+SIZES = [(2, 2, 5, 7, 4), (1, 3, 256, 20, 4), (2, 2, 261, 33, 8), (2, 1, 129, 130, 4), (1, 2, 165, 165, 4),
+         (1, 1, 64, 64, 4)]  # fmt: skip
 
 
 @pytest.fixture
@@ -87,6 +88,43 @@ def test_blocks_equal_the_formula(name: str, sizes: tuple[int, ...], in_blocks: 
 @pytest.mark.parametrize("name", MASKS)
 def test_blocks_compile(name: str, kind: Any, in_blocks: None, monkeypatch: Any) -> None:
     expected, found, made = compiled(step(name, (2, 3, 70, 33, 8), kind, ours), monkeypatch)
+    assert_same(expected, found, 1e-5 if kind is torch.float32 else 1e-12)
+    for program in made:
+        assert all(isinstance(s, Segment) for s in program.steps), program.reasons
+
+
+def seeing_itself(mask: Any) -> Any:
+    """A mask with its diagonal true, so that every query sees something."""
+    return mask | torch.eye(*mask.shape[-2:]).bool()
+
+
+def formula_below(q: Any, k: Any, v: Any, mask: Any, causal: bool) -> Any:
+    """The formula for a causal mask and another one."""
+    below = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+    return formula(q, k, v, below if mask is None else seeing_itself(mask) & below, False)
+
+
+@only_lazily
+@pytest.mark.parametrize("length", [64, 96, 165])
+@pytest.mark.parametrize("name", ["causal", "for all", "of its own"])
+def test_keys_behind_all_queries_of_a_stretch(name: str, length: int, in_blocks: None, monkeypatch: Any) -> None:
+    """Causal attention in stretches, each with the keys that it sees, with a mask and without."""
+    sizes = (1, 2, length, length, 4)
+    both = lambda q, k, v, mask, causal: ours(q, k, v, None if causal else seeing_itself(mask), True)  # noqa: E731
+    found, again, _ = compiled(step(name, sizes, torch.float64, both), monkeypatch)
+    expected = step(name, sizes, torch.float64, formula_below)()
+    assert_same(found, again, 1e-12)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.array(a), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@only_lazily
+@pytest.mark.filterwarnings("error:Rushlight could not compile")
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", MASKS)
+def test_weights_kept_head_by_head(name: str, kind: Any, monkeypatch: Any) -> None:
+    run = step(name, (2, 3, 20, 33, 8), kind, ours)
+    expected, found, made = compiled(run, monkeypatch)
     assert_same(expected, found, 1e-5 if kind is torch.float32 else 1e-12)
     for program in made:
         assert all(isinstance(s, Segment) for s in program.steps), program.reasons

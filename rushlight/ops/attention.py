@@ -19,7 +19,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
-from .attention_blocks import attention, attention_backward
+from .attention_blocks import ROWS, STRETCHES, attention, attention_backward
 from .attention_kept import keeping, keeping_backward, keeping_backward_by_heads, keeping_by_heads
 from .creation import wrap
 from .dropout import dropout
@@ -135,12 +135,13 @@ KEEPING.shown = lambda pairs: pairs[:3]
 LONGEST = 8  # weights are kept if they are no more than so many times the queries' numbers
 
 
-def _keeps(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def _keeps(query: Tensor, key: Tensor, value: Tensor, is_causal: bool) -> bool:
     q = query._value.spec
     if not recorder().tracking or q.dtype not in (dtypes.float32, dtypes.float64):
         return False
-    small = key._value.spec.shape[-2] <= LONGEST * q.shape[-1]
-    return small and any(t._node is not None for t in (query, key, value))
+    keys = key._value.spec.shape[-2]
+    leaves_out = is_causal and keys == q.shape[-2] and keys >= ROWS * STRETCHES  # more than to make the weights again
+    return keys <= LONGEST * q.shape[-1] and not leaves_out and any(t._node is not None for t in (query, key, value))
 
 
 def _check_attention(q: Spec, k: Spec, v: Spec, mask: Any) -> None:
@@ -198,7 +199,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         and q.shape[:2] == key.shape[:2]
     )
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
-        if _keeps(query, key, value):
+        if _keeps(query, key, value, is_causal):
             return apply(KEEPING, (query, key, value, attn_mask, factor), (is_causal,))[0]
         return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))[0]
     if attn_mask is not None and is_causal:
