@@ -176,7 +176,10 @@ def test_no_keys_no_queries_no_images(sizes: tuple[int, ...]) -> None:
     assert not q.grad.any() and not k.grad.any()
 
 
-def test_derivatives_of_derivatives(in_blocks: None) -> None:
+@pytest.mark.parametrize("longest", [0, 100])
+def test_derivatives_of_derivatives(longest: int, in_blocks: None, monkeypatch: Any) -> None:
+    """In blocks, and with the weights kept."""
+    monkeypatch.setattr("rushlight.ops.attention.LONGEST", longest)
     q, k, v = operands(1, 1, 34, 3, 2)
     attend = lambda *x: F.scaled_dot_product_attention(*x)  # noqa: E731
     assert torch.autograd.gradcheck(attend, (q[:, :, :5], k, v))
