@@ -177,6 +177,22 @@ def test_no_keys_no_queries_no_images(sizes: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("longest", [0, 100])
+def test_results_lie_as_the_queries_do(longest: int, monkeypatch: Any) -> None:
+    """As PyTorch lays them: heads that were split off rows are joined again without a copy."""
+    monkeypatch.setattr("rushlight.ops.attention.LONGEST", longest)
+    rows = torch.randn(2, 8, 3 * 64, requires_grad=True)
+    q, k, v = (x.view(2, 8, 4, 16).transpose(1, 2) for x in rows.split(64, 2))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert y.stride() == (512, 16, 64, 1) and y.transpose(1, 2).is_contiguous()
+    assert all(g.stride() == (512, 16, 64, 1) for g in torch.autograd.grad(y.sum(), (q, k, v)))
+    q, k, v = (torch.randn(2, 4, 8, 16, requires_grad=True) for _ in range(3))
+    y = F.scaled_dot_product_attention(q, k, v)
+    assert y.stride() == (512, 128, 16, 1)
+    y.sum().backward()
+    assert q.grad.stride() == k.grad.stride() == (512, 128, 16, 1)
+
+
+@pytest.mark.parametrize("longest", [0, 100])
 def test_derivatives_of_derivatives(longest: int, in_blocks: None, monkeypatch: Any) -> None:
     """In blocks, and with the weights kept."""
     monkeypatch.setattr("rushlight.ops.attention.LONGEST", longest)

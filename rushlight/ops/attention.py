@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.strided import contiguous_strides, elementwise_strides
 from rushlight.record.operation import one, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -55,14 +56,30 @@ CAUSAL.lower = _causal_scores_by_place
 CAUSAL.gradient(scores=lambda g: apply(TRIL, (g,), (0,)))
 
 
+def _like_query(q: Spec, v: Spec) -> Spec:
+    """The result lies as the queries do: heads that were split off a row of numbers are joined again for nothing."""
+    shape = (*q.shape[:-1], v.shape[-1])
+    return spec_of(shape, q.dtype, elementwise_strides([(shape, q.strides)], shape))
+
+
 def _attention_spec(q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, *, causal: bool) -> tuple[Spec, ...]:
     lse = dtypes.float64 if q.dtype is dtypes.float64 else dtypes.float32
-    return spec_of((*q.shape[:-1], v.shape[-1]), q.dtype), spec_of(q.shape[:-1], lse)
+    return _like_query(q, v), spec_of(q.shape[:-1], lse)
+
+
+def _back_specs(*operands: Spec) -> tuple[Spec, ...]:
+    """Gradients lie with the heads of a place beside one another."""
+    return tuple(spec_of(x.shape, x.dtype, _heads_inside(x.shape)) for x in operands)
+
+
+def _heads_inside(shape: tuple[int, ...]) -> tuple[int, ...]:
+    images, heads, length, width = contiguous_strides((shape[0], shape[2], shape[1], shape[3]))
+    return images, length, heads, width
 
 
 def _back_spec(g: Spec, q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, out: Spec, lse: Spec, *,
                causal: bool) -> tuple[Spec, ...]:  # fmt: skip
-    return tuple(spec_of(x.shape, x.dtype) for x in (q, k, v))
+    return _back_specs(q, k, v)
 
 
 def _attention_rule(
@@ -117,14 +134,14 @@ def _keeping_rule(
 
 KEEPING_BACK = operation(
     "attention_keeping_weights_backward",
-    lambda g, q, k, v, weights, scale: tuple(spec_of(x.shape, x.dtype) for x in (q, k, v)),
+    lambda g, q, k, v, weights, scale: _back_specs(q, k, v),
     keeping_backward,
 )
 KEEPING_BACK.lower = keeping_backward_by_heads
 KEEPING = operation(
     "attention_keeping_weights",
     lambda q, k, v, mask, scale, *, causal: (
-        spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
+        _like_query(q, v),
         spec_of((*q.shape[:-1], k.shape[-2]), q.dtype),
     ),
     keeping,
