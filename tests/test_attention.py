@@ -123,7 +123,7 @@ def test_keys_behind_all_queries_of_a_stretch(name: str, length: int, in_blocks:
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", MASKS)
 def test_weights_kept_head_by_head(name: str, kind: Any, monkeypatch: Any) -> None:
-    run = step(name, (2, 3, 20, 33, 8), kind, ours)
+    run = step(name, (2, 3, 40, 33, 8), kind, ours)
     expected, found, made = compiled(run, monkeypatch)
     assert_same(expected, found, 1e-5 if kind is torch.float32 else 1e-12)
     for program in made:

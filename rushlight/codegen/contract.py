@@ -31,8 +31,8 @@ from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
 CACHE = 1 << 20  # bytes: a usual second cache
-FAR = 1 << 17  # bytes of a result whose epilogue finds little in the first cache
-DEEP = 64  # terms of a sum: while so many are added up, what comes after is fetched
+FAR = 1 << 13  # bytes of a result: what goes with a smaller one is in the first cache anyway
+DEEP = 32  # terms of a sum: while so many are added up, what comes after is fetched
 FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
 
 

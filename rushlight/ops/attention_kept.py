@@ -16,7 +16,7 @@ from rushlight.core.scan import Arrays
 from .attention_blocks import barred, each_head, factor_of
 from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, safe_softmax_by_parts
 
-FEW = 1 << 8  # scores of a head: with fewer, all heads together are one loop
+FEW = 1 << 10  # scores of a head: with fewer, all heads together are one loop
 
 # ---------------------------------------------------------------------------------------------------------------------
 # NumPy's form
