@@ -31,6 +31,8 @@ from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
 CACHE = 1 << 20  # bytes: a usual second cache
+FAR = 1 << 13  # bytes of a result: what goes with a smaller one is in the first cache anyway
+DEEP = 32  # terms of a sum: while so many are added up, what comes after is fetched
 FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
 LONG_ROWS = 128  # elements that are worth going through in one stretch
 ASIDE = 1 << 17  # bytes of sums that wait for what follows from them
@@ -364,6 +366,7 @@ class Tiles(Stage):
         ahead = self._next(region, here.ends)
         if ahead:
             return self._sum_ahead(region, here, ahead, zeros)
+        self._ask_for(region, here.ends)
         sums = self._sum(region, self.lead, here.a, here.b, zeros, here.turns)
         if self.tile.form == "dot" and self.lanes > 1:
             return [self.w.reduce("add", x) for x in sums]
@@ -379,6 +382,20 @@ class Tiles(Stage):
             self._keep(region, ends, sums, add=False, done=False)
         with fresh.otherwise():
             self._add(region, ends, sums, block)
+
+    def _ask_for(self, region: Region, ends: list[End]) -> None:
+        """Prefetches what the epilogue reads and writes, for it would wait for each vector in turn."""
+        large = self.symbol.size * self.itemsize > FAR
+        if self.epilogue is None or self.waits or not large or self.depth < DEEP:
+            return
+        if self.tile.form == "dot" or self.lanes == 1:
+            return
+        for e in ends[1:]:
+            row, column = self._row(e.side), self._column(e.side)
+            if row and column:
+                every = itertools.product(range(region.rows), range(region.columns))
+                for r, j in every:
+                    self.w.prefetch(self._moved(e, (1, r * row + j * column)).pointer)
 
     def _add(self, region: Region, ends: list[End], sums: list[Value], block: Value) -> None:
         """Adds a block's sums to those of the blocks before; after the last block comes the epilogue."""

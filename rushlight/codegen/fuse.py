@@ -22,6 +22,7 @@ from .capture import NotLowered, Symbol, cast, looked_at
 from .epilogue import attach
 from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .recompute import Recompute
+from .reshaped import reshape_products
 from .separate import separate
 from .updates import readers_first
 from .views import look_through, views_of
@@ -226,6 +227,7 @@ class Plan:
         self._wanted = {x: slot for slot, x in self.roots.items()}
         assembly.share_guards(ancestors(self.roots.values()))
         assembly.continue_wholes(ancestors(self.roots.values()), set(self._wanted))
+        reshape_products(ancestors(self.roots.values()), self._wanted)
         self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
         for x in ancestors(self.roots.values()):
             self._copy_for(x)

@@ -25,6 +25,8 @@ NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
 MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
+WAYS = 8  # rows a whole number of pages apart that the first cache holds,
+AGAIN = 4  # and the cycles to load an element of more of them, which it has to fetch each time
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
 MANY = 4096  # problems that are remembered
@@ -223,7 +225,7 @@ def _choose(problem: Problem, lanes: int, budget: int, dense: bool) -> Tile:
     if best.form == "dot":
         best.sums = [v for v in best.sums if v != best.vector]
     taken = {best.vector, best.row, best.column, *best.sums}
-    best.outer = [v for v in range(len(problem.extents)) if v not in taken and problem.extents[v] > 1]
+    best.outer = [v for v, n in enumerate(problem.extents) if v not in taken and n > 1]
     return best
 
 
@@ -278,9 +280,17 @@ def _cycles(t: Tile) -> float:
         for columns, wide in _cut(t.column_extent, t.columns):
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
+            if t.form == "outer" and _in_one_set(t, rows) > WAYS:
+                fetch = rows * AGAIN
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
+
+
+def _in_one_set(t: Tile, rows: int) -> int:
+    """How many of so many rows of A lie where the first cache has the same places for them."""
+    step = 0 if t.row is None else t.problem.a.strides[t.row]
+    return -(-rows * math.gcd(step, PAGE) // PAGE) if step else 1
 
 
 def _copies(t: Tile, turns: int) -> float:
