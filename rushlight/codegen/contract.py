@@ -33,7 +33,7 @@ from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers,
 CACHE = 1 << 20  # bytes: a usual second cache
 FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
 LONG_ROWS = 128  # elements that are worth going through in one stretch
-ASIDE = 1 << 17  # bytes of sums that wait for what follows from them
+ASIDE = 1 << 16  # bytes of sums that wait for what follows from them: with its arrays they fit in the second cache
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Tiles(Stage):
         others = other * math.prod(self.problem.extents[v] for v in self.tile.outer)
         region.chunk = -(-inner // -(-SHARES // others)) if others < SHARES else inner
         if self.waits:
-            region.chunk = min(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
+            region.chunk = even(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
         region.units = others * -(-inner // region.chunk)
 
     def _wait_width(self, group: list[Region]) -> int:
@@ -246,12 +246,12 @@ class Tiles(Stage):
         tiles.close()
 
     def _next(self, region: Region, ends: list[End]) -> list[End]:
-        """What the next tile will read and write, if it lies beyond the second cache."""
-        if self.waits or not self.along_rows or len(self.tile.sums) != 1:
+        """What is read and written soon and lies beyond the second cache: with the next tile, or after all of them."""
+        if not self.along_rows or len(self.tile.sums) != 1:
             return []
         kept = ends if self.epilogue is None or self.epilogue.keeps else ends[1:]
         far = [e for e in kept if self._row(e.side) and self._column(e.side)]
-        return [self._moved(e, (1, region.columns * self._column(e.side))) for e in far]
+        return [self._moved(e, (int(not self.waits), region.columns * self._column(e.side))) for e in far]
 
     def _put_aside(self, region: Region, sums: list[Value], at: Index) -> None:
         """Keeps a tile's sums until those of the whole unit are there."""
@@ -403,7 +403,7 @@ class Tiles(Stage):
         return loop.results
 
     def _sum_ahead(self, region: Region, here: Here, ahead: list[End], sums: list[Value]) -> list[Value]:
-        """A tile's one sum, in whose first turns the next tile's rows are asked for, lest it wait for them."""
+        """A tile's one sum, in whose first turns rows of other arrays are asked for, lest somebody wait for them."""
         (v,), (step,), p = self.tile.sums, self._sum_strides(), self.problem
         rows = -(-region.rows // p.extents[v])
         asking = -(-region.rows // rows)
