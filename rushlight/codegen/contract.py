@@ -115,15 +115,15 @@ class Tiles(Stage):
         """Whether a unit is a row of tiles, not a column of them.
 
         Where the sums are short and the result is large, its memory is what counts: it is gone through in long rows,
-        each of which stays in its pages, while the whole second operand stays in the second cache.
+        each of which stays in its pages, while as much of the second operand stays in the second cache.
         """
         t, p = self.tile, self.problem
         if t.form != "outer" or t.row is None or self.turns or t.lanes == 1 or p.c.strides[t.vector] != 1:
             return False
         written = self.symbol.size * self.itemsize * (1 + len(p.more))
-        held = self.depth * p.extents[t.vector] * self.itemsize
         far = FAR_ROWS if self.epilogue is None else LONG_ROWS
-        return written > CACHE and held <= CACHE // 2 and abs(p.c.strides[t.row]) >= far
+        long = self.depth * far * self.itemsize <= CACHE // 2
+        return written > CACHE and long and abs(p.c.strides[t.row]) >= far
 
     def _groups(self) -> list[list[Region]]:
         """The regions; those that a unit goes through one after the other are together."""
@@ -166,6 +166,9 @@ class Tiles(Stage):
         inner, other = self._counts(region)
         others = other * math.prod(self.problem.extents[v] for v in self.tile.outer)
         region.chunk = -(-inner // -(-SHARES // others)) if others < SHARES else inner
+        if self.along_rows:
+            held = self.tile.width * self.itemsize * self.depth
+            region.chunk = even(region.chunk, max(1, CACHE // 2 // held))
         if self.waits:
             region.chunk = even(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
         region.units = others * -(-inner // region.chunk)
@@ -209,9 +212,8 @@ class Tiles(Stage):
 
     def _units(self, group: list[Region], first: Index, last: Index, block: Value | None) -> None:
         w, p = self.w, self.problem
-        inner, _ = self._counts(group[0])
         span = Loop(w, last, begin=first, sure=False)
-        chunk, other = self._digit(span.index, -(-inner // group[0].chunk))
+        chunk, other = self._which(group[0], span.index)
         indices: dict[int, Index] = {}
         for v in reversed(self.tile.outer):
             indices[v], other = self._digit(other, p.extents[v])
@@ -223,6 +225,15 @@ class Tiles(Stage):
         if self.waits:
             self._follow(group, self._in_region(group[0], indices, other).ends, chunk)
         span.close()
+
+    def _which(self, region: Region, unit: Index) -> tuple[Index, Index]:
+        """Which run of tiles a unit is, and of which row or column; every row's first run comes before the second."""
+        inner, _ = self._counts(region)
+        chunks = -(-inner // region.chunk)
+        if not self.along_rows or chunks == 1:
+            return self._digit(unit, chunks)
+        other, chunk = self._digit(unit, region.units // chunks)
+        return chunk, other
 
     def _in_region(self, region: Region, indices: dict[int, Index], other: Index) -> Here:
         """Where a unit's row or column of tiles begins."""
@@ -428,7 +439,7 @@ class Tiles(Stage):
         p, lanes = self.problem, self.lanes
         vectors = [self._move(b, (1, j * lanes)) for j in range(region.columns)]
         right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
-        if self.tile.hops and self._streams():
+        if self.tile.hops and self._streams() and not self.along_rows:
             self._ask_ahead(b, 2 * region.columns, region.columns, self.lanes)
         made = []
         for r in range(region.rows):
