@@ -39,7 +39,7 @@ def whole(f: Callable[[], list[Any]], patch: Any, terms: int) -> list[Any]:
 
 SIZES = [
     (1, 1, 1), (3, 5, 7), (50, 1, 10), (10, 50, 1), (17, 33, 65), (64, 300, 10), (1, 100, 1), (5, 7, 100),
-    (130, 129, 131), (33, 2000, 47), (7, 3136, 40), (200, 17, 300),
+    (130, 129, 131), (33, 2000, 47), (7, 3136, 40), (200, 17, 300), (10, 300, 1100), (64, 1024, 20),
 ]  # fmt: skip
 
 
@@ -165,6 +165,13 @@ def test_sums_wait_for_long_rows(m: int, k: int, n: int, kind: torch.dtype, monk
     kernels = whole(f, monkeypatch, k)
     assert [kernel.waits for kernel in kernels if isinstance(kernel, Tiles)] == [True]
     whole(lambda: [left.t() @ right * 0.5 + weight], monkeypatch, k)  # what follows is short: no waiting
+
+
+def test_tiles_where_rows_crowd_the_cache(monkeypatch: Any) -> None:
+    """Rows 4096 bytes from one another share a set of the first cache: fewer than it holds make a tile."""
+    x, w = torch.randn(32, 2048), torch.randn(96, 2048)
+    kernels = whole(lambda: [x @ w.t()], monkeypatch, 2048)
+    assert [k.tile.rows < 8 for k in kernels if isinstance(k, Tiles)] == [True]
 
 
 @pytest.mark.parametrize("threads", [2, 5])

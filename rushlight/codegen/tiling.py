@@ -24,6 +24,8 @@ FETCH = 2.5  # cycles to load a vector from the second cache, one after the othe
 NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
+WAYS = 8  # lines at such a distance from one another that the first cache holds; of more, each is fetched again
+AGAIN = 2.5  # and again, in so many cycles
 MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
@@ -177,6 +179,15 @@ class Tile:
         return all(s in (0, 1) for s in steps[:loads]) and all(s == 1 for s in steps[loads:])
 
     @property
+    def crowds(self) -> bool:
+        """Whether the rows of A, in whose direction sums run, all begin at the same place of the first cache."""
+        p = self.problem
+        if self.form != "outer" or self.row is None:
+            return False
+        along = any(p.a.strides[v] == 1 for v in p.of_role("sum"))
+        return along and p.a.strides[self.row] % PAGE == 0
+
+    @property
     def hops(self) -> bool:
         """Whether B is read where it lies, every row on another page."""
         p = self.problem
@@ -257,9 +268,10 @@ def _shapes(form: Tile, budget: int) -> Iterator[Tile]:
     for columns in range(1, min(4, form.column_extent) + 1):
         wide = even(form.column_extent, columns)
         most = max(1, min(form.row_extent, (budget - (1 if form.form == "dot" else 0)) // wide))
-        made = replace(form, columns=wide, rows=even(form.row_extent, most))
-        made.cycles = _cycles(made)
-        yield made
+        for rows in (most, WAYS - 1) if form.crowds and most >= WAYS else (most,):
+            made = replace(form, columns=wide, rows=even(form.row_extent, rows))
+            made.cycles = _cycles(made)
+            yield made
 
 
 def _cycles(t: Tile) -> float:
@@ -274,6 +286,8 @@ def _cycles(t: Tile) -> float:
         for columns, wide in _cut(t.column_extent, t.columns):
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
+            if t.crowds and rows >= WAYS:
+                fetch = rows * AGAIN
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
