@@ -121,9 +121,11 @@ class Tiles(Stage):
         if t.form != "outer" or t.row is None or self.turns or t.lanes == 1 or p.c.strides[t.vector] != 1:
             return False
         written = self.symbol.size * self.itemsize * (1 + len(p.more))
-        far = FAR_ROWS if self.epilogue is None else LONG_ROWS
-        long = self.depth * far * self.itemsize <= CACHE // 2
-        return written > CACHE and long and abs(p.c.strides[t.row]) >= far
+        far, held = (FAR_ROWS, p.extents[t.vector]) if self.epilogue is None else (LONG_ROWS, LONG_ROWS)
+        if self.depth > t.row_extent:  # the second operand is larger than the result: it is gone through once
+            held = p.extents[t.vector]
+        short = self.depth * held * self.itemsize <= CACHE // 2
+        return written > CACHE and short and abs(p.c.strides[t.row]) >= far
 
     def _groups(self) -> list[list[Region]]:
         """The regions; those that a unit goes through one after the other are together."""
