@@ -40,7 +40,7 @@ def whole(f: Callable[[], list[Any]], patch: Any, terms: int) -> list[Any]:
 
 SIZES = [
     (1, 1, 1), (3, 5, 7), (50, 1, 10), (10, 50, 1), (17, 33, 65), (64, 300, 10), (1, 100, 1), (5, 7, 100),
-    (130, 129, 131), (33, 2000, 47), (7, 3136, 40), (200, 17, 300),
+    (130, 129, 131), (33, 2000, 47), (7, 3136, 40), (200, 17, 300), (10, 300, 1100), (64, 1024, 20),
 ]  # fmt: skip
 
 
@@ -230,6 +230,13 @@ def test_a_large_epilogue_after_long_sums(monkeypatch: Any) -> None:
     x, w, old = torch.randn(300, 80), torch.randn(80, 150), torch.randn(300, 150)
     kernels = whole(lambda: [(x @ w) * old + 1, old], monkeypatch, 80)
     assert [k.epilogue is not None for k in tiles_of(kernels)] == [True]
+
+
+def test_tiles_where_rows_crowd_the_cache(monkeypatch: Any) -> None:
+    """Rows 4096 bytes from one another share a set of the first cache: fewer than it holds make a tile."""
+    x, w = torch.randn(32, 2048), torch.randn(96, 2048)
+    kernels = whole(lambda: [x @ w.t()], monkeypatch, 2048)
+    assert [k.tile.rows < 8 for k in kernels if isinstance(k, Tiles)] == [True]
 
 
 @pytest.mark.parametrize("threads", [2, 5])

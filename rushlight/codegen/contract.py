@@ -35,7 +35,7 @@ FAR = 1 << 13  # bytes of a result: what goes with a smaller one is in the first
 DEEP = 32  # terms of a sum: while so many are added up, what comes after is fetched
 FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
 LONG_ROWS = 128  # elements that are worth going through in one stretch
-ASIDE = 1 << 17  # bytes of sums that wait for what follows from them
+ASIDE = 1 << 16  # bytes of sums that wait for what follows from them: with its arrays they fit in the second cache
 
 
 @dataclass
@@ -117,15 +117,17 @@ class Tiles(Stage):
         """Whether a unit is a row of tiles, not a column of them.
 
         Where the sums are short and the result is large, its memory is what counts: it is gone through in long rows,
-        each of which stays in its pages, while the whole second operand stays in the second cache.
+        each of which stays in its pages, while as much of the second operand stays in the second cache.
         """
         t, p = self.tile, self.problem
         if t.form != "outer" or t.row is None or self.turns or t.lanes == 1 or p.c.strides[t.vector] != 1:
             return False
         written = self.symbol.size * self.itemsize * (1 + len(p.more))
-        held = self.depth * p.extents[t.vector] * self.itemsize
-        far = FAR_ROWS if self.epilogue is None else LONG_ROWS
-        return written > CACHE and held <= CACHE // 2 and abs(p.c.strides[t.row]) >= far
+        far, held = (FAR_ROWS, p.extents[t.vector]) if self.epilogue is None else (LONG_ROWS, LONG_ROWS)
+        if self.depth > t.row_extent:  # the second operand is larger than the result: it is gone through once
+            held = p.extents[t.vector]
+        short = self.depth * held * self.itemsize <= CACHE // 2
+        return written > CACHE and short and abs(p.c.strides[t.row]) >= far
 
     def _groups(self) -> list[list[Region]]:
         """The regions; those that a unit goes through one after the other are together."""
@@ -168,8 +170,11 @@ class Tiles(Stage):
         inner, other = self._counts(region)
         others = other * math.prod(self.problem.extents[v] for v in self.tile.outer)
         region.chunk = -(-inner // -(-SHARES // others)) if others < SHARES else inner
+        if self.along_rows:
+            held = self.tile.width * self.itemsize * self.depth
+            region.chunk = even(region.chunk, max(1, CACHE // 2 // held))
         if self.waits:
-            region.chunk = min(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
+            region.chunk = even(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
         region.units = others * -(-inner // region.chunk)
 
     def _wait_width(self, group: list[Region]) -> int:
@@ -211,9 +216,8 @@ class Tiles(Stage):
 
     def _units(self, group: list[Region], first: Index, last: Index, block: Value | None) -> None:
         w, p = self.w, self.problem
-        inner, _ = self._counts(group[0])
         span = Loop(w, last, begin=first, sure=False)
-        chunk, other = self._digit(span.index, -(-inner // group[0].chunk))
+        chunk, other = self._which(group[0], span.index)
         indices: dict[int, Index] = {}
         for v in reversed(self.tile.outer):
             indices[v], other = self._digit(other, p.extents[v])
@@ -225,6 +229,15 @@ class Tiles(Stage):
         if self.waits:
             self._follow(group, self._in_region(group[0], indices, other).ends, chunk)
         span.close()
+
+    def _which(self, region: Region, unit: Index) -> tuple[Index, Index]:
+        """Which run of tiles a unit is, and of which row or column; every row's first run comes before the second."""
+        inner, _ = self._counts(region)
+        chunks = -(-inner // region.chunk)
+        if not self.along_rows or chunks == 1:
+            return self._digit(unit, chunks)
+        other, chunk = self._digit(unit, region.units // chunks)
+        return chunk, other
 
     def _in_region(self, region: Region, indices: dict[int, Index], other: Index) -> Here:
         """Where a unit's row or column of tiles begins."""
@@ -248,12 +261,12 @@ class Tiles(Stage):
         tiles.close()
 
     def _next(self, region: Region, ends: list[End]) -> list[End]:
-        """What the next tile will read and write, if it lies beyond the second cache."""
-        if self.waits or not self.along_rows or len(self.tile.sums) != 1:
+        """What is read and written soon and lies beyond the second cache: with the next tile, or after all of them."""
+        if not self.along_rows or len(self.tile.sums) != 1:
             return []
         kept = ends if self.epilogue is None or self.epilogue.keeps else ends[1:]
         far = [e for e in kept if self._row(e.side) and self._column(e.side)]
-        return [self._moved(e, (1, region.columns * self._column(e.side))) for e in far]
+        return [self._moved(e, (int(not self.waits), region.columns * self._column(e.side))) for e in far]
 
     def _put_aside(self, region: Region, sums: list[Value], at: Index) -> None:
         """Keeps a tile's sums until those of the whole unit are there."""
@@ -420,7 +433,7 @@ class Tiles(Stage):
         return loop.results
 
     def _sum_ahead(self, region: Region, here: Here, ahead: list[End], sums: list[Value]) -> list[Value]:
-        """A tile's one sum, in whose first turns the next tile's rows are asked for, lest it wait for them."""
+        """A tile's one sum, in whose first turns rows of other arrays are asked for, lest somebody wait for them."""
         (v,), (step,), p = self.tile.sums, self._sum_strides(), self.problem
         rows = -(-region.rows // p.extents[v])
         asking = -(-region.rows // rows)
@@ -445,7 +458,7 @@ class Tiles(Stage):
         p, lanes = self.problem, self.lanes
         vectors = [self._move(b, (1, j * lanes)) for j in range(region.columns)]
         right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
-        if self.tile.hops and self._streams():
+        if self.tile.hops and self._streams() and not self.along_rows:
             self._ask_ahead(b, 2 * region.columns, region.columns, self.lanes)
         made = []
         for r in range(region.rows):

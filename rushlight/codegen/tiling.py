@@ -25,8 +25,8 @@ NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
 MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
-WAYS = 8  # rows a whole number of pages apart that the first cache holds,
-AGAIN = 4  # and the cycles to load an element of more of them, which it has to fetch each time
+WAYS = 8  # lines a whole number of pages apart that the first cache holds; with so many rows there is none for B,
+AGAIN = 4  # and to load an element of them costs so many cycles, as it has to be fetched each time
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
 MANY = 4096  # problems that are remembered
@@ -263,9 +263,10 @@ def _shapes(form: Tile, budget: int) -> Iterator[Tile]:
     for columns in range(1, min(4, form.column_extent) + 1):
         wide = even(form.column_extent, columns)
         most = max(1, min(form.row_extent, (budget - (1 if form.form == "dot" else 0)) // wide))
-        made = replace(form, columns=wide, rows=even(form.row_extent, most))
-        made.cycles = _cycles(made)
-        yield made
+        for rows in (most, WAYS - 1) if _crowded(form, most) else (most,):
+            made = replace(form, columns=wide, rows=even(form.row_extent, rows))
+            made.cycles = _cycles(made)
+            yield made
 
 
 def _cycles(t: Tile) -> float:
@@ -280,17 +281,17 @@ def _cycles(t: Tile) -> float:
         for columns, wide in _cut(t.column_extent, t.columns):
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
-            if t.form == "outer" and _in_one_set(t, rows) > WAYS:
+            if _crowded(t, rows):
                 fetch = rows * AGAIN
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
 
 
-def _in_one_set(t: Tile, rows: int) -> int:
-    """How many of so many rows of A lie where the first cache has the same places for them."""
-    step = 0 if t.row is None else t.problem.a.strides[t.row]
-    return -(-rows * math.gcd(step, PAGE) // PAGE) if step else 1
+def _crowded(t: Tile, rows: int) -> bool:
+    """Whether too many of so many rows of A lie where the first cache has the same places for them."""
+    step = t.problem.a.strides[t.row] if t.form == "outer" and t.row is not None else 0
+    return bool(step) and -(-rows * math.gcd(step, PAGE) // PAGE) >= WAYS
 
 
 def _copies(t: Tile, turns: int) -> float:
