@@ -63,8 +63,7 @@ class Division:
             return
         self.axis, self.units = 0, parts
         for x in met:
-            self.partial[x] = plan.arena
-            plan.arena += -(-parts * x.size * x.dtype.itemsize // 64) * 64
+            self.partial[x] = plan.memories.keep(parts * x.size * x.dtype.itemsize)
 
 
 def cost_of(low: Lowered) -> float:
