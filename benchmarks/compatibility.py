@@ -37,17 +37,31 @@ INTERNAL = ("_", "cudnn_", "mkldnn_", "miopen_", "quantized_", "fbgemm_", "fused
 DIFFERENCES = """\
 ## Known differences
 
-- One process, one CPU: there are no CUDA devices, no process groups, no `torchrun`. What asks about devices answers as
-  PyTorch does without one; `torch.cuda.synchronize()` and the like are quiet.
-- Sums and matrix products add in another order than PyTorch's kernels: results agree to rounding, not to the last bit.
-- Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends on
-  numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first read.
+- One process, one CPU: there are no CUDA devices, no process groups, no `torchrun`. What asks about devices answers
+  as PyTorch does without one; `torch.cuda.synchronize()` and the like are quiet.
+- Sums and matrix products add in another order than PyTorch's kernels, functions (`exp`, `tanh`, `sqrt`) come from
+  another library, and `a + alpha * b` (`add`, `addcmul`, `lerp`) is rounded twice where PyTorch's kernels fuse it:
+  results agree to rounding, not to the last bit. Other arithmetic has PyTorch's order of operations and gives its
+  bits (`tests/test_rounding.py`). PyTorch itself differs from one processor to the next; what magnifies rounding,
+  as `LBFGS` in float32 does, ends elsewhere each time.
+- Compiled convolutions of float32 save multiplications where that pays (Winograd's algorithm, as cuDNN does): relative
+  errors are about 1e-6 instead of 3e-7, equal windows may differ in their last bits, and infinity or NaN spreads over a
+  tile of 6x6 numbers. `torch.backends.nnpack.flags(enabled=False)` adds every product.
+- Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
+  on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
+  read.
 - Conjugation is computed at once: `is_conj()` is always False.
-- Sparse, quantized and nested tensors are not there; forward-mode derivatives are not there.
-- `torch.compile`, `torch.jit.script` and `torch.jit.trace` give back what they were given: everything is recorded and
-  compiled anyway. TorchScript files cannot be read or written.
-- `torch.distributions`: gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own
-  approximations differ from them by up to 1e-3.
+- Sparse, quantized and nested tensors are not there.
+- Forward-mode derivatives (`torch.autograd.forward_ad`, `torch.func.jvp`, `linearize`) are made of the reverse
+  rules, by differentiating the backward pass once more. So a dual tensor requires grad and is a copy of its primal,
+  a custom `Function` is differentiated by its `backward` and not by its `jvp`, and `torch.no_grad()` entered inside
+  a dual level is refused.
+- `torch.compile`, `torch.jit.script` and `torch.jit.trace` give back what they were given: everything is recorded
+  and compiled anyway. TorchScript files cannot be read or written.
+- `torch.distributions`: the divergence of two batched `Wishart`s is one number a batch (PyTorch adds the batch up),
+  and `VonMises` takes its Bessel functions from `torch.special` (PyTorch's polynomials are exact to 1e-7).
+  Gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own approximations differ
+  from them by up to 1e-3.
 - `torchvision.transforms.v2` knows pictures, masks and bounding boxes; not key points or rotated boxes.
 """
 

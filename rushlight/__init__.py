@@ -36,6 +36,8 @@ from rushlight.torch_version import TorchVersion as _Version
 __version__ = _Version("2.13.0")  # the PyTorch version whose behaviour this follows
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+has_lapack = has_spectral = True
+has_mkl = has_openmp = False
 
 globals().update(_dtypes.NAMES)
 globals().update(_TYPES)
@@ -45,9 +47,10 @@ _background.install()
 _heap.keep_freed_memory()
 
 _NAMESPACES = """
-    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps multiprocessing
-    nn onnx optim profiler random serialization show sparse special testing utils version vision
-    accelerator xpu signal types torch_version _utils _dynamo
+    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps
+    multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
+    accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
+    functional overrides
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """
@@ -66,7 +69,15 @@ _GAMMA = {
     "_sample_dirichlet": "sample_dirichlet",
     "_dirichlet_grad": "dirichlet_grad",
 }
-_SEEDING = "Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator".split()
+_RECURRENT = "lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell".split()
+_STORED = "BFloat16 Bool Byte Char ComplexDouble ComplexFloat Double Float Half Int Long Short".split()
+_NATIVE = """
+    affine_grid_generator embedding_bag embedding_renorm_ empty_permuted from_file hash_tensor kl_div native_batch_norm
+    native_group_norm native_layer_norm norm_except_dim
+""".split()
+_SEEDING = """
+    Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator thread_safe_generator
+""".split()
 
 #: What is loaded when it is first asked for, and from where.
 _LAZY = {
@@ -74,14 +85,25 @@ _LAZY = {
     **{name: f"rushlight.{name}" for name in _NAMESPACES},
     **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
+    **{name: f"rushlight.native_functions:{name}" for name in _NATIVE},
+    **{name: f"rushlight.types:{name}" for name in ("SymBool", "SymFloat", "SymInt")},
+    **{name: f"rushlight.streams:{name}" for name in ("Event", "Stream")},
+    **{name: f"rushlight.accelerator:{name}" for name in ("get_device_module", "is_vulkan_available")},
+    **{name: f"rushlight._lowrank:{name}" for name in ("pca_lowrank", "svd_lowrank")},
+    **{f"{name}Storage": f"rushlight.tensor.legacy_storage:{name}Storage" for name in _STORED},
+    "lobpcg": "rushlight._lobpcg:lobpcg",
+    "cond": "rushlight._higher_order_ops:cond",
+    "set_anomaly_enabled": "rushlight.autograd.anomaly:set_anomaly_enabled",
     "is_anomaly_enabled": "rushlight.autograd.anomaly:is_anomaly_enabled",
     "is_anomaly_check_nan_enabled": "rushlight.autograd.anomaly:is_anomaly_check_nan_enabled",
     **{name: f"rushlight.amp.autocast_mode:{name}" for name in _CASTING},
     "GradScaler": "rushlight.amp.grad_scaler:GradScaler",
     **{f"_foreach_{name}": f"rushlight.foreach:_foreach_{name}" for name in (*_FOREACH, *_WRITTEN)},
+    **{name: f"rushlight.nn.recurrent_functions:{name}" for name in _RECURRENT},
     **{name: f"rushlight.distributions.implicit:{ours}" for name, ours in _GAMMA.items()},
     "UntypedStorage": "rushlight.tensor.storage:UntypedStorage",
     "TypedStorage": "rushlight.tensor.storage:TypedStorage",
+    "AcceleratorError": "rushlight.cuda.refusals:AcceleratorError",
     "OutOfMemoryError": "rushlight.cuda.refusals:OutOfMemoryError",
     "vmap": "rushlight.func:vmap",
     "save": "rushlight.serialization:save",

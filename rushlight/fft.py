@@ -7,4 +7,4 @@ from rushlight.tensor import SPACES
 
 globals().update(SPACES["fft"])
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"Tensor": "rushlight.tensor:Tensor"})

@@ -611,4 +611,4 @@ def functionalize(func: Func, *, remove: str = "mutations") -> Func:
 
 debug_unwrap: Func = lambda tensor, *, recurse=True: tensor  # noqa: E731
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"rearrange": "rushlight.rearrangement:rearrange"})

@@ -1,4 +1,5 @@
-"""torch.hub: downloading files and state dicts. Running the code of other people's repositories is left out.
+"""torch.hub: downloading files and state dicts, and models of a repository on this disk (`load(source="local")`).
+Fetching and running the code of repositories on GitHub is left out.
 
 A download goes into a temporary file beside its target and is renamed when it is complete and its checksum, where the
 file name or the caller gives one, is right. A state dict is read by `torch.load`, which runs nothing.
@@ -6,11 +7,16 @@ file name or the caller gives one, is right. A state dict is read by `torch.load
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
 import os
 import re
 import secrets
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NoReturn
 from urllib.parse import urlparse
 from urllib.request import Request, urlopen
@@ -98,19 +104,81 @@ def load_state_dict_from_url(
     return load_file(cached, map_location=map_location)
 
 
-def _refuse(name: str) -> Any:
+def load(
+    repo_or_dir: str | os.PathLike[str],
+    model: str,
+    *args: Any,
+    source: str = "github",
+    trust_repo: Any = "check",
+    force_reload: bool = False,
+    verbose: bool = True,
+    skip_validation: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """What the function `model` of the file `hubconf.py` in a directory gives, called with the other arguments.
+
+    Raises:
+        NotImplementedError: `source` is not "local".
+        RuntimeError: there is no such function, or a package that the file names in `dependencies` is missing.
+    """
+    if source.lower() not in ("github", "local"):
+        raise ValueError(f'Unknown source: "{source}". Allowed values: "github" | "local".')
+    if source.lower() == "github":
+        _refuse("load")
+    directory = os.path.expanduser(os.fspath(repo_or_dir))
+    with _importable(directory):
+        return _entry(_hubconf(directory), model)(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _importable(directory: str) -> Iterator[None]:
+    sys.path.insert(0, directory)
+    try:
+        yield
+    finally:
+        sys.path.remove(directory)
+
+
+def _hubconf(directory: str) -> ModuleType:
+    """The module of a repository's `hubconf.py`, run anew."""
+    spec = importlib.util.spec_from_file_location("hubconf.py", os.path.join(directory, "hubconf.py"))
+    assert spec is not None and spec.loader is not None  # the name ends in .py
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _entry(module: ModuleType, model: str) -> Callable[..., Any]:
+    if not isinstance(model, str):
+        raise ValueError("Invalid input: model should be a string of function name")
+    needed = getattr(module, "dependencies", ())
+    missing_ones = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing_ones:
+        raise RuntimeError(f"Missing dependencies: {', '.join(missing_ones)}")
+    found = getattr(module, model, None)
+    if not callable(found):
+        raise RuntimeError(f"Cannot find callable {model} in hubconf")
+    return found  # type: ignore[no-any-return]
+
+
+def _refuse(name: str) -> NoReturn:
+    raise NotImplementedError(
+        f"torch.hub.{name} fetches and runs a program from GitHub, which Rushlight does not do: get the code yourself "
+        'and use torch.hub.load(directory, model, source="local"), or import it and load its weights with '
+        "torch.hub.load_state_dict_from_url"
+    )
+
+
+def _absent(name: str) -> Any:
     def refused(*_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError(
-            f"torch.hub.{name} runs a program from a repository, which Rushlight does not do: get the code yourself, "
-            "import it, and load its weights with torch.hub.load_state_dict_from_url"
-        )
+        _refuse(name)
 
     refused.__name__ = refused.__qualname__ = name
-    refused.__doc__ = "Raises NotImplementedError: code of repositories is not run."
+    refused.__doc__ = "Raises NotImplementedError: code of repositories is not fetched."
     refused.__dict__["absent_from_rushlight"] = True
     return refused
 
 
-load, list, help = _refuse("load"), _refuse("list"), _refuse("help")
+list, help = _absent("list"), _absent("help")
 
 __getattr__ = missing(__name__)

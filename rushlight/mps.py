@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from rushlight.core.missing import missing
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed"]
+__all__ = [
+    "current_allocated_memory", "device_count", "driver_allocated_memory", "empty_cache", "is_available", "manual_seed",
+    "synchronize",
+]  # fmt: skip
 
 
 def is_available() -> bool:
@@ -23,6 +28,21 @@ def empty_cache() -> None:
 
 def manual_seed(seed: int) -> None:
     """Nothing to seed: there is no such device."""
+
+
+def synchronize() -> NoReturn:
+    """Raises PyTorch's error for a build without such devices."""
+    raise RuntimeError("Cannot execute deviceSynchronize() without MPS backend.")
+
+
+def current_allocated_memory() -> NoReturn:
+    """Raises PyTorch's error for a build without such devices."""
+    raise RuntimeError("Cannot execute getCurrentAllocatedMemory() without MPS backend.")
+
+
+def driver_allocated_memory() -> NoReturn:
+    """Raises PyTorch's error for a build without such devices."""
+    raise RuntimeError("Cannot execute getDriverAllocatedMemory() without MPS backend.")
 
 
 __getattr__ = missing(__name__)

@@ -11,7 +11,7 @@ from rushlight.record.value import Tensor
 
 __all__ = [
     "Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed",
-    "set_rng_state",
+    "set_rng_state", "thread_safe_generator",
 ]  # fmt: skip
 
 
@@ -42,6 +42,14 @@ def get_rng_state() -> Tensor:
 def set_rng_state(new_state: Tensor) -> None:
     """Continues the default stream from a state."""
     default_generator.set_state(new_state)
+
+
+def thread_safe_generator() -> Generator | None:
+    """The generator of the loader's worker thread that asks: None, as workers are processes with streams of their own.
+
+    Functions that take `generator=None` draw from the default stream.
+    """
+    return None
 
 
 @contextlib.contextmanager

@@ -24,8 +24,26 @@ Number: TypeAlias = Union[int, float, bool]  # noqa: UP007
 _Number = (int, float, bool)
 Device: TypeAlias = Union[_device, str, int, None]  # noqa: UP007
 FileLike: TypeAlias = Union[str, os.PathLike[str], IO[bytes]]  # noqa: UP007
-IntLikeType: TypeAlias = int
-FloatLikeType: TypeAlias = float
-BoolLikeType: TypeAlias = bool
+
+
+class _Symbol:
+    """A number that a trace of PyTorch's compiler does not know: there are none here, but programs ask `isinstance`."""
+
+
+class SymInt(_Symbol):
+    """A whole number that is not known."""
+
+
+class SymFloat(_Symbol):
+    """A floating-point number that is not known."""
+
+
+class SymBool(_Symbol):
+    """A truth value that is not known."""
+
+
+IntLikeType: TypeAlias = Union[int, SymInt]  # noqa: UP007
+FloatLikeType: TypeAlias = Union[float, SymFloat]  # noqa: UP007
+BoolLikeType: TypeAlias = Union[bool, SymBool]  # noqa: UP007
 
 __getattr__: Any = missing(__name__)

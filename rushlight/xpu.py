@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any, NoReturn
+
 from rushlight.core.missing import missing
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "manual_seed_all"]
+__all__ = [
+    "current_device", "device_count", "empty_cache", "get_device_name", "get_device_properties", "is_available",
+    "is_bf16_supported", "manual_seed", "manual_seed_all", "max_memory_allocated", "max_memory_reserved",
+    "memory_allocated", "memory_reserved", "synchronize",
+]  # fmt: skip
 
 
 def is_available() -> bool:
@@ -26,5 +32,26 @@ def manual_seed(seed: int) -> None:
 
 
 manual_seed_all = manual_seed
+
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """False."""
+    return False
+
+
+def memory_allocated(device: Any = None) -> int:
+    """0"""
+    return 0
+
+
+memory_reserved = max_memory_allocated = max_memory_reserved = memory_allocated
+
+
+def synchronize(device: Any = None) -> NoReturn:
+    """Raises PyTorch's error for a build without such devices."""
+    raise AssertionError("Torch not compiled with XPU enabled")
+
+
+current_device = get_device_name = get_device_properties = synchronize
 
 __getattr__ = missing(__name__)

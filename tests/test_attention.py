@@ -25,7 +25,8 @@ MASKS: dict[str, Any] = {
     "by head": lambda b, h, length, s: (1, h, length, s),
     "of its own": lambda b, h, length, s: (b, h, length, s),
 }
-SIZES = [(2, 2, 5, 7, 4), (1, 3, 256, 20, 4), (2, 2, 261, 33, 8), (2, 1, 129, 130, 4)]
+SIZES = [(2, 2, 5, 7, 4), (1, 3, 256, 20, 4), (2, 2, 261, 33, 8), (2, 1, 129, 130, 4), (1, 2, 165, 165, 4),
+         (1, 1, 64, 64, 4)]  # fmt: skip
 
 
 @pytest.fixture
@@ -92,6 +93,43 @@ def test_blocks_compile(name: str, kind: Any, in_blocks: None, monkeypatch: Any)
         assert all(isinstance(s, Segment) for s in program.steps), program.reasons
 
 
+def seeing_itself(mask: Any) -> Any:
+    """A mask with its diagonal true, so that every query sees something."""
+    return mask | torch.eye(*mask.shape[-2:]).bool()
+
+
+def formula_below(q: Any, k: Any, v: Any, mask: Any, causal: bool) -> Any:
+    """The formula for a causal mask and another one."""
+    below = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+    return formula(q, k, v, below if mask is None else seeing_itself(mask) & below, False)
+
+
+@only_lazily
+@pytest.mark.parametrize("length", [64, 96, 165])
+@pytest.mark.parametrize("name", ["causal", "for all", "of its own"])
+def test_keys_behind_all_queries_of_a_stretch(name: str, length: int, in_blocks: None, monkeypatch: Any) -> None:
+    """Causal attention in stretches, each with the keys that it sees, with a mask and without."""
+    sizes = (1, 2, length, length, 4)
+    both = lambda q, k, v, mask, causal: ours(q, k, v, None if causal else seeing_itself(mask), True)  # noqa: E731
+    found, again, _ = compiled(step(name, sizes, torch.float64, both), monkeypatch)
+    expected = step(name, sizes, torch.float64, formula_below)()
+    assert_same(found, again, 1e-12)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(np.array(a), b.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+@only_lazily
+@pytest.mark.filterwarnings("error:Rushlight could not compile")
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", MASKS)
+def test_weights_kept_head_by_head(name: str, kind: Any, monkeypatch: Any) -> None:
+    run = step(name, (2, 3, 40, 33, 8), kind, ours)
+    expected, found, made = compiled(run, monkeypatch)
+    assert_same(expected, found, 1e-5 if kind is torch.float32 else 1e-12)
+    for program in made:
+        assert all(isinstance(s, Segment) for s in program.steps), program.reasons
+
+
 @only_lazily
 def test_the_scores_are_never_all_in_memory(monkeypatch: Any) -> None:
     b, h, length, e = 1, 4, 2048, 8
@@ -138,7 +176,26 @@ def test_no_keys_no_queries_no_images(sizes: tuple[int, ...]) -> None:
     assert not q.grad.any() and not k.grad.any()
 
 
-def test_derivatives_of_derivatives(in_blocks: None) -> None:
+@pytest.mark.parametrize("longest", [0, 100])
+def test_results_lie_as_the_queries_do(longest: int, monkeypatch: Any) -> None:
+    """As PyTorch lays them: heads that were split off rows are joined again without a copy."""
+    monkeypatch.setattr("rushlight.ops.attention.LONGEST", longest)
+    rows = torch.randn(2, 8, 3 * 64, requires_grad=True)
+    q, k, v = (x.view(2, 8, 4, 16).transpose(1, 2) for x in rows.split(64, 2))
+    y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    assert y.stride() == (512, 16, 64, 1) and y.transpose(1, 2).is_contiguous()
+    assert all(g.stride() == (512, 16, 64, 1) for g in torch.autograd.grad(y.sum(), (q, k, v)))
+    q, k, v = (torch.randn(2, 4, 8, 16, requires_grad=True) for _ in range(3))
+    y = F.scaled_dot_product_attention(q, k, v)
+    assert y.stride() == (512, 128, 16, 1)
+    y.sum().backward()
+    assert q.grad.stride() == k.grad.stride() == (512, 128, 16, 1)
+
+
+@pytest.mark.parametrize("longest", [0, 100])
+def test_derivatives_of_derivatives(longest: int, in_blocks: None, monkeypatch: Any) -> None:
+    """In blocks, and with the weights kept."""
+    monkeypatch.setattr("rushlight.ops.attention.LONGEST", longest)
     q, k, v = operands(1, 1, 34, 3, 2)
     attend = lambda *x: F.scaled_dot_product_attention(*x)  # noqa: E731
     assert torch.autograd.gradcheck(attend, (q[:, :, :5], k, v))

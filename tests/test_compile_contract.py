@@ -13,6 +13,7 @@ from test_compile import compiled, own_cache  # noqa: F401 - a fixture
 
 import rushlight as torch
 from rushlight.codegen.contract import Tiles
+from rushlight.codegen.tiling import Problem, Side, choose
 from rushlight.core.contraction import Windows
 from rushlight.record import trace
 
@@ -119,7 +120,7 @@ def test_a_network_of_convolutions(monkeypatch: Any) -> None:
     """Intermediates lie channels last inside, and the gradients of the parameters as PyTorch lays them."""
     torch.manual_seed(0)
     model = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 16, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(16, 20, 3),
+        torch.nn.Conv2d(1, 12, 5, padding=2), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Conv2d(12, 20, 3),
         torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(180, 10),
     )  # fmt: skip
     x, y = torch.randn(9, 1, 16, 16), torch.arange(9)
@@ -148,6 +149,87 @@ def test_what_follows_a_product_is_made_with_it(monkeypatch: Any) -> None:
 
     expected, found, _ = compiled(f, monkeypatch)
     close(expected, found, 5000)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("m, k, n", [(130, 9, 300), (61, 20, 1001), (20, 3, 13007), (300, 5, 160)])
+def test_sums_wait_for_long_rows(m: int, k: int, n: int, kind: torch.dtype, monkeypatch: Any) -> None:
+    """A large weight's gradient and its update: tiles of a whole stretch come first, then what follows from them."""
+    left, right, momentum = torch.randn(k, m, dtype=kind), torch.randn(k, n, dtype=kind), torch.rand(m, n, dtype=kind)
+    weight, column, row = (torch.rand(*shape, dtype=kind) for shape in ((m, n), (m, 1), (n,)))
+
+    def f() -> list[torch.Tensor]:
+        gradient = left.t() @ right
+        mean = momentum + (gradient - momentum) * 0.1
+        return [gradient, mean, weight * row - mean * column / ((gradient * gradient + momentum).sqrt() + 1e-3)]
+
+    kernels = whole(f, monkeypatch, k)
+    assert [kernel.waits for kernel in kernels if isinstance(kernel, Tiles)] == [True]
+    whole(lambda: [left.t() @ right * 0.5 + weight], monkeypatch, k)  # what follows is short: no waiting
+
+
+def tiles_of(kernels: list[Any]) -> list[Tiles]:
+    return [k for k in kernels if isinstance(k, Tiles)]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_no_loop_of_one_turn_around_a_tile(turned: bool, monkeypatch: Any) -> None:
+    """A loop inside the sums' own costs registers, for the sums go through it."""
+    w = torch.randn(48, 700).t() if turned else torch.randn(700, 48)
+    x = torch.randn(60, 700)
+    for tiles in tiles_of(whole(lambda: [x @ w], monkeypatch, 700)):
+        assert all(tiles.problem.extents[v] > 1 for v in tiles.tile.sums)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_product_is_made_in_the_shape_in_which_it_is_read(kind: torch.dtype, monkeypatch: Any) -> None:
+    x, w, b = torch.randn(3, 5, 40, dtype=kind), torch.randn(40, 24, dtype=kind), torch.randn(3, 5, 24, dtype=kind)
+    kernels = whole(lambda: [torch.relu(x @ w) * b], monkeypatch, 40)
+    assert [k.epilogue is not None for k in tiles_of(kernels)] == [True]
+    x, y, b = (torch.randn(*size, dtype=kind) for size in ((6, 40), (40, 24), (2, 3, 2, 12)))
+    whole(lambda: [torch.exp((x @ y).view(2, 3, 2, 12)) + b, (x @ y).view(2, 3, 24) * 2], monkeypatch, 40)
+    product = lambda: x @ y  # noqa: E731
+    for read in (
+        lambda z: [z.view(2, 3, 24) + 1, z + 1],  # as it is, too
+        lambda z: [z.view(2, 3, 24) + 1, z.view(2, 3, 24) * 2, z.view(3, 2, 24) - 1],
+        lambda z: [z.view(6, 2, 12) + b.view(6, 2, 12), z.view(6, 2, 12).sum(0)],
+        lambda z: [z.view(9, 16) + 1, z.t().sum(0)],
+        lambda z: [z.view(2, 3, 24)],
+    ):
+        whole(lambda read=read: read(product()), monkeypatch, 40)
+
+
+def test_sums_stay_behind_an_epilogue(monkeypatch: Any) -> None:
+    """The gradient of an activation is made with the product before it, though a bias's is the sum of it."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(24, 40), torch.nn.Tanh(), torch.nn.Linear(40, 16))
+    x = torch.randn(4, 9, 24)
+
+    def f() -> list[torch.Tensor]:
+        model.zero_grad()
+        (model(x) ** 2).sum().backward()
+        return [p.grad for p in model.parameters()]
+
+    tiles = tiles_of(whole(f, monkeypatch, 200))
+    shapes = [k.symbol.shape for k in tiles if k.epilogue is not None]
+    assert shapes.count((4, 9, 40)) == 2  # the layer with its bias and tanh, and the gradient of tanh
+    z, w = torch.randn(6, 24), torch.randn(24, 30)
+    whole(lambda: [(y := torch.exp(z @ w)), y.sum(0), y.amax(1), (z @ w).sum()], monkeypatch, 720)
+    whole(lambda: [torch.exp(z @ w).sum(0)], monkeypatch, 720)
+
+
+def test_rows_a_whole_number_of_pages_apart() -> None:
+    """A tile's rows fit into the first cache together."""
+    extents, matrix = [512, 512, 2048], [[2048, 0, 1], [0, 1, 512], [512, 1, 0]]
+    problem = Problem(extents, [0, 1, 2], *[Side(strides, 0) for strides in matrix], [], steady=frozenset({0, 1}))
+    assert choose(problem, 16, 28).rows <= 8
+
+
+def test_a_large_epilogue_after_long_sums(monkeypatch: Any) -> None:
+    """What it reads and writes is fetched while the sums are made, where that is much."""
+    x, w, old = torch.randn(300, 80), torch.randn(80, 150), torch.randn(300, 150)
+    kernels = whole(lambda: [(x @ w) * old + 1, old], monkeypatch, 80)
+    assert [k.epilogue is not None for k in tiles_of(kernels)] == [True]
 
 
 @pytest.mark.parametrize("threads", [2, 5])

@@ -368,3 +368,65 @@ def test_containers_of_ones_own():
         register_pytree_node(Pair, lambda p: ([], None), lambda c, _: Pair(1, 2))
     found = grad(lambda p: (p.a * p.b).sum())(Pair(x(), x() * 2))
     assert close(found.b, X)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# rearrange
+
+
+def test_dimensions_are_rearranged():
+    rearrange = torch.func.rearrange
+    images = torch.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3)
+    expected = {
+        "b h w c -> b c h w": images.permute(0, 3, 1, 2),
+        "b h w c -> (b h) w c": images.reshape(8, 6, 3),
+        "b h w c -> h (b w) c": images.transpose(0, 1).reshape(4, 12, 3),
+        "b ... -> ... b": images.permute(1, 2, 3, 0),
+        "b ... c -> b (...) c": images.reshape(2, 24, 3),
+        "... -> (...)": images.reshape(-1),
+        "b h w c -> b 1 h w (c)": images[:, None],
+        "b h w c->b h () w c": images[:, :, None],
+    }
+    for pattern, result in expected.items():
+        assert torch.equal(rearrange(images, pattern), result), pattern
+    patches = rearrange(images, "b (h p) (w q) c -> b (h w) (p q c)", p=2, q=3)
+    assert torch.equal(patches[0, 1], images[0, :2, 3:].reshape(-1)) and patches.shape == (2, 4, 18)
+    assert torch.equal(rearrange(patches, "b (h w) (p q c) -> b (h p) (w q) c", p=2, q=3, h=2), images)
+    assert torch.equal(rearrange(images[:, :, :1], "b h 1 c -> b c h"), images[:, :, 0].transpose(1, 2))
+    assert torch.equal(rearrange([images[0], images[1]], "b h w c -> h b w c"), images.transpose(0, 1))
+    assert rearrange(torch.tensor(3), "-> 1 1").shape == (1, 1)
+    x = torch.randn(4, 3, requires_grad=True)
+    rearrange(x, "(a b) c -> c a b", a=2)[0].sum().backward()
+    assert x.grad.sum(0).tolist() == [4, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "options", "text"),
+    [
+        ("a b", {}, "single '->' separator"), ("a b -> a", {}, "only on one side"), ("a a -> a", {}, "duplicate dim"),
+        ("a b -> a ... b", {}, "Ellipsis found in right side"), ("(a ...) b -> a b ...", {}, "is not allowed"),
+        ("a b c -> a b c", {}, "must match"), ("a (b) (c d) ... e -> a b c d e ...", {}, "must match"),
+        ("(a b) c -> a b c", {}, "Cannot infer"), ("(a b) c -> a b c", {"a": 3}, "cannot be made of axes"),
+        ("a b -> b a", {"a": 5}, "cannot be made of axes"), ("a b -> b a", {"z": 5}, "not in the pattern"),
+        ("((a) b) c -> a b c", {}, "one-level"), ("a) b -> a b", {}, "not balanced"), ("(a b -> a b", {}, "Imbalanced"),
+        ("a 2 -> a 2", {}, "unnamed axes of size 1"), ("_a b -> b _a", {}, "Invalid axis"), ("? -> ?", {}, "Invalid"),
+    ],
+)  # fmt: skip
+def test_patterns_that_do_not_fit(pattern, options, text):
+    with pytest.raises(ValueError, match=text):
+        torch.func.rearrange(torch.zeros(4, 3), pattern, **options)
+
+
+def test_lengths_are_whole_numbers():
+    with pytest.raises(TypeError, match="must be integers"):
+        torch.func.rearrange(torch.zeros(4, 3), "(a b) c -> a b c", a=2.0)
+
+
+def test_rearranging_is_pytorchs():
+    pytorch = pytest.importorskip("torch")
+    rearrange = pytest.importorskip("functorch.einops").rearrange
+    x = np.arange(48.0).reshape(2, 4, 6)
+    for pattern, options in (("a (b c) d -> (a c) d b", {"c": 2}), ("... d -> d ...", {}), ("a b c -> (c a) 1 b", {})):
+        expected = rearrange(pytorch.from_numpy(x.copy()), pattern, **options).numpy()
+        found = torch.func.rearrange(torch.from_numpy(x.copy()), pattern, **options).numpy()
+        np.testing.assert_array_equal(found, expected)

@@ -154,3 +154,64 @@ def test_short_time_transform_and_back() -> None:
     assert torch.istft(spectrum, 16, window=window, length=64).numpy() == pytest.approx(x.numpy(), abs=1e-5)
     with pytest.raises(RuntimeError, match="return_complex"):
         torch.stft(x, 16)
+
+
+# ---- low rank
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (2, 5, 5)])
+def test_low_rank_decompositions_find_the_matrix(shape):
+    torch.manual_seed(0)
+    a = torch.randn(*shape, 3, dtype=torch.float64)[..., 0, :]
+    a = a @ a.mT if a.shape[-1] == a.shape[-2] else torch.randn(*shape, dtype=torch.float64)
+    rank = min(a.shape[-2:])
+    u, s, v = torch.svd_lowrank(a, q=rank)
+    assert u.shape == (*a.shape[:-1], rank) and v.shape == (*a.shape[:-2], a.shape[-1], rank)
+    assert torch.allclose((u * s[..., None, :]) @ v.mT, a)
+    mean = a.mean(-2, keepdim=True)
+    u, s, v = torch.pca_lowrank(a)
+    assert torch.allclose((u * s[..., None, :]) @ v.mT, a - mean)
+    u, s, v = torch.svd_lowrank(a, q=rank, M=mean)
+    assert torch.allclose((u * s[..., None, :]) @ v.mT, a - mean)
+    assert torch.allclose(torch.pca_lowrank(a, center=False)[1], torch.linalg.svdvals(a))
+
+
+def test_low_rank_refusals():
+    a = torch.randn(4, 3)
+    with pytest.raises(ValueError, match="not greater than min"):
+        torch.pca_lowrank(a, q=4)
+    with pytest.raises(ValueError, match="must be non-negative integer"):
+        torch.pca_lowrank(a, niter=-1)
+
+
+def test_low_rank_bases_are_pytorchs():
+    pytorch = pytest.importorskip("torch")
+    a = np.random.default_rng(0).standard_normal((20, 15))
+    for name, options in (("svd_lowrank", {"q": 4, "niter": 1}), ("pca_lowrank", {"q": 3}), ("svd_lowrank", {})):
+        found = []
+        for t in (torch, pytorch):
+            t.manual_seed(3)
+            found.append([x.numpy() for x in getattr(t, name)(t.from_numpy(a.copy()), **options)])
+            found[-1].append((found[-1][0] * found[-1][1]) @ found[-1][2].T)
+        np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-9)
+        np.testing.assert_allclose(found[0][3], found[1][3], rtol=1e-8, atol=1e-9)
+
+
+def test_extreme_eigenvalues():
+    torch.manual_seed(0)
+    a = torch.randn(2, 9, 9, dtype=torch.float64)
+    a, b = a + a.mT, a @ a.mT + torch.eye(9, dtype=torch.float64)
+    expected = torch.linalg.eigvalsh(a)
+    assert torch.allclose(torch.lobpcg(a, 3)[0], expected[..., -3:].flip(-1))
+    values, x = torch.lobpcg(a, 2, largest=False)
+    assert torch.allclose(values, expected[..., :2]) and torch.allclose(a @ x, x * values[..., None, :])
+    assert torch.lobpcg(a, X=torch.randn(2, 9, 2))[0].shape == (2, 2) and torch.lobpcg(a[0])[1].shape == (9, 1)
+    values, x = torch.lobpcg(a, 2, B=b)
+    assert torch.allclose(a @ x, b @ x * values[..., None, :])
+    assert torch.allclose(x.mT @ b @ x, torch.eye(2, dtype=torch.float64).expand(2, 2, 2), atol=1e-9)
+    with pytest.raises(ValueError, match="smaller than 3 x the number"):
+        torch.lobpcg(a, 4)
+    pytorch = pytest.importorskip("torch")
+    m, mass = (pytorch.from_numpy(t[0].numpy().copy()) for t in (a, b))
+    found = pytorch.lobpcg(m, 2, B=mass, niter=200)
+    np.testing.assert_allclose(values[0].numpy(), found[0].numpy(), rtol=1e-5)

@@ -753,3 +753,44 @@ def write_expected() -> None:
 if __name__ == "__main__":
     write_expected()
     sys.exit(0)
+
+
+# ---- other parameters for a while
+
+
+def _stepped(optimizer, parameters):
+    for p in parameters:
+        p.grad = rushlight.full_like(p, 0.5)
+    optimizer.step()
+    return [p.detach().clone() for p in parameters]
+
+
+def test_an_optimizer_works_on_other_parameters_for_a_while():
+    swap = rushlight.optim.swap_in_optimizer_params_and_state
+    live, other = ([rushlight.full((2,), v, requires_grad=True) for v in (a, a + 1)] for a in (1.0, 5.0))
+    optimizer = rushlight.optim.Adam([{"params": live[:1]}, {"params": live[1:], "lr": 0.1}])
+    twin = rushlight.optim.Adam([{"params": other[:1]}, {"params": other[1:], "lr": 0.2}])
+    _stepped(optimizer, live)
+    _stepped(twin, other)
+    start = [p.detach().clone().requires_grad_() for p in other]
+    saved, mine = copy.deepcopy(twin.state_dict()), copy.deepcopy(optimizer.state_dict())
+    expected = _stepped(twin, other)
+    with swap(optimizer, {"a": start[0], "b": start[1]}, saved):
+        assert optimizer.param_groups[1]["lr"] == 0.2
+        for found, wanted in zip(_stepped(optimizer, start), expected, strict=True):
+            assert rushlight.equal(found, wanted)
+    assert saved["state"][0]["step"].item() == 2
+    assert optimizer.param_groups[0]["params"][0] is live[0] and optimizer.param_groups[1]["lr"] == 0.1
+    assert rushlight.equal(optimizer.state[live[1]]["exp_avg"], mine["state"][1]["exp_avg"])
+    with pytest.raises(RuntimeError, match="requires 2 parameters"), swap(optimizer, {"a": start[0]}, saved):
+        pass
+    with pytest.raises(RuntimeError, match="different number of param groups"), \
+         swap(optimizer, {}, saved | {"param_groups": []}):  # fmt: skip
+        pass
+    with pytest.raises(RuntimeError, match="DCP-style"), swap(optimizer, {}, []):
+        pass
+    with pytest.raises(RuntimeError, match="initialized optimizer state"), swap(rushlight.optim.SGD(live), {}, saved):
+        pass
+    with pytest.raises(RuntimeError, match="exactly match"), \
+         swap(optimizer, {}, saved | {"param_groups": [g | {"x": 1} for g in saved["param_groups"]]}):  # fmt: skip
+        pass

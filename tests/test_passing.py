@@ -578,3 +578,78 @@ def test_nothing_is_warned_about_in_passing():
         checkpoint(torch.sin, torch.ones(1, requires_grad=True), use_reentrant=False)
         with torch.autocast("cpu"), torch.profiler.record_function("x"):
             torch.ones(1, 1) @ torch.ones(1, 1)
+
+
+def test_hub_loads_from_this_disk(tmp_path):
+    hub = torch.hub
+    (tmp_path / "helping.py").write_text("WIDTH = 3\n")
+    (tmp_path / "hubconf.py").write_text(
+        "dependencies = ['numpy']\nimport rushlight\nfrom helping import WIDTH\n\n"
+        "def model(height, bias=True):\n    return rushlight.nn.Linear(WIDTH, height, bias)\n"
+    )
+    found = hub.load(str(tmp_path), "model", 5, source="local", bias=False)
+    assert found.weight.shape == (5, 3) and found.bias is None and str(tmp_path) not in sys.path
+    with pytest.raises(RuntimeError, match="Cannot find callable absent in hubconf"):
+        hub.load(tmp_path, "absent", source="local")
+    with pytest.raises(ValueError, match="should be a string"):
+        hub.load(tmp_path, 3, source="local")
+    with pytest.raises(ValueError, match="Unknown source"):
+        hub.load(tmp_path, "model", source="moon")
+    (tmp_path / "hubconf.py").write_text("dependencies = ['no_such_package_at_all']\n")
+    with pytest.raises(RuntimeError, match="Missing dependencies: no_such_package_at_all"):
+        hub.load(tmp_path, "model", source="local")
+
+
+def test_checkpoints_of_a_programs_own():
+    checkpoint = importlib.import_module("rushlight.utils.checkpoint")
+    x = torch.ones(2, requires_grad=True)
+    y, n = checkpoint.detach_variable((x * 2, 3))
+    assert y.is_leaf and y.requires_grad and n == 3
+    with pytest.raises(RuntimeError, match="Only tuple of tensors is supported"):
+        checkpoint.detach_variable([x])
+    checkpoint.check_backward_validity([x])
+    with pytest.warns(UserWarning, match="None of the inputs have requires_grad=True"):
+        checkpoint.check_backward_validity([torch.ones(1), 3])
+    devices, states = checkpoint.get_device_states(x)
+    assert devices == states == [] and checkpoint.set_device_states(devices, states) is None
+    kind = checkpoint.DefaultDeviceType
+    before = kind.get_device_type()
+    kind.set_device_type("cuda")
+    assert before == "cpu" and kind.get_device_type() == "cuda"
+    kind.set_device_type(before)
+
+
+def test_switches_of_the_backward_pass_are_accepted():
+    autograd = torch.autograd
+    x = torch.ones(2, requires_grad=True)
+    with autograd.set_multithreading_enabled(False), autograd.enforce_grad_layout_policy(False):
+        (x * 2).sum().backward()
+    autograd.set_multithreading_enabled(True)
+    autograd.enforce_grad_layout_policy(enable=True)
+    assert x.grad.tolist() == [2, 2]
+
+
+def test_tensors_change_places():
+    swap = torch.utils.swap_tensors
+    layer, new = torch.nn.Linear(2, 1), torch.nn.Parameter(torch.full((3, 2), 2.0))
+    weight = layer.weight
+    old = weight.detach().clone()
+    swap(weight, new)
+    assert layer.weight is weight and weight.shape == (3, 2) and new.tolist() == old.tolist()
+    layer.bias = None
+    layer(torch.ones(1, 2)).sum().backward()
+    assert weight.grad.tolist() == [[1, 1]] * 3 and new.grad is None and weight.is_leaf
+    plain, other = torch.zeros(2), torch.ones(1)
+    pending = plain + 1
+    swap(plain, other)
+    plain.add_(1)
+    assert plain.tolist() == [2] and other.tolist() == [0, 0] and pending.tolist() == [1, 1]
+    swap(plain, weight)
+    assert type(plain) is torch.nn.Parameter and type(weight) is torch.Tensor and plain.grad.shape == (3, 2)
+    x = torch.ones(2, requires_grad=True)
+    y = x * 3
+    swap(y, other)
+    other.sum().backward()
+    assert x.grad.tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match="a view cannot change places"):
+        swap(x.detach()[:1], other)

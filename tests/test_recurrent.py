@@ -117,3 +117,52 @@ def test_pad_sequence():
     assert [t.shape[0] for t in rnn.unpad_sequence(rnn.pad_sequence([a, b]), torch.tensor([1, 2]))] == [1, 2]
     with pytest.raises(RuntimeError, match="pad_sequence: Expected iterable for input sequences, but got arg of type"):
         rnn.pad_sequence(3)
+
+
+# ---- the functions of torch
+
+
+@pytest.mark.parametrize(
+    ("kind", "projected"), [("rnn_tanh", 0), ("rnn_relu", 0), ("gru", 0), ("lstm", 0), ("lstm", 2)]
+)
+def test_functions_are_the_modules(kind, projected):
+    modules = {"lstm": nn.LSTM, "gru": nn.GRU}
+    options = {"nonlinearity": kind[4:]} if kind.startswith("rnn") else {}
+    if projected:
+        options["proj_size"] = projected
+    m = modules.get(kind, nn.RNN)(3, 4, num_layers=2, bidirectional=True, batch_first=True, **options)
+    f, x = getattr(torch, kind), torch.randn(2, 5, 3)
+    h, c = torch.randn(4, 2, projected or 4), torch.randn(4, 2, 4)
+    hx = (h, c) if kind == "lstm" else h
+    output, state = m(x, hx)
+    found = f(x, hx, m._flat_weights, True, 2, 0.0, False, True, True)
+    for a, b in zip(found, (output, *(state if kind == "lstm" else (state,))), strict=True):
+        close(a, b.flatten().tolist())
+    packed = rnn.pack_padded_sequence(x, [5, 3], batch_first=True)
+    expected, state = m(packed, hx)
+    found = f(packed.data, packed.batch_sizes, hx, m._flat_weights, True, 2, 0.0, False, True)
+    for a, b in zip(found, (expected.data, *(state if kind == "lstm" else (state,))), strict=True):
+        close(a, b.flatten().tolist())
+
+
+def test_functions_drop_out_between_layers_in_training():
+    m, x, h = nn.GRU(3, 4, num_layers=2, dropout=0.5), torch.randn(5, 2, 3), torch.zeros(2, 2, 4)
+    torch.manual_seed(1)
+    expected = m(x, h)[0]
+    torch.manual_seed(1)
+    close(torch.gru(x, h, m._flat_weights, True, 2, 0.5, True, False, False)[0], expected.flatten().tolist())
+    assert not torch.equal(torch.gru(x, h, m._flat_weights, True, 2, 0.5, False, False, False)[0], expected)
+
+
+def test_functions_refuse_what_does_not_fit():
+    m, x, h = nn.GRU(3, 4), torch.randn(5, 2, 3), torch.zeros(1, 2, 4)
+    with pytest.raises(RuntimeError, match="expected 8 weights"):
+        torch.gru(x, h, m._flat_weights, True, 2, 0.0, False, False, False)
+    with pytest.raises(RuntimeError, match="Expected hidden size"):
+        torch.gru(x, h[:, :1], m._flat_weights, True, 1, 0.0, False, False, False)
+    with pytest.raises(RuntimeError, match="inconsistent input_size: got 2 expected 3"):
+        torch.gru_cell(torch.zeros(1, 2), h[0, :1], *m._flat_weights)
+    with pytest.raises(RuntimeError, match="hidden0 has inconsistent hidden_size: got 3, expected 4"):
+        torch.gru_cell(torch.zeros(1, 3), torch.zeros(1, 3), *m._flat_weights)
+    with pytest.raises(RuntimeError, match="expects two hidden states"):
+        torch.lstm_cell(torch.zeros(1, 3), (h[0],), *m._flat_weights)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import importlib
 import io
 import os
 import pickle
@@ -610,3 +611,49 @@ def test_pytorch_reads_our_files():
     theirs = pytorch.load(whole, weights_only=False)
     expected = model(torch.ones(1, 2)).tolist()
     assert np.allclose(theirs(pytorch.ones(1, 2)).tolist(), expected)
+
+
+# ---- places of storages
+
+
+def test_programs_add_places_for_storages(tmp_path):
+    locations = importlib.import_module("rushlight.serialization.locations")
+    serialization = torch.serialization
+    storage = torch.ones(2).untyped_storage()
+    assert serialization.location_tag(storage) == "cpu"
+    assert serialization.default_restore_location(storage, "cpu") is storage
+    assert torch.load(_saved(tmp_path), map_location=serialization.default_restore_location).tolist() == [1, 1]
+    for refused in (lambda: serialization.default_restore_location(storage, "cuda:0"),
+                    lambda: serialization.validate_cuda_device("cuda")):  # fmt: skip
+        with pytest.raises(RuntimeError, match="Attempting to deserialize object on a CUDA device"):
+            refused()
+    with pytest.raises(RuntimeError, match="don't know how to restore data location"):
+        torch.load(_saved(tmp_path), map_location={"cpu": "toaster"})
+    before = list(locations._packages)
+    try:
+        serialization.register_package(
+            5, lambda s: "toaster", lambda s, location: s if location == "toaster" else None
+        )
+        assert serialization.location_tag(storage) == "toaster"
+        assert torch.load(_saved(tmp_path), map_location={"cpu": "toaster"}).tolist() == [1, 1]
+    finally:
+        locations._packages[:] = before
+
+
+def _saved(directory):
+    path = directory / "ones.pt"
+    torch.save(torch.ones(2), path)
+    return path
+
+
+def test_versions_of_modules():
+    from types import SimpleNamespace
+
+    check = torch.serialization.check_module_version_greater_or_equal
+    module = SimpleNamespace(__name__="m", __version__="1.12.3")
+    assert check(module, (1, 9)) and not check(module, (2, 0))
+    module.__version__ = "new"
+    with pytest.raises(RuntimeError, match="malformed"):
+        check(module, (1, 0))
+    with pytest.warns(UserWarning, match="assuming that requirement is met"):
+        assert check(module, (1, 0), error_if_malformed=False)

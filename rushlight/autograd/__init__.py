@@ -12,6 +12,7 @@ from rushlight.record.value import Tensor
 from . import gradient
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradient import replayed
 
 
 def backward(
@@ -37,6 +38,15 @@ def backward(
         if t._node is None:
             raise RuntimeError(f"element {i} of the input tensors does not require grad")
     gradient.backward(roots, grads, keep, create_graph, chosen)
+
+
+def backward_from(root: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool, inputs: Any) -> None:
+    """`Tensor.backward`: nearly always of a loss alone, and then as one edge of the recorder."""
+    if gradient is None and inputs is None and not create_graph:
+        spec = settle(root).spec
+        if spec.numel == 1 and not spec.dtype.is_complex and replayed(root, None, retain_graph):
+            return
+    backward(root, gradient, retain_graph, create_graph, inputs=inputs)
 
 
 def _handles(given: Any) -> tuple[Tensor, ...]:
@@ -152,6 +162,10 @@ __getattr__ = missing(
     {
         name: f"rushlight.autograd.{name}"
         for name in ("function", "functional", "grad_mode", "graph", "profiler", "forward_ad")
+    }
+    | {
+        name: f"rushlight.autograd.grad_mode:{name}"
+        for name in ("enforce_grad_layout_policy", "set_multithreading_enabled")
     }
     | {name: f"rushlight.autograd.anomaly:{name}" for name in ("detect_anomaly", "set_detect_anomaly")}
     | {name: f"rushlight.autograd.finite_differences:{name}" for name in ("gradcheck", "gradgradcheck")},

@@ -52,6 +52,11 @@ class set_detect_anomaly:
         tracing.new_node_hook, gradient.anomaly_check = self.before
 
 
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switches anomaly detection on or off."""
+    set_detect_anomaly(enabled, check_nan)
+
+
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on."""
     return gradient.anomaly_check is not None

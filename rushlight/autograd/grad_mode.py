@@ -153,6 +153,30 @@ class inference_mode(_Mode):
         me.tracking, me.inference = self.before.pop()
 
 
+class _Setting(_Mode):
+    """A switch that changes nothing here: a function at once, or a context until its end."""
+
+    def __init__(self, enable: bool = True) -> None:
+        self.enable = bool(enable)
+
+    def clone(self) -> _Setting:
+        return self.__class__(self.enable)
+
+    def __enter__(self) -> None:
+        """Nothing changes."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing changes."""
+
+
+class set_multithreading_enabled(_Setting):
+    """Accepted: a backward pass is recorded in the thread that asks for it."""
+
+
+class enforce_grad_layout_policy(_Setting):
+    """Accepted: a gradient always lies in memory as its parameter does."""
+
+
 def is_grad_enabled() -> bool:
     """Whether operations are recorded on the tape."""
     return recorder().tracking

@@ -33,6 +33,7 @@ SECOND_TIME = (
 )
 
 Anomaly = Callable[[Node, Sequence[Any]], None]
+Reads = list[tuple[int, int]]  # of nodes (by slot) and positions among what they have saved
 anomaly_check: Anomaly | None = None  # set by autograd.anomaly while it is on
 
 
@@ -56,7 +57,7 @@ def backward(
     inputs: Sequence[Tensor] | None = None,
 ) -> None:
     """Accumulates the gradients of the roots into `.grad` of the leaves, or of `inputs` alone."""
-    if inputs is None and not create_graph and _replayed(roots, grads, retain_graph):
+    if inputs is None and not create_graph and len(roots) == 1 and replayed(roots[0], grads[0], retain_graph):
         return
     wanted = None if inputs is None else [(t._node, t._out) for t in inputs]
     walk = Walk(roots, grads, create_graph, wanted)
@@ -110,6 +111,7 @@ class Walk:
         self.wanted = None if wanted is None else set(wanted)
         self.useful = None if wanted is None else self._useful({n for n, _ in wanted})
         self.ran: list[Node] = []
+        self.reads: Reads | None = None  # what the rules read of what nodes saved, where somebody wants to know
         for t, g in zip(roots, grads, strict=True):
             self._arrive(t._node, t._out, g if g is not None else full_like_spec(settle(t).spec, 1))
 
@@ -151,7 +153,7 @@ class Walk:
         if self.useful is not None and node not in self.useful:
             return
         self.ran.append(node)
-        found = derivatives(node, arrived, self.create_graph, self.useful, self.wanted)
+        found = derivatives(node, arrived, self.create_graph, self.reads)
         if anomaly_check is not None:
             anomaly_check(node, found)
         if node.post_hooks:
@@ -263,9 +265,7 @@ def hooked(hook: Callable[[Tensor], Any], g: Tensor) -> Tensor:
 # Derivatives
 
 
-def derivatives(
-    node: Node, arrived: list[Any], create_graph: bool, useful: Any = None, wanted: Any = None
-) -> list[Any]:
+def derivatives(node: Node, arrived: list[Any], create_graph: bool, reads: Reads | None = None) -> list[Any]:
     """The gradient for each operand of a node, in the operand's shape and dtype."""
     if isinstance(node, PythonNode):
         return _python_derivatives(node, arrived)
@@ -276,7 +276,7 @@ def derivatives(
     if not step.single or step.op.joint is not None:
         arrived = [full_like_spec(s, 0) if g is None else g for g, s in zip(arrived, specs, strict=True)]
     needs = tuple(p is not None for p in node.parents)
-    context = Context(node, arrived[0] if step.single else tuple(arrived), needs, create_graph)
+    context = Context(node, arrived[0] if step.single else tuple(arrived), needs, create_graph, reads)
     if step.op.joint is not None:
         found = list(context.call(step.op.joint))
     else:
@@ -295,9 +295,12 @@ def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
 class Context:
     """Gives a rule what its parameters name."""
 
-    def __init__(self, node: Node, g: Any, needs: tuple[bool, ...], create_graph: bool) -> None:
+    def __init__(
+        self, node: Node, g: Any, needs: tuple[bool, ...], create_graph: bool, reads: Reads | None = None
+    ) -> None:
         self.node = node
         self.create_graph = create_graph
+        self.reads = reads
         self.known: dict[str, Any] = {"g": g, "needs": needs}
 
     def call(self, rule: Callable[..., Any]) -> Any:
@@ -321,7 +324,7 @@ class Context:
         if name == "result":
             return self.saved(~0)
         if name == "results":
-            return Results(self.node, self.create_graph)
+            return Results(self)
         if name in op.operands:
             i = op.operands.index(name)
             if op.variadic and i == len(op.operands) - 1:
@@ -334,23 +337,24 @@ class Context:
         raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
 
     def saved(self, position: int) -> Tensor:
+        if self.reads is not None:
+            self.reads.append((self.node.slot, position))
         return saved(self.node, position, self.create_graph)
 
 
 class Results:
     """The saved results of a node, each looked up (and found overwritten or not) when the rule takes it."""
 
-    def __init__(self, node: Node, create_graph: bool) -> None:
-        self.node = node
-        self.create_graph = create_graph
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     def __getitem__(self, k: int) -> Tensor:
         if not 0 <= k < len(self):
             raise IndexError(k)
-        return saved(self.node, ~k, self.create_graph)
+        return self.context.saved(~k)
 
     def __len__(self) -> int:
-        return len(self.node.step.specs)
+        return len(self.context.node.step.specs)
 
 
 def saved(node: Node, position: int, create_graph: bool) -> Tensor:
@@ -395,7 +399,8 @@ def origin_now(parent: Any, value: Value, stale: Value) -> tuple[str | None, int
         return None, 0
     if value.root is not None:
         return "AsStrided", 0
-    written = stale.stale[2]()  # type: ignore[index]
+    writer = stale.stale[2]  # type: ignore[index]
+    written = None if writer is None else writer()
     at = written._node if written is not None and written._base is None else parent
     return (short_name(at) if isinstance(at, Node) else None), 0
 
@@ -490,60 +495,82 @@ def _own(g: Tensor, t: Tensor) -> Tensor:
 
 
 class Plan:
-    """What a backward pass from a node of the State will visit."""
+    """What a backward pass from a node of the State visits: slots of nodes, and of leaves.
 
-    __slots__ = ("leaves", "visited")
+    `everything` says whether these are all nodes of the trace, `reads` (node, its position, slot of the Value) what
+    the rules read of what was saved: known when the pass has been recorded once.
+    """
 
-    def __init__(self, visited: list[int], leaves: list[int]) -> None:
-        self.visited = visited
-        self.leaves = leaves
+    __slots__ = ("everything", "leaves", "reads", "visited")
+
+    def __init__(self, nodes: list[Node], leaves: list[Leaf], everything: bool) -> None:
+        self.visited = [n.slot for n in nodes]
+        self.leaves = [n.slot for n in leaves]
+        self.everything = everything
+        self.reads: list[tuple[int, int, int]] | None = None
+
+    def note(self, reads: Reads, trace: Trace) -> None:
+        """Notes what the rules have read; Python numbers, which nobody overwrites, aside."""
+        found = []
+        for s, position in sorted(set(reads)):
+            step = trace.nodes[s].step
+            k = step.saves.index(position)
+            if k not in step.numbers:
+                found.append((s, position, step.kept[k]))
+        self.reads = found
 
 
-def _replayed(roots: Sequence[Tensor], grads: Sequence[Tensor | None], retain_graph: bool) -> bool:
+def replayed(root: Tensor, g: Tensor | None, retain_graph: bool | None) -> bool:
     """Does the whole pass as one edge, if the tape belongs to the running trace and nobody listens on the way."""
-    if len(roots) != 1 or tracing.EAGER or anomaly_check is not None:
+    if tracing.EAGER or anomaly_check is not None:
         return False
     me = recorder()
     with me.lock:
-        plan = _plan_from(roots[0], me.trace)
+        trace = me.trace
+        plan = _plan_from(root, trace)
         if plan is None:
             return False
-        tensors = _leaves_of(plan, me.trace.nodes)
-        if len(tensors) != len(plan.leaves):
-            return False
+        tensors, nodes = [], trace.nodes
+        for s in plan.leaves:
+            leaf = nodes[s]
+            t = leaf._tensor()
+            if t is None or t._node is not leaf:
+                return False
+            tensors.append(t)
         had = tuple([t._grad is not None for t in tensors])
         if True in had and len({id(t._grad) for t in tensors if t._grad is not None}) != sum(had):
             return False  # leaves share a .grad
-        _replay_plan(roots[0], grads[0], plan, tensors, had, retain_graph)
+        _replay_plan(root, g, plan, tensors, had)
+        if not retain_graph:
+            trace.freed = True
+            for s in plan.visited:
+                node = nodes[s]
+                node.kept = node.keeps = None
+            if plan.everything:
+                trace.closed = len(nodes)
     return True
 
 
 def _plan_from(root: Tensor, trace: Trace) -> Plan | None:
     """The plan of a pass from `root`, if nothing that it reads was freed or overwritten since."""
     node = root._node
-    if node is None or node.trace is not trace or not trace.regular or isinstance(node, Leaf):
+    if node is None or node.trace is not trace or not trace.regular or node.__class__ is Leaf:
         return None
     name = ("plan", node.slot)
     plan: Plan | None = trace.state.memos.get(name, False)
     if plan is False:
         plan = trace.state.memos[name] = _plan(node, trace)
-    nodes = trace.nodes
-    if plan is None or (trace.freed and any(nodes[s].kept is None for s in plan.visited)):
+    if plan is None or (trace.freed and any(trace.nodes[s].kept is None for s in plan.visited)):
         return None
-    if trace.overwrote and any(_overwrote(v) for s in plan.visited for v in nodes[s].saved):
-        return None
-    return plan
+    return None if trace.overwrote and _overwritten_in(plan, trace) else plan
 
 
-def _leaves_of(plan: Plan, nodes: list[Any]) -> list[Tensor]:
-    """The leaf tensors of a plan; fewer than its leaves where one is gone, or no leaf any more."""
-    tensors = []
-    for s in plan.leaves:
-        leaf = nodes[s]
-        t = leaf._tensor()
-        if t is not None and t._node is leaf:
-            tensors.append(t)
-    return tensors
+def _overwritten_in(plan: Plan, trace: Trace) -> bool:
+    """Whether a rule would read what its tensor no longer holds, other than what the node itself writes over."""
+    nodes, values = trace.nodes, trace.values
+    if plan.reads is None:  # recording the pass will find out, and raise the error
+        return any(v.replaced is not None for s in plan.visited for v in nodes[s].saved)
+    return any(_overwrote(values[slot]) and (at or not nodes[s].cloned) for s, at, slot in plan.reads)
 
 
 def _overwrote(saved: Value) -> bool:
@@ -552,19 +579,14 @@ def _overwrote(saved: Value) -> bool:
     return saved.stale is not None or saved.replaced is not None or (root is not None and root.stale is not None)
 
 
-def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: tuple[bool, ...], retain: bool) -> None:
+def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor], had: tuple[bool, ...]) -> None:
     me = recorder()
-    trace = me.trace
-    node = root._node
-    nodes = trace.nodes
     tracking, me.tracking = me.tracking, False
     me.hold += 1
     try:
-        old = [t._grad for t in tensors if t._grad is not None] if True in had else []
-        key = ("backward", node.slot, root._out, g is not None, had)  # type: ignore[union-attr]
-        if old or g is not None:
-            for t in old:
-                settle(t)
+        key = ("backward", root._node.slot, root._out, g is not None, had)  # type: ignore[union-attr]
+        if g is not None or True in had:
+            old = [settle(t._grad) and t._grad for t in tensors if t._grad is not None]
             apply(BIND, old if g is None else [*old, g], (key,))
         found = replay(key, lambda: _recorded(root, g, plan, tensors))
         for t, new in zip(tensors, found, strict=True):
@@ -575,15 +597,13 @@ def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: Any, had: 
     finally:
         me.tracking = tracking
         me.hold -= 1
-    if not retain:
-        trace.freed = True
-        for s in plan.visited:
-            nodes[s].kept = nodes[s].keeps = None
 
 
 def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor]) -> list[Tensor | None]:
     walk = Walk([root], [g], False)
+    walk.reads = []
     walk.run()
+    plan.note(walk.reads, recorder().trace)
     arrived = dict(walk.leaf_grads())
     results: list[Tensor | None] = []
     for t in tensors:
@@ -601,7 +621,7 @@ def _plan(root: Node, trace: Any) -> Plan | None:
     for n in everything:
         if n.trace is not trace or n.slot in trace.foreign or isinstance(n, PythonNode):
             return None
-    return Plan([n.slot for n in nodes], [n.slot for n in leaves])
+    return Plan(nodes, leaves, len(everything) == len(trace.nodes))
 
 
 def warn_non_leaf_grad() -> None:

@@ -32,7 +32,6 @@ SUMMARIES = {"torchsummary": "rushlight.show.torchsummary", "torchinfo": "rushli
 # Paths of PyTorch's inner modules that programs spell out and that have no module of ours: where their names are found.
 INNER = {
     "torch._tensor": "rushlight",
-    "torch.functional": "rushlight",
     "torch.autograd.variable": "rushlight.autograd",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",

@@ -2,8 +2,8 @@
 
     meaning     capture runs an operation's NumPy kernel on Symbols; formulas, assembly, windows and views say what
                 NumPy's functions, arrays put together, pools and looks at memory are to it
-    plan        fuse puts the Symbols of a run of calls into few loop nests; separate, recompute, epilogue, layout,
-                updates, inplace and arena are its passes
+    plan        fuse puts the Symbols of a run of calls into few loop nests; reshaped, separate, recompute, epilogue,
+                layout, updates, inplace and arena are its passes
     products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
     draws       mersenne makes random numbers, drawing has a native function call it
     loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how

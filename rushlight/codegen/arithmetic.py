@@ -10,6 +10,7 @@ from typing import Any
 
 from .capture import COMPARISONS, NotLowered, Symbol
 from .ir import FIXED, FLOATS, TYPES, UNSIGNED, Builder, Index, Value, When, constant
+from .lanes import Processor
 
 FLOAT_CODES = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div"
@@ -76,8 +77,16 @@ class Scalars:
         return self.writer.make(name, a.kind, self.lanes, (a,))
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
-        """a * b + c, rounded once."""
-        return self.writer.make("fma", a.kind, self.lanes, (a, b, c))
+        """a * b + c, rounded once; of float32 by way of float64 where the processor has no such instruction."""
+        if Processor.fuses or a.kind != "f32":
+            return self.writer.make("fma", a.kind, self.lanes, (a, b, c))
+        return self.convert(self.multiply_add(*(self.convert(v, "f64") for v in (a, b, c))), "f32")
+
+    def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
+        """a * b + c, rounded once or twice, as is faster."""
+        if Processor.fuses:
+            return self.fma(a, b, c)
+        return self.binary("add", self.binary("mul", a, b), c)
 
     def convert(self, a: Value, to: str) -> Value:
         """The number in another type, as C converts it; the types must differ."""
@@ -112,6 +121,8 @@ class Scalars:
         """Arithmetic of floats."""
         if name in FLOAT_CODES:
             return self.binary(FLOAT_CODES[name], *v)
+        if name == "fma":
+            return self.multiply_add(*v)
         if name == "square":
             return self.binary("mul", v[0], v[0])
         if name == "reciprocal":

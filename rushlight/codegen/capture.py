@@ -212,7 +212,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def drawn(self, filling: str, shape: tuple[int, ...], dtype: Any, *parameters: Any) -> Symbol:
         """Random numbers from the engine whose state this is, by one of the fillings of `mersenne.py`."""
-        if self.kind != "input" or not Processor.draws:
+        if self.kind != "input" or not Processor.fuses:
             raise NotLowered("no machine code for random numbers here")
         given = tuple(operand(p, np.dtype(np.float64)) for p in parameters)
         return Symbol("draw", (self, *given), shape, dtype, filling)
@@ -243,6 +243,11 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def astype(self, dtype: Any, copy: bool = True) -> Symbol:
         """The numbers converted, as NumPy converts them."""
         return cast(self, np.dtype(dtype))
+
+    def multiply_add(self, factor: Any, term: Symbol) -> Symbol:
+        """self * factor + term, rounded once where the processor can."""
+        args = self, operand(factor, self.dtype), term
+        return Symbol("fma", args, _broadcast(args), self.dtype)
 
     def special(self, name: str) -> Symbol:
         """A function of floats that NumPy lacks."""

@@ -31,7 +31,11 @@ from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .tiling import PANEL, SHARES, Problem, Side, Tile, choose, even, registers, side
 
 CACHE = 1 << 20  # bytes: a usual second cache
+FAR = 1 << 13  # bytes of a result: what goes with a smaller one is in the first cache anyway
+DEEP = 32  # terms of a sum: while so many are added up, what comes after is fetched
 FAR_ROWS = 512  # elements from a row to the next: each is on pages of its own
+LONG_ROWS = 128  # elements that are worth going through in one stretch
+ASIDE = 1 << 17  # bytes of sums that wait for what follows from them
 
 
 @dataclass
@@ -66,7 +70,6 @@ class Region:
     panel_at: int
     units: int = 0
     chunk: int = 1  # tiles that a unit goes through one after the other
-    joint: bool = False  # its units belong to those of the region before: they end what these begin
 
 
 class Tiles(Stage):
@@ -84,8 +87,11 @@ class Tiles(Stage):
         self.depth = math.prod(self.problem.extents[v] for v in tile.sums)
         self.lead, self.turns = self._blocks()
         self.along_rows = self._goes_along_rows()
-        self.regions = list(self._regions())
-        self.units = sum(p.units for p in self.regions if not p.joint)
+        self.waits = self.along_rows and epilogue is not None and len(epilogue.body) > SHORT
+        self.groups = self._groups()
+        self.units = sum(group[0].units for group in self.groups)
+        if self.waits:
+            self.scratch = self.itemsize * max(group[0].rows * self._wait_width(group) for group in self.groups)
         self.what = f"{tile.form} {tile.rows}x{tile.columns}"
         if epilogue is not None:
             self.what += f" + {len(epilogue.body)}"
@@ -118,7 +124,18 @@ class Tiles(Stage):
             return False
         written = self.symbol.size * self.itemsize * (1 + len(p.more))
         held = self.depth * p.extents[t.vector] * self.itemsize
-        return written > CACHE and held <= CACHE // 2 and abs(p.c.strides[t.row]) >= FAR_ROWS
+        far = FAR_ROWS if self.epilogue is None else LONG_ROWS
+        return written > CACHE and held <= CACHE // 2 and abs(p.c.strides[t.row]) >= far
+
+    def _groups(self) -> list[list[Region]]:
+        """The regions; those that a unit goes through one after the other are together."""
+        groups: list[list[Region]] = []
+        for region in self._regions():
+            if groups and self._belongs(groups[-1][-1], region):
+                groups[-1].append(region)
+            else:
+                groups.append([region])
+        return groups
 
     def _regions(self) -> list[Region]:
         t, regions = self.tile, []
@@ -129,8 +146,6 @@ class Tiles(Stage):
             regions.append(region)
         if not self.along_rows:
             regions.sort(key=lambda r: r.column_at)
-        for region, behind in itertools.pairwise(regions):
-            behind.joint = self._belongs(region, behind)
         return regions
 
     def _belongs(self, region: Region, behind: Region) -> bool:
@@ -153,7 +168,13 @@ class Tiles(Stage):
         inner, other = self._counts(region)
         others = other * math.prod(self.problem.extents[v] for v in self.tile.outer)
         region.chunk = -(-inner // -(-SHARES // others)) if others < SHARES else inner
+        if self.waits:
+            region.chunk = min(region.chunk, max(1, ASIDE // (region.rows * self.tile.width * self.itemsize)))
         region.units = others * -(-inner // region.chunk)
+
+    def _wait_width(self, group: list[Region]) -> int:
+        """Elements in a row of the sums that a unit puts aside."""
+        return sum(region.chunk * region.columns for region in group) * self.lanes
 
     def _counts(self, region: Region) -> tuple[int, int]:
         """How many tiles lie in the direction in which a unit goes, and in the other one."""
@@ -162,7 +183,7 @@ class Tiles(Stage):
     # -- Loops
 
     def _write(self, place: Place, first: Index, last: Index) -> None:
-        w = self.w
+        w, self.waiting = self.w, place.scratch
         self.pa = self.a.pointer(place, self.kind)
         self.ends = [End(self.c.pointer(place, self.kind), self.kind, self.problem.c)]
         if self.epilogue is not None:
@@ -173,41 +194,98 @@ class Tiles(Stage):
         here = self.b if self.packed is None else Origin(None, self.packed)
         self.pb = here.pointer(place, self.kind)
         before = 0
-        for region, behind in zip(self.regions, [*self.regions[1:], None], strict=True):
-            low = w.max(w.sub(first, before), 0)
-            self._region(region, low, w.min(w.sub(last, before), region.units))
-            before += 0 if behind is not None and behind.joint else region.units
+        for group in self.groups:
+            low, units = w.max(w.sub(first, before), 0), group[0].units
+            self._group(group, low, w.min(w.sub(last, before), units))
+            before += units
 
-    def _region(self, region: Region, first: Index, last: Index) -> None:
+    def _group(self, group: list[Region], first: Index, last: Index) -> None:
         if not self.turns:
-            self._units(region, first, last, None)
+            self._units(group, first, last, None)
             return
         extents = [self.problem.extents[v] for v in self.tile.sums]
         self.count = math.prod(extents[: self.lead]) * -(-extents[self.lead] // self.turns)
         blocks = Loop(self.w, self.count)
-        self._units(region, first, last, blocks.index)
+        self._units(group, first, last, blocks.index)
         blocks.close()
 
-    def _units(self, region: Region, first: Index, last: Index, block: Value | None) -> None:
+    def _units(self, group: list[Region], first: Index, last: Index, block: Value | None) -> None:
         w, p = self.w, self.problem
-        inner, _ = self._counts(region)
+        inner, _ = self._counts(group[0])
         span = Loop(w, last, begin=first, sure=False)
-        chunk, other = self._digit(span.index, -(-inner // region.chunk))
+        chunk, other = self._digit(span.index, -(-inner // group[0].chunk))
         indices: dict[int, Index] = {}
         for v in reversed(self.tile.outer):
             indices[v], other = self._digit(other, p.extents[v])
+        for region in group:
+            here = self._in_region(region, indices, other)
+            if block is not None:
+                here.a, here.b, here.turns = self._in_block(here.a, here.b, block)
+            self._run(region, here, indices, chunk, block)
+        if self.waits:
+            self._follow(group, self._in_region(group[0], indices, other).ends, chunk)
+        span.close()
+
+    def _in_region(self, region: Region, indices: dict[int, Index], other: Index) -> Here:
+        """Where a unit's row or column of tiles begins."""
+        p = self.problem
         a = self._move(self.pa, *[(i, p.a.strides[v]) for v, i in indices.items()], (1, region.row_at * self._row(p.a)))
         here = Here(a, self.pb, [self._end(region, e, indices) for e in self.ends], self.turns)
-        here = self._to_row(region, here, other) if self.along_rows else self._to_column(region, here, indices, other)
-        if block is not None:
-            here.a, here.b, here.turns = self._in_block(here.a, here.b, block)
+        return self._to_row(region, here, other) if self.along_rows else self._to_column(region, here, indices, other)
+
+    def _run(self, region: Region, here: Here, indices: dict[int, Index], chunk: Index, block: Value | None) -> None:
+        """The tiles of a unit in one region."""
+        w, (inner, _) = self.w, self._counts(region)
         begin = w.mul(chunk, region.chunk)
         tiles = Loop(w, w.min(w.add(begin, region.chunk), inner), begin=begin, sure=False)
         at = tiles.index
         here = self._to_column(region, here, indices, at) if self.along_rows else self._to_row(region, here, at)
-        self._tile(region, here.a, here.b, here.ends, block, here.turns)
+        sums = self._sums(region, here)
+        if self.waits:
+            self._put_aside(region, sums, w.sub(at, begin))
+        else:
+            self._tile(region, here.ends, sums, block)
         tiles.close()
-        span.close()
+
+    def _next(self, region: Region, ends: list[End]) -> list[End]:
+        """What the next tile will read and write, if it lies beyond the second cache."""
+        if self.waits or not self.along_rows or len(self.tile.sums) != 1:
+            return []
+        kept = ends if self.epilogue is None or self.epilogue.keeps else ends[1:]
+        far = [e for e in kept if self._row(e.side) and self._column(e.side)]
+        return [self._moved(e, (1, region.columns * self._column(e.side))) for e in far]
+
+    def _put_aside(self, region: Region, sums: list[Value], at: Index) -> None:
+        """Keeps a tile's sums until those of the whole unit are there."""
+        group = next(group for group in self.groups if region in group)
+        width, before = self._wait_width(group), (region.column_at - group[0].column_at) * self.lanes
+        there = self._move(self.waiting, (at, region.columns * self.lanes), (1, before))
+        for k, value in enumerate(sums):
+            r, j = divmod(k, region.columns)
+            self._store(value, self._move(there, (1, r * width + j * self.lanes)))
+
+    def _follow(self, group: list[Region], ends: list[End], chunk: Index) -> None:
+        """What follows from the sums put aside, row after row: every array is gone through in long stretches."""
+        w, region, last = self.w, group[0], group[-1]
+        inner, begin = region.column_count, w.mul(chunk, region.chunk)
+        count = w.mul(w.sub(w.min(w.add(begin, region.chunk), inner), begin), region.columns)
+        count = w.add(count, sum(other.column_count * other.columns for other in group[1:]))
+        first = self._mask(last, last.columns - 1)
+        ends = [self._moved(e, (begin, region.columns * self._column(e.side))) for e in ends]
+        rows = Loop(w, region.rows)
+        ends = [self._moved(e, (rows.index, self._row(e.side))) for e in ends]
+        row = self._move(self.waiting, (rows.index, self._wait_width(group)))
+        full = count if first is None else w.sub(count, 1)
+        columns = Loop(w, full, sure=False)
+        self._follow_at(row, ends, columns.index, None)
+        columns.close()
+        if first is not None:
+            self._follow_at(row, ends, full, first)
+        rows.close()
+
+    def _follow_at(self, row: Value, ends: list[End], column: Index, first: int | None) -> None:
+        here = [self._moved(e, (column, self._column(e.side))) for e in ends]
+        self._finish(self._load(self._move(row, (column, self.lanes)), self.lanes), here, first, add=False, done=True)
 
     def _to_row(self, region: Region, here: Here, row: Index) -> Here:
         """A row of tiles further down."""
@@ -283,12 +361,19 @@ class Tiles(Stage):
 
     # -- One tile
 
-    def _tile(self, region: Region, a: Value, b: Value, ends: list[End], block: Value | None,
-              turns: Index) -> None:  # fmt: skip
-        zero = self.vector.constant(0.0, self.kind)
-        sums = self._sum(region, self.lead, a, b, [zero] * (region.rows * region.columns), turns)
+    def _sums(self, region: Region, here: Here) -> list[Value]:
+        zeros = [self.vector.constant(0.0, self.kind)] * (region.rows * region.columns)
+        ahead = self._next(region, here.ends)
+        if ahead:
+            return self._sum_ahead(region, here, ahead, zeros)
+        self._ask_for(region, here.ends)
+        sums = self._sum(region, self.lead, here.a, here.b, zeros, here.turns)
         if self.tile.form == "dot" and self.lanes > 1:
-            sums = [self.w.reduce("add", x) for x in sums]
+            return [self.w.reduce("add", x) for x in sums]
+        return sums
+
+    def _tile(self, region: Region, ends: list[End], sums: list[Value], block: Value | None) -> None:
+        """What becomes of a tile's sums."""
         if block is None:
             self._keep(region, ends, sums, add=False, done=True)
             return
@@ -297,6 +382,20 @@ class Tiles(Stage):
             self._keep(region, ends, sums, add=False, done=False)
         with fresh.otherwise():
             self._add(region, ends, sums, block)
+
+    def _ask_for(self, region: Region, ends: list[End]) -> None:
+        """Prefetches what the epilogue reads and writes, for it would wait for each vector in turn."""
+        large = self.symbol.size * self.itemsize > FAR
+        if self.epilogue is None or self.waits or not large or self.depth < DEEP:
+            return
+        if self.tile.form == "dot" or self.lanes == 1:
+            return
+        for e in ends[1:]:
+            row, column = self._row(e.side), self._column(e.side)
+            if row and column:
+                every = itertools.product(range(region.rows), range(region.columns))
+                for r, j in every:
+                    self.w.prefetch(self._moved(e, (1, r * row + j * column)).pointer)
 
     def _add(self, region: Region, ends: list[End], sums: list[Value], block: Value) -> None:
         """Adds a block's sums to those of the blocks before; after the last block comes the epilogue."""
@@ -320,11 +419,34 @@ class Tiles(Stage):
         loop.close(self._sum(region, d + 1, here, there, loop.carried, turns))
         return loop.results
 
+    def _sum_ahead(self, region: Region, here: Here, ahead: list[End], sums: list[Value]) -> list[Value]:
+        """A tile's one sum, in whose first turns the next tile's rows are asked for, lest it wait for them."""
+        (v,), (step,), p = self.tile.sums, self._sum_strides(), self.problem
+        rows = -(-region.rows // p.extents[v])
+        asking = -(-region.rows // rows)
+        for begin, end, many in ((0, asking, rows), (asking, p.extents[v], 0)):
+            if begin < end:
+                loop = Loop(self.w, end, 1, sums, begin)
+                for e in ahead:
+                    self._ask(e, loop.index, many, region.columns)
+                a, b = self._move(here.a, (loop.index, p.a.strides[v])), self._move(here.b, (loop.index, step))
+                loop.close(self._turn(region, a, b, loop.carried))
+                sums = loop.results
+        return sums
+
+    def _ask(self, end: End, turn: Index, rows: int, columns: int) -> None:
+        """Prefetches a turn's share of a tile's rows."""
+        there = self._moved(end, (turn, rows * self._row(end.side)))
+        for r, j in itertools.product(range(rows), range(columns)):
+            self.w.prefetch(self._moved(there, (r, self._row(end.side)), (j, self._column(end.side))).pointer)
+
     def _turn(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
         """One multiply-add for each sum: forms "outer" and "batch"."""
         p, lanes = self.problem, self.lanes
         vectors = [self._move(b, (1, j * lanes)) for j in range(region.columns)]
         right = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(vectors)]
+        if self.tile.hops and self._streams():
+            self._ask_ahead(b, 2 * region.columns, region.columns, self.lanes)
         made = []
         for r in range(region.rows):
             row = self._move(a, (1, r * self._row(p.a)))
@@ -335,7 +457,7 @@ class Tiles(Stage):
                 left = [self._load(x, lanes, self._mask(region, j)) for j, x in enumerate(places)]
             for j in range(region.columns):
                 old = sums[r * region.columns + j]
-                made.append(self.vector.fma(left[j], right[j], old))
+                made.append(self.vector.multiply_add(left[j], right[j], old))
         return made
 
     def _along(self, region: Region, a: Value, b: Value, sums: list[Value]) -> list[Value]:
@@ -345,7 +467,7 @@ class Tiles(Stage):
             loop = Loop(self.w, n // lanes * lanes, lanes, sums)
             here, there = self._move(a, (loop.index, 1)), self._move(b, (loop.index, 1))
             if self._streams():
-                self._ask_ahead(region, there)
+                self._ask_ahead(there, region.columns, region.columns, self._column(self.problem.b))
             loop.close(self._dots(region, here, there, loop.carried, None))
             sums = loop.results
         if n % lanes:
@@ -354,10 +476,10 @@ class Tiles(Stage):
             sums = self._dots(region, here, there, sums, first_lanes(n % lanes, lanes))
         return sums
 
-    def _ask_ahead(self, region: Region, b: Value) -> None:
-        """Prefetches the columns of the next tile while those of this one are read."""
-        for j in range(region.columns):
-            self.w.prefetch(self._move(b, (1, (region.columns + j) * self._column(self.problem.b))))
+    def _ask_ahead(self, b: Value, first: int, columns: int, step: int) -> None:
+        """Prefetches columns of a tile to come while those of this one are read."""
+        for j in range(first, first + columns):
+            self.w.prefetch(self._move(b, (j, step)))
 
     def _streams(self) -> bool:
         """Whether the columns come from beyond the second cache."""
@@ -370,7 +492,7 @@ class Tiles(Stage):
         right = [self._load(self._move(b, (1, j * self._column(p.b))), lanes, first) for j in range(region.columns)]
         left = [self._load(self._move(a, (1, r * self._row(p.a))), lanes, first) for r in range(region.rows)]
         pairs = [(x, y) for x in left for y in right]
-        return [self.vector.fma(*pair, s) for pair, s in zip(pairs, sums, strict=True)]
+        return [self.vector.multiply_add(*pair, s) for pair, s in zip(pairs, sums, strict=True)]
 
     def _mask(self, region: Region, j: int) -> int | None:
         """Of the last vector only the lanes that there are."""

@@ -1,9 +1,9 @@
 """What follows a product element by element is made where the product's tiles are: bias, activation, an update.
 
 `attach` is a pass over the nests of a Plan: the nest that reads a contraction first, if it is pointwise on the same
-shape and needs nothing that is made later, moves into the contraction's own nest.  An `Epilogue` then is that part of
-the nest, with the strides of its arrays over the contraction's variables.  Where the tiles lie across its arrays, the
-part stays a nest of its own, after the tiles.
+shape and needs nothing that is made later, moves into the contraction's own nest; sums of what it stores stay behind.
+An `Epilogue` then is that part of the nest, with the strides of its arrays over the contraction's variables.  Where the
+tiles lie across its arrays, the part stays a nest of its own, after the tiles.
 """
 
 from __future__ import annotations
@@ -32,11 +32,30 @@ def attach(plan: Plan) -> None:
         if len(nest.body) == 1 and nest.body[0].kind == "contract":
             others = reading.get(nest.body[0], set()) - {nest}
             after = next((k for k in sorted(plan.nests.index(n) for n in others) if plan.nests[k].body), None)
-            if after is not None and _fits(plan, nest.body[0], plan.nests[after], at):
-                moved = plan.nests[after].body
+            if after is None:
+                continue
+            moved, left = _divided(plan, nest.body[0], plan.nests[after])
+            if _fits(plan, nest.body[0], plan.nests[after].shape, moved, at):
                 nest.body = [nest.body[0], *moved]
-                plan.nests[after].body = []
+                plan.nests[after].body = left
                 plan.place.update((x, at) for x in moved if plan.place.get(x) == after)
+
+
+def _divided(plan: Plan, product: Symbol, nest: Nest) -> tuple[list[Symbol], list[Symbol]]:
+    """A nest without its sums, and these: they stay behind where they read nothing but what is in memory anyway."""
+    sums = [x for x in nest.body if x.kind == "reduce"]
+    rest = [x for x in nest.body if x.kind != "reduce"]
+    made = set(rest)
+    if not sums or not rest or not all(a not in made or _leaves(plan, a, nest) for x in sums for a in x.args):
+        return nest.body, []
+    return rest, sums
+
+
+def _leaves(plan: Plan, x: Symbol, nest: Nest) -> bool:
+    """Whether another nest, or somebody outside, reads x."""
+    if any(x is root for root in plan.roots.values()):
+        return True
+    return any(_source(a) is x for other in plan.nests if other is not nest for y in other.body for a in y.args)
 
 
 def _source(x: Symbol) -> Symbol:
@@ -57,11 +76,11 @@ def readers(plan: Plan) -> dict[Symbol, set[Nest]]:
     return found
 
 
-def _fits(plan: Plan, product: Symbol, nest: Nest, at: int) -> bool:
-    inside = set(nest.body)
-    if nest.shape != product.shape or any(x.kind in NOT_POINTWISE for x in nest.body):
+def _fits(plan: Plan, product: Symbol, shape: tuple[int, ...], body: list[Symbol], at: int) -> bool:
+    inside = set(body)
+    if shape != product.shape or any(x.kind in NOT_POINTWISE for x in body):
         return False
-    for x in nest.body:
+    for x in body:
         for a in x.args:
             source = _source(a)
             if a.kind == "iota" or source is product and a is not product:

@@ -22,6 +22,7 @@ from .capture import NotLowered, Symbol, cast, looked_at
 from .epilogue import attach
 from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
 from .recompute import Recompute
+from .reshaped import reshape_products
 from .separate import separate
 from .updates import readers_first
 from .views import look_through, views_of
@@ -148,15 +149,21 @@ def ancestors(roots: Iterable[Symbol]) -> list[Symbol]:
     """Everything the roots are made of, operands first."""
     order: list[Symbol] = []
     seen: set[Symbol] = set()
-    stack = [(r, False) for r in reversed(list(roots))]
-    while stack:
-        x, done = stack.pop()
-        if done:
-            order.append(x)
-        elif x not in seen:
-            seen.add(x)
-            stack.append((x, True))
-            stack.extend((a, False) for a in reversed(x.args))
+    for root in roots:
+        if root in seen:
+            continue
+        seen.add(root)
+        stack = [(root, iter(root.args))]
+        while stack:
+            x, left = stack[-1]
+            for a in left:
+                if a not in seen:
+                    seen.add(a)
+                    stack.append((a, iter(a.args)))
+                    break
+            else:
+                order.append(x)
+                stack.pop()
     return order
 
 
@@ -220,6 +227,7 @@ class Plan:
         self._wanted = {x: slot for slot, x in self.roots.items()}
         assembly.share_guards(ancestors(self.roots.values()))
         assembly.continue_wholes(ancestors(self.roots.values()), set(self._wanted))
+        reshape_products(ancestors(self.roots.values()), self._wanted)
         self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
         for x in ancestors(self.roots.values()):
             self._copy_for(x)

@@ -22,7 +22,7 @@ BIAS = {"f32": 127, "f64": 1023}
 class Processor:
     """What only some processors can do; `machine.py` fills it in."""
 
-    draws = False  # fused multiplications and additions, without which random numbers are left to NumPy
+    fuses = False  # multiplications and additions rounded once; without them random numbers are left to NumPy
     scales = False  # AVX-512's multiplication by a power of two, on 64 bytes
 
 

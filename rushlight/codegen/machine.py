@@ -57,7 +57,7 @@ class Machine:
         self.vector_bytes = 64 if wide else 32 if features.get("avx2") else 16
         Processor.scales = bool(wide)
         self.fuses = bool(features.get("fma")) or not features.get("sse2")  # what is no x86 has them always
-        Processor.draws = self.fuses
+        Processor.fuses = self.fuses
         if features.get("sse2") and not features.get("f16c"):
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)

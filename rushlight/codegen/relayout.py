@@ -16,6 +16,7 @@ from .stage import NANOSECONDS, Origin, Stage, pieces_of
 from .transpose import transposed
 
 Dim = tuple[int, int, int]  # extent, source stride, target stride
+BYTE = 0.04  # nanoseconds to read or write one, of arrays that nobody has touched for a while
 FEW = 4  # elements in a row: with fewer, a square is not worth its loads
 
 
@@ -48,8 +49,8 @@ class Copy(Stage):
         self.dims = dims
         self.units = dims[0][0] if len(dims) > 1 or self.square else 1
         elements = math.prod(n for n, _, _ in [*dims, *(self.square or ())])
-        self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense or self.square else 1)
         self.moved = 2 * elements * self.itemsize
+        self.cost = elements * NANOSECONDS / (lanes / 4 if self.dense or self.square else 1) + self.moved * BYTE
 
     def _find_square(self, dims: list[Dim]) -> None:
         along = [d for d in dims if d[1] == 1 and d[0] >= FEW]

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .fuse import Nest, Plan
 
 SMALL = 1 << 12  # elements below which one nest is better than several
+LONG = 100  # operations that are enough for a nest of their own
 
 
 def separate(plan: Plan) -> None:
@@ -23,7 +24,9 @@ def separate(plan: Plan) -> None:
     made: list[Nest] = []
     place = dict(plan.place)
     for at, nest in enumerate(plan.nests):
-        large = nest.shape not in (PRODUCT, SCAN, DRAWN) and any(x.size >= SMALL for x in nest.body)
+        large = nest.shape not in (PRODUCT, SCAN, DRAWN) and (
+            len(nest.body) > LONG or any(x.size >= SMALL for x in nest.body)
+        )
         for body in _parts(plan, nest.body) if large else [nest.body]:
             part = Nest(nest.shape)
             part.body = body
@@ -40,8 +43,10 @@ def _parts(plan: Plan, body: list[Symbol]) -> list[list[Symbol]]:
     leader: dict[Symbol, Symbol] = {}
 
     def find(x: Symbol) -> Symbol:
-        while leader.setdefault(x, x) is not x:
-            x = leader[x]
+        above = leader.setdefault(x, x)
+        while above is not x:
+            leader[x] = leader[above]  # shorter ways for those who ask next
+            x, above = above, leader[above]
         return x
 
     for x in body:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 RUN = "rushlight_team_run"
 MOST = 64  # threads at most
 PIECES = 6  # pieces of a thread's range: whoever is late loses little
-SPIN = 200_000  # nanoseconds a thread watches for the next job before it sleeps: waking it costs 10 to 40 microseconds
+SPIN = 500_000  # nanoseconds a thread watches for the next job before it sleeps: waking it costs 10 to 40 microseconds
 PATIENCE = 4096  # turns, some 100 microseconds, that the caller watches for the others to end before it sleeps, too
 STACK = 8 << 20  # bytes: a kernel's scratch memory lies on it
 OPEN, NUMBER = 1 << 16, 17  # the bit of an open job; where its number begins

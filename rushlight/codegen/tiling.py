@@ -24,7 +24,9 @@ FETCH = 2.5  # cycles to load a vector from the second cache, one after the othe
 NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
-MISS = 100  # and costs so many cycles when a panel first meets it
+MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
+WAYS = 8  # rows a whole number of pages apart that the first cache holds,
+AGAIN = 4  # and the cycles to load an element of more of them, which it has to fetch each time
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
 PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cache while rows go by
 MANY = 4096  # problems that are remembered
@@ -179,6 +181,13 @@ class Tile:
         return all(s in (0, 1) for s in steps[:loads]) and all(s == 1 for s in steps[loads:])
 
     @property
+    def hops(self) -> bool:
+        """Whether B is read where it lies, every row on another page."""
+        p = self.problem
+        far = max((p.b.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
+        return far and self.form == "outer" and not self.packs
+
+    @property
     def width(self) -> int:
         """Elements in a row of a panel."""
         return self.columns * self.lanes
@@ -211,11 +220,12 @@ def _choose(problem: Problem, lanes: int, budget: int, dense: bool) -> Tile:
     forms = [t for t in forms if not dense or t.lanes == 1 or t.form == "dot" or t.stores_vectors]
     shaped = [t for form in forms for t in _shapes(form, budget)]
     best = min(shaped, key=lambda t: t.cycles)
-    best.sums = sorted(best.problem.of_role("sum"), key=lambda v: -abs(best.problem.a.strides[v]))
+    sums = [v for v in best.problem.of_role("sum") if best.problem.extents[v] > 1]
+    best.sums = sorted(sums, key=lambda v: -abs(best.problem.a.strides[v]))
     if best.form == "dot":
         best.sums = [v for v in best.sums if v != best.vector]
     taken = {best.vector, best.row, best.column, *best.sums}
-    best.outer = [v for v in range(len(problem.extents)) if v not in taken]
+    best.outer = [v for v, n in enumerate(problem.extents) if v not in taken and n > 1]
     return best
 
 
@@ -270,9 +280,17 @@ def _cycles(t: Tile) -> float:
         for columns, wide in _cut(t.column_extent, t.columns):
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
+            if t.form == "outer" and _in_one_set(t, rows) > WAYS:
+                fetch = rows * AGAIN
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
+
+
+def _in_one_set(t: Tile, rows: int) -> int:
+    """How many of so many rows of A lie where the first cache has the same places for them."""
+    step = 0 if t.row is None else t.problem.a.strides[t.row]
+    return -(-rows * math.gcd(step, PAGE) // PAGE) if step else 1
 
 
 def _copies(t: Tile, turns: int) -> float:
@@ -283,8 +301,7 @@ def _copies(t: Tile, turns: int) -> float:
     if t.form != "dot" and not t.stores_vectors:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.c.has(v))
     rows = turns * -(-t.column_extent // t.columns)
-    far = t.form == "outer" and not t.packs and max((p.b.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
-    return copied * ONE_BY_ONE + far * rows * MISS
+    return copied * ONE_BY_ONE + t.hops * rows * MISS
 
 
 def _cut(extent: int, size: int) -> list[tuple[int, int]]:

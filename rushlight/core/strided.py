@@ -378,6 +378,11 @@ def preserve_strides(shape: Shape, strides: Strides) -> Strides:
     """
     if is_non_overlapping_and_dense(shape, strides):
         return strides
+    return _strides_in_order(shape, _by_stride(shape, strides), smallest=1)
+
+
+def _by_stride(shape: Shape, strides: Strides) -> list[int]:
+    """The dimensions, fastest first."""
 
     def compare(a: int, b: int) -> int:
         if not strides[a] or not strides[b]:
@@ -386,7 +391,18 @@ def preserve_strides(shape: Shape, strides: Strides) -> Strides:
             return -1 if strides[a] < strides[b] else 1
         return int(shape[a] > shape[b])
 
-    return _strides_in_order(shape, _sorted_dims(len(shape), compare), smallest=1)
+    return _sorted_dims(len(shape), compare)
+
+
+def dim_order(shape: Shape, strides: Strides) -> tuple[int, ...]:
+    """The dimensions in the order in which they lie in memory, outermost first.
+
+    >>> dim_order((2, 5, 3), (15, 1, 5))
+    (0, 2, 1)
+    """
+    if is_contiguous(shape, strides):
+        return tuple(range(len(shape)))
+    return tuple(reversed(_by_stride(shape, strides)))
 
 
 def view_strides(shape: Shape, strides: Strides, new_shape: Shape) -> Strides | None:

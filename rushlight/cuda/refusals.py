@@ -15,6 +15,12 @@ def refused(*_: Any, **__: Any) -> NoReturn:
     raise AssertionError(NOT_COMPILED)
 
 
+class AcceleratorError(RuntimeError):
+    """Raised when a device fails: never here, but programs catch it."""
+
+    __module__ = "torch"
+
+
 class OutOfMemoryError(RuntimeError):
     """Raised when a device's memory is used up: never here, but programs catch it."""
 

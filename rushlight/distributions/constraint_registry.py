@@ -74,6 +74,17 @@ def _independently(registry: ConstraintRegistry) -> Callable[[Any], Any]:
     return make
 
 
+def _side_by_side(registry: ConstraintRegistry) -> None:
+    def cat(constraint: Any) -> Any:
+        parts = [registry(c) for c in constraint.cseq]
+        return transforms.CatTransform(parts, constraint.dim, constraint.lengths)
+
+    registry.register(constraints.cat, cat)
+    registry.register(
+        constraints.stack, lambda c: transforms.StackTransform([registry(part) for part in c.cseq], c.dim)
+    )
+
+
 _everywhere(constraints.real, lambda _: transforms.identity_transform)
 _everywhere(constraints.positive, _to_lower)
 _everywhere(constraints.nonnegative, _to_lower)
@@ -88,3 +99,5 @@ biject_to.register(constraints.independent, _independently(biject_to))
 transform_to.register(constraints.independent, _independently(transform_to))
 biject_to.register(constraints.simplex, lambda _: transforms.StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda _: transforms.SoftmaxTransform())
+_side_by_side(biject_to)
+_side_by_side(transform_to)

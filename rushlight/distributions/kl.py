@@ -17,6 +17,7 @@ from rushlight.distributions.beta import Beta
 from rushlight.distributions.binomial import Binomial
 from rushlight.distributions.categorical import Categorical
 from rushlight.distributions.cauchy import Cauchy
+from rushlight.distributions.continuous_bernoulli import ContinuousBernoulli
 from rushlight.distributions.dirichlet import Dirichlet
 from rushlight.distributions.distribution import Distribution
 from rushlight.distributions.exp_family import ExponentialFamily
@@ -31,10 +32,12 @@ from rushlight.distributions.lowrank_multivariate_normal import LowRankMultivari
 from rushlight.distributions.multivariate_normal import MultivariateNormal, mahalanobis
 from rushlight.distributions.normal import Normal
 from rushlight.distributions.one_hot_categorical import OneHotCategorical
+from rushlight.distributions.pareto import Pareto
 from rushlight.distributions.poisson import Poisson
 from rushlight.distributions.transformed_distribution import TransformedDistribution
 from rushlight.distributions.uniform import Uniform
 from rushlight.distributions.utils import euler_constant, sum_rightmost
+from rushlight.distributions.wishart import Wishart, mvdigamma
 from rushlight.tensor import Tensor
 
 __all__ = ["kl_divergence", "register_kl"]
@@ -163,6 +166,12 @@ def _cauchy(p: Cauchy, q: Cauchy) -> Tensor:
     return apart - (4 * p.scale * q.scale).log()
 
 
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+@register_kl(Beta, ContinuousBernoulli)
+def _to_continuous_bernoulli(p: Any, q: ContinuousBernoulli) -> Tensor:
+    return -p.entropy() - p.mean * q.logits - torch.log1p(-q.probs) - q._cont_bern_log_norm()
+
+
 @register_kl(Dirichlet, Dirichlet)
 def _dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
     total_p, total_q = p.concentration.sum(-1), q.concentration.sum(-1)
@@ -215,6 +224,13 @@ def _normal(p: Normal, q: Normal) -> Tensor:
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).pow(2) - 1 - ratio.log())
 
 
+@register_kl(Pareto, Pareto)
+def _pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return torch.where(p.scale < q.scale, math.inf, found)
+
+
 @register_kl(Poisson, Poisson)
 def _poisson(p: Poisson, q: Poisson) -> Tensor:
     return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
@@ -224,6 +240,15 @@ def _poisson(p: Poisson, q: Poisson) -> Tensor:
 def _uniform(p: Uniform, q: Uniform) -> Tensor:
     found = ((q.high - q.low) / (p.high - p.low)).log()
     return torch.where((q.low > p.low) | (q.high < p.high), math.inf, found)
+
+
+@register_kl(Wishart, Wishart)
+def _wishart(p: Wishart, q: Wishart) -> Tensor:
+    size, half_p, half_q = p.event_shape[-1], p.df / 2, q.df / 2
+    trace = torch.cholesky_solve(p.covariance_matrix, q.scale_tril).diagonal(dim1=-2, dim2=-1).sum(-1)
+    factors = 2 * half_q * (q._half_log_det() - p._half_log_det())
+    gammas = torch.mvlgamma(half_q, size) - torch.mvlgamma(half_p, size)
+    return factors + gammas + (half_p - half_q) * mvdigamma(half_p, size) + half_p * (trace - size)
 
 
 @register_kl(ExponentialFamily, ExponentialFamily)
@@ -276,6 +301,7 @@ def _multivariate_normals(p: Any, q: Any) -> Tensor:
 
 
 @register_kl(Beta, Normal)
+@register_kl(ContinuousBernoulli, Normal)
 @register_kl(Exponential, Normal)
 @register_kl(Gamma, Normal)
 @register_kl(Gumbel, Normal)
@@ -287,6 +313,11 @@ def _to_normal(p: Any, q: Normal) -> Tensor:
     return -p.entropy() + 0.5 * (torch.log(2 * math.pi * variance) + squares)
 
 
+@register_kl(Pareto, Normal)
+def _pareto_normal(p: Pareto, q: Normal) -> Tensor:
+    return torch.where(p.alpha <= 2, math.inf, _to_normal(p, q))
+
+
 @register_kl(Normal, Laplace)
 def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
     away = p.loc - q.loc
@@ -296,6 +327,7 @@ def _normal_laplace(p: Normal, q: Laplace) -> Tensor:
 
 
 @register_kl(Beta, Exponential)
+@register_kl(ContinuousBernoulli, Exponential)
 @register_kl(Gamma, Exponential)
 def _to_exponential(p: Any, q: Exponential) -> Tensor:
     return -p.entropy() - q.rate.log() + q.rate * p.mean
@@ -304,6 +336,11 @@ def _to_exponential(p: Any, q: Exponential) -> Tensor:
 @register_kl(Uniform, Exponential)
 def _uniform_exponential(p: Uniform, q: Exponential) -> Tensor:
     return torch.where(p.low < 0, math.inf, _to_exponential(p, q))
+
+
+@register_kl(Pareto, Exponential)
+def _pareto_exponential(p: Pareto, q: Exponential) -> Tensor:
+    return torch.where(p.alpha <= 1, math.inf, _to_exponential(p, q))
 
 
 def _to_gamma(p: Any, q: Gamma, mean_log: Tensor) -> Tensor:
@@ -320,6 +357,11 @@ def _beta_gamma(p: Beta, q: Gamma) -> Tensor:
 @register_kl(Exponential, Gamma)
 def _exponential_gamma(p: Exponential, q: Gamma) -> Tensor:
     return _to_gamma(p, q, -euler_constant - p.rate.log())
+
+
+@register_kl(Pareto, Gamma)
+def _pareto_gamma(p: Pareto, q: Gamma) -> Tensor:
+    return torch.where(p.alpha <= 1, math.inf, _to_gamma(p, q, p.scale.log() + p.alpha.reciprocal()))
 
 
 def _mean_log(low: Tensor, high: Tensor) -> Tensor:
@@ -339,6 +381,18 @@ def _uniform_beta(p: Uniform, q: Beta) -> Tensor:
     density = (a - 1) * _mean_log(p.low, p.high) + (b - 1) * _mean_log(1 - p.high, 1 - p.low)
     found = a.lgamma() + b.lgamma() - (a + b).lgamma() - density - p.entropy()
     return torch.where((p.high > 1) | (p.low < 0), math.inf, found)
+
+
+@register_kl(Uniform, ContinuousBernoulli)
+def _uniform_continuous_bernoulli(p: Uniform, q: ContinuousBernoulli) -> Tensor:
+    touching = (p.high >= 1) | (p.low <= 0)  # PyTorch's answer is infinite already where p touches the end
+    return torch.where(touching, math.inf, _to_continuous_bernoulli(p, q))
+
+
+@register_kl(Uniform, Pareto)
+def _uniform_pareto(p: Uniform, q: Pareto) -> Tensor:
+    found = (q.alpha + 1) * _mean_log(p.low, p.high) - (q.alpha * q.scale.pow(q.alpha) * (p.high - p.low)).log()
+    return torch.where(p.low < q.scale, math.inf, found)
 
 
 def _to_gumbel(p: Any, q: Gumbel, mean_exp: Tensor) -> Tensor:
@@ -379,17 +433,26 @@ def _beta_uniform(p: Beta, q: Uniform) -> Tensor:
     return torch.where((q.low > p.support.lower_bound) | (q.high < p.support.upper_bound), math.inf, found)
 
 
+@register_kl(ContinuousBernoulli, Uniform)
+def _continuous_bernoulli_uniform(p: ContinuousBernoulli, q: Uniform) -> Tensor:
+    touching = (q.low >= 0) | (q.high <= 1)  # so too in PyTorch
+    return torch.where(touching, math.inf, -p.entropy() + (q.high - q.low).log())
+
+
 def _beyond_support(p: Any, q: Any) -> Tensor:
     """p reaches where q has no density."""
     return torch.full_like(p.mean, math.inf)
 
 
 _BEYOND: tuple[tuple[type, tuple[type, ...]], ...] = (
-    (Normal, (Beta, Exponential, Gamma, Uniform)),
-    (Laplace, (Beta, Exponential, Gamma, Uniform)),
-    (Gumbel, (Beta, Exponential, Gamma, Uniform)),
-    (Exponential, (Beta, Uniform)),
-    (Gamma, (Beta, Uniform)),
+    (Normal, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform)),
+    (Laplace, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform)),
+    (Gumbel, (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform)),
+    (Exponential, (Beta, ContinuousBernoulli, Pareto, Uniform)),
+    (Gamma, (Beta, ContinuousBernoulli, Pareto, Uniform)),
+    (Beta, (Pareto,)),
+    (ContinuousBernoulli, (Pareto,)),
+    (Pareto, (Beta, ContinuousBernoulli, Uniform)),
     (Poisson, (Bernoulli, Binomial)),
 )
 for _p, _targets in _BEYOND:

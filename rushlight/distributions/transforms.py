@@ -23,10 +23,11 @@ from rushlight.distributions.utils import (
 from rushlight.tensor import Tensor
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "ComposeTransform", "CorrCholeskyTransform", "CumulativeDistributionTransform",
-    "ExpTransform", "IndependentTransform", "LowerCholeskyTransform", "PositiveDefiniteTransform", "PowerTransform",
-    "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StickBreakingTransform",
-    "TanhTransform", "Transform", "identity_transform",
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform",
+    "identity_transform",
 ]  # fmt: skip
 
 
@@ -705,3 +706,93 @@ class CorrCholeskyTransform(_Plain):
         if shape[-2] != shape[-1]:
             raise ValueError("Input is not square")
         return shape[:-2] + (shape[-1] * (shape[-1] - 1) // 2,)
+
+
+# ---- several transforms side by side
+
+
+class _SideBySide(Transform):
+    """A transform for each part of dimension `dim`."""
+
+    _joined: Any  # torch's function that puts the parts together again
+    _constraint: Any  # the set made of the parts' sets
+    _parts: Any  # cuts a tensor
+
+    def __init__(self, tseq: Sequence[Transform], *layout: Any, cache_size: int) -> None:
+        if not all(isinstance(t, Transform) for t in tseq):
+            raise AssertionError("All elements of tseq must be Transform instances")
+        super().__init__(cache_size=cache_size)
+        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else list(tseq)
+        self._layout, self.dim = layout, layout[0]
+
+    @property
+    def bijective(self) -> bool:  # type: ignore[override]
+        return all(t.bijective for t in self.transforms)
+
+    @constraints.dependent_property
+    def domain(self) -> Any:  # type: ignore[override]
+        return self._constraint([t.domain for t in self.transforms], *self._layout)
+
+    @constraints.dependent_property
+    def codomain(self) -> Any:  # type: ignore[override]
+        return self._constraint([t.codomain for t in self.transforms], *self._layout)
+
+    def with_cache(self, cache_size: int = 1) -> Transform:
+        if self._cache_size == cache_size:
+            return self
+        return type(self)(self.transforms, *self._layout, cache_size=cache_size)
+
+    def _checked(self, z: Tensor, length: int) -> Tensor:
+        if not -z.dim() <= self.dim < z.dim():
+            raise AssertionError(f"dim {self.dim} out of range for tensor with {z.dim()} dimensions")
+        if z.size(self.dim) != length:
+            raise AssertionError(f"x.size({self.dim}) = {z.size(self.dim)} must equal length {length}")
+        return z
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self._joined([t(a) for t, a in zip(self.transforms, self._parts(x))], self.dim)  # type: ignore[no-any-return]
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return self._joined([t.inv(b) for t, b in zip(self.transforms, self._parts(y))], self.dim)  # type: ignore[no-any-return]
+
+
+class CatTransform(_SideBySide):
+    """A transform for each stretch of dimension `dim`, of the given `lengths` (1 each, where none are given)."""
+
+    _joined, _constraint = staticmethod(torch.cat), constraints.cat
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, lengths: Any = None, cache_size: int = 0) -> None:
+        self.lengths = [1] * len(tseq) if lengths is None else list(lengths)
+        if len(self.lengths) != len(tseq):
+            raise AssertionError(f"lengths ({len(self.lengths)}) must match transforms ({len(tseq)})")
+        self.length = sum(self.lengths)
+        super().__init__(tseq, dim, self.lengths, cache_size=cache_size)
+
+    @lazy_property
+    def event_dim(self) -> int:  # type: ignore[override]
+        return max(t.event_dim for t in self.transforms)
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, ...]:
+        return self._checked(z, self.length).split(self.lengths, self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        parts, size = zip(self.transforms, self._parts(x), self._parts(y)), self.event_dim
+        found = [sum_rightmost(t.log_abs_det_jacobian(a, b), size - t.event_dim) for t, a, b in parts]
+        dim = (self.dim - x.dim() if self.dim >= 0 else self.dim) + size
+        return torch.cat(found, dim) if dim < 0 else torch.stack(found).sum(0)  # within an event, determinants multiply
+
+
+class StackTransform(_SideBySide):
+    """A transform for each index of dimension `dim`."""
+
+    _joined, _constraint = staticmethod(torch.stack), constraints.stack
+
+    def __init__(self, tseq: Sequence[Transform], dim: int = 0, cache_size: int = 0) -> None:
+        super().__init__(tseq, dim, cache_size=cache_size)
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, ...]:
+        return self._checked(z, len(self.transforms)).unbind(self.dim)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        parts = zip(self.transforms, self._parts(x), self._parts(y))
+        return torch.stack([t.log_abs_det_jacobian(a, b) for t, a, b in parts], self.dim)

@@ -173,6 +173,7 @@ _LATER = {
     "modules": "rushlight.nn.modules",
     "parallel": "rushlight.nn.parallel",
     "DataParallel": "rushlight.nn.parallel:DataParallel",
+    "LinearCrossEntropyOptions": "rushlight.nn.linear_cross_entropy:LinearCrossEntropyOptions",
 }
 __getattr__ = missing(__name__, _LATER)
 

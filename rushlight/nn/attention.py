@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import Any
 
@@ -197,4 +198,11 @@ def _transposed(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tens
 
 
 _CHOICE = "rushlight.nn.attention_backend"
-__getattr__ = missing(__name__, {name: f"{_CHOICE}:{name}" for name in ("SDPBackend", "sdpa_kernel")})
+__getattr__ = missing(
+    __name__,
+    {name: f"{_CHOICE}:{name}" for name in ("SDPBackend", "sdpa_kernel")}
+    | {"flex_attention": f"{__name__}.flex_attention"},
+)
+
+# `torch.nn.attention` is a package: `torch.nn.attention.flex_attention` is found beside this file.
+__path__ = [os.path.dirname(__file__)]

@@ -182,7 +182,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     """A `Linear` layer to (num_classes, *out_features) and the `CrossEntropyLoss` of what it returns.
 
     Shape: input (N, in_features), target (N, *out_features), to scalar. Raises RuntimeError for a `weight` that is not
-    (num_classes) or a label_smoothing outside of [0, 1]; NotImplementedError for `options`.
+    (num_classes) or a label_smoothing outside of [0, 1]. `options`: a `LinearCrossEntropyOptions`, to cut the batch.
     """
 
     __constants__ = ["num_classes", "out_features", "reduction", "ignore_index", "label_smoothing"]
@@ -206,8 +206,6 @@ class LinearCrossEntropyLoss(_WeightedLoss):
             raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}")
         if label_smoothing < 0 or label_smoothing > 1.0:
             raise RuntimeError(f"expected label_smoothing to be in range [0, 1], got {label_smoothing}")
-        if options is not None:
-            raise NotImplementedError("LinearCrossEntropyLoss: options are not implemented")
         super().__init__(weight=weight, reduction=reduction)
         self.num_classes = num_classes
         self.out_features = out_features
@@ -217,16 +215,20 @@ class LinearCrossEntropyLoss(_WeightedLoss):
         self.options = options
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        scores = self.linear(input)
-        scores = scores.reshape(*scores.shape[:-1], self.num_classes, *self.out_features)
-        ignored = -100 if self.ignore_index is None else self.ignore_index
-        return F.cross_entropy(
-            scores,
+        from rushlight.nn.linear_cross_entropy import linear_cross_entropy
+
+        shape = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*shape, -1),
             target,
+            linear_bias=None if bias is None else bias.reshape(shape),
             weight=self.weight,
-            ignore_index=ignored,
             reduction=self.reduction,
+            ignore_index=self.ignore_index,
             label_smoothing=self.label_smoothing,
+            options=self.options,
         )
 
     def extra_repr(self) -> str:

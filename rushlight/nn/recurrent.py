@@ -272,26 +272,51 @@ class RNNBase(Module):
 
     def _layers(self, x: Tensor, hx: Any, packing: Packing | None) -> tuple[Tensor, Any]:
         """All layers, each over the outputs of the one before; states in and out as `forward` has them."""
-        import rushlight
-
         lstm = self.mode == "LSTM"
-        initial = list(zip(*(state.unbind(0) for state in (hx if lstm else (hx,))), strict=True))
+        weights = [
+            _Weights(self.mode, [getattr(self, name) for name in names], self.bias, self.proj_size > 0)
+            for names in self._all_weights
+        ]
+        dropout = self.dropout if self.training else 0
         directions = 2 if self.bidirectional else 1
-        final: list[States] = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for i in range(layer * directions, (layer + 1) * directions):
-                tensors = [getattr(self, name) for name in self._all_weights[i]]
-                w = _Weights(self.mode, tensors, self.bias, self.proj_size > 0)
-                reverse = i % directions == 1
-                output, states = recurrence(self.mode, w.sums(x), initial[i], w.rest, reverse, packing)
-                outputs.append(output)
-                final.append(states)
-            x = rushlight.cat(outputs, -1) if directions == 2 else outputs[0]
-            if self.dropout != 0 and self.training and layer < self.num_layers - 1:
-                x = F.dropout(x, self.dropout, True)
-        stacked = tuple(rushlight.stack(same) for same in zip(*final, strict=True))
-        return x, stacked if lstm else stacked[0]
+        x, states = run_layers(self.mode, x, hx if lstm else (hx,), weights, packing, directions, dropout)
+        return x, states if lstm else states[0]
+
+
+def run_layers(
+    mode: str,
+    x: Tensor,
+    hx: States,
+    weights: Sequence[_Weights],
+    packing: Packing | None,
+    directions: int,
+    dropout: float,
+) -> tuple[Tensor, States]:
+    """Layer after layer, each in its directions over the outputs of the one before, with dropout between layers.
+
+    Args:
+        x: the input of the first layer, as `packing` has it.
+        hx: (h,) or (h, c), a row for each of `weights`.
+        weights: those of each layer and direction.
+
+    Returns:
+        The outputs of the last layer, and the states that all ended with.
+    """
+    import rushlight
+
+    initial = list(zip(*(state.unbind(0) for state in hx), strict=True))
+    final: list[States] = []
+    for first in range(0, len(weights), directions):
+        outputs = []
+        for i in range(first, first + directions):
+            w = weights[i]
+            output, states = recurrence(mode, w.sums(x), initial[i], w.rest, i > first, packing)
+            outputs.append(output)
+            final.append(states)
+        x = rushlight.cat(outputs, -1) if directions == 2 else outputs[0]
+        if dropout and first + directions < len(weights):
+            x = F.dropout(x, dropout, True)
+    return x, tuple(rushlight.stack(same) for same in zip(*final, strict=True))
 
 
 def _check_dropout(dropout: Any, num_layers: int) -> None:

@@ -2,7 +2,9 @@
 derivative.
 """
 
+import sys
 from importlib import import_module
+from typing import Any
 
 #: The families, in the order in which they are loaded.
 FAMILIES = """
@@ -13,6 +15,15 @@ FAMILIES = """
     spectral special window statistics complex padding products attention distance upsampling
     folding grid recurrent
 """.split()
+
+
+def __getattr__(name: str) -> Any:
+    """`torch.ops.<namespace>`: operators that the program has defined (`torch.library`)."""
+    library = sys.modules.get("rushlight.library")
+    found = None if library is None else library.namespace(name)
+    if found is None:
+        raise AttributeError(f"torch.ops.{name}: no operator of that namespace is defined", name=name)
+    return found
 
 
 def load_all() -> None:

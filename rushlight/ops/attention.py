@@ -1,8 +1,8 @@
 """Attention: the scaled dot product, and the multi-head form with its projections (Vaswani et al. 2017).
 
 Without dropout, attention of four-dimensional operands is one operation, which never has all scores in memory
-(`attention_blocks.py`); where the weights are small they are kept for the derivative.  All else is composed of matrix
-products and `safe_softmax`.
+(`attention_blocks.py`); where the weights are few they are kept for the derivative (`attention_kept.py`).  All else is
+composed of matrix products and `safe_softmax`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.strided import contiguous_strides, elementwise_strides
 from rushlight.record.operation import one, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
-from .attention_blocks import attention, attention_backward
+from .attention_blocks import ROWS, STRETCHES, attention, attention_backward
+from .attention_kept import keeping, keeping_backward, keeping_backward_by_heads, keeping_by_heads
 from .creation import wrap
 from .dropout import dropout
 from .joining import cat
@@ -27,7 +29,7 @@ from .matmul import bmm, linear, matmul
 from .padding import pad
 from .public import public
 from .selection import where
-from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, safe_softmax_by_parts, softmax
+from .softmax import SAFE_SOFTMAX, SOFTMAX_BACKWARD, softmax
 from .triangle import TRIL
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -54,35 +56,30 @@ CAUSAL.lower = _causal_scores_by_place
 CAUSAL.gradient(scores=lambda g: apply(TRIL, (g,), (0,)))
 
 
-def _masked(scores: Any, mask: Any) -> Any:
-    if mask is None:
-        return scores
-    return np.where(mask, scores, scores.dtype.type(-np.inf)) if mask.dtype == bool else scores + mask
-
-
-def _weights(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
-    scores = np.matmul(q, k.swapaxes(-1, -2))
-    scores *= q.dtype.type(scale)
-    if causal:
-        scores = _causal_scores(scores)
-    return SAFE_SOFTMAX.kernel(_masked(scores, mask), dim=q.ndim - 1)
-
-
-def _weights_for_compiler(q: Any, k: Any, mask: Any, scale: Any, causal: bool) -> Any:
-    scores = np.matmul(q, k.swapaxes(-1, -2)) * scale.astype(q.dtype)
-    if causal:
-        scores = _causal_scores_by_place(scores)
-    return safe_softmax_by_parts(_masked(scores, mask), dim=q.ndim - 1)
+def _like_query(q: Spec, v: Spec) -> Spec:
+    """The result lies as the queries do: heads that were split off a row of numbers are joined again for nothing."""
+    shape = (*q.shape[:-1], v.shape[-1])
+    return spec_of(shape, q.dtype, elementwise_strides([(shape, q.strides)], shape))
 
 
 def _attention_spec(q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, *, causal: bool) -> tuple[Spec, ...]:
     lse = dtypes.float64 if q.dtype is dtypes.float64 else dtypes.float32
-    return spec_of((*q.shape[:-1], v.shape[-1]), q.dtype), spec_of(q.shape[:-1], lse)
+    return _like_query(q, v), spec_of(q.shape[:-1], lse)
+
+
+def _back_specs(*operands: Spec) -> tuple[Spec, ...]:
+    """Gradients lie with the heads of a place beside one another."""
+    return tuple(spec_of(x.shape, x.dtype, _heads_inside(x.shape)) for x in operands)
+
+
+def _heads_inside(shape: tuple[int, ...]) -> tuple[int, ...]:
+    images, heads, length, width = contiguous_strides((shape[0], shape[2], shape[1], shape[3]))
+    return images, length, heads, width
 
 
 def _back_spec(g: Spec, q: Spec, k: Spec, v: Spec, mask: Any, scale: Any, out: Spec, lse: Spec, *,
                causal: bool) -> tuple[Spec, ...]:  # fmt: skip
-    return tuple(spec_of(x.shape, x.dtype) for x in (q, k, v))
+    return _back_specs(q, k, v)
 
 
 def _attention_rule(
@@ -99,11 +96,8 @@ def _differentiable(
 ) -> tuple[Any, ...]:
     """The same in operations that have derivatives themselves."""
     weights = apply(SAFE_SOFTMAX, (_masked_scores(q, k, mask, scale, causal),), (q._value.spec.ndim - 1,))
-    return _gradients(g, matmul(g, v.transpose(-1, -2)), weights, q, k, scale)
-
-
-def _gradients(g: Tensor, of_weights: Tensor, weights: Tensor, q: Tensor, k: Tensor, scale: Any) -> tuple[Any, ...]:
     of_v = matmul(weights.transpose(-1, -2), g)
+    of_weights = matmul(g, v.transpose(-1, -2))
     of_scores = apply(SOFTMAX_BACKWARD, (of_weights, weights), (q._value.spec.ndim - 1,)) * scale
     return matmul(of_scores, k), matmul(of_scores.transpose(-1, -2), q), of_v, None, None
 
@@ -127,43 +121,44 @@ ATTENTION = operation(
 ).gradient(_attention_rule)
 ATTENTION.shown = lambda pairs: pairs[:3]
 
-# The same with the weights as a second result, which the derivative then has at hand
+# The same with the weights as a second result, which only the derivative reads
 
 
-def _keeping(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    weights = _weights(q, k, mask, scale, causal)
-    return np.matmul(weights, v), weights
+def _keeping_rule(
+    g: Any, results: Any, needs: Any, q: Tensor, k: Tensor, v: Tensor, mask: Any, scale: Any, causal: bool
+) -> tuple[Any, ...]:
+    if not recorder().tracking:
+        return (*apply(KEEPING_BACK, (g[0], q, k, v, results[1], scale)), None, None)
+    return _differentiable(g[0], q, k, v, mask, scale, causal)
 
 
-def _keeping_for_compiler(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-    weights = _weights_for_compiler(q, k, mask, scale, causal)
-    return np.matmul(weights, v), weights
-
-
-def _keeping_rule(g: Any, needs: Any, results: Any, q: Tensor, k: Tensor, v: Tensor, scale: Any) -> tuple[Any, ...]:
-    return _gradients(g[0], matmul(g[0], v.transpose(-1, -2)) + g[1], results[1], q, k, scale)
-
-
+KEEPING_BACK = operation(
+    "attention_keeping_weights_backward",
+    lambda g, q, k, v, weights, scale: _back_specs(q, k, v),
+    keeping_backward,
+)
+KEEPING_BACK.lower = keeping_backward_by_heads
 KEEPING = operation(
     "attention_keeping_weights",
     lambda q, k, v, mask, scale, *, causal: (
-        spec_of((*q.shape[:-1], v.shape[-1]), q.dtype),
+        _like_query(q, v),
         spec_of((*q.shape[:-1], k.shape[-2]), q.dtype),
     ),
-    _keeping,
+    keeping,
     node="ScaledDotProductFlashAttentionForCpuBackward0",
 ).gradient(_keeping_rule)
-KEEPING.lower = _keeping_for_compiler
+KEEPING.lower = keeping_by_heads
 KEEPING.shown = lambda pairs: pairs[:3]
 LONGEST = 8  # weights are kept if they are no more than so many times the queries' numbers
 
 
-def _keeps(query: Tensor, key: Tensor, value: Tensor) -> bool:
+def _keeps(query: Tensor, key: Tensor, value: Tensor, is_causal: bool) -> bool:
     q = query._value.spec
     if not recorder().tracking or q.dtype not in (dtypes.float32, dtypes.float64):
         return False
-    small = key._value.spec.shape[-2] <= LONGEST * q.shape[-1]
-    return small and any(t._node is not None for t in (query, key, value))
+    keys = key._value.spec.shape[-2]
+    leaves_out = is_causal and keys == q.shape[-2] and keys >= ROWS * STRETCHES  # more than to make the weights again
+    return keys <= LONGEST * q.shape[-1] and not leaves_out and any(t._node is not None for t in (query, key, value))
 
 
 def _check_attention(q: Spec, k: Spec, v: Spec, mask: Any) -> None:
@@ -221,7 +216,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         and q.shape[:2] == key.shape[:2]
     )
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):
-        if _keeps(query, key, value):
+        if _keeps(query, key, value, is_causal):
             return apply(KEEPING, (query, key, value, attn_mask, factor), (is_causal,))[0]
         return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))[0]
     if attn_mask is not None and is_causal:

@@ -9,7 +9,7 @@ what each of them gives to the keys and values of its head (Dao and others, "Fla
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from rushlight.core.scan import Arrays, scan
 
 ROWS = 128  # queries in a block
+STRETCHES = 4  # parts of causal attention, each of which leaves out the keys that none of its queries sees
 SMALL = 1 << 18  # scores that may be in memory at once
 
 
@@ -24,18 +25,21 @@ def _counted(x: Any, count: int) -> Any:
     return np.arange(count) if isinstance(x, np.ndarray) else x.counted(count)
 
 
-def _barred(scores: Any, mask: Any, rows: Any) -> Any:
-    """The scores of queries, -inf where they must not look: behind `rows`, their own places, or where `mask` says."""
+def barred(scores: Any, mask: Any, seen: Any) -> Any:
+    """The scores of queries, -inf where they must not look: where `seen` is false, or where `mask` says."""
     nothing = scores.dtype.type(-np.inf)
-    if rows is not None:
-        scores = np.where(_counted(scores, scores.shape[-1]) <= rows[:, None], scores, nothing)
+    if seen is not None:
+        scores = np.where(seen, scores, nothing)
     if mask is None:
         return scores
     return np.where(mask, scores, nothing) if mask.dtype == bool else scores + mask
 
 
 def _scores(q: Any, k: Any, mask: Any, rows: Any, factor: Any) -> Any:
-    return _barred(np.matmul(q, k.swapaxes(-1, -2)) * factor, mask, rows)
+    """The scores; `rows` are the queries' places, behind which they see nothing."""
+    scores = np.matmul(q, k.swapaxes(-1, -2)) * factor
+    seen = None if rows is None else _counted(scores, scores.shape[-1]) <= rows[:, None]
+    return barred(scores, mask, seen)
 
 
 def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
@@ -82,7 +86,7 @@ def _each(arrays: Arrays, mask: Any, fixed: Arrays, body: Body, states: Arrays =
     return scan(step, states, [*arrays, mask] if moves else arrays, (same, *fixed), keep=False)
 
 
-def _each_head(arrays: Arrays, mask: Any, fixed: Arrays, head: Body) -> Arrays:
+def each_head(arrays: Arrays, mask: Any, fixed: Arrays, head: Body) -> Arrays:
     """The results of every head of every image."""
 
     def image(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
@@ -105,11 +109,44 @@ def _rest(x: Any, n: int) -> Any:
     return x if x is None or len(x) == 1 else x[n * ROWS :]
 
 
+def _stretches(q: Any, k: Any, rows: Any) -> list[tuple[int, int, int]]:
+    """Queries from one to before another, and how many keys they see: where these are those before them, few parts."""
+    length, n = len(q), len(q) // ROWS
+    if rows is None or length != len(k) or n < 2:
+        return [(0, length, len(k))]
+    parts = min(STRETCHES, n)
+    ends = [*(n * (j + 1) // parts * ROWS for j in range(parts - 1)), length]
+    return [(first, last, last) for first, last in zip([0, *ends], ends, strict=False)]
+
+
+def _between(x: Any, first: int, last: int) -> Any:
+    """Some rows; one row, or nothing, belongs to all queries."""
+    return x if x is None or len(x) == 1 else x[first:last]
+
+
+def _seeing(mask: Any, first: int, last: int, keys: int) -> Any:
+    """The part of a mask for some queries and the first keys."""
+    mask = _between(mask, first, last)
+    return mask if mask is None or mask.shape[-1] == 1 else mask[:, :keys]
+
+
+def _joined(parts: Sequence[Any]) -> Any:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
     (q, k, v), (rows, factor) = arrays, fixed
+    found = []
+    for first, last, keys in _stretches(q, k, rows):
+        own = [_between(x, first, last) for x in (q, rows)]
+        found.append(_attended_stretch(own[0], k[:keys], v[:keys], _seeing(mask, first, last, keys), own[1], factor))
+    return (), [_joined(parts) for parts in zip(*found, strict=True)]
+
+
+def _attended_stretch(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
     n = len(q) // ROWS
     if n < 2:
-        return (), attended(q, k, v, mask, rows, factor)
+        return attended(q, k, v, mask, rows, factor)
 
     def block(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, *rows = arrays
@@ -123,14 +160,33 @@ def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple
         q, mask, rows = (_rest(x, n) for x in (q, mask, rows))
         more = attended(q, k, v, mask, rows, factor)
         found = tuple(np.concatenate(both) for both in zip(found, more, strict=True))  # type: ignore[assignment]
-    return (), found
+    return found
 
 
 def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
+    """From the last queries to the first: what the keys behind a stretch get is complete before it."""
     (q, k, v, g, lse, shared), (rows, factor) = arrays, fixed
+    sums: Arrays = ()
+    of_q: list[Any] = []
+    behind: list[Arrays] = []
+    for first, last, keys in reversed(_stretches(q, k, rows)):
+        own = [_between(x, first, last) for x in (q, g, lse, shared, rows)]
+        if sums:
+            behind.append([x[keys:] for x in sums])
+        seeing = _seeing(mask, first, last, keys)
+        made, *sums = _derived_stretch(own, k[:keys], v[:keys], seeing, factor, [x[:keys] for x in sums])
+        of_q.append(made)
+    of_k, of_v = (_joined([x, *parts]) for x, *parts in zip(sums, *reversed(behind), strict=True))
+    return (), (_joined(of_q[::-1]), of_k, of_v)
+
+
+def _derived_stretch(own: Arrays, k: Any, v: Any, mask: Any, factor: Any, sums: Arrays) -> Arrays:
+    """The gradient of queries, and of keys and values, added to the sums of these."""
+    q, g, lse, shared, rows = own
     n = len(q) // ROWS
     if n < 2:
-        return (), derived(q, g, lse, shared, mask, rows, k, v, factor)
+        of_q, *more = derived(q, g, lse, shared, mask, rows, k, v, factor)
+        return [of_q, *([x + y for x, y in zip(sums, more, strict=True)] if sums else more)]
 
     def block(states: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, g, lse, shared, *rows = arrays
@@ -138,15 +194,15 @@ def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[
         of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, k, v, factor)
         return (states[0] + of_k, states[1] + of_v), (of_q,)
 
-    moving = [_blocks(x, n) for x in (q, g, lse, shared, rows) if x is not None]
-    first = np.zeros_like(k), np.zeros_like(v)
-    (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), (k, v, factor), block, first)
+    moving = [_blocks(x, n) for x in own if x is not None]
+    sums = sums or (np.zeros_like(k), np.zeros_like(v))
+    (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), (k, v, factor), block, sums)
     of_q = of_q.reshape((n * ROWS, -1))
     if len(q) % ROWS:
         q, g, lse, shared, mask, rows = (_rest(x, n) for x in (q, g, lse, shared, mask, rows))
         more, more_k, more_v = derived(q, g, lse, shared, mask, rows, k, v, factor)
         of_q, of_k, of_v = np.concatenate([of_q, more]), of_k + more_k, of_v + more_v
-    return (), (of_q, of_k, of_v)
+    return [of_q, of_k, of_v]
 
 
 def _places(q: Any, causal: bool) -> Any:
@@ -164,7 +220,7 @@ def _nothing_seen(q: Any, v: Any) -> tuple[Any, Any]:
     return np.zeros((*q.shape[:-1], v.shape[-1]), q.dtype), np.full(q.shape[:-1], np.inf, q.dtype)
 
 
-def _factor(q: Any, scale: Any) -> Any:
+def factor_of(q: Any, scale: Any) -> Any:
     """What scores are multiplied by, as an array of one number."""
     return np.full(1, scale, q.dtype) if isinstance(q, np.ndarray) else scale.astype(q.dtype).reshape((1,))
 
@@ -180,17 +236,17 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) ->
     """
     if not k.shape[-2]:
         return _nothing_seen(q, v)
-    rows, factor = _places(q, causal), _factor(q, scale)
+    rows, factor = _places(q, causal), factor_of(q, scale)
     if _is_small(q, k):
         return attended(q, k, v, mask, rows, factor)
-    return tuple(_each_head((q, k, v), mask, (rows, factor), _attended_head))
+    return tuple(each_head((q, k, v), mask, (rows, factor), _attended_head))
 
 
 def attention_backward(
     g: Any, q: Any, k: Any, v: Any, mask: Any, scale: Any, out: Any, lse: Any, *, causal: bool
 ) -> Any:
     """The gradients of q, k and v, from that of the result."""
-    rows, factor, shared = _places(q, causal), _factor(q, scale), (g * out).sum(axis=-1)
+    rows, factor, shared = _places(q, causal), factor_of(q, scale), (g * out).sum(axis=-1)
     if _is_small(q, k):
         return derived(q, g, lse, shared, mask, rows, k, v, factor)
-    return tuple(_each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))
+    return tuple(each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))

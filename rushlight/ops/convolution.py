@@ -19,6 +19,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
+from . import winograd
 from .arithmetic import conj
 from .im2col import Geometry, Ints, correlate, scatter, weight_product
 from .matmul import three_shown
@@ -151,7 +152,7 @@ def _weight(x: Any, d: Any, *, kernel: Ints, geometry: Geometry) -> Any:
 
 
 def _windows(x: Any, w: Any, y: Any, geometry: Geometry) -> Windows:
-    return Windows(tuple(x), tuple(w), tuple(y), *geometry)
+    return Windows(tuple(x), tuple(w), tuple(y), *geometry[:4])
 
 
 def _plus_bias(result: Any, b: Any) -> Any:
@@ -159,17 +160,23 @@ def _plus_bias(result: Any, b: Any) -> Any:
 
 
 def _convolution_lowered(x: Any, w: Any, b: Any, *, geometry: Geometry) -> Any:
+    if (fast := winograd.tiling(x.shape, w.shape, geometry)) is not None and x.dtype == "float32":
+        return winograd.correlate(x, w, b, geometry, fast)
     shape = (x.shape[0], w.shape[0], *geometry.output(x.shape[2:], w.shape[2:]))
     return _plus_bias(x.contract(w, shape, _windows(x.shape, w.shape, shape, geometry).correlate()), b)
 
 
 def _input_lowered(x: Any, w: Any, b: Any, *, space: Ints, geometry: Geometry) -> Any:
+    if (fast := winograd.tiling_back(x.shape, w.shape, space, geometry)) is not None and x.dtype == "float32":
+        return winograd.scatter(x, w, b, space, geometry, fast)
     shape = (x.shape[0], w.shape[1] * geometry.groups, *space)
     return _plus_bias(x.contract(w, shape, _windows(shape, w.shape, x.shape, geometry).scatter()), b)
 
 
 def _weight_lowered(x: Any, d: Any, *, kernel: Ints, geometry: Geometry) -> Any:
     shape = (d.shape[1], x.shape[1] // geometry.groups, *kernel)
+    if (fast := winograd.tiling(x.shape, shape, geometry)) is not None and x.dtype == "float32":
+        return winograd.weigh(x, d, kernel, geometry, fast)
     return x.contract(d, shape, _windows(x.shape, shape, d.shape, geometry).weigh())
 
 
@@ -245,11 +252,11 @@ def _each(value: Any, dims: int, name: str) -> Ints:
 
 
 @functools.lru_cache(maxsize=4096)
-def _geometry(dims: int, stride: Any, padding: Any, dilation: Any, groups: int) -> Geometry:
+def _geometry(dims: int, stride: Any, padding: Any, dilation: Any, groups: int, fast: bool) -> Geometry:
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     made = Geometry(
-        _each(stride, dims, "stride"), _each(padding, dims, "padding"), _each(dilation, dims, "dilation"), groups
+        _each(stride, dims, "stride"), _each(padding, dims, "padding"), _each(dilation, dims, "dilation"), groups, fast
     )
     if any(p < 0 for p in made.padding):
         raise RuntimeError("negative padding is not supported")
@@ -288,7 +295,8 @@ def _convolve(dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, 
         input, padding = _padding_of(input, weight, padding, stride, dilation, dims)
     w = settle(weight).spec
     _check_weight(w, input._value.spec, dims)
-    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups)
+    fast = winograd.Setting.enabled
+    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups, fast)
     if ndim == dims + 1:
         return apply(CONVOLUTION, (input.unsqueeze(0), weight, bias), (geometry,)).squeeze(0)
     return apply(CONVOLUTION, (input, weight, bias), (geometry,))
@@ -403,7 +411,8 @@ def _transpose(
     _check_weight(w, spec, dims)
     if padding.__class__ is str:
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups)
+    fast = winograd.Setting.enabled
+    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups, fast)
     extra = _each(output_padding, dims, "output_padding")
     _check_output_padding(extra, geometry)
     space = tuple(

@@ -130,7 +130,10 @@ def ones(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, 
 def empty(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
           pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
     """A tensor of the given size whose numbers are not specified (here: zeros)."""
-    return _factory(size, 0, dtype, device, requires_grad)
+    found = _factory(size, 0, dtype, device, requires_grad)
+    if memory_format is None:
+        return found
+    return empty_like(found, memory_format=memory_format, requires_grad=requires_grad)
 
 
 def _size_argument(size: tuple[Any, ...], names: Any) -> tuple[Any, ...]:
@@ -169,9 +172,12 @@ def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memo
     spec = settle(require_tensor(t, name)).spec
     if device is not None:
         check_device(device)
-    strides = contiguous_strides(spec.shape)
-    if memory_format is None or getattr(memory_format, "name", "preserve_format") == "preserve_format":
+    if memory_format is None:
         strides = preserve_strides(spec.shape, spec.strides)
+    else:
+        from .view import wanted_strides
+
+        strides = wanted_strides(spec, memory_format)
     return finish(constant(spec.shape, value, dtype or spec.dtype, strides), requires_grad)
 
 
@@ -357,10 +363,12 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     >>> x.clone().add_(1), x
     (tensor([2., 3.]), tensor([1., 2.]))
     """
-    if memory_format is not None and memory_format.name == "contiguous_format":
+    if memory_format is not None and memory_format.name != "preserve_format":
         from rushlight.record.memory import RELAYOUT
 
-        return apply(RELAYOUT, (input,), (contiguous_strides(settle(input).spec.shape),))
+        from .view import wanted_strides
+
+        return apply(RELAYOUT, (input,), (wanted_strides(settle(input).spec, memory_format),))
     return apply(CLONE, (input,))
 
 

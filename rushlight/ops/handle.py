@@ -178,6 +178,12 @@ def resize(self: Tensor, *sizes: Any) -> Tensor:
     return views.reshape(self, shape)
 
 
+@public(function=False)
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """`resize` to the other tensor's shape (deprecated in PyTorch)."""
+    return resize(self, *settle(tensor).spec.shape)
+
+
 @public()
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`self.resize_(the_template.shape)`."""

@@ -24,12 +24,16 @@ SIDE_BY_SIDE = 64  # up to so many positions an image's product is too small on 
 
 
 class Geometry(NamedTuple):
-    """Where the windows lie: stride, zero padding on both sides, dilation, and how many groups the channels are in."""
+    """Where the windows lie: stride, zero padding on both sides, dilation, and how many groups the channels are in.
+
+    `winograd` is whether the compiler may save multiplications (`winograd.py`).
+    """
 
     stride: Ints
     padding: Ints
     dilation: Ints
     groups: int = 1
+    winograd: bool = True
 
     def output(self, space: Ints, kernel: Ints) -> Ints:
         """How many windows there are in each dimension."""

@@ -45,5 +45,8 @@ __all__ = [
     "swa_utils",
 ]
 
-# Loaded when first asked for: it needs `rushlight.nn`, the optimizers do not.
-__getattr__ = missing(__name__, {"swa_utils": "rushlight.optim.swa_utils"})
+# Loaded when first asked for: `swa_utils` needs `rushlight.nn`, the optimizers do not.
+_SWAP = "swap_in_optimizer_params_and_state"
+__getattr__ = missing(
+    __name__, {"swa_utils": "rushlight.optim.swa_utils", _SWAP: f"rushlight.optim.stateless:{_SWAP}"}
+)

@@ -142,6 +142,7 @@ def _skipped(memo: Memo, trace: Trace) -> list[Any]:
             v.spec = spec
             v.trace = trace
             v.slot = slot
+            v.buf = v.root = v.home = v.exposure = None
         results.append(v)
     return results
 

@@ -143,8 +143,8 @@ class Trace:
     """What a thread has recorded since its last flush: a State and what fills its slots."""
 
     __slots__ = (
-        "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed", "state",
-        "values",
+        "closed", "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed",
+        "state", "values",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder) -> None:
@@ -158,6 +158,7 @@ class Trace:
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
         self.ended = False  # an optimizer's step has ended in it
         self.freed = False  # a backward pass has freed what nodes saved
+        self.closed = 0  # how many nodes there were when a pass had visited, and freed, all of them
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
 
 
@@ -167,11 +168,10 @@ class Automaton:
     def __init__(self) -> None:
         self.root = State(None, None, [], 0)
 
-    def bound_growth(self) -> None:
-        """Starts afresh when too many different programs have been seen."""
-        if State.count > MAX_STATES:
-            State.count = 0
-            self.root = State(None, None, [], 0)
+    def start_afresh(self) -> None:
+        """Forgets all programs: too many different ones have been seen."""
+        State.count = 0
+        self.root = State(None, None, [], 0)
 
 
 AUTOMATON = Automaton()
@@ -212,7 +212,7 @@ class Recorder:
         discriminator learns, both steps are computed together, at the end of the next one.
         """
         trace = self.trace
-        if trace.ended or not _awaits_backward(trace):
+        if trace.ended or trace.closed == len(trace.nodes) or not _awaits_backward(trace):
             self.flush()
         else:
             trace.ended = True
@@ -221,9 +221,13 @@ class Recorder:
         trace = self.trace
         if not trace.values:
             return
-        self.automaton.bound_growth()
+        if State.count > MAX_STATES:
+            self.automaton.start_afresh()
         self.trace = Trace(self)
-        _leave(trace)
+        if trace.closed == len(trace.nodes):
+            trace.nodes.clear()  # the newest first
+        else:
+            _leave(trace)
         _run(trace)
 
     def give_way(self) -> None:
@@ -319,11 +323,12 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                     v.spec = step.spec
                     v.trace = trace
                     v.slot = step.slot
+                    v.root = v.home = None  # a default of the class takes much longer to find
                     values.append(v)
                     result: Any = new_tensor(Tensor)
                     result._value = v
-                    if node is not None:
-                        result._node = node
+                    result._storage = None
+                    result._node = node
                 else:
                     result = _several(step, node, trace)
                 break
@@ -394,7 +399,7 @@ def settle(t: Tensor) -> Value:
     if storage is not None and t._seen != storage.version:
         refresh(t)
     v = t._value
-    if v.buf is None:
+    if v.buf is None and v.trace is not _thread.recorder.trace:
         _settle_pending(v)
     return v
 
@@ -465,6 +470,7 @@ def new_node(step: Step, parents: list[Any], outs: dict[int, int] | None, trace:
     node.trace = trace
     node.slot = len(trace.nodes)
     node.seq = next_sequence_number()
+    node.kept = UNFETCHED
     if outs is not None:
         node.outs = outs
     if step.leaves:
@@ -622,10 +628,13 @@ def _run(trace: Trace) -> None:
     for v, array in zip(wanted, arrays, strict=True):
         v.buf = array
         v.trace = None
-        if v.home is array:
-            v.home = None  # they were computed there
-        elif v.home is not None:
-            settle_at_home(v)
+        home = v.home
+        if home is not None:
+            if home is array:
+                v.home = None  # they were computed there
+            else:
+                del home  # nobody else must hold it
+                settle_at_home(v)
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
@@ -691,7 +700,7 @@ def _steps(state: State) -> list[Step]:
 
 def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite."""
-    key = ("produced", *trace.replayed)
+    key = "produced", *trace.replayed
     found = trace.state.memos.get(key)
     if found is None:
         steps = _steps(trace.state)

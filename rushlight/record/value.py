@@ -34,7 +34,7 @@ class Value:
     root: Value | None = None  # the Value whose memory this one looks into
     exposure: Exposure | None = None  # NumPy code outside can reach the memory
     stale: tuple[Any, int, Any] | None = (
-        None  # (whose memory, version it held, who wrote) once it was overwritten in place
+        None  # (whose memory, version it held, a weak reference to who wrote) once it was overwritten in place
     )
     replaced: Value | None = None  # what `.data` wrote over it, behind the tape's back
     home: np.ndarray | None = None  # where the numbers must end up: the buffer that this Value updates
@@ -185,26 +185,27 @@ def renew(tensors: Sequence[Tensor], news: Iterable[Value], assign: Callable[[Te
     """
     for t, new in zip(tensors, news, strict=True):
         old, storage = t._value, t._storage
+        buf = old.buf
         if (
-            (old.buf is None or old.exposure is not None or new.spec is not old.spec)
+            (buf is None or old.exposure is not None or new.spec is not old.spec)
             or (new.buf is not None or new.home is not None or new.root is not None)
             or (storage is not None
                 and (storage.value is not old or t._view is not None or t._base is not None or t._untracked))
         ):  # fmt: skip
-            del old  # the buffer is written to again only if nobody else refers to it
+            old = buf = None  # the buffer is written to again only if nobody else refers to it
             assign(t, tensor_of(new))
             continue
         if storage is None:
             if old.stale is None:
-                old.stale = t, t._edits, weakref.ref(t)
+                old.stale = t, t._edits, None
             t._edits += 1
         else:
             if old.stale is None:
-                old.stale = storage, storage.edits, weakref.ref(t)
+                old.stale = storage, storage.edits, None
             storage.edits += 1
             storage.value = new
             storage.version = t._seen = storage.version + 1
-        new.home = old.buf
+        new.home = buf
         t._value = new
 
 

@@ -24,17 +24,13 @@ from rushlight.core.device import device
 
 from . import allowlist
 from .archive import Archive, read_into
+from .locations import default_restore_location
 from .options import LoadEndianness, settings
 from .saving import MAGIC_NUMBER, PROTOCOL_VERSION
 from .storages import LoadedStorage, StorageType
 from .unpickler import Source, Unpickler
 
 MapLocation = Callable[[Any, str], Any] | device | str | dict[str, str] | None
-
-NO_CUDA = (
-    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If you are running on a "
-    "CPU-only machine, please use torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
-)
 
 
 def load(
@@ -167,22 +163,8 @@ class Mapping:
             found = self.wanted(storage.untyped(), location)
             if found is not None:
                 return storage
-        _check_location(location)
+        default_restore_location(storage, location)  # raises for a place that nobody knows
         return storage
-
-
-def _check_location(location: str) -> None:
-    kind = location.partition(":")[0]
-    if kind == "cpu":
-        return
-    if kind == "cuda":
-        raise RuntimeError(NO_CUDA)
-    if kind == "meta":
-        raise NotImplementedError("torch.load(map_location='meta'): Rushlight has no tensors without numbers")
-    raise RuntimeError(
-        f"don't know how to restore data location of torch.storage.UntypedStorage (tagged with {location[:40]}): use "
-        "torch.load with map_location=torch.device('cpu') to map your storages to the CPU."
-    )
 
 
 def _described(description: tuple[Any, ...], fields: int) -> tuple[StorageType, str, str, int]:

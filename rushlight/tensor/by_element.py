@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -57,6 +57,40 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> T
     return _write(self, [callable(x, y) for x, y in zip(realize(self).ravel().tolist(), other.ravel().tolist())])
 
 
+@method
+def map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
+    """`map_` with the elements of two other tensors."""
+    for t in (self, x, y):
+        _check_free(t, "map2_")
+    columns = [realize(t.expand(self.shape)).ravel().tolist() for t in (self, x, y)]
+    return _write(self, [callable(*row) for row in zip(*columns)])
+
+
+@method
+def hash_tensor(self: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """`torch.hash_tensor`."""
+    from rushlight.native_functions import hash_tensor
+
+    return hash_tensor(self, dim, keepdim=keepdim, mode=mode)
+
+
+def _removed(name: str, instead: str) -> None:
+    """A method that PyTorch has only to say that it was removed."""
+
+    def refused(self: Tensor, *_: Any, **__: Any) -> NoReturn:
+        raise RuntimeError(f"{name}() was removed from PyTorch: use {instead} instead")
+
+    refused.__name__, refused.__doc__ = name, f"Raises RuntimeError: `{instead}` has taken its place."
+    method(refused)
+
+
+_removed("eig", "torch.linalg.eig")
+_removed("symeig", "torch.linalg.eigh")
+_removed("lstsq", "torch.linalg.lstsq")
+_removed("solve", "torch.linalg.solve")
+_removed("reinforce", "the log_prob of a torch.distributions distribution")
+
+
 @function
 def range(start: float = 0, end: float | None = None, step: float = 1, **options: Any) -> Tensor:
     """Numbers from `start` up to and including `end`; deprecated in PyTorch for `arange`."""
@@ -78,10 +112,10 @@ def range(start: float = 0, end: float | None = None, step: float = 1, **options
     return FUNCTIONS["tensor"](numbers, **options)  # type: ignore[no-any-return]
 
 
-for _name in ("detach", "zero_", "fill_"):
+for _name in ("detach", "zero_", "fill_", "detach_", "index_put_", "as_strided_"):
 
-    def _as_function(input: Tensor, *args: Any, _name: str = _name) -> Tensor:
-        return getattr(input, _name)(*args)  # type: ignore[no-any-return]
+    def _as_function(input: Tensor, *args: Any, _name: str = _name, **options: Any) -> Tensor:
+        return getattr(input, _name)(*args, **options)  # type: ignore[no-any-return]
 
     _as_function.__name__ = _name
     FUNCTIONS.setdefault(_name, _as_function)

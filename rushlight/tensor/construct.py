@@ -224,9 +224,23 @@ def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:
     return made
 
 
+def _on_storage(storage: Any, dtype: Any) -> Tensor:
+    """A tensor of all elements of a storage, which shares its memory."""
+    own = storage._cell.value.spec.dtype
+    if own is not dtype and hasattr(storage, "dtype"):
+        raise RuntimeError(
+            f"Expected a Storage of type {dtype.scalar_name} or an UntypedStorage, but got type {own.scalar_name} for "
+            "argument 1 'storage'"
+        )
+    made: Tensor = empty(0, dtype=own).set_(storage)
+    return made if own is dtype else made.view(dtype)
+
+
 def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
     if len(args) == 1:
         (data,) = args
+        if hasattr(data, "untyped"):
+            return _on_storage(data, dtype)
         if isinstance(data, Tensor):
             return data.detach() if data.dtype is dtype else data.detach().to(dtype)
         if isinstance(data, (list, tuple, np.ndarray)) and not isinstance(data, __import__("rushlight").Size):
@@ -255,3 +269,15 @@ def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) 
 
 
 attach("_make_subclass", staticmethod(_make_subclass))
+
+
+def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
+    """The same memory as an instance of `cls`, on the tape as the tensor is."""
+    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
+        raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, got {cls}")
+    made: Tensor = self.view_as(self)
+    made.__class__ = cls
+    return made
+
+
+attach("as_subclass", _as_subclass)

@@ -143,4 +143,10 @@ def new_empty_strided(self: Tensor, size: Any, stride: Any, dtype: Any = None, *
     return flat.as_strided(size, stride)
 
 
+@method
+def module_load(self: Tensor, other: Tensor, assign: bool = False) -> Tensor:
+    """What a parameter or buffer becomes when `other` is loaded into it: this tensor with its numbers, or `other`."""
+    return other.detach() if assign else self.copy_(other).detach()
+
+
 __all__ = ["contiguous", "to"]

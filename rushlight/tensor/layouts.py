@@ -7,6 +7,8 @@ from __future__ import annotations
 import warnings
 from typing import Any, NoReturn
 
+from rushlight.core import strided
+from rushlight.core.layout import memory_format
 from rushlight.ops.public import FUNCTIONS, METHODS, attach
 from rushlight.record.trace import settle
 from rushlight.record.value import Tensor
@@ -103,6 +105,47 @@ def volatile(self: Tensor) -> bool:
 def xpu(self: Tensor, *_: Any, **__: Any) -> NoReturn:
     """Raises PyTorch's error for a build without XPU."""
     raise AssertionError("Torch not compiled with XPU enabled")
+
+
+@method
+def mtia(self: Tensor, *_: Any, **__: Any) -> NoReturn:
+    """Raises PyTorch's error for a build without MTIA."""
+    raise AssertionError("Torch not compiled with MTIA enabled")
+
+
+@method
+def ipu(self: Tensor, *_: Any, **__: Any) -> NoReturn:
+    """Raises PyTorch's error for a build without IPU."""
+    raise RuntimeError("PyTorch is not linked with support for ipu devices")
+
+
+@method
+def record_stream(self: Tensor, s: Any) -> NoReturn:
+    """Raises PyTorch's error: the CPU has no streams that memory must wait for."""
+    raise NotImplementedError("Could not run 'aten::record_stream' with arguments from the 'CPU' backend.")
+
+
+_AMBIGUOUS = "The tensor does not have unique dim order, or cannot map to exact one of the given memory formats."
+
+
+@method
+def dim_order(self: Tensor, *, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions in the order in which they lie in memory, outermost first.
+
+    With `ambiguity_check` True, RuntimeError where there are several orders; with a list of memory formats, unless the
+    tensor has exactly one of them.
+
+    >>> torch.empty(2, 3, 5).transpose(1, 2).dim_order()
+    (0, 2, 1)
+    """
+    formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+    if not isinstance(ambiguity_check, (bool, list)) or not all(isinstance(f, memory_format) for f in formats):
+        raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
+    shape, strides = self.size(), self.stride()
+    several = 1 in shape or any(a == b for a, b in zip(strides, strides[1:]))
+    if ambiguity_check and several and sum(self.is_contiguous(memory_format=f) for f in formats) != 1:
+        raise RuntimeError(_AMBIGUOUS)
+    return strided.dim_order(shape, strides)
 
 
 @function

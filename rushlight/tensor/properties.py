@@ -382,6 +382,9 @@ def _set_data(self: Tensor, new: Tensor) -> None:
 attach("data", property(_data, _set_data))
 
 
+_autograd: Any = None  # the floor above, loaded by the first backward pass
+
+
 @method
 def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
              inputs: Any = None) -> None:  # fmt: skip
@@ -392,9 +395,12 @@ def backward(self: Tensor, gradient: Any = None, retain_graph: bool | None = Non
     >>> x.grad
     tensor([4.])
     """
-    from rushlight import autograd
+    global _autograd
+    if _autograd is None:
+        from rushlight import autograd
 
-    autograd.backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+        _autograd = autograd
+    _autograd.backward_from(self, gradient, retain_graph, create_graph, inputs)
 
 
 @method

@@ -16,6 +16,12 @@ from .construct import function
 
 
 @function
+def _assert(condition: Any, message: str) -> None:
+    """`assert condition, message`."""
+    assert condition, message
+
+
+@function
 def is_tensor(obj: Any) -> bool:
     """Whether `obj` is a Tensor."""
     return isinstance(obj, Tensor)
@@ -85,6 +91,11 @@ _threads = {"inter": os.cpu_count() or 1}
 def get_num_threads() -> int:
     """How many threads compute."""
     return get_threads()
+
+
+@function
+def init_num_threads() -> None:
+    """The threads are made when they are needed."""
 
 
 @function

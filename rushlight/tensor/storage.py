@@ -100,6 +100,15 @@ class UntypedStorage:
 class TypedStorage(UntypedStorage):
     """The same memory counted in elements (PyTorch's older interface)."""
 
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the elements."""
+        return self._cell.value.spec.dtype
+
+    def element_size(self) -> int:
+        """How many bytes an element takes."""
+        return int(self.dtype.itemsize)
+
     def size(self) -> int:  # type: ignore[override]
         """How many elements."""
         return self._typed().size
@@ -119,6 +128,18 @@ class TypedStorage(UntypedStorage):
         other = UntypedStorage.__new__(UntypedStorage)
         other._cell = self._cell
         return other
+
+
+@method
+def const_data_ptr(self: Tensor) -> int:
+    """The address of the first element: `data_ptr`."""
+    return self.data_ptr()  # type: ignore[no-any-return]
+
+
+@method
+def storage_type(self: Tensor) -> type:
+    """The type of `storage()`."""
+    return TypedStorage
 
 
 @method

@@ -4,4 +4,7 @@ from rushlight.core.missing import missing
 
 _PACKAGES = "_pytree benchmark checkpoint data dlpack hooks model_zoo tensorboard".split()
 
-__getattr__ = missing(__name__, {name: f"rushlight.utils.{name}" for name in _PACKAGES})
+__getattr__ = missing(
+    __name__,
+    {name: f"rushlight.utils.{name}" for name in _PACKAGES} | {"swap_tensors": "rushlight.utils.exchange:swap_tensors"},
+)

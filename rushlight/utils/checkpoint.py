@@ -33,8 +33,9 @@ _PASS_IT = (
 )
 
 __all__ = [
-    "CheckpointError", "checkpoint", "checkpoint_sequential", "noop_context_fn", "set_checkpoint_debug_enabled",
-    "set_checkpoint_early_stop",
+    "CheckpointError", "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
+    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
+    "set_checkpoint_early_stop", "set_device_states",
 ]  # fmt: skip
 
 
@@ -113,11 +114,16 @@ def _check_reentrant(args: Sequence[Any], kwargs: dict[str, Any], context_fn: An
         raise ValueError("Unexpected keyword arguments: " + ",".join(kwargs))
     if context_fn is not noop_context_fn:
         raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
-    if not _any_requires_grad(args):
-        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", UserWarning, stacklevel=3)
+    check_backward_validity(args)
 
 
-def _any_requires_grad(args: Sequence[Any]) -> bool:
+def check_backward_validity(inputs: Iterable[Any]) -> None:
+    """Warns where no tensor among the inputs requires grad."""
+    if not _any_requires_grad(inputs):
+        warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", UserWarning, stacklevel=4)
+
+
+def _any_requires_grad(args: Iterable[Any]) -> bool:
     return any(isinstance(a, Tensor) and a.requires_grad for a in args)
 
 
@@ -289,6 +295,44 @@ def _run(functions: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
         return x
 
     return forward
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# For checkpoints that programs write themselves
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The inputs with tensors taken off the tape, which require grad if they did."""
+    if not isinstance(inputs, tuple):
+        raise RuntimeError(f"Only tuple of tensors is supported. Got Unsupported input type: {type(inputs).__name__}")
+    return tuple(x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs)
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """The accelerators that the arguments are on and the states of their generators: none."""
+    return [], []
+
+
+def set_device_states(devices: Sequence[int], states: Sequence[Tensor], *, device_type: str | None = None) -> None:
+    """Puts back what `get_device_states` gave: nothing."""
+    if devices:
+        raise RuntimeError(f"set_device_states: there are no devices {list(devices)}")
+
+
+class DefaultDeviceType:
+    """The type of device whose generator's state is kept where the arguments are on none: the CPU, unless set."""
+
+    _default = "cpu"
+
+    @staticmethod
+    def set_device_type(device: str = "cuda") -> None:
+        """Sets it."""
+        DefaultDeviceType._default = device
+
+    @staticmethod
+    def get_device_type() -> str:
+        """What it is."""
+        return DefaultDeviceType._default
 
 
 def create_selective_checkpoint_contexts(*_: Any, **__: Any) -> Any:

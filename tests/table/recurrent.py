@@ -75,3 +75,37 @@ def _row(mode: str, gates: int, reverse: bool) -> Case:
 
 CASES = [_row(mode, gates, reverse) for mode, gates in (("LSTM", 4), ("GRU", 3), ("RNN_TANH", 1), ("RNN_RELU", 1))
          for reverse in (False, True)]  # fmt: skip
+
+
+def _function_rows(mode: str, gates: int) -> list[Case]:
+    """`torch.gru_cell` and `torch.gru`, and those of the other modes."""
+    name, n, lstm = mode.lower(), 2, mode == "LSTM"
+    states = [(3, n)] * (2 if lstm else 1)
+    weights = [(gates * n, 4), (gates * n, n), (gates * n,), (gates * n,)]
+
+    def of_cell(x: Any, *rest: Any) -> Any:
+        *h, w, u, b, d = rest
+        return STEPS[mode](x @ w.T + b, h[0] @ u.T + d, *h)
+
+    def of_layer(x: Any, *rest: Any) -> Any:
+        *h, w, u, b, d = rest
+        found = _by_hand(mode, False, x @ w.T + b, *[s[0] for s in h], u, d)
+        return [np.stack(found[: len(x)]), *[s[None] for s in found[len(x) :]]]
+
+    def cell(torch: Any, x: Any, *rest: Any) -> Any:
+        h, weights = rest[: len(states)], rest[len(states) :]
+        return getattr(torch, f"{name}_cell")(x, h if lstm else h[0], *weights)
+
+    def layer(torch: Any, x: Any, *rest: Any) -> Any:
+        h, weights = rest[: len(states)], rest[len(states) :]
+        return getattr(torch, name)(x, h if lstm else h[0], weights, True, 1, 0.0, False, False, False)
+
+    options: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-4}
+    return [
+        Case(f"{name}_cell", cell, [(3, 4), *states, *weights], of_cell, **options),
+        Case(name, layer, [(5, 3, 4), *[(1, *s) for s in states], *weights], of_layer, **options),
+    ]
+
+
+for _mode, _gates in (("LSTM", 4), ("GRU", 3), ("RNN_TANH", 1), ("RNN_RELU", 1)):
+    CASES += _function_rows(_mode, _gates)

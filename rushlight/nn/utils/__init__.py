@@ -46,4 +46,4 @@ __all__ = [
     "weight_norm",
 ]
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"prune": "rushlight.nn.utils.prune"})

@@ -1,0 +1,135 @@
+"""`torch.library`: operators of a program's own; PyTorch gives the same answers, where it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+import pytest
+
+import rushlight
+from rushlight import library
+
+FRAMEWORKS = [rushlight] + ([importlib.import_module("torch")] if importlib.util.find_spec("torch") else [])
+every = pytest.mark.parametrize("torch", FRAMEWORKS, ids=lambda t: t.__name__)
+
+
+@every
+def test_an_operator_has_the_gradient_that_it_is_given(torch: Any) -> None:
+    seen = []
+
+    def scaled_square(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        return x * x * k
+
+    scaled_square.__annotations__ = {"x": torch.Tensor, "k": float, "return": torch.Tensor}
+    op = torch.library.custom_op("testing::scaled_square", mutates_args=())(scaled_square)
+    x = torch.ones(2, requires_grad=True)
+    y = op(x)
+    assert y.requires_grad and y.tolist() == [2, 2] and repr(op) == "<CustomOpDef(testing::scaled_square)>"
+    with pytest.raises(RuntimeError, match="no autograd formula was registered"):
+        y.sum().backward()
+
+    def setup(ctx: Any, inputs: Any, output: Any) -> None:
+        seen.append(inputs[1])
+        ctx.save_for_backward(inputs[0])
+        ctx.k = inputs[1]
+
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        return 2 * ctx.k * x * g, None
+
+    op.register_autograd(backward, setup_context=setup)
+    op(x, k=3.0).sum().backward()
+    torch.ops.testing.scaled_square(x).sum().backward()
+    assert x.grad.tolist() == [10, 10] and seen == [3.0, 2.0]
+    assert torch.ops.testing.scaled_square.default(x.detach(), 1.0).tolist() == [1, 1]
+    with torch.no_grad():
+        assert not op(x).requires_grad
+    op.register_fake(lambda x, k=2.0: torch.empty_like(x))
+    op.register_kernel("cpu")(lambda x, k=2.0: x * 0)
+    assert op(x).tolist() == [0, 0]
+    with pytest.raises(AttributeError):
+        _ = torch.ops.testing.nothing
+
+
+@every
+def test_several_results_and_keywords(torch: Any) -> None:
+    def two(x, *, s):
+        return x * s, x + s
+
+    two.__annotations__ = {"x": torch.Tensor, "s": float, "return": tuple[torch.Tensor, torch.Tensor]}
+    op = torch.library.custom_op("testing::two", two, mutates_args=())
+    found = []
+    torch.library.register_autograd(
+        "testing::two",
+        lambda ctx, a, b: a * 2 + b,
+        setup_context=lambda ctx, inputs, keyword_only_inputs, output: found.append(keyword_only_inputs),
+    )
+    x = torch.ones(2, requires_grad=True)
+    a, b = op(x, s=2.0)
+    (a + b).sum().backward()
+    assert x.grad.tolist() == [3, 3] and found == [{"s": 2.0}]
+    with pytest.raises(RuntimeError, match="operator testing::unknown does not exist"):
+        torch.library.register_fake("testing::unknown", lambda x: x)
+
+
+@every
+def test_operators_that_write(torch: Any) -> None:
+    def fill(x, value):
+        x.fill_(value)
+
+    fill.__annotations__ = {"x": torch.Tensor, "value": float, "return": None}
+    op = torch.library.custom_op("testing::fill", fill, mutates_args={"x"})
+    x = torch.ones(2)
+    assert op(x, 3.0) is None and x.tolist() == [3, 3]
+    with pytest.raises(RuntimeError, match="Cannot register autograd formula for non-functional operator"):
+        op.register_autograd(lambda ctx, g: g)
+
+    def same(x):
+        return x
+
+    same.__annotations__ = {"x": torch.Tensor, "return": torch.Tensor}
+    with pytest.raises(RuntimeError, match="must not also be an input"):
+        torch.library.custom_op("testing::same", same, mutates_args=())(x)
+
+
+@every
+def test_names_and_signatures(torch: Any) -> None:
+    with pytest.raises(ValueError, match="must have a type annotation"):
+        torch.library.custom_op("testing::bare", lambda x: x, mutates_args=())
+
+    def f(x):
+        return x
+
+    f.__annotations__ = {"x": torch.Tensor, "return": torch.Tensor}
+    with pytest.raises(ValueError, match="like 'namespace::name'" if torch is rushlight else None):
+        torch.library.custom_op("bad", f, mutates_args=())
+    with pytest.raises(ValueError, match="mutates_args"):
+        torch.library.custom_op("testing::f", f, mutates_args={"y"})
+
+
+def test_what_is_accepted() -> None:
+    torch = rushlight
+
+    @library.custom_op("testing::accepted", mutates_args="unknown")
+    def op(x: torch.Tensor) -> None:
+        x.add_(1)
+
+    @library.register_fake("testing::accepted")
+    def fake(x: torch.Tensor) -> None:
+        """Nothing to work out."""
+
+    x = torch.zeros(2)
+    op(x)
+    assert x.tolist() == [1, 1] and library.register_vmap(op, fake) is fake and op.register_vmap()(fake) is fake
+    library.register_kernel(op, ["cuda"])(lambda x: x.add_(100))
+    op(x)
+    assert x.tolist() == [2, 2] and "accepted" in dir(torch.ops.testing)
+    library.register_autocast(op, "cuda", torch.float16)
+    with pytest.raises(NotImplementedError, match="register_autocast"):
+        library.register_autocast(op, "cpu", torch.bfloat16)
+    with pytest.raises(RuntimeError, match="inside a fake kernel"):
+        library.get_ctx()
+    with pytest.raises(AttributeError):
+        _ = torch.ops.no_such_namespace
