@@ -368,9 +368,9 @@ class _Plans:
                 if other >= end:
                     break
                 if other_born <= dies and other_dies >= born:
-                    raise Broken(f"after {self.after}: {end - begin} bytes at {begin} are taken twice")
+                    raise Broken(f"after {self.after}: memory of {end - begin} bytes at {begin} is taken twice")
             if end > self.plan.arena:
-                raise Broken(f"after {self.after}: {end - begin} bytes at {begin} lie outside the arena")
+                raise Broken(f"after {self.after}: memory of {end - begin} bytes at {begin} lies outside the arena")
 
     def _lives(self) -> tuple[dict[Symbol, int], dict[Symbol, int]]:
         """The first and the last nest that touch each buffer."""
