@@ -105,6 +105,18 @@ def test_doubles(mode: str, monkeypatch: Any) -> None:
 
 
 @only_lazily
+@pytest.mark.filterwarnings("error:Rushlight could not compile")
+@pytest.mark.parametrize("mode", MODES)
+def test_without_gradients(mode: str, monkeypatch: Any) -> None:
+    """Nobody reads the histories, nor what the derivative would need."""
+    model, x = layer(mode, 7), numbers(5, 3, 6)
+    with torch.no_grad():
+        expected, found, made = compiled(lambda: [model(x)[0]], monkeypatch)
+    assert_same(expected, found, 1e-5)
+    assert len(loops_of(max(made, key=lambda p: len(p.program.calls)))) == 1
+
+
+@only_lazily
 def test_as_many_kernels_for_any_length(monkeypatch: Any) -> None:
     counts = []
     for steps in (3, 60):

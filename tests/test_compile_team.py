@@ -20,6 +20,7 @@ from test_compile import assert_same, compiled, fresh_automaton, own_cache, rand
 
 import rushlight as torch
 from rushlight.codegen import native, parallel, team
+from rushlight.codegen.loops import Lowered
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER or os.name != "posix", reason="needs recorded programs and POSIX threads")
@@ -87,6 +88,35 @@ def test_nests_on_several_threads(name: str, shape: Any, divided: None, monkeypa
         expected, answers, _ = with_threads(lambda x=x: NESTS[name](x), monkeypatch)  # type: ignore[misc]
         assert_same(expected, answers[0], 1e-4 if kind is torch.float32 else None)
         assert_same_bits(answers)
+
+
+POSITIONS: dict[str, Callable[[Any, Any], list[Any]]] = {
+    "embedding": lambda x, i: list(torch.autograd.grad(torch.nn.functional.embedding(i, x).tanh().sum(), x)),
+    "index_add": lambda x, i: [(x * 0.5).index_add(0, i, torch.tanh(x)), (x * 2).index_add(0, i, x, alpha=0.3)],
+    "scatter_add rows": lambda x, i: [x.exp().scatter_add(0, i[:, None].expand(x.shape), x * 3)],
+    "scatter_add columns": lambda x, i: [x.exp().scatter_add(1, (i % x.shape[1])[:, None].expand(x.shape), x * 3)],
+    "index_copy": lambda x, i: [(x + 1).index_copy(0, i, x.sin())],
+    "index_put": lambda x, i: [(x + 1).index_put((i,), x.cos(), accumulate=True)],
+}
+
+
+@pytest.mark.parametrize("shape", [(40, 270), (300, 3), (64, 400)], ids=str)
+@pytest.mark.parametrize("name", POSITIONS)
+def test_what_is_added_at_positions(name: str, shape: tuple[int, int], divided: None, monkeypatch: Any) -> None:
+    """Units own columns, and go through all positions, many of them equal, in order."""
+    x = torch.linspace(-2, 2, shape[0] * shape[1]).reshape(shape).requires_grad_(name == "embedding")
+    at = (torch.arange(shape[0]) * 7) % (shape[0] // 3)
+    expected, answers, made = with_threads(lambda: POSITIONS[name](x, at), monkeypatch)
+    assert_same(expected, answers[0])
+    assert_same_bits(answers)
+    entries = [s.entry for p in made for s in p.segments]
+    adding = [k for e in entries for k, apart in zip(e.kernels, e.divided, strict=True) if apart and added(k)]
+    assert adding or shape == (300, 3)  # three numbers are one vector
+
+
+def added(kernel: Any) -> bool:
+    """Whether a kernel writes at positions."""
+    return isinstance(kernel, Lowered) and bool(kernel.added)
 
 
 def test_a_large_nest_is_divided_and_a_small_one_is_not(monkeypatch: Any) -> None:

@@ -21,7 +21,7 @@ from rushlight.core.strided import contiguous_strides
 from .arithmetic import Scalars
 from .capture import NotLowered, Symbol
 from .epilogue import Epilogue, EpilogueWriter
-from .fuse import Nest, Plan
+from .fuse import PRODUCT, Nest, Plan
 from .ir import MEMORY, Index, Loop, Value, When, first_lanes
 from .layout import ENOUGH, in_order, is_channels_last
 from .loops import Lowered
@@ -613,9 +613,13 @@ class _Contraction:
 
     def _kept(self, elements: int) -> int:
         """So many elements of the arena that nobody else will ever have."""
-        start = self.plan.arena
-        self.plan.arena += -(-elements * self.symbol.dtype.itemsize // 64) * 64
-        return start
+        return self.plan.memories.keep(elements * self.symbol.dtype.itemsize)
+
+    def _until(self, base: Symbol | None) -> int:
+        """The last nest whose product reads something in a Symbol's memory."""
+        nests = self.plan.nests
+        products = [k for k in range(self.at, len(nests)) if nests[k].shape == PRODUCT]
+        return max(k for k in products if any(self.plan.memory(a)[0] is base for a in nests[k].body[0].args))
 
     # -- Operands
 
@@ -653,12 +657,21 @@ class _Contraction:
 
     def _pad(self, x: Symbol, low: tuple[int, ...], high: tuple[int, ...], source: Origin,
              strides: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:  # fmt: skip
-        """A bordered copy, channels last where there are many.  The arena begins as zeros, nobody else writes there."""
+        """A bordered copy, channels last where there are many.
+
+        The arena begins as zeros; nobody writes to the border, for only copies of the same form lie there, one after
+        the other.
+        """
         last = x.shape[1] >= ENOUGH or is_channels_last(x.shape, strides)
         order = [0, *range(2, x.ndim), 1] if last else list(range(x.ndim))
         shape = [n + lo + hi for n, lo, hi in zip(x.shape, low, high, strict=True)]
         laid = in_order(tuple(shape), order)
-        start = self._kept(math.prod(shape))
+        if source.base in self.plan.lasting:
+            start = self._kept(math.prod(shape))
+        else:
+            form = (*shape, *laid, *low, *high, self.itemsize)
+            nbytes = math.prod(shape) * self.itemsize
+            start = self.plan.memories.share(nbytes, form, self.at, self._until(source.base))
         inside = start + sum(n * s for n, s in zip(low, laid, strict=True)) * x.dtype.itemsize
         dims = list(zip(x.shape, strides, laid, strict=True))
         self.stages.append(Copy(self.symbol, self.lanes, dims, source, Origin(None, inside), "pad"))
@@ -792,7 +805,11 @@ class _Contraction:
         key = (source.base, source.offset, tuple(common), n, step, t.width)
         if shared and key in self.plan.packed:
             return self.plan.packed[key]
-        start = self._kept(whole) if shared else self._scratch(whole)
+        if source.base in self.plan.lasting:
+            start = self._kept(whole)
+        else:
+            until = self._until(source.base) if shared else self.at
+            start = self.plan.memories.take(whole * self.itemsize, self.at, until)
         if shared:
             self.plan.packed[key] = start
         for size, at, many in pieces_of(n, t.width):

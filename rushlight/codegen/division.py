@@ -3,6 +3,9 @@
 A dimension along which no two results meet is divided as it is.  Where there is none with enough pieces, a sum over
 the outermost dimension is taken in PARTS partial sums, each in a row of its own, which one thread adds up in order;
 how many there are depends on the nest alone, so the result is the same for any number of threads.
+
+What is added at positions meets only where the positions are equal and all else is: a dimension along which the rest of
+the place moves is divided, and every unit goes through all positions in order.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 
 PLENTY = 16  # units that keep several threads busy to the end
 PARTS = 32  # partial sums
+BESIDE = 8  # vectors of a unit that goes through all positions
 ROOM = 1 << 14  # elements of all partial sums of one nest
-ALONE = {"added", "guard"}  # what may write where other units write
 STEP, HARD, DIVISION = 0.3, 6.0, 3.0  # nanoseconds of a vector of arithmetic, of a function, of a quotient
 NEAR, FAR, CACHE = 0.03, 0.1, 1 << 20  # nanoseconds a byte in the cache, or beyond
 
@@ -29,24 +32,29 @@ class Division:
 
     Attributes:
         axis: the dimension that is divided.
+        wide: how many turns of its loop belong to a unit.
         units: into how many; 0 where the nest runs alone.
         partial: the reductions in partial sums, and where in the arena their rows begin.
     """
 
     def __init__(self, low: Lowered, plan: Plan) -> None:
         self.axis = 0
+        self.wide = 1
         self.units = 0
         self.partial: dict[Symbol, int] = {}
-        if not any(x.kind in ALONE for x in low.nest.body):
+        if not any(x.kind == "guard" for x in low.nest.body):
             self._choose(low, plan)
 
     def _choose(self, low: Lowered, plan: Plan) -> None:
         last = len(low.shape) - 1
+        written = [*low.sums.values(), *low.added.values()]
         for d, n in enumerate(low.shape[:-2] if low.crossed else low.shape):
-            units = -(-n // (low.lanes * (tile_of(low, last) or 1))) if d == last else n
-            if units > self.units and self.units < PLENTY and all(a.strides[d] for a in low.sums.values()):
-                self.axis, self.units = d, units
-        if self.units < PLENTY and last > (1 if low.crossed else 0) and low.shape[0] > self.units:
+            wide = BESIDE if low.added and d == last else 1
+            units = -(-n // (low.lanes * wide * (tile_of(low, last) or 1))) if d == last else n
+            if units > self.units and self.units < PLENTY and all(a.strides[d] for a in written):
+                self.axis, self.wide, self.units = d, wide, units
+        parts = not low.added and last > (1 if low.crossed else 0)
+        if parts and self.units < PLENTY and low.shape[0] > self.units:
             self._in_parts(low, plan, min(PARTS, low.shape[0]))
 
     def _in_parts(self, low: Lowered, plan: Plan, parts: int) -> None:
@@ -55,8 +63,7 @@ class Division:
             return
         self.axis, self.units = 0, parts
         for x in met:
-            self.partial[x] = plan.arena
-            plan.arena += -(-parts * x.size * x.dtype.itemsize // 64) * 64
+            self.partial[x] = plan.memories.keep(parts * x.size * x.dtype.itemsize)
 
 
 def cost_of(low: Lowered) -> float:

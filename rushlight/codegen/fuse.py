@@ -357,7 +357,7 @@ class Plan:
         if x in self._copies:
             return self._copies[x]
         slot, laid = self._slots.get(x), self._layouts.get(x, ())
-        if slot is not None and not is_channels_last(x.shape, laid):
+        if slot is not None and not (laid and is_channels_last(x.shape, laid)):
             return self.run.specs[slot].strides
         return self._layouts.get(x) or contiguous_strides(x.shape)
 

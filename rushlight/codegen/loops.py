@@ -273,7 +273,9 @@ class NestWriter:
             if a.offset and a.base.kind != "iota":
                 self.begun[id(a)] = self.begin(a.base, a.offset, MEMORY[a.symbol.dtype])
         if part is not None:
-            self.axis, self.first, self.last = self.low.division.axis, part.first, part.last
+            division = self.low.division
+            self.axis = division.axis
+            self.first, self.last = (self.w.mul(u, division.wide) for u in (part.first, part.last))
         if part is not None and self.low.division.partial:
             self._in_parts()
         else:

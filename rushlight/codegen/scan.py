@@ -220,13 +220,12 @@ class Turns:
     def take(self, plan: Plan, divided: bool) -> None:
         """Takes memory from the surrounding Plan for one turn, or for one of each unit.
 
-        A border of zeros is written by nobody, so memory with one is not shared with others.
+        A border of zeros is written by nobody, so memory with one is kept.
         """
         self.size = -(-self.plan.arena // LINE) * LINE
         whole = self.size * (self.units if divided else 1)
         if self.bordered:
-            self.arena = plan.arena
-            plan.arena += whole
+            self.arena = plan.memories.keep(whole)
         else:
             self.arena = plan.memories.take(whole, self.at, self.at)
 

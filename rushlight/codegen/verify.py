@@ -361,14 +361,16 @@ class _Plans:
                 self.need(other_born > dies or other_dies < born, born, x, f"lies where {y.kind} {y.shape} does")
 
     def _blocks(self) -> None:
-        """What products take for themselves is taken by nobody else meanwhile; blocks lie apart."""
-        blocks = sorted(self.plan.memories.blocks, key=lambda b: b.offset)
-        for block, behind in zip(blocks, [*blocks[1:], None]):
-            end = self.plan.arena if behind is None else behind.offset
-            taken = sorted(block.taken)
-            apart = all(dies < born for (_, dies), (born, _) in zip(taken, taken[1:]))
-            if not apart or block.offset + block.size > end:
-                raise Broken(f"after {self.after}: the block of {block.size} bytes at {block.offset} is taken twice")
+        """What is taken is taken by nobody else meanwhile."""
+        taken = sorted(self.plan.memories.taken.tolist())
+        for k, (begin, end, born, dies) in enumerate(taken):
+            for other, _, other_born, other_dies in taken[k + 1 :]:
+                if other >= end:
+                    break
+                if other_born <= dies and other_dies >= born:
+                    raise Broken(f"after {self.after}: memory of {end - begin} bytes at {begin} is taken twice")
+            if end > self.plan.arena:
+                raise Broken(f"after {self.after}: memory of {end - begin} bytes at {begin} lies outside the arena")
 
     def _lives(self) -> tuple[dict[Symbol, int], dict[Symbol, int]]:
         """The first and the last nest that touch each buffer."""
