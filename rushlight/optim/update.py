@@ -37,6 +37,7 @@ __all__ = [
     "decayed",
     "fetch",
     "lerp",
+    "mixed",
     "replace",
     "zeros",
 ]
@@ -169,7 +170,12 @@ def as_number(value: Any, differentiable: bool = False) -> Any:
 
 def lerp(start: Tensor, end: Tensor, weight: Number, *, small: bool) -> Tensor:
     """start + weight (end - start); for a weight of one half or more from the other end, which then rounds better."""
-    return start + (end - start) * weight if small else end - (end - start) * (1 - weight)
+    return mixed(start, end, weight if small else 1 - weight, small=small)
+
+
+def mixed(start: Tensor, end: Tensor, share: Number, *, small: bool) -> Tensor:
+    """`lerp` by the share of the end that has less: `weight` where that is small, else 1 - weight."""
+    return start + (end - start) * share if small else end - (end - start) * share
 
 
 def decayed(param: Tensor, grad: Tensor, weight_decay: Number, *, decoupled: bool) -> tuple[Tensor, Tensor]:
