@@ -15,7 +15,8 @@ only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is
 
 @pytest.fixture
 def runs(monkeypatch: Any) -> list[Program]:
-    """The programs that ran."""
+    """The programs that ran; what earlier tests have left is out of the way."""
+    trace.recorder().flush()
     ran: list[Program] = []
     run = Program.run
     monkeypatch.setattr(Program, "run", lambda self, values: ran.append(self) or run(self, values))

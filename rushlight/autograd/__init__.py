@@ -11,8 +11,8 @@ from rushlight.record.value import Tensor
 
 from . import gradient
 from .function import Function
-from .gradient import replayed
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .gradient import replayed
 
 
 def backward(
