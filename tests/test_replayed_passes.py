@@ -28,7 +28,8 @@ def walks(monkeypatch: Any) -> list[gradient.Walk]:
 def network(inplace: bool) -> Any:
     """Layers that save what the activation behind them writes over."""
     torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.LeakyReLU(0.2, inplace), nn.Linear(4, 1), nn.ReLU(inplace))
+    layers = nn.Linear(3, 4), nn.BatchNorm1d(4), nn.LeakyReLU(0.2, inplace), nn.Linear(4, 1), nn.ReLU(inplace)
+    return nn.Sequential(*layers)
 
 
 def step_of(model: Any) -> Callable[[], list[Any]]:

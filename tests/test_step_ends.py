@@ -59,6 +59,13 @@ def test_two_optimizers_of_one_graph_are_one_program(runs: list[Program]) -> Non
 
 
 @only_lazily
+def test_two_optimizers_are_one_program_after_inference_mode(runs: list[Program]) -> None:
+    with torch.inference_mode():
+        torch.ones(2).exp()
+    test_two_optimizers_of_one_graph_are_one_program(runs)
+
+
+@only_lazily
 def test_a_graph_that_waits_for_ever_does_not_put_off_every_step(runs: list[Program]) -> None:
     model = torch.nn.Linear(3, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
