@@ -395,6 +395,48 @@ def test_gathering_sees_changes() -> None:
     assert next(batches)[1].tolist() == [102, 103]
 
 
+@pytest.mark.parametrize("change", ["in place", "through a view", "data", "NumPy"])
+def test_what_is_gathered_ahead_follows_the_data(change: str) -> None:
+    x = torch.arange(6.0)
+    seen = []
+    for k, (batch,) in enumerate(DataLoader(TensorDataset(x), batch_size=2)):
+        seen += batch.tolist()
+        if k == 1:
+            continue
+        if change == "in place":
+            x.mul_(10)
+        elif change == "through a view":
+            x[2:].mul_(10)
+        elif change == "data":
+            x.data = x.data * 10
+        else:
+            x.numpy()[:] *= 10
+    assert seen == [0, 1, 20, 30, 40, 50]
+
+
+def test_writing_to_a_batch_changes_no_other() -> None:
+    loader = iter(DataLoader(TensorDataset(torch.arange(6.0)), batch_size=2))
+    (first,) = next(loader)
+    first.fill_(7)
+    (second,) = next(loader)
+    second.numpy()[:] = 8
+    assert next(loader)[0].tolist() == [4, 5] and first.tolist() == [7, 7] and second.tolist() == [8, 8]
+    assert first.untyped_storage().nbytes() == 8
+
+
+def test_an_index_out_of_range_leaves_the_other_batches() -> None:
+    class Wrong(torch.utils.data.SequentialSampler):
+        def blocks(self) -> Any:
+            yield np.array([0, 1, 2, 9, 4, 5])
+
+    data = TensorDataset(torch.arange(6.0))
+    loader = iter(DataLoader(data, batch_size=2, sampler=Wrong(data)))
+    assert next(loader)[0].tolist() == [0, 1]
+    with pytest.raises(IndexError):
+        next(loader)
+    assert next(loader)[0].tolist() == [4, 5]
+
+
 def test_a_batch_is_no_view_of_the_data() -> None:
     data = rows(4)
     for features, _ in DataLoader(data, batch_size=2):

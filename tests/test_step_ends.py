@@ -15,7 +15,8 @@ only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is
 
 @pytest.fixture
 def runs(monkeypatch: Any) -> list[Program]:
-    """The programs that ran."""
+    """The programs that ran; what earlier tests have left is out of the way."""
+    trace.recorder().flush()
     ran: list[Program] = []
     run = Program.run
     monkeypatch.setattr(Program, "run", lambda self, values: ran.append(self) or run(self, values))
@@ -55,6 +56,13 @@ def test_two_optimizers_of_one_graph_are_one_program(runs: list[Program]) -> Non
         step()
         assert all(p.isfinite().all() for p in parameters)  # reads everything
     assert [p.tolist() for p in parameters] == found
+
+
+@only_lazily
+def test_two_optimizers_are_one_program_after_inference_mode(runs: list[Program]) -> None:
+    with torch.inference_mode():
+        torch.ones(2).exp()
+    test_two_optimizers_of_one_graph_are_one_program(runs)
 
 
 @only_lazily

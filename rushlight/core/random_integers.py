@@ -199,7 +199,7 @@ def _check_permutation(n: int, d: dtype) -> None:
         if n > limit and d.name != "bfloat16":  # PyTorch lets that one round
             raise RuntimeError(f"n cannot be greater than {limit} for {d.scalar_name} type.")
         return
-    if d.category == INTEGRAL and n > int(np.iinfo(d.numpy).max) + 1:
+    if d.category == INTEGRAL and n > 1 << 8 * d.itemsize - d.is_signed:
         raise RuntimeError(f"value cannot be converted to type {d.name}_t without overflow")
     if d.category != INTEGRAL or d.name in ("uint16", "uint32", "uint64"):
         raise NotImplementedError(f"\"randperm\" not implemented for '{d.scalar_name}'")

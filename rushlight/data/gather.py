@@ -11,7 +11,8 @@ is fetched sample by sample; a dataset class enters the table with `register`. W
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,10 +24,13 @@ from rushlight.data.collate import _NUMPY_DTYPES
 from rushlight.data.dataset import ConcatDataset, Subset, TensorDataset
 from rushlight.data.draws import Indices
 from rushlight.record.spec import Spec, spec_of
-from rushlight.record.value import tensor_holding
+from rushlight.record.trace import settle
+from rushlight.record.value import Value, tensor_holding
 from rushlight.tensor import Tensor, wrap
 
 Array = np.ndarray[Any, Any]
+
+AHEAD = 1 << 16  # bytes: as many batches are taken in one step
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class Column:
     take: Callable[[Indices], Array]
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+    source: Tensor | None = None  # whose rows they are, where they are just these
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,75 @@ class Gather:
     known: dict[int, list[Spec]] = field(default_factory=dict)  # by how many indices, what the columns are
 
     def __call__(self, indices: Indices) -> list[Tensor]:
-        count = len(indices)
+        return self.tensors([column.take(indices) for column in self.columns])
+
+    def tensors(self, arrays: list[Array]) -> list[Tensor]:
+        """The columns as tensors: new arrays that nobody else has."""
+        count = len(arrays[0])
         specs = self.known.get(count)
         if specs is None:
             specs = self.known[count] = [_spec_of(column, count) for column in self.columns]
-        made = []
-        for column, spec in zip(self.columns, specs, strict=True):
-            array = column.take(indices)
-            made.append(tensor_holding(array, spec) if array.flags.c_contiguous else wrap(array))
-        return made
+        return [
+            tensor_holding(array, spec) if array.flags.c_contiguous else wrap(array)
+            for array, spec in zip(arrays, specs, strict=True)
+        ]
+
+
+class Ahead:
+    """Batches of small rows: many are taken in one step, and handed out one after the other.
+
+    Who changes a tensor between two batches sees the change in the next one: what was taken ahead is then dropped.
+
+    Args:
+        gather: makes a batch of indices that are in range.
+        fetch: makes any batch, or says what is wrong with it.
+        stretches: the indices of many batches at a time, `size` a batch.
+    """
+
+    def __init__(
+        self, gather: Gather, fetch: Callable[[Any], Any], stretches: Iterator[Indices], size: int
+    ) -> None:
+        self.gather, self.fetch, self.stretches, self.size = gather, fetch, stretches, size
+        self.sources = [column.source for column in gather.columns]
+        self.indices: Indices = np.empty(0, np.int64)
+        self.taken: list[tuple[Tensor, Value, Array]] | None = None
+        self.at = 0
+
+    @staticmethod
+    def together(gather: Gather, size: int) -> int:
+        """How many batches of `size` rows are worth taking in one step; 1 for none but the next."""
+        if any(column.source is None for column in gather.columns):
+            return 1
+        row = sum(math.prod(column.shape) * column.dtype.itemsize for column in gather.columns)
+        return max(1, AHEAD // (row * size or 1))
+
+    def __next__(self) -> Any:
+        if self.at >= len(self.indices):
+            self.indices, self.at = next(self.stretches), 0
+            self.taken = self._take()
+        start = self.at
+        self.at = stop = start + self.size
+        if self.taken is not None:
+            rows = []
+            for tensor, value, array in self.taken:
+                if settle(tensor) is not value or value.exposure is not None:
+                    break
+                rows.append(array[start:stop])
+            else:
+                return self.gather.tensors(rows)
+        return self.fetch(self.indices[start:stop])
+
+    def _take(self) -> list[tuple[Tensor, Value, Array]] | None:
+        """The rows of a whole stretch, if nothing but the tensors themselves can change them."""
+        tensors = [tensor for tensor in self.sources if tensor is not None]
+        values = [settle(tensor) for tensor in tensors]
+        if any(value.exposure is not None for value in values):
+            return None
+        try:
+            arrays = [column.take(self.indices) for column in self.gather.columns]
+        except IndexError:
+            return None
+        return list(zip(tensors, values, arrays, strict=True))
 
 
 def _spec_of(column: Column, count: int) -> Spec:
@@ -103,7 +168,7 @@ def tensor_column(tensor: Any) -> Column | None:
         # `take` would first copy the whole of an array that is not contiguous.
         return rows.take(indices, 0) if rows.flags.c_contiguous else np.ascontiguousarray(rows[indices])
 
-    return Column(take, array.dtype, array.shape[1:])
+    return Column(take, array.dtype, array.shape[1:], tensor)
 
 
 @register(TensorDataset.__getitem__)

@@ -17,7 +17,7 @@ import numpy as np
 import rushlight
 from rushlight.data import draws
 from rushlight.data.collate import is_default
-from rushlight.data.gather import Gather, gather_of, index_array
+from rushlight.data.gather import Ahead, Gather, gather_of, index_array
 from rushlight.data.sampler import index_blocks
 
 if TYPE_CHECKING:
@@ -176,12 +176,21 @@ class SingleProcessIterator(BaseIterator):
         self._fetch = fetcher(
             self._dataset_kind, self._dataset, self._auto_collation, self._collate_fn, self._drop_last
         )
-        blocks = index_blocks(self._index_sampler) if isinstance(self._fetch, GatherFetcher) else None
+        self._ahead: Ahead | None = None
+        if isinstance(self._fetch, GatherFetcher):
+            self._gather_ahead(self._fetch)
+
+    def _gather_ahead(self, fetch: GatherFetcher) -> None:
+        """Takes blocks of indices from the sampler, if it makes them, and small rows many batches at a time."""
+        size = getattr(self._index_sampler, "batch_size", 1)
+        together = Ahead.together(fetch.gather, size) if isinstance(size, int) else 1
+        blocks = index_blocks(self._index_sampler, together)
         if blocks is not None:
             self._sampler_iter = blocks
+            self._ahead = Ahead(fetch.gather, fetch, blocks, size) if together > 1 else None
 
     def _next_data(self) -> Any:
-        return self._fetch(next(self._sampler_iter))
+        return self._fetch(next(self._sampler_iter)) if self._ahead is None else self._ahead.__next__()
 
 
 def _has_accelerator() -> bool:

@@ -304,26 +304,27 @@ def _process_group() -> Any:
 _BLOCK_ITERATORS = frozenset((_BlockSampler.__iter__, DistributedSampler.__iter__))
 
 
-def index_blocks(batch_sampler: Any) -> Iterator[Indices] | None:
-    """The batches of a batch sampler as arrays cut from the blocks; None where it or its sampler is not of this file.
+def index_blocks(batch_sampler: Any, together: int = 1) -> Iterator[Indices] | None:
+    """The indices of a batch sampler as arrays cut from the blocks; None where it or its sampler is not of this file.
 
-    Nothing is drawn before the first batch is asked for, and never more than the batch needs.
+    An array has the indices of up to `together` batches.  Nothing is drawn before the first batch is asked for, and
+    never more than the batch needs.
     """
     if type(batch_sampler).__iter__ is not BatchSampler.__iter__:
         return None
     sampler = batch_sampler.sampler
     if getattr(type(sampler), "__iter__", None) not in _BLOCK_ITERATORS:
         return None
-    return _cut(sampler, batch_sampler.batch_size, batch_sampler.drop_last)
+    return _cut(sampler, batch_sampler.batch_size, batch_sampler.drop_last, together)
 
 
-def _cut(sampler: Any, size: int, drop_last: bool) -> Iterator[Indices]:
+def _cut(sampler: Any, size: int, drop_last: bool, together: int) -> Iterator[Indices]:
     rest: Indices = np.empty(0, np.int64)
     for block in sampler.blocks():
         rest = np.concatenate((rest, block)) if len(rest) else block
         whole = len(rest) - len(rest) % size
-        for start in range(0, whole, size):
-            yield rest[start : start + size]
+        for start in range(0, whole, size * together):
+            yield rest[start : min(start + size * together, whole)]
         rest = rest[whole:]
     if len(rest) and not drop_last:
         yield rest

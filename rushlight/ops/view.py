@@ -18,6 +18,7 @@ from rushlight.core import strided
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.size import Size
 from rushlight.core.strided import normalize_dim
+from rushlight.record import trace as tracing
 from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -123,13 +124,18 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
         view._untracked = True
     if t._no_grad_view or not me.tracking:
         view._no_grad_view = True
+    if tracing.inference_seen or me.inference:
+        _inherit_inference(t, view, me)
+    return view
+
+
+def _inherit_inference(t: Tensor, view: Tensor, me: Any) -> None:
     if t._inference:
         view._inference = True
     elif me.inference:  # a view of a normal tensor is a normal tensor
-        view._inference = value.inference = False
+        view._inference = view._value.inference = False
     if t._value.inference:
-        value.inference = True
-    return view
+        view._value.inference = True
 
 
 def link(t: Tensor, view: Tensor) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim.optimizer import ParamsT
-from rushlight.optim.update import Fetch, Number, Rule, RuleOptimizer, Step, as_number, decayed, fetch, lerp, zeros
+from rushlight.optim.update import Fetch, Number, Rule, RuleOptimizer, Step, as_number, decayed, fetch, mixed, zeros
 from rushlight.optim.validation import (
     check_betas,
     check_capturable,
@@ -33,7 +33,7 @@ def adam_rule(
     grad: Tensor,
     state: tuple[Tensor, ...],
     weight_decay: Number,
-    weight1: Number,
+    share1: Number,
     beta2: Number,
     weight2: Number,
     correction2: Number,
@@ -47,14 +47,15 @@ def adam_rule(
 ) -> tuple[Tensor, ...]:
     """p - step_size m / (sqrt(v) correction2 + eps), where m and v are running means of g and g^2.
 
-    `weight1` and `weight2` are 1 - beta; a third state tensor is AMSGrad's maximum of v, which then divides.
+    `weight2` is 1 - beta2; `share1` is 1 - beta1, or beta1 where that is less (see `mixed`). A third state tensor is
+    AMSGrad's maximum of v, which then divides.
     """
     exp_avg, exp_avg_sq = state[0], state[1]
     if maximize:
         grad = -grad
     if decay:
         param, grad = decayed(param, grad, weight_decay, decoupled=decoupled)
-    exp_avg = lerp(exp_avg, grad, weight1, small=small_weight1)
+    exp_avg = mixed(exp_avg, grad, share1, small=small_weight1)
     exp_avg_sq = exp_avg_sq * beta2 + grad * weight2 * grad
     largest = tuple(rushlight.maximum(old, exp_avg_sq) for old in state[2:])
     divisor = (largest[0] if largest else exp_avg_sq).sqrt() * correction2 + eps
@@ -151,9 +152,11 @@ class Adam(RuleOptimizer):
         decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
         step_size = lr / (1 - beta1**step)
         correction2 = (1 - beta2**step) ** -0.5  # a factor: each element is divided once
-        flags = (group["maximize"], decay != 0, decoupled, weight1 < 0.5)
+        small = weight1 < 0.5
+        flags = (group["maximize"], decay != 0, decoupled, small)
         decay = 1 - lr * decay if decoupled else decay
-        return (step,), flags, (decay, weight1, beta2, weight2, correction2, group["eps"], step_size)
+        share1 = weight1 if small else 1 - weight1
+        return (step,), flags, (decay, share1, beta2, weight2, correction2, group["eps"], step_size)
 
 
 def _check_tensor_lr(lr: Any, refused: bool) -> None:

@@ -7,6 +7,7 @@ momentum in deep learning".
 from __future__ import annotations
 
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import rushlight
@@ -16,6 +17,9 @@ from rushlight.optim.validation import check_fused, check_fused_params
 from rushlight.tensor import Tensor
 
 __all__ = ["SGD"]
+
+_NUMBERS = itemgetter("lr", "weight_decay", "momentum", "dampening")
+_PLAIN = frozenset((float, int))
 
 
 def sgd_rule(
@@ -160,10 +164,10 @@ def _add(
     group: dict[str, Any], update: Update, first: bool, tensors: list[Tensor], targets: list[Tensor], count: int
 ) -> None:
     """Adds `count` parameters with the numbers and flags of their group."""
-    differentiable = group["differentiable"]
-    lr = as_number(group["lr"], differentiable)
-    weight_decay = as_number(group["weight_decay"], differentiable)
-    numbers = (lr, weight_decay, as_number(group["momentum"]), 1 - as_number(group["dampening"]))
-    update.add(
-        sgd_rule, (group["maximize"], weight_decay != 0, group["nesterov"], first), count, tensors, targets, numbers
-    )
+    numbers = lr, weight_decay, momentum, dampening = _NUMBERS(group)
+    if not _PLAIN.issuperset(map(type, numbers)):
+        differentiable = group["differentiable"]
+        lr, weight_decay = as_number(lr, differentiable), as_number(weight_decay, differentiable)
+        momentum, dampening = as_number(momentum), as_number(dampening)
+    flags = (group["maximize"], weight_decay != 0, group["nesterov"], first)
+    update.add(sgd_rule, flags, count, tensors, targets, (lr, weight_decay, momentum, 1 - dampening))

@@ -37,6 +37,7 @@ __all__ = [
     "decayed",
     "fetch",
     "lerp",
+    "mixed",
     "replace",
     "zeros",
 ]
@@ -63,7 +64,7 @@ class Update:
     __slots__ = ("layout", "tensors", "numbers", "targets", "commits")
 
     def __init__(self) -> None:
-        self.layout: list[Part] = []
+        self.layout: list[tuple[Any, ...]] = []  # a Part each, but plain: made in every step, read in the first one
         self.tensors: list[Tensor] = []
         self.numbers: list[Any] = []
         self.targets: list[Tensor] = []
@@ -79,7 +80,7 @@ class Update:
         numbers: tuple[Any, ...],
     ) -> None:
         """One bucket: `tensors` are `count` times (param, grad, *state), `targets` `count` times (param, *state)."""
-        self.layout.append(Part(rule, flags, count, len(tensors) // count, len(numbers)))
+        self.layout.append((rule, flags, count, len(tensors) // count, len(numbers)))
         self.tensors += tensors
         self.targets += targets
         self.numbers += numbers
@@ -117,11 +118,13 @@ def replace(
         me.tracking = tracking
 
 
-def apply_rules(layout: Sequence[Part], tensors: Sequence[Tensor], numbers: Sequence[Number]) -> list[Tensor | None]:
+def apply_rules(
+    layout: Sequence[tuple[Any, ...]], tensors: Sequence[Tensor], numbers: Sequence[Number]
+) -> list[Tensor | None]:
     """Runs the rules of a layout; the new values in the order of the targets."""
     out: list[Tensor | None] = []
     at = first = 0
-    for part in layout:
+    for part in [Part(*entry) for entry in layout]:
         options = dict(zip(_keyword_names(part.rule), part.flags, strict=True))
         own = numbers[first : first + part.numbers]
         first += part.numbers
@@ -167,7 +170,12 @@ def as_number(value: Any, differentiable: bool = False) -> Any:
 
 def lerp(start: Tensor, end: Tensor, weight: Number, *, small: bool) -> Tensor:
     """start + weight (end - start); for a weight of one half or more from the other end, which then rounds better."""
-    return start + (end - start) * weight if small else end - (end - start) * (1 - weight)
+    return mixed(start, end, weight if small else 1 - weight, small=small)
+
+
+def mixed(start: Tensor, end: Tensor, share: Number, *, small: bool) -> Tensor:
+    """`lerp` by the share of the end that has less: `weight` where that is small, else 1 - weight."""
+    return start + (end - start) * share if small else end - (end - start) * share
 
 
 def decayed(param: Tensor, grad: Tensor, weight_decay: Number, *, decoupled: bool) -> tuple[Tensor, Tensor]:

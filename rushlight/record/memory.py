@@ -293,23 +293,27 @@ def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> No
     history.
     """
     view = settle(t).spec
-    if overlap and has_internal_overlap(view.shape, view.strides):
+    if overlap and not view.is_contiguous and has_internal_overlap(view.shape, view.strides):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    if t._inference and not recorder().inference:
+    me = recorder()
+    if t._inference and not me.inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
             "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-    if not recorder().tracking:
+    if not me.tracking:
         return
     if isinstance(t._node, Leaf):
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._base is not None and (tracked or t._base._node is not None):
+    base = t._base
+    if base is None:
+        return
+    if tracked or base._node is not None:
         _check_view(t)
-    if t._base is not None and isinstance(t._base._node, Leaf):
+    if isinstance(base._node, Leaf):
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
@@ -344,7 +348,7 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
         settle(t._base)
     if new._value.spec is not spec:
         new = _fitted(new, spec)
-    on_tape = recorder().tracking and (new._node is not None or t._node is not None)
+    on_tape = (new._node is not None or t._node is not None) and recorder().tracking
     history = _history(t, new) if on_tape else None
     storage = t._storage
     if storage is None:

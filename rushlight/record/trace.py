@@ -353,7 +353,7 @@ inference_seen = False  # whether any tensor was ever made in inference mode
 def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
     """Refuses a node that saves a tensor of inference mode; marks what is made in that mode."""
     global inference_seen
-    if node is not None and any(v.inference for v in node.saved):
+    if node is not None and _saves_inference(node):
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use "
@@ -363,6 +363,13 @@ def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
         inference_seen = True
         for t in result if isinstance(result, tuple) else (result,):
             t._inference = t._value.inference = True
+
+
+def _saves_inference(node: Node) -> bool:
+    """Whether a node just recorded saves a tensor of inference mode; what it saves stays in its trace."""
+    step: Step = node.step
+    values = node.trace.values  # type: ignore[union-attr]
+    return any(values[i].inference for k, i in enumerate(step.kept) if k not in step.numbers)
 
 
 def _full(me: Recorder, state: State) -> bool:

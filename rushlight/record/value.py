@@ -34,7 +34,7 @@ class Value:
     root: Value | None = None  # the Value whose memory this one looks into
     exposure: Exposure | None = None  # NumPy code outside can reach the memory
     stale: tuple[Any, int, Any] | None = (
-        None  # (whose memory, version it held, a weak reference to who wrote) once it was overwritten in place
+        None  # (whose memory, version it held, who wrote: weakly, None for its owner) once it was overwritten in place
     )
     replaced: Value | None = None  # what `.data` wrote over it, behind the tape's back
     home: np.ndarray | None = None  # where the numbers must end up: the buffer that this Value updates
@@ -192,7 +192,7 @@ def renew(tensors: Sequence[Tensor], news: Iterable[Value], assign: Callable[[Te
             or (storage is not None
                 and (storage.value is not old or t._view is not None or t._base is not None or t._untracked))
         ):  # fmt: skip
-            old = buf = None  # the buffer is written to again only if nobody else refers to it
+            del old, buf  # the buffer is written to again only if nobody else refers to it
             assign(t, tensor_of(new))
             continue
         if storage is None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushlight.core import strided
+from rushlight.core.layout import strided as dense
 from rushlight.core.size import Size
 from rushlight.ops.creation import make_leaf
 from rushlight.ops.public import METHODS, attach
@@ -47,8 +48,6 @@ def device(self: Tensor) -> Any:
 @prop
 def layout(self: Tensor) -> Any:
     """`torch.strided`, always."""
-    from rushlight.core.layout import strided as dense
-
     return dense
 
 
