@@ -6,15 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from rushlight.core.missing import missing
 from rushlight.nn import Module
 
 __all__ = [
-    "Final", "annotate", "export", "fork", "freeze", "ignore", "is_scripting", "is_tracing", "isinstance", "load",
-    "ScriptFunction", "ScriptModule", "optimize_for_inference", "optimized_execution", "save", "script",
-    "script_if_tracing", "script_method", "trace", "unused", "wait",
+    "Attribute", "Error", "Final", "Future", "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "ignore",
+    "interface", "is_scripting", "is_tracing", "isinstance", "load", "onednn_fusion_enabled", "ScriptFunction",
+    "ScriptModule", "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing",
+    "script_method", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",
 ]  # fmt: skip
 
 F = TypeVar("F")
@@ -40,7 +41,23 @@ def _as_it_is(fn: F) -> F:
     return fn
 
 
-export = unused = script_if_tracing = script_method = _as_it_is
+export = unused = script_if_tracing = script_method = interface = _as_it_is
+
+
+def trace_module(mod: F, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> F:
+    """The module as it is."""
+    return mod
+
+
+class Attribute(NamedTuple):
+    """A value and the type that TorchScript shall know it by."""
+
+    value: Any
+    type: Any
+
+
+class Error(RuntimeError):
+    """What TorchScript raises: never here, but programs catch it."""
 
 
 class ScriptModule(Module):
@@ -84,7 +101,7 @@ def is_scripting() -> bool:
 is_tracing = is_scripting
 
 
-class _Done:
+class Future:
     """What `fork` gives: the call is made at once."""
 
     def __init__(self, value: Any) -> None:
@@ -97,12 +114,12 @@ class _Done:
     value = wait
 
 
-def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> _Done:
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
     """Calls the function; `wait` gives its result."""
-    return _Done(func(*args, **kwargs))
+    return Future(func(*args, **kwargs))
 
 
-def wait(future: _Done) -> Any:
+def wait(future: Future) -> Any:
     """The result of a `fork`."""
     return future.wait()
 
@@ -111,6 +128,32 @@ def wait(future: _Done) -> Any:
 def optimized_execution(should_optimize: bool) -> Iterator[None]:
     """Changes nothing."""
     yield
+
+
+@contextmanager
+def strict_fusion() -> Iterator[None]:
+    """Changes nothing."""
+    yield
+
+
+_fusion: dict[str, Any] = {"onednn": False, "strategy": []}
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Accepted."""
+    _fusion["onednn"] = bool(enabled)
+
+
+def onednn_fusion_enabled() -> bool:
+    """What `enable_onednn_fusion` was told."""
+    return bool(_fusion["onednn"])
+
+
+def set_fusion_strategy(strategy: list[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Accepted; gives what it was told before."""
+    before: list[tuple[str, int]] = _fusion["strategy"]
+    _fusion["strategy"] = strategy
+    return before
 
 
 def save(m: Any, f: Any, _extra_files: Any = None) -> NoReturn:

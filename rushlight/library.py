@@ -16,7 +16,7 @@ from typing import Any
 from rushlight.autograd.function import Function
 from rushlight.autograd.grad_mode import no_grad
 from rushlight.core.missing import missing
-from rushlight.tensor import Tensor
+from rushlight.tensor import FUNCTIONS, METHODS, Tensor
 from rushlight.utils._pytree import tree_leaves
 
 __all__ = [
@@ -236,8 +236,43 @@ class Namespace:
         return [name.partition("::")[2] for name in _operators if name.startswith(f"{self._name}::")]
 
 
-def namespace(name: str) -> Namespace | None:
+class AtenOperator:
+    """One of PyTorch's own operations, under its name in `torch.ops.aten`; its overloads (`default`, ...) are one."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self._function, self.__name__ = function, name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+    def __getattr__(self, overload: str) -> AtenOperator:
+        if overload.startswith("__"):
+            raise AttributeError(overload)
+        return self
+
+    def __repr__(self) -> str:
+        return f"aten.{self.__name__}"
+
+
+class AtenNamespace:
+    """`torch.ops.aten`: the functions of `torch`, and the methods of Tensor as functions."""
+
+    def __getattr__(self, name: str) -> AtenOperator:
+        found = FUNCTIONS.get(name) or METHODS.get(name)
+        if found is None:
+            raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'", name=name, obj=self)
+        made = AtenOperator(name, found)
+        setattr(self, name, made)  # the same object again: programs compare operators
+        return made
+
+
+aten = AtenNamespace()
+
+
+def namespace(name: str) -> Any:
     """The namespace of that name, if an operator is in it."""
+    if name == "aten":
+        return aten
     return Namespace(name) if any(n.startswith(f"{name}::") for n in _operators) else None
 
 

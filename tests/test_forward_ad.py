@@ -205,3 +205,24 @@ def test_tangents_are_pytorchs(name: str) -> None:
     expected = of(pytest.importorskip("torch"))
     np.testing.assert_allclose(found.primal.numpy(), expected.primal.numpy(), rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(found.tangent.numpy(), expected.tangent.numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_gradcheck_checks_forward_mode() -> None:
+    x, z = vec(X).requires_grad_(), torch.tensor([1 + 2j, 0.5 - 1j], dtype=torch.complex128, requires_grad=True)
+    check = torch.autograd.gradcheck
+    assert check(lambda x: (x.exp() * x, x.sum()), x, check_forward_ad=True)
+    assert check(lambda z: (z * z.conj() + z**2, z.abs()), z, check_forward_ad=True)
+    assert check(lambda x, z: torch.complex(x[:2], x[1:]) * z, (x, z), check_forward_ad=True)
+
+    class Wrong(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 3
+
+    with pytest.raises(torch.autograd.gradcheck.__globals__["GradcheckError"], match="Jacobian mismatch"):
+        check(Wrong.apply, x, check_forward_ad=True, check_backward_ad=False)
+    assert check(Wrong.apply, x, check_backward_ad=False)

@@ -109,6 +109,17 @@ def test_names_and_signatures(torch: Any) -> None:
         torch.library.custom_op("testing::f", f, mutates_args={"y"})
 
 
+@every
+def test_pytorchs_own_operators_have_names(torch: Any) -> None:
+    aten = torch.ops.aten
+    x = torch.arange(6.0).reshape(2, 3)
+    assert aten.mm(x, x.T).tolist() == aten.mm.default(x, aten.t(x)).tolist() == (x @ x.T).tolist()
+    assert aten.view(x, [3, 2]).shape == (3, 2) and aten.add.Tensor(x, x).tolist() == (x * 2).tolist()
+    assert aten.mm is aten.mm and aten.mm.default is aten.mm.default and aten.mm in {aten.mm, aten.clone}
+    with pytest.raises(AttributeError):
+        _ = aten.no_such_operator
+
+
 def test_what_is_accepted() -> None:
     torch = rushlight
 

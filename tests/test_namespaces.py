@@ -121,3 +121,41 @@ def test_devices_are_not_there() -> None:
     assert not xpu.is_available() and not mps.is_available() and not accelerator.is_available()
     assert accelerator.current_accelerator() is None
     assert version.cuda is None and version.__version__ == torch.__version__
+
+
+# ---- switches of compilers
+
+
+def test_the_compilers_switches_are_accepted() -> None:
+    with compiler.set_stance("force_eager"):
+        assert torch.ones(1).item() == 1
+    compiler.set_stance("default")
+    assert compiler.set_stance("force_eager")(lambda x: x + 1)(1) == 2
+    with pytest.raises(RuntimeError, match="invalid torch.compile stance 'x'"):
+        compiler.set_stance("x")
+    compiler.set_default_backend("eager")
+    assert compiler.get_default_backend() == "eager"
+    compiler.set_default_backend(None)
+    assert compiler.get_default_backend() == "inductor"
+    assert compiler.set_enable_guard_collectives(True) is False and compiler.set_enable_guard_collectives(False) is True
+    assert compiler.nested_compile_region(len) is len and compiler.nested_compile_region()(len) is len
+    assert compiler.substitute_in_graph(len)(max) is max
+    assert compiler.save_cache_artifacts() is None and compiler.load_cache_artifacts(b"") is None
+    assert compiler.skip_guard_on_globals_unsafe([1, 2]) == compiler.keep_tensor_guards_unsafe([1, 2]) == [False, False]
+    found = compiler.wrap_numpy(lambda a, b: {"sum": a + b, "n": len(a)})(T([1, 2]), b=T([3, 4]))
+    assert found["sum"].tolist() == [4, 6] and found["n"] == 2
+    with pytest.raises(RuntimeError, match="requires grad"):
+        compiler.wrap_numpy(lambda a: a)(torch.ones(1, requires_grad=True))
+
+
+def test_torchscripts_names_are_there() -> None:
+    assert jit.Attribute(3, int) == (3, int) and issubclass(jit.Error, RuntimeError)
+    assert jit.interface(Error := type("X", (), {})) is Error
+    module = torch.nn.Linear(1, 1)
+    assert jit.trace_module(module, {"forward": torch.ones(1)}) is module
+    with jit.strict_fusion():
+        assert isinstance(jit.fork(len, [1]), jit.Future) and jit.fork(len, [1]).wait() == 1
+    jit.enable_onednn_fusion(True)
+    assert jit.onednn_fusion_enabled()
+    jit.enable_onednn_fusion(False)
+    assert jit.set_fusion_strategy([("STATIC", 2)]) == [] and jit.set_fusion_strategy([]) == [("STATIC", 2)]

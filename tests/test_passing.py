@@ -131,8 +131,6 @@ def test_checkpoint_arguments():
 
     checkpoint(torch.sin, x, use_reentrant=False, context_fn=lambda: (Noted("first"), Noted("again"))).sum().backward()
     assert entered == ["first", "again"]
-    with pytest.raises(NotImplementedError, match="create_selective_checkpoint_contexts"):
-        checkpointing.create_selective_checkpoint_contexts([])
 
 
 def test_a_checkpoint_that_does_something_else_the_second_time():
@@ -653,3 +651,19 @@ def test_tensors_change_places():
     assert x.grad.tolist() == [3, 3]
     with pytest.raises(RuntimeError, match="a view cannot change places"):
         swap(x.detach()[:1], other)
+
+
+def test_a_checkpoint_takes_a_policy():
+    checkpoint = importlib.import_module("rushlight.utils.checkpoint")
+    contexts = checkpoint.create_selective_checkpoint_contexts
+    policies = ([torch.ops.aten.mm.default], lambda ctx, op, *args: checkpoint.CheckpointPolicy.MUST_SAVE)
+    for policy in policies:
+        w = torch.eye(2, requires_grad=True)
+        x = torch.ones(2, 2)
+        y = checkpoint.checkpoint(lambda x, w: (x @ w).sin(), x, w, use_reentrant=False,
+                                  context_fn=lambda policy=policy: contexts(policy))  # fmt: skip
+        y.sum().backward()
+        assert torch.allclose(w.grad, 2 * torch.ones(2, 2).cos())
+    assert checkpoint.SelectiveCheckpointContext(is_recompute=True).op_output is None
+    with pytest.raises(TypeError, match="either a function or a list"):
+        contexts(3)

@@ -49,7 +49,11 @@ def gradcheck(
     args = _tensors(inputs)
     try:
         for i in _differentiable(args):
-            _check_input(func, args, i, eps, atol, rtol)
+            numeric = _numeric(func, args, i, eps)
+            if check_backward_ad:
+                _compare(numeric, _analytic(func, args, i), i, atol, rtol)
+            if check_forward_ad:
+                _compare(numeric, _pushed_forward(func, args, i), i, atol, rtol)
     except GradcheckError:
         if raise_exception:
             raise
@@ -71,9 +75,9 @@ def _outputs(func: Callable[..., Any], args: Sequence[Any]) -> list[Tensor]:
     return [t for t in found if t.is_floating_point() or t.is_complex()]
 
 
-def _check_input(func: Any, args: Sequence[Any], i: int, eps: float, atol: float, rtol: float) -> None:
-    for k, (numeric, analytic) in enumerate(zip(_numeric(func, args, i, eps), _analytic(func, args, i), strict=True)):
-        for found, wanted in zip(analytic, numeric, strict=True):
+def _compare(numeric: list[Any], analytic: list[Any], i: int, atol: float, rtol: float) -> None:
+    for k, pair in enumerate(zip(numeric, analytic, strict=True)):
+        for wanted, found in zip(*pair, strict=True):
             if not np.allclose(found, wanted, rtol=rtol, atol=atol, equal_nan=True):
                 raise GradcheckError(
                     f"Jacobian mismatch for output {k} with respect to input {i},\nnumerical:{wrap(wanted)}\n"
@@ -88,7 +92,10 @@ def _check_input(func: Any, args: Sequence[Any], i: int, eps: float, atol: float
 def _numeric(func: Any, args: Sequence[Any], i: int, eps: float) -> list[list[np.ndarray]]:
     """Central differences: the Jacobians of each output."""
     x = np.array(realize(args[i]), order="C")
-    rows = [_difference(func, args, i, x, at, eps) for at in range(x.size)]
+    return _stacked(func, args, [_difference(func, args, i, x, at, eps) for at in range(x.size)])
+
+
+def _stacked(func: Any, args: Sequence[Any], rows: list[list[list[np.ndarray]]]) -> list[list[np.ndarray]]:
     if not rows:
         return [[np.zeros((0, t.numel()))] * (1 + t.is_complex()) for t in _outputs(func, args)]
     return [[np.stack(parts) for parts in zip(*of_output, strict=True)] for of_output in zip(*rows, strict=True)]
@@ -108,11 +115,39 @@ def _difference(func: Any, args: Sequence[Any], i: int, x: np.ndarray, at: int, 
         return [(p - m) / (2 * eps) for p, m in zip(moved(step), moved(-step), strict=True)]
 
     real = slopes(eps)
-    imaginary = slopes(eps * 1j) if np.iscomplexobj(x) else [np.zeros_like(a) for a in real]
+    return _row(real, slopes(eps * 1j) if np.iscomplexobj(x) else [np.zeros_like(a) for a in real])
+
+
+def _row(real: list[np.ndarray], imaginary: list[np.ndarray]) -> list[list[np.ndarray]]:
+    """A row of each Jacobian, from the slopes along the real and the imaginary part of an element."""
     return [
         [a.real + 1j * b.real, a.imag + 1j * b.imag] if np.iscomplexobj(a) else [a + 1j * b]
         for a, b in zip(real, imaginary, strict=True)
     ]
+
+
+def _pushed_forward(func: Any, args: Sequence[Any], i: int) -> list[list[np.ndarray]]:
+    """The Jacobians of each output from forward-mode derivatives."""
+    x = realize(args[i])
+
+    def slopes(at: int, step: complex) -> list[np.ndarray]:
+        from rushlight.autograd.forward_ad import dual_level, make_dual, unpack_dual
+
+        direction = np.zeros(x.size, x.dtype)
+        direction[at] = step
+        with dual_level():
+            dual = make_dual(args[i].detach(), wrap(direction.reshape(x.shape)))
+            outputs = _outputs(func, [dual if a is args[i] else a for a in args])
+            pairs = [(t, unpack_dual(t).tangent) for t in outputs]
+        return [
+            np.zeros(t.numel(), realize(t).dtype) if v is None else np.array(realize(v)).reshape(-1) for t, v in pairs
+        ]
+
+    rows = []
+    for at in range(x.size):
+        real = slopes(at, 1)
+        rows.append(_row(real, slopes(at, 1j) if np.iscomplexobj(x) else [np.zeros_like(a) for a in real]))
+    return _stacked(func, args, rows)
 
 
 def _analytic(func: Any, args: Sequence[Any], i: int) -> list[list[np.ndarray]]:

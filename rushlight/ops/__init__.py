@@ -19,8 +19,8 @@ FAMILIES = """
 
 def __getattr__(name: str) -> Any:
     """`torch.ops.<namespace>`: operators that the program has defined (`torch.library`)."""
-    library = sys.modules.get("rushlight.library")
-    found = None if library is None else library.namespace(name)
+    loaded = name == "aten" or "rushlight.library" in sys.modules
+    found = import_module("rushlight.library").namespace(name) if loaded else None
     if found is None:
         raise AttributeError(f"torch.ops.{name}: no operator of that namespace is defined", name=name)
     return found

@@ -10,6 +10,7 @@ Source: https://pytorch.org/docs/stable/checkpoint.html
 from __future__ import annotations
 
 import contextlib
+import enum
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -33,9 +34,10 @@ _PASS_IT = (
 )
 
 __all__ = [
-    "CheckpointError", "DefaultDeviceType", "check_backward_validity", "checkpoint", "checkpoint_sequential",
-    "detach_variable", "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled",
-    "set_checkpoint_early_stop", "set_device_states",
+    "CheckpointError", "CheckpointPolicy", "DefaultDeviceType", "SelectiveCheckpointContext", "check_backward_validity",
+    "checkpoint", "checkpoint_sequential", "create_selective_checkpoint_contexts", "detach_variable",
+    "get_device_states", "noop_context_fn", "set_checkpoint_debug_enabled", "set_checkpoint_early_stop",
+    "set_device_states",
 ]  # fmt: skip
 
 
@@ -335,9 +337,37 @@ class DefaultDeviceType:
         return DefaultDeviceType._default
 
 
-def create_selective_checkpoint_contexts(*_: Any, **__: Any) -> Any:
-    """Choosing what to keep is not in Rushlight."""
-    raise NotImplementedError("torch.utils.checkpoint.create_selective_checkpoint_contexts is not in Rushlight")
+# ---------------------------------------------------------------------------------------------------------------------
+# Choosing what is kept
+
+
+class CheckpointPolicy(enum.Enum):
+    """What shall become of an operation's result."""
+
+    MUST_SAVE = 0
+    PREFER_SAVE = 1
+    MUST_RECOMPUTE = 2
+    PREFER_RECOMPUTE = 3
+    MUST_CPU_OFFLOAD = 4
+    PREFER_CPU_OFFLOAD = 5
+
+
+class SelectiveCheckpointContext:
+    """What a policy is told: whether this is the second run, and the operation's result."""
+
+    def __init__(self, *, is_recompute: bool, op_output: Any = None) -> None:
+        self.is_recompute, self.op_output = is_recompute, op_output
+
+
+def create_selective_checkpoint_contexts(policy_fn_or_list: Any, allow_cache_entry_mutation: bool = False) -> Any:
+    """Two contexts for `checkpoint(context_fn=...)`, in which a policy says which results are kept.
+
+    A policy trades memory for time and changes no number. Here a checkpoint keeps nothing, and the policy, a function
+    or a list of operations, is not asked.
+    """
+    if not (callable(policy_fn_or_list) or isinstance(policy_fn_or_list, list)):
+        raise TypeError("policy_fn_or_list must be either a function or a list of ops.")
+    return noop_context_fn()
 
 
 __getattr__ = missing(__name__)
