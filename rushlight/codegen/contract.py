@@ -398,17 +398,16 @@ class Tiles(Stage):
 
     def _ask_for(self, region: Region, ends: list[End]) -> None:
         """Prefetches what the epilogue reads and writes, for it would wait for each vector in turn."""
-        large = self.symbol.size * self.itemsize > FAR
-        if self.epilogue is None or self.waits or not large or self.depth < DEEP:
+        worth = self.symbol.size * self.itemsize > FAR and self.depth >= DEEP and not self.waits
+        moving = [e for e in ends[1:] if self._row(e.side) and self._column(e.side)]
+        if not worth or not moving or self.tile.form == "dot" or self.lanes == 1:
             return
-        if self.tile.form == "dot" or self.lanes == 1:
-            return
-        for e in ends[1:]:
-            row, column = self._row(e.side), self._column(e.side)
-            if row and column:
-                every = itertools.product(range(region.rows), range(region.columns))
-                for r, j in every:
-                    self.w.prefetch(self._moved(e, (1, r * row + j * column)).pointer)
+        rows = Loop(self.w, region.rows)
+        for e in moving:
+            row = self._moved(e, (rows.index, self._row(e.side)))
+            for j in range(region.columns):
+                self.w.prefetch(self._moved(row, (1, j * self._column(e.side))).pointer)
+        rows.close()
 
     def _add(self, region: Region, ends: list[End], sums: list[Value], block: Value) -> None:
         """Adds a block's sums to those of the blocks before; after the last block comes the epilogue."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.core.strided import contiguous_strides, elementwise_strides
+from rushlight.core.strided import contiguous_strides, elementwise_strides, is_non_overlapping_and_dense
 from rushlight.record.operation import one, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -59,6 +59,8 @@ CAUSAL.gradient(scores=lambda g: apply(TRIL, (g,), (0,)))
 def _like_query(q: Spec, v: Spec) -> Spec:
     """The result lies as the queries do: heads that were split off a row of numbers are joined again for nothing."""
     shape = (*q.shape[:-1], v.shape[-1])
+    if shape == q.shape and is_non_overlapping_and_dense(shape, q.strides):
+        return spec_of(shape, q.dtype, q.strides)
     return spec_of(shape, q.dtype, elementwise_strides([(shape, q.strides)], shape))
 
 

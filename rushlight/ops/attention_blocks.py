@@ -35,16 +35,15 @@ def barred(scores: Any, mask: Any, seen: Any) -> Any:
     return np.where(mask, scores, nothing) if mask.dtype == bool else scores + mask
 
 
-def _scores(q: Any, k: Any, mask: Any, rows: Any, factor: Any) -> Any:
-    """The scores; `rows` are the queries' places, behind which they see nothing."""
-    scores = np.matmul(q, k.swapaxes(-1, -2)) * factor
-    seen = None if rows is None else _counted(scores, scores.shape[-1]) <= rows[:, None]
-    return barred(scores, mask, seen)
+def _scores(q: Any, k: Any, mask: Any, rows: Any, columns: Any, factor: Any) -> Any:
+    """The scores; `rows` are the queries' places, behind which they see none of the keys' places, `columns`."""
+    seen = None if rows is None else columns <= rows[:, None]
+    return barred(np.matmul(q, k.swapaxes(-1, -2)) * factor, mask, seen)
 
 
-def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
+def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, columns: Any, factor: Any) -> tuple[Any, Any]:
     """Results and `lse` of queries: 0 and inf where a query sees nothing."""
-    scores = _scores(q, k, mask, rows, factor)
+    scores = _scores(q, k, mask, rows, columns, factor)
     number = scores.dtype.type
     top = scores.max(axis=-1, keepdims=True)
     top = np.where(top == -np.inf, number(0), top)
@@ -56,10 +55,10 @@ def attended(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple
 
 
 def derived(
-    q: Any, g: Any, lse: Any, shared: Any, mask: Any, rows: Any, k: Any, v: Any, factor: Any
+    q: Any, g: Any, lse: Any, shared: Any, mask: Any, rows: Any, k: Any, v: Any, columns: Any, factor: Any
 ) -> tuple[Any, Any, Any]:
     """What queries give to the gradients of q, k and v; `shared` are the sums of result times gradient."""
-    weights = np.exp(_scores(q, k, mask, rows, factor) - lse[..., None])
+    weights = np.exp(_scores(q, k, mask, rows, columns, factor) - lse[..., None])
     of_weights = np.matmul(g, v.swapaxes(-1, -2))
     of_scores = weights * (of_weights - shared[..., None]) * factor
     of_k = np.matmul(of_scores.swapaxes(-1, -2), q)
@@ -135,37 +134,40 @@ def _joined(parts: Sequence[Any]) -> Any:
 
 
 def _attended_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
-    (q, k, v), (rows, factor) = arrays, fixed
+    (q, k, v), (rows, columns, factor) = arrays, fixed
     found = []
     for first, last, keys in _stretches(q, k, rows):
         own = [_between(x, first, last) for x in (q, rows)]
-        found.append(_attended_stretch(own[0], k[:keys], v[:keys], _seeing(mask, first, last, keys), own[1], factor))
+        seen = k[:keys], v[:keys], columns if columns is None else columns[:keys], factor
+        found.append(_attended_stretch(own, _seeing(mask, first, last, keys), seen))
     return (), [_joined(parts) for parts in zip(*found, strict=True)]
 
 
-def _attended_stretch(q: Any, k: Any, v: Any, mask: Any, rows: Any, factor: Any) -> tuple[Any, Any]:
+def _attended_stretch(own: Arrays, mask: Any, seen: Arrays) -> tuple[Any, Any]:
+    q, rows = own
+    k, v, columns, factor = seen
     n = len(q) // ROWS
     if n < 2:
-        return attended(q, k, v, mask, rows, factor)
+        return attended(q, k, v, mask, rows, columns, factor)
 
     def block(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, *rows = arrays
-        k, v, factor = fixed
-        return (), attended(q, k, v, mask, rows[0] if rows else None, factor)
+        k, v, columns, factor = fixed
+        return (), attended(q, k, v, mask, rows[0] if rows else None, columns, factor)
 
     moving = [_blocks(x, n) for x in (q, rows) if x is not None]
-    _, (out, lse) = _each(moving, _blocks(mask, n), (k, v, factor), block)
+    _, (out, lse) = _each(moving, _blocks(mask, n), seen, block)
     found = out.reshape((n * ROWS, -1)), lse.reshape(-1)
     if len(q) % ROWS:
         q, mask, rows = (_rest(x, n) for x in (q, mask, rows))
-        more = attended(q, k, v, mask, rows, factor)
+        more = attended(q, k, v, mask, rows, columns, factor)
         found = tuple(np.concatenate(both) for both in zip(found, more, strict=True))  # type: ignore[assignment]
     return found
 
 
 def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
     """From the last queries to the first: what the keys behind a stretch get is complete before it."""
-    (q, k, v, g, lse, shared), (rows, factor) = arrays, fixed
+    (q, k, v, g, lse, shared), (rows, columns, factor) = arrays, fixed
     sums: Arrays = ()
     of_q: list[Any] = []
     behind: list[Arrays] = []
@@ -173,41 +175,44 @@ def _derived_head(_: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[
         own = [_between(x, first, last) for x in (q, g, lse, shared, rows)]
         if sums:
             behind.append([x[keys:] for x in sums])
-        seeing = _seeing(mask, first, last, keys)
-        made, *sums = _derived_stretch(own, k[:keys], v[:keys], seeing, factor, [x[:keys] for x in sums])
+        seen = k[:keys], v[:keys], columns if columns is None else columns[:keys], factor
+        made, *sums = _derived_stretch(own, _seeing(mask, first, last, keys), seen, [x[:keys] for x in sums])
         of_q.append(made)
     of_k, of_v = (_joined([x, *parts]) for x, *parts in zip(sums, *reversed(behind), strict=True))
     return (), (_joined(of_q[::-1]), of_k, of_v)
 
 
-def _derived_stretch(own: Arrays, k: Any, v: Any, mask: Any, factor: Any, sums: Arrays) -> Arrays:
+def _derived_stretch(own: Arrays, mask: Any, seen: Arrays, sums: Arrays) -> Arrays:
     """The gradient of queries, and of keys and values, added to the sums of these."""
     q, g, lse, shared, rows = own
+    k, v, columns, factor = seen
     n = len(q) // ROWS
     if n < 2:
-        of_q, *more = derived(q, g, lse, shared, mask, rows, k, v, factor)
+        of_q, *more = derived(q, g, lse, shared, mask, rows, k, v, columns, factor)
         return [of_q, *([x + y for x, y in zip(sums, more, strict=True)] if sums else more)]
 
     def block(states: Arrays, arrays: Arrays, mask: Any, fixed: Arrays) -> tuple[Arrays, Arrays]:
         q, g, lse, shared, *rows = arrays
-        k, v, factor = fixed
-        of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, k, v, factor)
+        of_q, of_k, of_v = derived(q, g, lse, shared, mask, rows[0] if rows else None, *fixed)
         return (states[0] + of_k, states[1] + of_v), (of_q,)
 
     moving = [_blocks(x, n) for x in own if x is not None]
     sums = sums or (np.zeros_like(k), np.zeros_like(v))
-    (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), (k, v, factor), block, sums)
+    (of_k, of_v), (of_q,) = _each(moving, _blocks(mask, n), seen, block, sums)
     of_q = of_q.reshape((n * ROWS, -1))
     if len(q) % ROWS:
         q, g, lse, shared, mask, rows = (_rest(x, n) for x in (q, g, lse, shared, mask, rows))
-        more, more_k, more_v = derived(q, g, lse, shared, mask, rows, k, v, factor)
+        more, more_k, more_v = derived(q, g, lse, shared, mask, rows, k, v, columns, factor)
         of_q, of_k, of_v = np.concatenate([of_q, more]), of_k + more_k, of_v + more_v
     return [of_q, of_k, of_v]
 
 
-def _places(q: Any, causal: bool) -> Any:
-    """The numbers of the queries, where they must not look behind themselves."""
-    return _counted(q, q.shape[-2]).astype(np.int32) if causal else None
+def _places(causal: bool, *arrays: Any) -> list[Any]:
+    """The numbers of queries and keys, where queries must not look behind themselves.
+
+    They are as wide as a float32, and arrays of their own, so that as many fit into a vector as there are scores.
+    """
+    return [_counted(x, x.shape[-2]).astype(np.int32) if causal else None for x in arrays]
 
 
 def _is_small(q: Any, k: Any) -> bool:
@@ -236,17 +241,17 @@ def attention(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) ->
     """
     if not k.shape[-2]:
         return _nothing_seen(q, v)
-    rows, factor = _places(q, causal), factor_of(q, scale)
+    (rows, columns), factor = _places(causal, q, k), factor_of(q, scale)
     if _is_small(q, k):
-        return attended(q, k, v, mask, rows, factor)
-    return tuple(each_head((q, k, v), mask, (rows, factor), _attended_head))
+        return attended(q, k, v, mask, rows, columns, factor)
+    return tuple(each_head((q, k, v), mask, (rows, columns, factor), _attended_head))
 
 
 def attention_backward(
     g: Any, q: Any, k: Any, v: Any, mask: Any, scale: Any, out: Any, lse: Any, *, causal: bool
 ) -> Any:
     """The gradients of q, k and v, from that of the result."""
-    rows, factor, shared = _places(q, causal), factor_of(q, scale), (g * out).sum(axis=-1)
+    (rows, columns), factor, shared = _places(causal, q, k), factor_of(q, scale), (g * out).sum(axis=-1)
     if _is_small(q, k):
-        return derived(q, g, lse, shared, mask, rows, k, v, factor)
-    return tuple(each_head((q, k, v, g, lse, shared), mask, (rows, factor), _derived_head))
+        return derived(q, g, lse, shared, mask, rows, k, v, columns, factor)
+    return tuple(each_head((q, k, v, g, lse, shared), mask, (rows, columns, factor), _derived_head))
