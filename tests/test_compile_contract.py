@@ -12,7 +12,7 @@ import pytest
 from test_compile import compiled, own_cache  # noqa: F401 - a fixture
 
 import rushlight as torch
-from rushlight.codegen.contract import Tiles
+from rushlight.codegen.tiles import Tiles
 from rushlight.codegen.tiling import Problem, Side, choose
 from rushlight.core.contraction import Windows
 from rushlight.record import trace

@@ -4,7 +4,8 @@
                 NumPy's functions, arrays put together, pools and looks at memory are to it
     plan        fuse puts the Symbols of a run of calls into few loop nests; reshaped, separate, recompute, epilogue,
                 layout, updates, inplace and arena are its passes
-    products    tiling cuts a contraction into tiles, contract writes them; stage, relayout and transpose help
+    products    contract makes stages of a contraction, tiling cuts it into tiles, tiles writes these; relayout and
+                transpose copy operands
     draws       mersenne makes random numbers, drawing has a native function call it
     loops       loops writes a nest; columns, crossing, interleave and indirect write parts of it; division says how
                 it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the

@@ -14,11 +14,11 @@ from rushlight.record.program import Program
 from rushlight.record.trace import EAGER
 
 from .background import compile_now
-from .contract import Tiles
 from .drawing import Drawing
 from .loops import Lowered
 from .native import NativeProgram, Segment
 from .scan import Turns
+from .tiles import Tiles
 
 TURNS = 4  # the automaton, and the optimizer's state, have settled by then
 

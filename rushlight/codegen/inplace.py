@@ -18,8 +18,8 @@ import numpy as np
 from rushlight.record.program import Call, Program
 from rushlight.record.value import Value
 
-from .contract import Tiles
 from .loops import Lowered
+from .tiles import Tiles
 
 if TYPE_CHECKING:
     from .capture import Symbol
