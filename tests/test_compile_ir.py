@@ -19,7 +19,7 @@ from test_compile import compiled, fresh_automaton, random_program, run_program
 
 import rushlight as torch
 import rushlight.nn.functional as F
-from rushlight.codegen import contract, fuse, interpret, ir, llvm, native, parallel, verify
+from rushlight.codegen import fuse, interpret, ir, llvm, native, parallel, tiles, verify
 from rushlight.codegen.arithmetic import Scalars
 from rushlight.codegen.ir import Builder, Function, Loop, Value, When, constant
 from rushlight.codegen.machine import machine
@@ -611,8 +611,8 @@ def test_divided_kernels_in_parts(name: str, parts: int, monkeypatch: Any) -> No
 def test_sums_that_wait_in_parts(parts: int, monkeypatch: Any) -> None:
     for name in ("KERNEL", "FUNCTION"):
         monkeypatch.setattr(parallel, name, 0.0)
-    monkeypatch.setattr(contract, "CACHE", 1 << 15)
-    monkeypatch.setattr(contract, "ASIDE", 1 << 12)  # several stretches a row
+    monkeypatch.setattr(tiles, "CACHE", 1 << 15)
+    monkeypatch.setattr(tiles, "ASIDE", 1 << 12)  # several stretches a row
     left, right, old = numbers(5, 31), numbers(5, 300), numbers(31, 300)
     both_ways(lambda: [left.t() @ right * 0.5 + old, left.t() @ right[:, :141] - old[:, 7:148]], monkeypatch, parts)
 
