@@ -369,7 +369,7 @@ def _saves_inference(node: Node) -> bool:
     """Whether a node just recorded saves a tensor of inference mode; what it saves stays in its trace."""
     step: Step = node.step
     values = node.trace.values  # type: ignore[union-attr]
-    return any(values[i].inference for k, i in enumerate(step.kept) if k not in step.numbers)
+    return any(values[i].inference for k, i in enumerate(step.kept) if k not in step.numbers)  # type: ignore[index]
 
 
 def _full(me: Recorder, state: State) -> bool:
