@@ -5,6 +5,8 @@ samples are rows of arrays, known one by one in advance (`TensorDataset`, the MN
 `Subset` and `ConcatDataset` of those), a *gather* makes the very batch that fetching and `default_collate` would
 make: the same dtypes, shapes, values and containers.
 
+Of small rows of tensors many batches are taken at a time (`Ahead`).
+
 `gather_of` finds it by the dataset's ``__getitem__`` function itself, so that a subclass with another ``__getitem__``
 is fetched sample by sample; a dataset class enters the table with `register`. What is not exactly known has no gather.
 """
