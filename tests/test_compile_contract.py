@@ -136,7 +136,7 @@ def test_a_network_of_convolutions(monkeypatch: Any) -> None:
 
 
 def test_what_follows_a_product_is_made_with_it(monkeypatch: Any) -> None:
-    x, w, b, old = torch.randn(40, 300), torch.randn(50, 300), torch.randn(50), torch.randn(40, 50)
+    x, w, b, old = torch.randn(90, 300), torch.randn(48, 300), torch.randn(48), torch.randn(90, 48)
     kernels = whole(lambda: [torch.relu(F.linear(x, w, b)) + old], monkeypatch, 300)
     assert [k.epilogue is not None for k in kernels if isinstance(k, Tiles)] == [True]
     # the product itself is wanted too, and the sum is taken in blocks
