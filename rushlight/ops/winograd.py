@@ -196,8 +196,12 @@ def _copied(x: Any) -> Any:
 
 
 def _bordered(x: Any, before: Ints, space: Ints) -> Any:
-    """x (B, *space, C) with zeros around its space: a copy also without, for tiles are read in all places at once."""
+    """x (B, *space, C) with zeros around its space: a copy also without, for tiles are read in all places at once.
+
+    What lies beyond the new space, where a stride leaves places over, is left out.
+    """
     shape = (x.shape[0], *space, x.shape[-1])
+    x = x[(slice(None), *(slice(0, n - p) for p, n in zip(before, space, strict=True)))]
     if shape == x.shape:
         return _copied(x)
     inside = (slice(None), *(slice(p, p + n) for p, n in zip(before, x.shape[1:-1], strict=True)), slice(None))
