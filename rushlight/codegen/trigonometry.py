@@ -214,10 +214,6 @@ def arctanh(x: Lanes) -> Lanes:
     return (log1p((size + size) / (1.0 - size)) * 0.5).signed(x)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Powers
-
-
 FUNCTIONS.update({
     "sin": sin, "cos": cos, "tan": tan, "arcsin": arcsin, "arccos": arccos, "arctan": arctan, "arctan2": arctan2,
     "sinh": sinh, "cosh": cosh, "arcsinh": arcsinh, "arccosh": arccosh, "arctanh": arctanh,

@@ -7,16 +7,15 @@ from typing import Any
 
 import rushlight as torch
 from rushlight.distributions import constraints
+from rushlight.distributions.covariance import FORMS, OfCovariance, factor_of
 from rushlight.distributions.distribution import Distribution
-from rushlight.distributions.utils import lazy_property, standard_normal
+from rushlight.distributions.utils import standard_normal
 from rushlight.tensor import Tensor
 
 __all__ = ["MultivariateNormal"]
 
-_NAMES = ("covariance_matrix", "precision_matrix", "scale_tril")
 
-
-class MultivariateNormal(Distribution):
+class MultivariateNormal(OfCovariance, Distribution):
     """Vectors (..., D) of mean `loc`, by their covariance, its inverse, or its Cholesky factor `scale_tril`."""
 
     arg_constraints = {  # type: ignore[assignment]
@@ -38,7 +37,7 @@ class MultivariateNormal(Distribution):
     ) -> None:
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = {n: m for n, m in zip(_NAMES, (covariance_matrix, precision_matrix, scale_tril)) if m is not None}
+        given = {n: m for n, m in zip(FORMS, (covariance_matrix, precision_matrix, scale_tril)) if m is not None}
         if len(given) != 1:
             raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
         ((name, matrix),) = given.items()
@@ -48,37 +47,23 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand(batch + (-1, -1)))
         self.loc = loc.expand(batch + (-1,))
         super().__init__(batch, self.loc.shape[-1:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = _factor_of(name, matrix)
+        self._unbroadcasted_scale_tril = factor_of(name, matrix)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> MultivariateNormal:
         new = self._get_checked_instance(MultivariateNormal, _instance)
         shape = torch.Size(batch_shape)
         new.loc = self.loc.expand(shape + self.event_shape)
         new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
-        for name in _NAMES:
+        for name in FORMS:
             if name in self.__dict__:
                 setattr(new, name, getattr(self, name).expand(shape + self.event_shape + self.event_shape))
         super(MultivariateNormal, new).__init__(shape, self.event_shape, validate_args=False)
         new._validate_args = self._validate_args
         return new
 
-    def _whole(self, matrix: Tensor) -> Tensor:
-        return matrix.expand(self._batch_shape + self._event_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariance."""
-        return self._whole(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        """The inverse of the covariance."""
-        return self._whole(torch.cholesky_inverse(self._unbroadcasted_scale_tril))
+    @property
+    def _matrix_shape(self) -> Any:
+        return self._batch_shape + self._event_shape + self._event_shape
 
     @property
     def mean(self) -> Tensor:
@@ -107,22 +92,6 @@ class MultivariateNormal(Distribution):
         half_log_det = self._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         found = 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + half_log_det
         return found if len(self._batch_shape) == 0 else found.expand(self._batch_shape)
-
-
-def _factor_of(name: str, matrix: Tensor) -> Tensor:
-    if name == "scale_tril":
-        return matrix
-    if name == "covariance_matrix":
-        return torch.linalg.cholesky(matrix)
-    return precision_to_scale_tril(matrix)
-
-
-def precision_to_scale_tril(precision: Tensor) -> Tensor:
-    """The Cholesky factor of the inverse: with J the exchange matrix, J P J = L L' gives J L^-T J."""
-    flipped = torch.linalg.cholesky(torch.flip(precision, (-2, -1)))
-    upper = torch.flip(flipped, (-2, -1)).mT
-    unit = torch.eye(precision.shape[-1], dtype=precision.dtype, device=precision.device)
-    return torch.linalg.solve_triangular(upper, unit, upper=False)
 
 
 def mahalanobis(lower: Tensor, x: Tensor) -> Tensor:

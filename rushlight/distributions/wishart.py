@@ -15,9 +15,9 @@ from typing import Any
 import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.chi2 import Chi2
+from rushlight.distributions.covariance import FORMS, OfCovariance, factor_of
 from rushlight.distributions.exp_family import ExponentialFamily
-from rushlight.distributions.multivariate_normal import _NAMES, _factor_of
-from rushlight.distributions.utils import lazy_property, standard_normal
+from rushlight.distributions.utils import standard_normal
 from rushlight.tensor import Tensor
 
 __all__ = ["Wishart"]
@@ -25,7 +25,7 @@ __all__ = ["Wishart"]
 _TRIES = 10
 
 
-class Wishart(ExponentialFamily):
+class Wishart(OfCovariance, ExponentialFamily):
     """`df` degrees of freedom and a covariance (..., D, D), by itself, by its inverse, or by its factor `scale_tril`.
 
     >>> Wishart(torch.tensor([3.0]), covariance_matrix=torch.eye(2)).mean
@@ -45,7 +45,7 @@ class Wishart(ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        given = {n: m for n, m in zip(_NAMES, (covariance_matrix, precision_matrix, scale_tril)) if m is not None}
+        given = {n: m for n, m in zip(FORMS, (covariance_matrix, precision_matrix, scale_tril)) if m is not None}
         if len(given) != 1:
             raise AssertionError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
         ((name, matrix),) = given.items()
@@ -59,7 +59,7 @@ class Wishart(ExponentialFamily):
         self._check_df(df, matrix.shape[-1])
         setattr(self, name, matrix.expand((*batch, -1, -1)))
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        self._unbroadcasted_scale_tril = _factor_of(name, matrix)
+        self._unbroadcasted_scale_tril = factor_of(name, matrix)
         self._dist_chi2 = self._diagonal()
 
     def _check_df(self, given: Any, size: int) -> None:
@@ -88,7 +88,7 @@ class Wishart(ExponentialFamily):
         new = self._get_checked_instance(Wishart, _instance)
         shape = torch.Size(batch_shape)
         new.df = self.df.expand(shape)
-        for name in (*_NAMES, "_unbroadcasted_scale_tril"):
+        for name in (*FORMS, "_unbroadcasted_scale_tril"):
             if name in self.__dict__:
                 setattr(new, name, getattr(self, name).expand(shape + self.event_shape))
         super(Wishart, new).__init__(shape, self.event_shape, validate_args=False)
@@ -96,23 +96,9 @@ class Wishart(ExponentialFamily):
         new._dist_chi2 = new._diagonal()
         return new
 
-    def _whole(self, matrix: Tensor) -> Tensor:
-        return matrix.expand(self._batch_shape + self._event_shape)
-
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        """The Cholesky factor of the covariance."""
-        return self._whole(self._unbroadcasted_scale_tril)
-
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariance of the normal vectors."""
-        return self._whole(self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT)
-
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        """The inverse of the covariance."""
-        return self._whole(torch.cholesky_inverse(self._unbroadcasted_scale_tril))
+    @property
+    def _matrix_shape(self) -> Any:
+        return self._batch_shape + self._event_shape
 
     def _over_matrices(self, numbers: Tensor) -> Tensor:
         return numbers.expand(self._batch_shape).reshape((*self._batch_shape, 1, 1))

@@ -36,7 +36,7 @@ def adam_rule(
     share1: Number,
     beta2: Number,
     weight2: Number,
-    correction2: Number,
+    root_correction2: Number,
     eps: Number,
     step_size: Number,
     *,
@@ -45,7 +45,7 @@ def adam_rule(
     decoupled: bool,
     small_weight1: bool,
 ) -> tuple[Tensor, ...]:
-    """p - step_size m / (sqrt(v) correction2 + eps), where m and v are running means of g and g^2.
+    """p - step_size m / (sqrt(v) / root_correction2 + eps), where m and v are running means of g and g^2.
 
     `weight2` is 1 - beta2; `share1` is 1 - beta1, or beta1 where that is less (see `mixed`). A third state tensor is
     AMSGrad's maximum of v, which then divides.
@@ -58,7 +58,7 @@ def adam_rule(
     exp_avg = mixed(exp_avg, grad, share1, small=small_weight1)
     exp_avg_sq = exp_avg_sq * beta2 + grad * weight2 * grad
     largest = tuple(rushlight.maximum(old, exp_avg_sq) for old in state[2:])
-    divisor = (largest[0] if largest else exp_avg_sq).sqrt() * correction2 + eps
+    divisor = (largest[0] if largest else exp_avg_sq).sqrt() / root_correction2 + eps
     return param - exp_avg * step_size / divisor, exp_avg, exp_avg_sq, *largest
 
 
@@ -151,12 +151,12 @@ class Adam(RuleOptimizer):
         weight1, weight2 = 1 - beta1, 1 - beta2
         decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
         step_size = lr / (1 - beta1**step)
-        correction2 = (1 - beta2**step) ** -0.5  # a factor: each element is divided once
+        root_correction2 = (1 - beta2**step) ** 0.5
         small = weight1 < 0.5
         flags = (group["maximize"], decay != 0, decoupled, small)
         decay = 1 - lr * decay if decoupled else decay
         share1 = weight1 if small else 1 - weight1
-        return (step,), flags, (decay, share1, beta2, weight2, correction2, group["eps"], step_size)
+        return (step,), flags, (decay, share1, beta2, weight2, root_correction2, group["eps"], step_size)
 
 
 def _check_tensor_lr(lr: Any, refused: bool) -> None:

@@ -127,7 +127,8 @@ class NAdam(RuleOptimizer):
         beta1, beta2 = group["betas"]
         mu = beta1 * (1.0 - 0.5 * (0.96 ** (step * group["momentum_decay"])))
         mu_next = beta1 * (1.0 - 0.5 * (0.96 ** ((step + 1) * group["momentum_decay"])))
-        product = float(np.dtype(host_dtype()).type(host[1] * mu))
+        kind = np.dtype(host_dtype()).type  # of the tensor that PyTorch multiplies by the number, in its own dtype
+        product = float(kind(host[1]) * kind(mu))
         decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
         flags = (group["maximize"], decay != 0, decoupled, 1 - beta1 < 0.5)
         sizes = (lr * (1.0 - mu) / (1.0 - product), (lr * mu_next) / (1.0 - product * mu_next))
