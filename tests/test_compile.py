@@ -11,6 +11,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -396,6 +397,28 @@ def test_the_cache_is_bounded(tmp_path: Any, monkeypatch: Any) -> None:
     for k in range(5):
         machine._keep(tmp_path / f"{k}.o", b"x" * 100)
     assert sum(p.stat().st_size for p in tmp_path.glob("*.o")) <= 250
+
+
+def test_two_threads_link_at_the_same_time(tmp_path: Any, monkeypatch: Any) -> None:
+    """`explain` links while the background thread makes the random numbers, for instance."""
+    monkeypatch.setenv("RUSHLIGHT_CACHE", str(tmp_path))
+    here, failures = machine.machine(), []
+
+    def link(letter: str) -> None:
+        for k in range(40):
+            name = f"answer_{letter}{k}"
+            try:
+                here.link(f"define i32 @{name}() {{\n  ret i32 {k}\n}}\n", [name])
+            except RuntimeError as failure:
+                failures.append(failure)
+
+    with background.quick_turns():
+        threads = [threading.Thread(target=link, args=(letter,)) for letter in "abcd"]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+    assert failures == []
 
 
 def test_a_compiler_that_fails_costs_no_answer(monkeypatch: Any) -> None:

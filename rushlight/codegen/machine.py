@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
+import itertools
 import os
 import tempfile
 import time
@@ -62,7 +63,7 @@ class Machine:
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)
         self.linker = llvm.create_lljit_compiler(self._target(jit=True))
-        self.count = 0
+        self.numbers = itertools.count(1)  # of libraries: two threads never get the same one
 
     def _target(self, jit: bool) -> Any:
         triple = llvm.Target.from_default_triple()
@@ -99,13 +100,12 @@ class Machine:
 
     def link(self, text: str, names: list[str], imports: Mapping[str, int] | None = None) -> Any:
         """The module's code in memory: the addresses of its functions by name, for the life of the process."""
-        self.count += 1
         library = llvm.JITLibraryBuilder().add_object_img(self.object_code(text)).add_current_process()
         for name, address in (imports or {}).items():
             library.import_symbol(name, address)
         for name in names:
             library.export_symbol(name)
-        linked = library.link(self.linker, f"rushlight{self.count}")
+        linked = library.link(self.linker, f"rushlight{next(self.numbers)}")
         _kept.append(linked)
         return linked
 
