@@ -73,12 +73,44 @@ def test_a_product_of_something_expanded(monkeypatch: Any) -> None:
     whole(f, monkeypatch, 10)
 
 
+def tiles_of(kernels: list[Any]) -> list[Tiles]:
+    """The tiles among the kernels of a program."""
+    return [k for k in kernels if isinstance(k, Tiles)]
+
+
+def test_an_expanded_gradient_is_copied_so_that_tiles_have_rows(monkeypatch: Any) -> None:
+    """Both gradients of a layer under a sum: the result moves where neither operand does."""
+    x, w = torch.randn(40, 48, requires_grad=True), torch.randn(64, 48, requires_grad=True)
+
+    def f() -> list[torch.Tensor]:
+        x.grad = w.grad = None
+        (x @ w.t()).sum().backward()
+        return [x.grad, w.grad]
+
+    assert all(k.tile.rows > 1 and k.tile.lanes > 1 for k in tiles_of(whole(f, monkeypatch, 64)))
+
+
+def test_a_matrix_that_is_expanded_over_a_batch_stays_where_it_is(monkeypatch: Any) -> None:
+    x, w = torch.randn(6, 20, 30), torch.randn(30, 32)
+    kernels = whole(lambda: [torch.bmm(x, w.expand(6, 30, 32))], monkeypatch, 30)
+    assert [type(k) for k in kernels if "pad" in k.what] == []
+
+
+@pytest.mark.parametrize("groups, form", [(64, "batch"), (4, "outer")])
+def test_convolutions_in_groups_run_in_vectors_of_channels(groups: int, form: str, monkeypatch: Any) -> None:
+    x, w = torch.randn(2, 64, 9, 9), torch.randn(64, 64 // groups, 3, 3)
+    tiles = tiles_of(whole(lambda: [F.conv2d(x, w, padding=1, groups=groups)], monkeypatch, 9 * 64 // groups))
+    assert tiles
+    assert all(t.tile.form == form and t.tile.lanes > 1 and t.tile.rows > 1 for t in tiles)
+
+
 # batch, channels, out, height, width, kernel, stride, padding, dilation, groups
 GEOMETRIES = [
     (2, 1, 10, 12, 12, 5, 1, 0, 1, 1), (3, 32, 64, 14, 14, 5, 1, 2, 1, 1), (2, 3, 16, 9, 11, 3, 1, 1, 1, 1),
     (2, 16, 32, 8, 8, 3, 2, 1, 1, 1), (2, 6, 6, 9, 7, 3, 1, 1, 1, 6), (2, 4, 6, 9, 9, 3, 2, 1, 2, 2),
     (1, 1, 1, 7, 7, 3, 1, 1, 1, 1), (4, 16, 32, 9, 9, 1, 2, 0, 1, 1), (2, 5, 7, 10, 10, 2, 3, 1, 1, 1),
     (1, 64, 20, 1, 1, 1, 1, 0, 1, 1), (2, 17, 33, 6, 6, 3, 1, 1, 1, 1), (2, 32, 32, 6, 6, 3, 1, 1, 1, 32),
+    (2, 48, 96, 7, 7, 3, 2, 1, 1, 3), (1, 40, 80, 8, 8, 5, 1, 2, 1, 40),
 ]  # fmt: skip
 
 
@@ -166,10 +198,6 @@ def test_sums_wait_for_long_rows(m: int, k: int, n: int, kind: torch.dtype, monk
     kernels = whole(f, monkeypatch, k)
     assert [kernel.waits for kernel in kernels if isinstance(kernel, Tiles)] == [True]
     whole(lambda: [left.t() @ right * 0.5 + weight], monkeypatch, k)  # what follows is short: no waiting
-
-
-def tiles_of(kernels: list[Any]) -> list[Tiles]:
-    return [k for k in kernels if isinstance(k, Tiles)]
 
 
 @pytest.mark.parametrize("turned", [False, True])

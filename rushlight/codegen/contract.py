@@ -82,7 +82,7 @@ class _Contraction:
         if base.kind in ("number", "constant"):
             raise NotLowered("a product of numbers")
         low, high = self._reach(x, maps)
-        if not any(low) and not any(high):
+        if not any(low) and not any(high) and not self._stays(x, maps):
             uses = self._uses()[base, strides, offset] * self.plan.lasting.get(base, 1)
             return Operand(Origin(base, offset), strides, uses=uses)
         key = (x, low, high)
@@ -108,6 +108,28 @@ class _Contraction:
                 low[d] = max(low[d], -least)
                 high[d] = max(high[d], most - x.shape[d] + 1)
         return tuple(low), tuple(high)
+
+    def _stays(self, x: Symbol, maps: list[Map]) -> bool:
+        """Whether x is an expanded array, as a sum's gradient is, and the result moves where neither operand does.
+
+        A tile would have one row: a copy of x gives it more.
+        """
+        strides = self.plan.memory(x)[1]
+        if all(strides):
+            return False
+        moving = [self._moving(a, k) for k, a in enumerate(self.symbol.args)]
+        for k, (piece, index) in enumerate(zip(self.pieces, maps, strict=True)):
+            written = {v for affine in piece.c for v, _ in affine.terms if piece.extents[v] > 1}
+            held = {v for affine, step in zip(index, strides, strict=True) if not step for v, _ in affine.terms}
+            if written & held - moving[0][k] - moving[1][k]:
+                return True
+        return False
+
+    def _moving(self, x: Symbol, k: int) -> list[set[int]]:
+        """The variables with which operand k moves in memory, for each piece."""
+        strides = self.plan.memory(x)[1]
+        maps = [(p.a, p.b)[k] for p in self.pieces]
+        return [{v for affine, s in zip(m, strides, strict=True) if s for v, _ in affine.terms} for m in maps]
 
     def _pad(self, x: Symbol, low: tuple[int, ...], high: tuple[int, ...], source: Origin,
              strides: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:  # fmt: skip
@@ -161,7 +183,7 @@ class _Contraction:
         """The fastest tile, be it with an operand in another layout."""
         best, turned = choose(self._problem(piece, strides), self.lanes, self.budget), None
         before = self.a, self.b
-        for name, axis in self._dots(piece):
+        for name, axis in self._turns(piece):
             x = self.symbol.args[0 if name == "a" else 1]
             order = [*[d for d in range(x.ndim) if d != axis], axis]
             setattr(self, name, Operand(Origin(None, 0), in_order(x.shape, order)))
@@ -173,10 +195,9 @@ class _Contraction:
             self._turn(*turned)
         return best
 
-    def _dots(self, piece: Piece) -> Iterator[tuple[str, int]]:
-        """Small operands, and the dimension along which a sum could run in vectors if it lay innermost."""
+    def _turns(self, piece: Piece) -> Iterator[tuple[str, int]]:
+        """Small operands, and the dimension along which both could be read in vectors if it lay innermost."""
         count = len(piece.extents)
-        moves = {v for affine in piece.c for v, _ in affine.terms}
         sides = {"a": (piece.a, self.a, piece.b, self.b), "b": (piece.b, self.b, piece.a, self.a)}
         for name, (own, here, other, there) in sides.items():
             if here.bordered or self.symbol.args[0 if name == "a" else 1].size > SMALL:
@@ -184,7 +205,7 @@ class _Contraction:
             steps = side(other, there.strides, 0, count).strides
             for d, affine in enumerate(own):
                 moving = [v for v, _ in affine.terms if piece.extents[v] >= self.lanes]
-                if len(moving) == 1 and moving[0] not in moves and steps[moving[0]] == 1 != here.strides[d]:
+                if len(moving) == 1 and steps[moving[0]] == 1 != here.strides[d]:
                     yield name, d
 
     def _turn(self, name: str, x: Symbol, laid: tuple[int, ...]) -> None:

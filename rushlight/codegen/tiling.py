@@ -72,14 +72,14 @@ class Problem:
     c: Side
     more: list[Side] = field(default_factory=list)  # arrays that are read or written where C is
     exchanged: bool = False  # whether A and B have changed places
-    steady: frozenset[int] = frozenset()  # the piece's variables that are an index of C by themselves
+    steady: frozenset[int] = frozenset()  # the piece's variables that step along a dimension of C one by one
 
     @classmethod
     def of(cls, piece: Piece, a: Side, b: Side, c: Side, more: list[Side]) -> Problem:
         """The problem in its smallest form."""
         made = cls(list(piece.extents), list(range(len(piece.extents))), a, b, c, more)
         moving = [[(v, k) for v, k in x.terms if piece.extents[v] > 1] for x in piece.c]
-        made.steady = frozenset(terms[0][0] for terms in moving if len(terms) == 1 and terms[0][1] == 1)
+        made.steady = frozenset(v for terms in moving for v, k in terms if k == 1)
         made._drop([v for v, n in enumerate(made.extents) if n == 1])
         made._merge()
         return made
