@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.order import stable_order
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -28,18 +29,10 @@ from .scatter import SCATTER, SCATTER_ADD
 # sort
 
 
-def order(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
-    """The positions that sort x along `dim`; equal elements keep their order."""
-    if not descending:
-        return np.argsort(x, dim, kind="stable")
-    backwards = np.flip(x, dim)
-    return x.shape[dim] - 1 - np.flip(np.argsort(backwards, dim, kind="stable"), dim)
-
-
 def _sort(x: np.ndarray, *, dim: int, descending: bool) -> tuple[np.ndarray, np.ndarray]:
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
-    at = order(x, dim, descending)
+    at = stable_order(x, dim, descending)
     return np.take_along_axis(x, at, dim), at
 
 
@@ -111,14 +104,7 @@ def msort(input: Tensor) -> Tensor:
 def _topk(x: np.ndarray, *, k: int, dim: int, largest: bool, ordered: bool) -> tuple[np.ndarray, np.ndarray]:
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
-    n = x.shape[dim]
-    if 16 * k < n and n > 256:
-        at = np.argpartition(x, n - k if largest else k - 1 if k else 0, dim)
-        at = np.sort(at.take(range(n - k, n) if largest else range(k), dim), dim)
-        near = np.take_along_axis(x, at, dim)
-        at = np.take_along_axis(at, order(near, dim, largest), dim)
-    else:
-        at = order(x, dim, largest).take(range(k), dim)
+    at = stable_order(x, dim, largest, k)
     return np.take_along_axis(x, at, dim), at
 
 
@@ -152,7 +138,7 @@ def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: boo
 def _kth(x: np.ndarray, *, k: int, dim: int, keepdim: bool) -> tuple[np.ndarray, np.ndarray]:
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
-    at = np.argsort(x, dim, kind="stable").take([k - 1], dim)
+    at = stable_order(x, dim, first=k).take([k - 1], dim)
     values = np.take_along_axis(x, at, dim)
     return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
@@ -217,7 +203,7 @@ def _middle(x: np.ndarray, dim: int, ignore_nan: bool) -> np.ndarray:
     unknown = np.isnan(x) if x.dtype.kind == "f" else np.zeros(1, bool)
     if not unknown.any():
         return np.argpartition(x, (n - 1) // 2, dim).take([(n - 1) // 2], dim)
-    at = np.argsort(x, dim, kind="stable")
+    at = stable_order(x, dim)
     missing = unknown.sum(dim, keepdims=True)
     middle = np.maximum(n - missing - 1, 0) // 2
     found = np.take_along_axis(at, middle, dim)
@@ -299,7 +285,7 @@ def _mode(x: np.ndarray, *, dim: int, keepdim: bool) -> tuple[np.ndarray, np.nda
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     rows = np.moveaxis(x, dim, -1)
-    at = np.argsort(rows, -1, kind="stable")
+    at = stable_order(rows, -1)
     ordered = np.take_along_axis(rows, at, -1)
     n = ordered.shape[-1]
     new = np.ones(ordered.shape, bool)
