@@ -16,6 +16,7 @@ KINDS = [
 ]  # fmt: skip
 SHAPES = [
     ((7, 33), 1), ((7, 33), 0), ((4, 5, 6), 1), ((1000,), 0), ((3, 1), 1), ((0, 3), 0), ((3, 0), 1), ((2, 300), 1),
+    ((2, 5000), 1), ((70000,), 0),
 ]  # fmt: skip
 
 
@@ -32,7 +33,8 @@ def compared(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
 
 def numbers(kind: Any, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Small numbers with many ties; of floats also halves, NaN with both signs, -0 and infinities."""
-    drawn = rng.integers(0 if np.dtype(kind).kind in "ub" else -9, 9, shape)
+    far = shape[-1] > 1000 and np.dtype(kind).itemsize > 2  # numbers whose ranks differ in both halves
+    drawn = rng.integers(0 if np.dtype(kind).kind in "ub" else -9, 9, shape) * (1 << 20 if far else 1)
     if np.dtype(kind).kind in "iub":
         return drawn.astype(kind)
     odd = rng.choice(np.array([np.nan, -np.nan, -0.0, 0.0, np.inf, -np.inf]), shape)
@@ -58,6 +60,8 @@ def test_integers_that_take_all_bits(descending: bool) -> None:
     x = np.array([[0, most, least, 5, most, least, -1]])
     assert (stable_order(x, 1, descending) == compared(x, 1, descending)).all()
     assert (stable_order(x[:, 3:4] + least, 1, descending) == 0).all()
+    far = np.array([1 << 40, 0, 1 << 40, 7])
+    assert stable_order(far, 0, descending).tolist() == ([0, 2, 3, 1] if descending else [1, 3, 0, 2])
     assert (stable_order(np.array([most - 2, most, most - 1]), 0) == [0, 2, 1]).all()
 
 

@@ -286,15 +286,18 @@ def with_slices(x: Symbol, index: Any, value: Any, axis: int, how: str, wraps: b
     return changed(x, x.shape, value, (along(at, axis, x.ndim - axis - 1),), (guard,), places, part, how)
 
 
-def with_each(x: Symbol, index: Any, value: Any, axis: int, how: str) -> Symbol:
-    """x with elements added or put at positions along a dimension; only the leading part of `value` counts."""
-    if not x.shape:
+def with_each(x: Any, shape: tuple[int, ...], index: Any, value: Any, axis: int, how: str) -> Symbol:
+    """x, an array of this shape or a number, with elements added or put at positions along a dimension.
+
+    Only the leading part of `value` counts.
+    """
+    if not shape:
         raise NotLowered("positions in a number")
-    at, guard = positions(index, x.shape[axis])
+    at, guard = positions(index, shape[axis])
     if isinstance(value, Symbol) and value.shape:
         value = value[tuple(slice(n) for n in at.shape)]
-    places = Places((axis,), tuple(None if d == axis else d for d in range(x.ndim)))
-    return changed(x, x.shape, value, (at,), (guard,), places, at.shape, how)
+    places = Places((axis,), tuple(None if d == axis else d for d in range(len(shape))))
+    return changed(x, shape, value, (at,), (guard,), places, at.shape, how)
 
 
 def with_indexed(

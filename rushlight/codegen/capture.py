@@ -178,7 +178,13 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         """This array with elements added or put at positions along a dimension, each its own."""
         from .assembly import with_each
 
-        return with_each(self, index, value, axis, how)
+        return with_each(self, self.shape, index, value, axis, how)
+
+    def added_each(self, index: Any, axis: int, shape: tuple[int, ...]) -> Symbol:
+        """Zeros with the elements of this array added at positions along a dimension, each its own."""
+        from .assembly import with_each
+
+        return with_each(0, shape, index, self, axis, "add")
 
     def with_slices(self, index: Any, value: Any, axis: int, how: str, wraps: bool = False) -> Symbol:
         """This array with slices added or put at positions along a dimension."""

@@ -1,18 +1,20 @@
-"""Stable order through keys: the positions that sort an array, equal elements in the order in which they stand.
+"""Stable order: the positions that sort an array, equal elements in the order in which they stand.
 
-NumPy sorts integers of 64 bits several times faster than it finds stable positions.  So an element and its position
-become one integer, the element's rank above, the position below: keys are never equal, any way to sort them is stable,
-and the lower bits of the sorted keys are the positions.  The rank of a float is its bits, those of a negative one
-turned over; NaN ranks highest, and -0 as 0.  Elements that take all 64 bits have no room for a position: their
-positions are found by NumPy.
+NumPy sorts integers several times faster than it finds stable positions.  So every element gets a rank of 32 bits: a
+float its bits, those of a negative one turned over, NaN the highest, -0 that of 0.  In short lines a rank and its
+position become one integer, the position below: such keys are never equal, any way to sort them is stable, and their
+lower bits are the positions.  Long lines are sorted by the lower half of the ranks, then by the upper, which NumPy
+does by counting.  Elements of more than 32 bits are compared.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-BITS = 63  # of a key that is not negative
-SIGN_AND_REST = 31, np.int32(0x7FFFFFFF)
+LONG = 2048  # elements of a line from which on counting is faster
+HALF = 16
+MOST = np.uint32(0xFFFFFFFF)
+SIGN, REST = np.uint32(1 << 31), np.int32((1 << 31) - 1)
 
 
 def stable_order(x: np.ndarray, dim: int, descending: bool = False, first: int | None = None) -> np.ndarray:
@@ -21,59 +23,77 @@ def stable_order(x: np.ndarray, dim: int, descending: bool = False, first: int |
     >>> stable_order(np.array([2.0, 1.0, 2.0], np.float32), 0, descending=True)
     array([0, 2, 1])
     """
+    lines = np.moveaxis(x, dim, -1)
+    ranks = _ranks(lines)
     n = x.shape[dim]
-    ranks = _ranks(np.moveaxis(x, dim, -1), (max(n, 1) - 1).bit_length(), descending)
     if ranks is None:
-        return np.moveaxis(np.moveaxis(_compared(x, dim, descending), dim, -1)[..., :first], -1, dim)
-    keys = ranks | np.arange(n)
-    if first is not None and 0 < first < n:
-        keys = np.partition(keys, first - 1, -1)
-    keys = keys[..., :first]
-    keys.sort(-1)
-    keys &= (1 << (max(n, 1) - 1).bit_length()) - 1
-    return np.moveaxis(keys, -1, dim)
-
-
-def _ranks(x: np.ndarray, places: int, descending: bool) -> np.ndarray | None:
-    """Integers in the elements' order, shifted to the left by so many bits; None if there is no room for them."""
-    if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
-        return _shifted_range(x, places, descending)
-    if x.dtype.kind in "iub" and 32 + places <= BITS:
-        ranks = x.astype(np.int64)
-    elif x.dtype == np.float32 or x.dtype.itemsize == 2 and 32 + places <= BITS:
-        ranks = _bits_in_order(x.astype(np.float32, copy=False)).astype(np.int64)
+        at = _compared(lines, descending)
     else:
-        return None
-    if descending:
-        np.invert(ranks, out=ranks)
-    ranks <<= places
-    return ranks
+        ranks = ranks ^ MOST if descending else ranks
+        few = first is not None and 0 < first < n // 8
+        at = _least(ranks, first or 0) if few else _by_keys(ranks) if n < LONG else _by_counting(ranks)
+    return np.moveaxis(at[..., :first], -1, dim)
 
 
-def _shifted_range(x: np.ndarray, places: int, descending: bool) -> np.ndarray | None:
-    """Of integers of 64 bits: how far they are from the least, or from the greatest."""
-    low, high = (int(x.min()), int(x.max())) if x.size else (0, 0)
-    if (high - low).bit_length() + places > BITS:
-        return None
-    ranks = (high - x if descending else x - low).astype(np.int64)
-    ranks <<= places
-    return ranks
+def _ranks(x: np.ndarray) -> np.ndarray | None:
+    """Numbers of 32 bits in the elements' order, or None."""
+    if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+        low = int(x.min()) if x.size else 0
+        return (x - low).astype(np.uint32) if x.size == 0 or int(x.max()) - low <= int(MOST) else None
+    if x.dtype.kind in "ub":
+        return x.astype(np.uint32)
+    if x.dtype.kind == "i":
+        return x.astype(np.int32).view(np.uint32) ^ SIGN
+    if x.dtype == np.float32 or x.dtype.itemsize == 2:
+        return _bits_in_order(x.astype(np.float32)).view(np.uint32) ^ SIGN
+    return None
 
 
 def _bits_in_order(x: np.ndarray) -> np.ndarray:
     """The bits of float32 as integers in the same order."""
-    bits = (x + np.float32(0)).view(np.int32)  # + 0 makes -0 a 0
-    sign, rest = SIGN_AND_REST
-    bits ^= (bits >> sign) & rest
+    x += np.float32(0)  # makes -0 a 0
+    bits = x.view(np.int32)
     unknown = np.isnan(x)
+    bits ^= (bits >> 31) & REST
     if unknown.any():
-        bits[unknown] = rest
+        bits[unknown] = REST
     return bits
 
 
-def _compared(x: np.ndarray, dim: int, descending: bool) -> np.ndarray:
-    """The same by NumPy's stable sort."""
+def _by_keys(ranks: np.ndarray) -> np.ndarray:
+    n = ranks.shape[-1]
+    places = max(n - 1, 0).bit_length()
+    keys = ranks.astype(np.int64)
+    keys <<= places
+    keys |= np.arange(n)
+    keys.sort(-1)
+    keys &= (1 << places) - 1
+    return keys
+
+
+def _least(ranks: np.ndarray, count: int) -> np.ndarray:
+    """The first `count` positions: those of the least, found as they stand, then put in order."""
+    n = ranks.shape[-1]
+    bound = np.partition(ranks, count - 1, -1)[..., count - 1 : count]
+    chosen = ranks <= bound
+    if np.count_nonzero(chosen) > bound.size * count:  # of those that equal the bound, only the first belong to them
+        below = ranks < bound
+        room = count - below.sum(-1, keepdims=True)
+        chosen = below | (chosen & (np.cumsum(chosen & ~below, -1) <= room))
+    at = (np.flatnonzero(chosen) % n).reshape(*ranks.shape[:-1], count)
+    return np.take_along_axis(at, _by_keys(np.take_along_axis(ranks, at, -1)), -1)
+
+
+def _by_counting(ranks: np.ndarray) -> np.ndarray:
+    at = np.argsort(ranks.astype(np.uint16), -1, kind="stable")
+    above = (ranks >> HALF).astype(np.uint16)
+    if not above.any():
+        return at
+    above = np.take_along_axis(above, at, -1)
+    return np.take_along_axis(at, np.argsort(above, -1, kind="stable"), -1)
+
+
+def _compared(lines: np.ndarray, descending: bool) -> np.ndarray:
     if not descending:
-        return np.argsort(x, dim, kind="stable")
-    backwards = np.flip(x, dim)
-    return x.shape[dim] - 1 - np.flip(np.argsort(backwards, dim, kind="stable"), dim)
+        return np.argsort(lines, -1, kind="stable")
+    return lines.shape[-1] - 1 - np.flip(np.argsort(np.flip(lines, -1), -1, kind="stable"), -1)

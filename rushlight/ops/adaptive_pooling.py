@@ -58,6 +58,16 @@ POOL_PUT = operation(
     _put,
     node="GatherBackward0",
 )
+
+
+def _put_symbols(d: Any, indices: Any, *, space: Ints) -> Any:
+    lead = d.shape[: -len(space)]
+    planes, size = math.prod(lead), math.prod(space)
+    at = indices.reshape(planes, -1)
+    return d.reshape(at.shape).added_each(at, 1, (planes, size)).reshape(*lead, *space)
+
+
+POOL_PUT.lower = _put_symbols
 POOL_TAKE.gradient(x=lambda g, indices, x_spec, dims: apply(POOL_PUT, (g, indices), (x_spec.shape[-dims:],)))
 POOL_PUT.gradient(d=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
 

@@ -251,10 +251,23 @@ def _divisors(bag: Any, kept: Any, bags: int, kind: np.dtype) -> Any:
     return np.maximum(np.bincount(bag[kept], minlength=bags), 1).astype(kind)[:, None]
 
 
+def _sums(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The sums of as many rows, one after the other, as the lengths say."""
+    if len(lengths) and (lengths == lengths[0]).all() and lengths[0]:
+        return rows.reshape(len(lengths), lengths[0], rows.shape[1]).sum(1)  # type: ignore[no-any-return]
+    total = np.zeros((len(lengths), rows.shape[1]), rows.dtype)
+    starts = np.cumsum(lengths) - lengths
+    if len(rows):
+        total[lengths > 0] = np.add.reduceat(rows, starts[lengths > 0], 0)
+    return total
+
+
 def _reduce_bags(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool) -> Any:
     bag, kept, bags = _bag_of_rows(indices, offsets, include_last, padding_idx)
-    total = np.zeros((bags, rows.shape[1]), rows.dtype)
-    np.add.at(total, bag[kept], rows[: len(bag)][kept])
+    rows = rows[: len(bag)]
+    if not kept.all():
+        rows = np.where(kept[:, None], rows, rows.dtype.type(0))
+    total = _sums(rows, np.bincount(bag, minlength=bags))
     return total / _divisors(bag, kept, bags, rows.dtype) if mean else total
 
 
@@ -451,10 +464,18 @@ def _check_classes(x: np.ndarray, classes: int) -> None:
 
 def _one_hot(x: np.ndarray, *, classes: int) -> np.ndarray:
     _check_classes(x, classes)
-    return (x[..., None] == np.arange(classes)).astype(np.int64)
+    found = np.zeros((x.size, classes), np.int64)
+    found[np.arange(x.size), x.ravel()] = 1
+    return found.reshape(*x.shape, classes)
+
+
+def _one_hot_symbols(x: Any, *, classes: int) -> Any:
+    known = x.provided(np.logical_and(np.greater_equal(x, 0), np.less(x, classes)))
+    return np.equal(known.reshape(*x.shape, 1), x.counted(classes)).astype(np.int64)
 
 
 ONE_HOT = operation("one_hot", lambda x, *, classes: spec_of((*x.shape, classes), dtypes.int64), _one_hot)
+ONE_HOT.lower = _one_hot_symbols
 
 
 @public(function=False, method=False, functional=True)
