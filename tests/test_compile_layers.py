@@ -197,6 +197,20 @@ def test_pool_of_infinities_and_nan(padding: int, monkeypatch: Any) -> None:
     native(run, monkeypatch, but=("max_pool_indices",))
 
 
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_grid_sample(mode: str, padding: str, threads: None, monkeypatch: Any) -> None:
+    """Gradients go back to where the numbers were picked, several of them to one place."""
+    grid = (numbers(2, 5, 7, 2) * 0.3).detach().requires_grad_()
+    options = {"mode": mode, "padding_mode": padding, "align_corners": False}
+    native(lambda: trained(lambda x: F.grid_sample(x, grid, **options), numbers(2, 3, 6, 4), grid), monkeypatch)
+
+
+def test_maxima_of_adaptive_windows_get_their_gradients(monkeypatch: Any) -> None:
+    run = lambda: trained(lambda x: F.adaptive_max_pool2d(x, (3, 5)), numbers(2, 3, 8, 12))  # noqa: E731
+    native(run, monkeypatch, but=("adaptive_max_pool2d",))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Classification
 
@@ -234,6 +248,19 @@ def test_a_class_that_does_not_exist(monkeypatch: Any) -> None:
     assert_same(expected, found)
     for wrong in (2, -3):
         with pytest.raises(IndexError, match="out of bounds"):
+            compiled(lambda wrong=wrong: run(wrong), monkeypatch)
+
+
+def test_one_hot_vectors(monkeypatch: Any) -> None:
+    classes = torch.tensor([[0, 2], [3, 0], [1, 1]])
+    native(lambda: [F.one_hot(classes + 0, 4) * 2, F.one_hot(classes[0] + 0, 5)], monkeypatch)
+
+    def run(last: int) -> list[Any]:
+        return [F.one_hot(torch.tensor([0, 1, last]) + torch.tensor([0, 0, 1]), 4)]
+
+    compiled(lambda: run(2), monkeypatch)
+    for wrong, reason in ((3, "smaller than num_classes"), (-2, "non-negative")):
+        with pytest.raises(RuntimeError, match=reason):
             compiled(lambda wrong=wrong: run(wrong), monkeypatch)
 
 
