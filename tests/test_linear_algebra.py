@@ -215,3 +215,17 @@ def test_extreme_eigenvalues():
     m, mass = (pytorch.from_numpy(t[0].numpy().copy()) for t in (a, b))
     found = pytorch.lobpcg(m, 2, B=mass, niter=200)
     np.testing.assert_allclose(values[0].numpy(), found[0].numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.int16, np.int8, np.uint8], ids=lambda k: k.__name__)
+def test_products_of_whole_numbers_wrap_as_they_always_did(kind):
+    """Small numbers go by way of doubles, large ones do not: sums beyond the dtype begin anew in both."""
+    rng, most = np.random.default_rng(0), np.iinfo(kind).max
+    for high in {10, min(100, most), min(1 << 31, most), most}:
+        low = 0 if kind is np.uint8 else -high
+        a, b = (rng.integers(low, high, shape, dtype=np.int64).astype(kind) for shape in ((40, 50), (50, 30)))
+        with np.errstate(all="ignore"):
+            expected = (a[:, :, None] * b).sum(1, dtype=kind)
+        assert (torch.from_numpy(a) @ torch.from_numpy(b)).tolist() == expected.tolist()
+        batch = torch.from_numpy(a).expand(3, 40, 50) @ torch.from_numpy(b).expand(3, 50, 30)
+        assert batch[2].tolist() == expected.tolist()

@@ -18,6 +18,8 @@ from .public import public, write_back
 from .reduction import SUM_DIM
 from .view import SQUEEZE_DIM, unsafe_view, view_like
 
+WORTHWHILE = 1 << 13  # multiplications of whole numbers from which on looking at them first pays
+
 
 def _same_dtype(x: Spec, y: Spec, *_: Any, **__: Any) -> None:
     if x.dtype is not y.dtype:
@@ -34,7 +36,17 @@ def _c_name(x: Spec) -> str:
 def _matrix_product(x: Any, y: Any) -> Any:
     if x.dtype.kind == "b":
         raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
+    if x.dtype.kind in "iu" and _exact_in_doubles(x, y):
+        return np.matmul(x.astype(np.float64), y.astype(np.float64)).astype(np.int64).astype(x.dtype)
     return np.matmul(x, y)
+
+
+def _exact_in_doubles(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether no sum of whole numbers needs more than the 53 bits of a double, whose products are far quicker."""
+    if not x.size or not y.size or x.size * y.shape[-1] < WORTHWHILE:
+        return False
+    x_most, y_most = (max(abs(int(a.min())), abs(int(a.max()))) for a in (x, y))
+    return x_most * y_most * x.shape[-1] < 1 << 53
 
 
 def _check_numbers(x: Spec) -> None:
