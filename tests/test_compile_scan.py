@@ -307,3 +307,24 @@ def test_running_results_of_short_rows_stay_with_numpy(monkeypatch: Any) -> None
     expected, found, made = compiled(run, monkeypatch)
     assert_same(expected, found)
     assert not any(loops_of(p) for p in made)
+
+
+@only_lazily
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_ctc_runs_over_the_frames_in_loops(zero_infinity: bool, kind: torch.dtype, monkeypatch: Any) -> None:
+    """Samples of several lengths, an empty one, and one whose labels do not fit into its frames."""
+    x, targets = numbers(9, 5, 7, kind=kind), torch.tensor([[1, 2, 2], [3, 0, 0], [4, 4, 4], [5, 6, 5], [1, 1, 1]])
+    frames, lengths = torch.tensor([9, 6, 4, 9, 7]), torch.tensor([3, 1, 3, 2, 0])
+
+    def step() -> list[torch.Tensor]:
+        leaf = (x * 3).detach().requires_grad_()
+        options = {"reduction": "none", "zero_infinity": zero_infinity}
+        losses = torch.nn.functional.ctc_loss(leaf.log_softmax(2), targets, frames, lengths, **options)
+        losses.sum().backward()
+        return [losses.detach(), leaf.grad]
+
+    expected, found, made = compiled(step, monkeypatch)
+    assert_same(expected, found)
+    assert sum(len(loops_of(p)) for p in made) == 2
+    assert np.isinf(expected[0]).any() != zero_infinity

@@ -3,7 +3,8 @@ probabilities.
 
 A sequence of S labels is spread over 2 S + 1 states, with blanks between; the forward recursion (alpha) sums over all
 ways through them up to each frame, the backward recursion (beta) over all ways from there on.  Both run over the
-frames for the whole batch at once, in logarithms.
+frames for the whole batch at once, in logarithms (`core/scan.py`: one loop for the compiler); they are operations of
+their own, so that the gradient finds the alphas of the loss.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.scan import Arrays, scan
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
@@ -21,6 +23,7 @@ from rushlight.record.value import Tensor
 from .creation import wrap
 from .public import public
 from .reduction_mode import MODES, reduced_tensor
+from .scatter import GATHER
 from .selection import where
 
 
@@ -36,59 +39,90 @@ def _padded_targets(targets: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return rows
 
 
-def _states(targets: np.ndarray, lengths: np.ndarray, blank: int) -> tuple[np.ndarray, np.ndarray]:
+def _states(targets: np.ndarray, lengths: np.ndarray, *, blank: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """The label of each state (N, 2 S + 1), and where a way may jump over the blank before."""
     rows = _padded_targets(targets, lengths)
-    labels = np.full((len(rows), 2 * rows.shape[1] + 1), blank, np.int64)
+    labels = np.full((len(rows), 2 * longest + 1), blank, np.int64)
     labels[:, 1::2] = rows
     skips = np.zeros(labels.shape, bool)
     skips[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
     return labels, skips
 
 
-def _shifted(a: np.ndarray, by: int) -> np.ndarray:
-    moved = np.full_like(a, -np.inf)
-    if by > 0:
-        moved[:, by:] = a[:, :-by] if by < a.shape[1] else moved[:, by:]
-    else:
-        moved[:, :by] = a[:, -by:] if -by < a.shape[1] else moved[:, :by]
+def _shifted(a: Any, by: int, fill: Any) -> Any:
+    """Every row moved by some places; `fill` comes in."""
+    n = a.shape[1] - abs(by)
+    if n <= 0:
+        return np.full_like(a, fill)
+    part, place = (a[:, :n], slice(by, None)) if by > 0 else (a[:, -by:], slice(n))
+    if not isinstance(a, np.ndarray):
+        return part.placed(a.shape, fill, (slice(None), place))
+    moved = np.full_like(a, fill)
+    moved[:, place] = part
     return moved
 
 
-def _emissions(logp: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The log-probability of each state's label in each frame, (T, N, states)."""
-    return np.take_along_axis(logp, np.broadcast_to(labels, (len(logp), *labels.shape)), 2)
+def _any_of(here: Any, next_to: Any, beyond: Any) -> Any:
+    """The logarithm of the sum of three probabilities, which are given as logarithms."""
+    most = np.maximum(np.maximum(here, next_to), beyond)
+    base = np.where(np.isneginf(most), most.dtype.type(0), most)
+    return np.log(np.exp(here - base) + np.exp(next_to - base) + np.exp(beyond - base)) + base
 
 
-def _alphas(emitted: np.ndarray, skips: np.ndarray) -> np.ndarray:
-    alpha = np.full(emitted.shape, -np.inf, emitted.dtype)
-    if not len(emitted):
-        return alpha
-    alpha[0, :, :2] = emitted[0, :, :2]
-    for t in range(1, len(emitted)):
-        before = alpha[t - 1]
-        ways = np.logaddexp(before, _shifted(before, 1))
-        ways = np.logaddexp(ways, np.where(skips, _shifted(before, 2), -np.inf))
-        alpha[t] = ways + emitted[t]
-    return alpha
+def _onward(states: Arrays, rows: Arrays, constants: Arrays) -> tuple[Arrays, Arrays]:
+    """A turn of alpha: from a state, from the one before, or over a blank."""
+    (before,), (emitted,), (skips,) = states, rows, constants
+    nothing = before.dtype.type(-np.inf)
+    jumped = np.where(skips, _shifted(before, 2, nothing), nothing)
+    alpha = _any_of(before, _shifted(before, 1, nothing), jumped) + emitted
+    return (alpha,), (alpha,)
 
 
-def _betas(emitted: np.ndarray, skips: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    beta = np.full(emitted.shape, -np.inf, emitted.dtype)
+def _backward(states: Arrays, rows: Arrays, constants: Arrays) -> tuple[Arrays, Arrays]:
+    """A turn of beta; a sample begins with its last frame, in one of its last two states."""
+    (after,), (emitted, ends), (jumps, last) = states, rows, constants
+    nothing = after.dtype.type(-np.inf)
+    jumped = np.where(jumps, _shifted(after, -2, nothing), nothing)
+    ways = _any_of(after, _shifted(after, -1, nothing), jumped)
+    beta = np.where(ends.reshape(-1, 1), last, ways) + emitted
+    return (beta,), (beta,)
+
+
+def _alphas(emitted: Any, skips: Any) -> Any:
+    frames, batch, states = emitted.shape
+    if not frames:
+        return emitted.copy()
+    start = np.full((batch, states), -np.inf, emitted.dtype)
+    start[:, 0] = 0  # before the first frame: the first two states follow
+    with np.errstate(divide="ignore"):
+        return scan(_onward, [_like(start, emitted)], [emitted], [skips], keep=False)[1][0]
+
+
+def _betas(emitted: Any, skips: Any, ends: Any, last: Any) -> Any:
+    if not emitted.shape[0]:
+        return emitted.copy()
+    nothing = np.full(emitted.shape[1:], -np.inf, emitted.dtype)
+    jumps = _shifted(skips, -2, False)
+    with np.errstate(divide="ignore"):
+        found = scan(_backward, [_like(nothing, emitted)], [emitted, ends], [jumps, last], reverse=True, keep=False)
+    return found[1][0]
+
+
+def _like(start: np.ndarray, x: Any) -> Any:
+    """The first states, where the compiler looks on as a table of its own."""
+    if isinstance(x, np.ndarray):
+        return start
+    from rushlight.codegen.capture import table
+
+    return table(start)
+
+
+def _ends(emitted: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which frame is a sample's last (T, N); the logarithm of what is left to come there, by state (N, states)."""
     state = np.arange(emitted.shape[2])
     last = (state == 2 * lengths[:, None]) | (state == 2 * lengths[:, None] - 1)
-    onward = np.zeros_like(skips)
-    onward[:, :-2] = skips[:, 2:]
-    for t in range(len(emitted) - 1, -1, -1):
-        if t + 1 < len(emitted):
-            after = beta[t + 1]
-            ways = np.logaddexp(after, _shifted(after, -1))
-            ways = np.logaddexp(ways, np.where(onward, _shifted(after, -2), -np.inf))
-        else:
-            ways = np.full(emitted.shape[1:], -np.inf, emitted.dtype)
-        ways = np.where((frames == t + 1)[:, None], np.where(last, 0, -np.inf), ways)
-        beta[t] = ways + emitted[t]
-    return beta
+    ends = np.arange(1, len(emitted) + 1)[:, None] == frames
+    return ends, np.where(last, 0, -np.inf).astype(emitted.dtype)
 
 
 def _likelihood(alpha: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -101,49 +135,65 @@ def _likelihood(alpha: np.ndarray, frames: np.ndarray, lengths: np.ndarray) -> n
     return np.where(frames == 0, np.where(lengths == 0, 0, np.inf), nll)
 
 
-def _ctc(logp: Any, targets: Any, frames: Any, lengths: Any, *, blank: int) -> Any:
-    labels, skips = _states(targets, lengths, blank)
-    return _likelihood(_alphas(_emissions(logp, labels), skips), frames, lengths).astype(logp.dtype)
+def _posteriors(labels: np.ndarray, ways: np.ndarray, classes: int) -> np.ndarray:
+    """The probability of each class in each frame (T, N, C): the sum over the states with its label."""
+    lines = ways.shape[0] * ways.shape[1]
+    places = np.arange(lines).reshape(*ways.shape[:2], 1) * classes + labels
+    known = np.nan_to_num(ways, nan=0.0, posinf=0.0).ravel()
+    total = np.bincount(places.ravel(), known, lines * classes)
+    return total.reshape(*ways.shape[:2], classes).astype(ways.dtype)
 
 
 def _ctc_backward(
-    d: Any, logp: Any, targets: Any, frames: Any, lengths: Any, *, blank: int, zero_infinity: bool
-) -> Any:
+    d: Any, logp: Any, labels: Any, emitted: Any, alpha: Any, beta: Any, frames: Any, lengths: Any, *,
+    zero_infinity: bool,
+) -> Any:  # fmt: skip
     """exp(logp) minus the posterior of each class: PyTorch's gradient, which assumes a log_softmax before it."""
-    labels, skips = _states(targets, lengths, blank)
-    emitted = _emissions(logp, labels)
-    alpha, beta = _alphas(emitted, skips), _betas(emitted, skips, frames, lengths)
     nll = _likelihood(alpha, frames, lengths)
     with np.errstate(all="ignore"):
         ways = np.exp(alpha + beta - emitted + nll[:, None])
-    posterior = np.zeros(logp.shape, logp.dtype)
-    t, n, _ = np.indices(ways.shape, sparse=True)
-    np.add.at(posterior, (t, n, np.broadcast_to(labels, ways.shape)), np.nan_to_num(ways, nan=0.0, posinf=0.0))
-    found = (np.exp(logp) - posterior) * d[:, None]
-    if zero_infinity:
-        found = np.where(np.isinf(nll)[:, None], 0, found)
-    else:
-        found = np.where(np.isinf(nll)[:, None], np.nan, found)
+    found = (np.exp(logp) - _posteriors(labels, ways, logp.shape[2])) * d[:, None]
+    impossible = np.isinf(nll)[:, None]
+    found = np.where(impossible, 0 if zero_infinity else np.nan, found)
     return np.where((np.arange(len(logp))[:, None] < frames)[:, :, None], found, 0).astype(logp.dtype)
+
+
+def _states_spec(targets: Spec, lengths: Spec, *, blank: int, longest: int) -> tuple[Spec, Spec]:
+    shape = (lengths.numel, 2 * longest + 1)
+    return spec_of(shape, dtypes.int64), spec_of(shape, dtypes.bool_)
+
+
+def _ends_spec(emitted: Spec, frames: Spec, lengths: Spec) -> tuple[Spec, Spec]:
+    return spec_of(emitted.shape[:2], dtypes.bool_), spec_of(emitted.shape[1:], emitted.dtype)
 
 
 def _no_second_derivative(g: Tensor) -> Tensor:
     raise NotImplementedError("derivative for aten::_ctc_loss_backward is not implemented")
 
 
+CTC_STATES = operation("ctc_states", _states_spec, _states)
+CTC_ENDS = operation("ctc_ends", _ends_spec, _ends)
+CTC_ALPHAS = operation("ctc_alphas", lambda emitted, skips: spec_of(emitted.shape, emitted.dtype), _alphas)
+CTC_BETAS = operation("ctc_betas", lambda emitted, *_: spec_of(emitted.shape, emitted.dtype), _betas)
 CTC_LOSS = operation(
-    "ctc_loss", lambda logp, targets, frames, lengths, *, blank, zero_infinity: spec_of((logp.shape[1],), logp.dtype),
-    lambda logp, targets, frames, lengths, *, blank, zero_infinity: _ctc(logp, targets, frames, lengths, blank=blank),
+    "ctc_loss",
+    lambda logp, labels, skips, emitted, alpha, frames, lengths, *, zero_infinity: spec_of(frames.shape, logp.dtype),
+    lambda logp, labels, skips, emitted, alpha, frames, lengths, *, zero_infinity: _likelihood(
+        alpha, frames, lengths).astype(logp.dtype),
 )  # fmt: skip
 CTC_LOSS_BACKWARD = operation(
     "ctc_loss_backward",
-    lambda d, logp, targets, frames, lengths, *, blank, zero_infinity: spec_of(logp.shape, logp.dtype), _ctc_backward,
+    lambda d, logp, *_, zero_infinity: spec_of(logp.shape, logp.dtype), _ctc_backward,
 )  # fmt: skip
-CTC_LOSS.gradient(
-    logp=lambda g, logp, targets, frames, lengths, blank, zero_infinity: apply(
-        CTC_LOSS_BACKWARD, (g, logp, targets, frames, lengths), (blank, zero_infinity)
-    )
-)
+
+
+def _gradient(g: Tensor, logp: Tensor, labels: Tensor, skips: Tensor, emitted: Tensor, alpha: Tensor, frames: Tensor,
+              lengths: Tensor, zero_infinity: bool) -> Tensor:  # fmt: skip
+    beta = apply(CTC_BETAS, (emitted, skips, *apply(CTC_ENDS, (emitted, frames, lengths))))
+    return apply(CTC_LOSS_BACKWARD, (g, logp, labels, emitted, alpha, beta, frames, lengths), (zero_infinity,))
+
+
+CTC_LOSS.gradient(logp=_gradient)
 CTC_LOSS_BACKWARD.gradient(d=_no_second_derivative, logp=_no_second_derivative)
 
 
@@ -185,6 +235,15 @@ def _check(x: Spec, targets: Spec, frames: np.ndarray, lengths: np.ndarray, blan
         )
 
 
+def _losses(logp: Tensor, targets: Tensor, frames: Tensor, lengths: Tensor, blank: int, zero_infinity: bool) -> Tensor:
+    longest = int(lengths._value.buf.max()) if lengths.numel() else 0
+    labels, skips = apply(CTC_STATES, (targets, lengths), (blank, longest))
+    everywhere = labels.expand(logp.shape[0], *labels.shape)
+    emitted = apply(GATHER, (logp.detach(), everywhere), (2,))
+    alpha = apply(CTC_ALPHAS, (emitted, skips))
+    return apply(CTC_LOSS, (logp, labels, skips, emitted, alpha, frames, lengths), (zero_infinity,))
+
+
 @public(method=False, functional=True)
 def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int = 0,
              reduction: Any = "mean", zero_infinity: bool = False) -> Tensor:  # fmt: skip
@@ -206,7 +265,7 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_leng
     frames = _lengths(input_lengths, x.shape[1], "input_lengths")
     lengths = _lengths(target_lengths, x.shape[1], "target_lengths")
     _check(x, settle(targets).spec, frames._value.buf, lengths._value.buf, blank)
-    losses = apply(CTC_LOSS, (log_probs, targets, frames, lengths), (blank, zero_infinity))
+    losses = _losses(log_probs, targets, frames, lengths, blank, zero_infinity)
     if zero_infinity:
         losses = where(losses.eq(float("inf")), 0.0, losses)
     if mode == "mean":
