@@ -1,7 +1,8 @@
 """When to compile: a program that has repeated is handed to one background thread.
 
-The loop waits for the code a moment in each turn: interpreting on beside the compiler would slow both.  All the waiting
-of a process together is bounded; what is not ready then is interpreted until it is.
+The loop waits for the code a moment in each turn: interpreting on beside the compiler would slow both.  All this
+waiting together is bounded, by a second that comes back while the process runs, so that a second model in it is waited
+for as the first was; what is not ready then is interpreted until it is.
 `torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn
 always.
 
@@ -28,6 +29,7 @@ from rushlight.record.program import Program
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
+BACK = 0.1  # of the time that passes: so much may be waited anew
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
 THREAD = "rushlight-compiler"
@@ -40,6 +42,7 @@ class Background:
     def __init__(self) -> None:
         self.waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
         self.left = ALTOGETHER
+        self.seen = time.monotonic()  # when it was last waited
         self.done = threading.Event()  # set when the program is compiled that is being compiled now
         self.process: int | None = None
         self.stopped = False
@@ -61,12 +64,14 @@ class Background:
         self.waiting.put((fillings_now, threading.Event()))
 
     def _wait(self, done: threading.Event) -> None:
-        if self.left > 0:
-            start = time.monotonic()
+        start = time.monotonic()
+        self.left = min(ALTOGETHER, self.left + BACK * (start - self.seen))
+        if self.left > PAUSE:
             done.wait(min(MOMENT, self.left))
-            self.left -= time.monotonic() - start
         else:
             time.sleep(PAUSE)
+        self.seen = time.monotonic()
+        self.left -= self.seen - start
 
     def give_way(self, native: bool) -> None:
         """Called before a program runs, natively or not, while another thread compiles.
