@@ -213,25 +213,11 @@ class Plan:
         self._copies: dict[Symbol, tuple[int, ...]] = {}  # copies made for views, and their strides
         self._slots = {x: slot for slot, x in reversed(run.made.items())}
         self._numbers: dict[Symbol, bool] = {}
-        # an output that is only a look at something, or another output, or a number, is copied by a nest of its own
         self.roots: dict[int, Symbol] = {}
-        for x in ancestors(run.made[slot] for slot in outputs):
-            is_uniform(x, self._numbers)  # operands first, so that no chain of numbers is followed by recursion
-        taken: set[Symbol] = set()
-        for slot in outputs:
-            x = run.made[slot]
-            if x.kind in ("view", *LEAVES) or x in taken or is_uniform(x, self._numbers):
-                x = Symbol("broadcast", (x,), x.shape, x.dtype)
-            taken.add(x)
-            self.roots[slot] = x
+        self._find_roots()
         self._wanted = {x: slot for slot, x in self.roots.items()}
-        assembly.share_guards(ancestors(self.roots.values()))
-        assembly.continue_wholes(ancestors(self.roots.values()), set(self._wanted))
-        reshape_products(ancestors(self.roots.values()), self._wanted)
-        self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
-        for x in ancestors(self.roots.values()):
-            self._copy_for(x)
-            self._layouts[x] = self._laid(x)
+        self._simplify()
+        self._lay_out()
         order = ancestors(self.roots.values())
         if homes:
             order = ancestors(readers_first(self, order, homes))
@@ -239,6 +225,39 @@ class Plan:
             self._assign(x)
         if not all(x in self.place for draws in run.draws.values() for x in draws):
             raise NotLowered("random numbers that nobody reads")
+        self.memories = Arena(self)
+        self._pass_over(order)
+
+    def _find_roots(self) -> None:
+        """The Symbol of each output.
+
+        One that is only a look at something, or another output, or a number, is copied by a nest of its own.
+        """
+        for x in ancestors(self.run.made[slot] for slot in self.outputs):
+            is_uniform(x, self._numbers)  # operands first, so that no chain of numbers is followed by recursion
+        taken: set[Symbol] = set()
+        for slot in self.outputs:
+            x = self.run.made[slot]
+            if x.kind in ("view", *LEAVES) or x in taken or is_uniform(x, self._numbers):
+                x = Symbol("broadcast", (x,), x.shape, x.dtype)
+            taken.add(x)
+            self.roots[slot] = x
+
+    def _simplify(self) -> None:
+        """Rewrites the graph before anything is known about memory."""
+        assembly.share_guards(ancestors(self.roots.values()))
+        assembly.continue_wholes(ancestors(self.roots.values()), set(self._wanted))
+        reshape_products(ancestors(self.roots.values()), self._wanted)
+
+    def _lay_out(self) -> None:
+        """In which order the dimensions of each intermediate lie, operands first."""
+        self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
+        for x in ancestors(self.roots.values()):
+            self._copy_for(x)
+            self._layouts[x] = self._laid(x)
+
+    def _pass_over(self, order: list[Symbol]) -> None:
+        """Improves the nests, pass by pass; in tests the verifier looks at the Plan after each."""
         passes: dict[str, Callable[[], Any]] = {
             "fuse": lambda: None,
             "recompute": lambda: Recompute(self, order),
@@ -248,7 +267,6 @@ class Plan:
             "drop": self._drop_unused,
             "arena": lambda: self.memories.place(),
         }
-        self.memories = Arena(self)
         for name, run_pass in passes.items():
             run_pass()
             if verify.ENABLED:
