@@ -35,6 +35,9 @@ INNER = {
     "torch.autograd.variable": "rushlight.autograd",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",
+    "torchvision.ops.misc": "rushlight.vision.ops.layers",
+    "torchvision.ops.stochastic_depth": "rushlight.vision.ops.dropping",
+    "torchvision.ops.drop_block": "rushlight.vision.ops.dropping",
 }
 
 

@@ -1,4 +1,4 @@
-"""torchvision.ops: boxes. Corners are (N, 4) as x1, y1, x2, y2; layers for detection models are not here."""
+"""Boxes: areas, overlaps, formats, non-maximum suppression. Corners are (N, 4) as x1, y1, x2, y2."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 import rushlight
-from rushlight.core.missing import missing
 
 __all__ = ["batched_nms", "box_area", "box_convert", "box_iou", "clip_boxes_to_image", "nms", "remove_small_boxes"]
 
@@ -72,6 +71,3 @@ def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any
         return rushlight.empty((0,), dtype=rushlight.int64)
     apart = idxs.to(boxes.dtype) * (boxes.max() + 1)
     return nms(boxes + apart[:, None], scores, iou_threshold)
-
-
-__getattr__ = missing(__name__)
