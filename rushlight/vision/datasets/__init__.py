@@ -8,7 +8,15 @@ from rushlight.vision.datasets.mnist import EMNIST, KMNIST, MNIST, QMNIST, Fashi
 from rushlight.vision.datasets.vision import VisionDataset
 
 _NAMES = {
+    "annotated": "Cityscapes Flickr30k Flickr8k Kitti OxfordIIITPet SBDataset SBU VOCDetection VOCSegmentation",
     "arrays": "SEMEION STL10 SVHN USPS",
+    "coco": "CocoCaptions CocoDetection",
+    "faces": "CelebA FER2013 LFWPairs LFWPeople WIDERFace",
+    "imagenet": "ImageNet",
+    "in_folders": "Caltech101 Caltech256 Country211 EuroSAT INaturalist Omniglot Places365",
+    "listed": """CLEVRClassification DTD FGVCAircraft Flowers102 Food101 GTSRB Imagenette RenderedSST2 StanfordCars
+              SUN397""",
+    "sequences": "MovingMNIST PCAM",
 }
 _LAZY = {name: f"{__name__}.{module}:{name}" for module, names in _NAMES.items() for name in names.split()}
 

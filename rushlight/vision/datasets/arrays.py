@@ -7,8 +7,6 @@ same numbers.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import numpy as np
 from rushlight.data import gather
 from rushlight.tensor import wrap
 from rushlight.vision.datasets import utils
-from rushlight.vision.datasets.fetched import Fetched, lines_of, load_mat
+from rushlight.vision.datasets.fetched import Fetched, Source, lines_of, load_mat
 from rushlight.vision.datasets.vision import Transform, VisionDataset
 from rushlight.vision.transforms.array_form import ArrayForm, array_form
 
@@ -50,10 +48,6 @@ class PictureArray(Fetched, VisionDataset):
 
     def __len__(self) -> int:
         return len(self.data)
-
-    @property
-    def _download_folder(self) -> Path:
-        return Path(self.root)
 
 
 def _holds_pictures(data: Any) -> bool:
@@ -118,20 +112,15 @@ class SVHN(PictureArray):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.split = utils.verify_str_arg(split, "split", tuple(self.split_list))
         self.url, self.filename, self.file_md5 = self.split_list[split]
-        self._ensure(download)
-        self.data, self.labels = _read_svhn(os.path.join(self.root, self.filename))
-
-    def _resources(self) -> Iterable[tuple[str, str | None]]:
-        return [(self.url, self.file_md5)]
-
-    def _check_exists(self) -> bool:
-        return utils.check_integrity(os.path.join(self.root, self.filename), self.split_list[self.split][2])
+        path = Path(self.root, self.filename)
+        self._ensure(download, Source([(self.url, self.file_md5)], Path(self.root), [(path, self.file_md5)]))
+        self.data, self.labels = _read_svhn(path)
 
     def extra_repr(self) -> str:
         return f"Split: {self.split}"
 
 
-def _read_svhn(path: str) -> tuple[Array, Array]:
+def _read_svhn(path: Path) -> tuple[Array, Array]:
     content = load_mat(path)
     pixels, digits = content.get("X"), content.get("y")
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 4 or pixels.dtype != np.uint8 or pixels.shape[2] != 3:
@@ -182,7 +171,8 @@ class STL10(PictureArray):
         super().__init__(root, transform=transform, target_transform=target_transform)
         self.split = utils.verify_str_arg(split, "split", self.splits)
         self.folds = _verify_folds(folds)
-        self._ensure(download)
+        needed = [(self._file(name), md5) for name, md5 in self.train_list + self.test_list]
+        self._ensure(download, Source([(self.url, self.tgz_md5)], Path(self.root), needed))
         parts = [self._read_part(part) for part in split.split("+")]
         self.data = np.concatenate([images for images, _ in parts]) if len(parts) > 1 else parts[0][0]
         self.labels = np.concatenate([labels for _, labels in parts]) if len(parts) > 1 else parts[0][1]
@@ -203,12 +193,6 @@ class STL10(PictureArray):
             chosen = np.array(lines_of(self._file(self.folds_list_file))[self.folds].split(), np.int64)
             return images[chosen], labels[chosen]
         return images, labels
-
-    def _resources(self) -> Iterable[tuple[str, str | None]]:
-        return [(self.url, self.tgz_md5)]
-
-    def _check_exists(self) -> bool:
-        return all(utils.check_integrity(self._file(name), md5) for name, md5 in self.train_list + self.test_list)
 
     def extra_repr(self) -> str:
         return f"Split: {self.split}"
@@ -252,21 +236,13 @@ class USPS(PictureArray):
         download: bool = False,
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
-        self._source = self.split_list["train" if train else "test"]
-        self._ensure(download)
-        self.data, self.targets = _read_usps(os.path.join(self.root, self._source[1]))
-
-    def download(self) -> None:
-        """Fetches the file, which stays compressed."""
-        url, name, md5 = self._source
-        if not self._check_exists():
-            utils.download_url(url, self.root, name, md5)
-
-    def _check_exists(self) -> bool:
-        return os.path.exists(os.path.join(self.root, self._source[1]))
+        url, name, md5 = self.split_list["train" if train else "test"]
+        path = Path(self.root, name)
+        self._ensure(download, Source([(url, md5)], Path(self.root), [path]))
+        self.data, self.targets = _read_usps(path)
 
 
-def _read_usps(path: str) -> tuple[Array, list[int]]:
+def _read_usps(path: Path) -> tuple[Array, list[int]]:
     """Lines of ``label index:value ...``: labels from 1, values from -1 to 1."""
     import bz2
 
@@ -299,13 +275,8 @@ class SEMEION(PictureArray):
         download: bool = True,
     ) -> None:
         super().__init__(root, transform=transform, target_transform=target_transform)
-        self._ensure(download)
-        rows = np.loadtxt(os.path.join(self.root, self.filename))
+        path = Path(self.root, self.filename)
+        self._ensure(download, Source([(self.url, self.md5_checksum)], Path(self.root), [(path, self.md5_checksum)]))
+        rows = np.loadtxt(path)
         self.data = (rows[:, :256] * 255).astype(np.uint8).reshape(-1, 16, 16)
         self.labels = np.nonzero(rows[:, 256:])[1]
-
-    def _resources(self) -> Iterable[tuple[str, str | None]]:
-        return [(self.url, self.md5_checksum)]
-
-    def _check_exists(self) -> bool:
-        return utils.check_integrity(os.path.join(self.root, self.filename), self.md5_checksum)

@@ -1,12 +1,14 @@
 """Data sets that can be downloaded: what there is to fetch, and how one sees that it is there already.
 
-A set lists its files as pairs of address and MD5 checksum. `Fetched.download` fetches them, archives are unpacked
-(`utils.fetch`), and `Fetched._ensure`, called by every constructor, says what to do where the data is not there.
+A set says its `Source`: the files as pairs of address and MD5 checksum, where they go, and what must be there in the
+end. `Fetched.download` fetches them, archives are unpacked (`utils.fetch`), and `Fetched._ensure`, called by every
+constructor, says what to do where the data is not there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,38 +16,53 @@ from rushlight.vision.datasets import utils
 from rushlight.vision.datasets.folder import default_loader
 from rushlight.vision.datasets.vision import Transform, VisionDataset
 
-__all__ = ["Fetched", "ListedPictures", "Loader", "lines_of", "load_mat"]
+__all__ = ["Fetched", "ListedPictures", "Loader", "Source", "lines_of", "load_mat"]
 
 Loader = Callable[[Any], Any]
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where a set comes from.
+
+    Args:
+        files: address and MD5 checksum of every file; archives among them are unpacked where they land.
+        folder: where they land.
+        needed: files and folders that are there when the set is; files that must be undamaged with their checksum.
+    """
+
+    files: Iterable[tuple[str, str | None]]
+    folder: Path
+    needed: Iterable[Path | tuple[Path, str]]
+
+    def is_there(self) -> bool:
+        """Whether nothing is missing or damaged."""
+        pairs = (entry if isinstance(entry, tuple) else (entry, None) for entry in self.needed)
+        return all(path.exists() if md5 is None else utils.check_integrity(path, md5) for path, md5 in pairs)
+
+
 class Fetched:
-    """Mixin: a subclass gives `_resources`, `_download_folder` and `_check_exists`."""
+    """Mixin: a constructor calls `_ensure` with the set's `Source`."""
 
-    def _resources(self) -> Iterable[tuple[str, str | None]]:
-        """Address and MD5 checksum of every file; archives among them are unpacked where they land."""
-        return ()
-
-    @property
-    def _download_folder(self) -> Path:
-        raise NotImplementedError
-
-    def _check_exists(self) -> bool:
-        raise NotImplementedError
+    _source: Source
 
     def download(self) -> None:
         """Fetches and unpacks what the set is made of, unless it is there."""
         if not self._check_exists():
-            utils.fetch(self._resources(), self._download_folder)
+            utils.fetch(self._source.files, self._source.folder)
 
-    def _ensure(self, download: bool) -> None:
+    def _check_exists(self) -> bool:
+        return self._source.is_there()
+
+    def _ensure(self, download: bool, source: Source) -> None:
         """Raises RuntimeError if the data is not there in the end."""
+        self._source = source
         if download:
             self.download()
         if not self._check_exists():
             raise RuntimeError(
                 "Dataset not found or corrupted. You can use download=True to download it"
-                f" (looked in {self._download_folder})"
+                f" (looked in {source.folder})"
             )
 
 
