@@ -182,7 +182,7 @@ def _taps(start: Any, extent: Any, bins: int, ratio: int, places: int, least: in
     side, start, counts = side[:, None, None], start[:, None, None], counts[:, None, None]
     at = start + number * side + (sample + 0.5) * side / counts.clamp(min=1)
     used = (at >= -1.0) & (at <= places) & (sample < counts)
-    at = at.clamp(0, places - 1)
+    at = rushlight.where(used, at.clamp(0, places - 1), rushlight.zeros_like(at))  # zero also where it is no number
     low = at.floor()
     share = at - low
     share = rushlight.cat([1 - share, share], -1) * rushlight.cat([used, used], -1)
