@@ -273,8 +273,9 @@ def voc(root: Path) -> None:
     folder = root / "VOCdevkit" / "VOC2012"
     for kind in ("Main", "Segmentation"):
         text(folder / "ImageSets" / kind / "val.txt", "2007_1\n2007_2\n")
-    thing = "<object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin></bndbox></object>"
-    for name, things in (("2007_1", thing), ("2007_2", thing * 2 + "<object><name> dog </name></object>")):
+    box = "".join(f"<{side}>{number}</{side}>" for number, side in enumerate(("xmin", "ymin", "xmax", "ymax"), 1))
+    thing = f"<object><name>cat</name><bndbox>{box}</bndbox></object>"
+    for name, things in (("2007_1", thing), ("2007_2", thing * 2 + thing.replace("cat", " dog "))):
         picture(folder / "JPEGImages" / f"{name}.jpg")
         picture(folder / "SegmentationClass" / f"{name}.png", mode="L")
         text(folder / "Annotations" / f"{name}.xml", f"<annotation>\n <folder>V</folder>{things}<empty/></annotation>")
@@ -448,6 +449,30 @@ def summary(dataset: Any, root: Path) -> dict[str, Any]:
     }
 
 
+def wrapped(datasets: Any, case: Case, keys: Any, root: Path) -> Any:
+    """The samples of a data set that says what they are, or the error of a kind that cannot."""
+    try:
+        data = datasets.wrap_dataset_for_transforms_v2(make(datasets, case, root), keys)
+        return [type(data).__name__, *(_typed(data[index], root) for index in range(len(data)))]
+    except (TypeError, ValueError, RuntimeError) as error:
+        return type(error).__name__
+
+
+def _typed(value: Any, root: Path) -> Any:
+    """`describe`, and for tensors what they are."""
+    if isinstance(value, dict):
+        return {key: _typed(entry, root) for key, entry in sorted(value.items())}
+    if isinstance(value, list | tuple):
+        return [_typed(entry, root) for entry in value]
+    kind = [type(value).__name__, *getattr(value, "canvas_size", ())] if hasattr(value, "requires_grad") else []
+    return [*kind, describe(value, root)]
+
+
+# Data sets that can be wrapped, once each.
+WRAPPED = {key: case for key, case in CASES.items() if case.name in """CelebA Caltech101 Cityscapes Kitti SBDataset
+    OxfordIIITPet VOCDetection VOCSegmentation WIDERFace Food101 EuroSAT GTSRB""".split()}
+
+
 def record() -> None:
     """Writes down what torchvision says; checksums of made-up files are not looked at."""
     import os
@@ -462,6 +487,9 @@ def record() -> None:
     for key, case in CASES.items():
         with tempfile.TemporaryDirectory() as folder:
             expected[key] = summary(make(torchvision.datasets, case, Path(folder)), Path(folder))
+        for keys in (None, "all") if key in WRAPPED else ():
+            with tempfile.TemporaryDirectory() as folder:
+                expected[key][f"wrapped {keys}"] = wrapped(torchvision.datasets, case, keys, Path(folder))
     content = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, sort_keys=True)}" for key, value in expected.items())
     (Path(__file__).parent / "expected" / "vision_datasets.json").write_text(f"{{{content}}}\n")
 

@@ -51,6 +51,61 @@ def test_samples(key: str, tmp_path: Path, unchecked: None) -> None:
         assert found["attributes"].get(name) == value, name
 
 
+@pytest.mark.parametrize("keys", [None, "all"])
+@pytest.mark.parametrize("key", made.WRAPPED)
+def test_samples_that_say_what_they_are(key: str, keys: Any, tmp_path: Path, unchecked: None) -> None:
+    if made.WRAPPED[key].name in ("SBDataset", "Caltech101"):
+        pytest.importorskip("scipy")
+    found = in_json(made.wrapped(datasets, made.WRAPPED[key], keys, tmp_path))
+    expected = EXPECTED[key][f"wrapped {keys}"]
+    if made.WRAPPED[key].name in ORDER_OF_FILES:
+        found.sort(key=str), expected.sort(key=str)
+    assert found == expected
+
+
+def test_wrapping(tmp_path: Path) -> None:
+    import pickle
+
+    made.voc(tmp_path)
+    wrap, kind = datasets.wrap_dataset_for_transforms_v2, datasets.VOCDetection
+    data = wrap(kind(tmp_path, image_set="val", transforms=_swapped))
+    assert isinstance(data, kind) and len(data) == 2 and data.image_set == "val"
+    assert list(data[1][0]) == ["boxes", "labels"] and data[1][1].mode == "RGB"
+    again = pickle.loads(pickle.dumps(wrap(kind(tmp_path, image_set="val"))))
+    assert again[0][1]["labels"].tolist() == [8]
+    with pytest.raises(AttributeError):
+        _ = data.nothing
+    for given, keys, error, message in (
+        (kind(tmp_path, image_set="val"), ["nix"], ValueError, r"Target keys \['nix'\] are not available"),
+        (kind(tmp_path, image_set="val"), 3, ValueError, "can be None, 'all', or a collection"),
+        (datasets.VOCSegmentation(tmp_path, image_set="val"), "all", ValueError, "is currently only supported for"),
+        ([1], None, TypeError, "meant for subclasses"),
+        (datasets.FakeData(), None, TypeError, "No wrapper exists for dataset class FakeData"),
+    ):
+        with pytest.raises(error, match=message):
+            wrap(given, keys)
+
+
+def _swapped(picture: Any, target: Any) -> Any:
+    return target, picture
+
+
+def test_wrapped_coco(tmp_path: Path) -> None:
+    boxes = [{"id": 1, "image_id": 7, "category_id": 2, "bbox": [1, 2, 3, 4], "segmentation": [[0, 0, 2, 0, 2, 2]]}]
+    images = [{"id": 7, "file_name": "7.jpg"}, {"id": 9, "file_name": "9.jpg"}]
+    made.text(tmp_path / "list.json", json.dumps({"images": images, "annotations": boxes}))
+    for name in ("7.jpg", "9.jpg"):
+        made.picture(tmp_path / name)
+    bare = datasets.CocoDetection(tmp_path, str(tmp_path / "list.json"))
+    data = datasets.wrap_dataset_for_transforms_v2(bare)
+    target = data[0][1]
+    assert target["image_id"] == 7 and target["boxes"].tolist() == [[1, 2, 4, 6]] and target["labels"].tolist() == [2]
+    assert type(target["boxes"]).__name__ == "BoundingBoxes" and target["boxes"].canvas_size == (6, 7)
+    assert data[1][1] == {"image_id": 9}
+    chosen = datasets.wrap_dataset_for_transforms_v2(bare, ["bbox", "category_id"])
+    assert chosen[0][1] == {"bbox": [[1, 2, 3, 4]], "category_id": [2]}
+
+
 # Each set without its files, and arguments that it must refuse.
 ROOT_ONLY = """STL10 SVHN USPS Flowers102 Food101 DTD GTSRB FGVCAircraft SUN397 StanfordCars RenderedSST2
     CLEVRClassification Imagenette EuroSAT Country211 Caltech101 Caltech256 Omniglot INaturalist Places365 LFWPeople
