@@ -340,6 +340,40 @@ def sbu(root: Path) -> None:
     picture(root / "dataset" / "2.jpg")
 
 
+def _flo(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    numbers = np.random.default_rng(len(path.name)).normal(size=(2, 3, 2)).astype("<f4")
+    path.write_bytes(b"PIEH" + np.array([3, 2], "<i4").tobytes() + numbers.tobytes())
+
+
+def sintel(root: Path) -> None:
+    for number in range(3):
+        for kind in ("training/clean", "training/final", "test/clean"):
+            picture(root / "Sintel" / kind / "alley_1" / f"frame_{number}.png")
+    for number in range(2):
+        _flo(root / "Sintel" / "training" / "flow" / "alley_1" / f"frame_{number}.flo")
+
+
+def chairs(root: Path) -> None:
+    folder = root / "FlyingChairs"
+    text(folder / "FlyingChairs_train_val.txt", "1\n2\n1\n")
+    for number in range(3):
+        _flo(folder / "data" / f"{number}_flow.flo")
+        for which in (1, 2):
+            picture(folder / "data" / f"{number}_img{which}.ppm")
+
+
+def things(root: Path) -> None:
+    folder = root / "FlyingThings3D"
+    for number, side in ((number, side) for number in range(3) for side in ("left", "right")):
+        picture(folder / "frames_finalpass" / "TEST" / "A" / "0000" / side / f"{number}.png")
+        for direction, head in (("into_future", b"PF\n3 2\n-1.0\n"), ("into_past", b"PF\n3 2\n1.0\n")):
+            path = folder / "optical_flow" / "TEST" / "A" / "0000" / direction / side / f"{number}.pfm"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            numbers = np.random.default_rng(number).normal(size=(2, 3, 3))
+            path.write_bytes(head + numbers.astype("<f4" if b"-" in head else ">f4").tobytes())
+
+
 CASES = {
     f"{number} {case.name}": case
     for number, case in enumerate(
@@ -402,6 +436,11 @@ CASES = {
             Case("Flickr8k", {"ann_file": "page.html"}, flickr8k),
             Case("Flickr30k", {"ann_file": "captions.token"}, flickr30k),
             Case("SBU", {"download": False}, sbu),
+            Case("Sintel", {"pass_name": "both"}, sintel),
+            Case("Sintel", {"split": "test"}, sintel),
+            Case("FlyingChairs", {}, chairs),
+            Case("FlyingChairs", {"split": "val"}, chairs),
+            Case("FlyingThings3D", {"split": "test", "pass_name": "final", "camera": "both"}, things),
         )
     )
 }

@@ -106,6 +106,25 @@ def test_wrapped_coco(tmp_path: Path) -> None:
     assert chosen[0][1] == {"bbox": [[1, 2, 3, 4]], "category_id": [2]}
 
 
+def test_flows(tmp_path: Path) -> None:
+    made.sintel(tmp_path)
+    data = datasets.Sintel(tmp_path, transforms=lambda first, second, flow, mask: (first.size, 1, flow, 4))
+    assert data[0][:2] == ((7, 6), 1) and data[0][3] == 4 and len(3 * data) == 6
+    assert len(datasets.Sintel(tmp_path, transforms=lambda *sample: sample)[0]) == 3
+    from rushlight.vision.datasets.optical_flow import read_flo, read_pfm
+
+    path = tmp_path / "bad"
+    for content in (b"", b"PIEH", b"PIEX" + bytes(16), b"PIEH" + np.array([9, 9], "<i4").tobytes() + bytes(8)):
+        path.write_bytes(content)
+        for read in (read_flo, read_pfm):
+            with pytest.raises(ValueError):
+                read(path)
+    with pytest.raises(FileNotFoundError, match="FlyingChairs_train_val.txt was not found"):
+        datasets.FlyingChairs(tmp_path)
+    with pytest.raises(FileNotFoundError, match="Could not find the FlyingThings3D"):
+        datasets.FlyingThings3D(tmp_path)
+
+
 # Each set without its files, and arguments that it must refuse.
 ROOT_ONLY = """STL10 SVHN USPS Flowers102 Food101 DTD GTSRB FGVCAircraft SUN397 StanfordCars RenderedSST2
     CLEVRClassification Imagenette EuroSAT Country211 Caltech101 Caltech256 Omniglot INaturalist Places365 LFWPeople

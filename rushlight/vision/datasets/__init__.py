@@ -16,6 +16,7 @@ _NAMES = {
     "in_folders": "Caltech101 Caltech256 Country211 EuroSAT INaturalist Omniglot Places365",
     "listed": """CLEVRClassification DTD FGVCAircraft Flowers102 Food101 GTSRB Imagenette RenderedSST2 StanfordCars
               SUN397""",
+    "optical_flow": "FlyingChairs FlyingThings3D Sintel",
     "sequences": "MovingMNIST PCAM",
     "wrapping": "wrap_dataset_for_transforms_v2",
 }
