@@ -31,7 +31,8 @@ def picture(path: Path, number: int = 0, mode: str = "RGB", side: int = 6) -> No
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (side, side + 1, 3) if mode == "RGB" else (side, side + 1)
+    wide = side if side == 128 else side + 1
+    shape = (side, wide, 3) if mode == "RGB" else (side, wide)
     pixels = np.random.default_rng([number, *path.name.encode()]).integers(0, 256, shape, np.uint8)
     Image.fromarray(pixels).save(path, "PNG")
 
@@ -340,6 +341,13 @@ def sbu(root: Path) -> None:
     picture(root / "dataset" / "2.jpg")
 
 
+def phototour(root: Path) -> None:
+    for number in range(2):
+        picture(root / "liberty" / f"patches{number:04d}.bmp", mode="L", side=128)
+    text(root / "liberty" / "info.txt", "\n".join(f"{number // 2} 0" for number in range(8)))
+    text(root / "liberty" / "m50_100000_100000_0.txt", "0 5 0 1 5 0\n2 5 0 7 6 0\n")
+
+
 def _flo(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     numbers = np.random.default_rng(len(path.name)).normal(size=(2, 3, 2)).astype("<f4")
@@ -436,6 +444,8 @@ CASES = {
             Case("Flickr8k", {"ann_file": "page.html"}, flickr8k),
             Case("Flickr30k", {"ann_file": "captions.token"}, flickr30k),
             Case("SBU", {"download": False}, sbu),
+            Case("PhotoTour", {"name": "liberty"}, phototour),
+            Case("PhotoTour", {"name": "liberty", "train": False}, phototour),
             Case("Sintel", {"pass_name": "both"}, sintel),
             Case("Sintel", {"split": "test"}, sintel),
             Case("FlyingChairs", {}, chairs),

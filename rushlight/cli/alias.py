@@ -44,7 +44,7 @@ for _ours, _theirs in {
     "rushlight.vision.datasets.in_folders": "caltech country211 eurosat inaturalist omniglot places365",
     "rushlight.vision.datasets.listed": """clevr dtd fgvc_aircraft flowers102 food101 gtsrb imagenette rendered_sst2
                                         stanford_cars sun397""",
-    "rushlight.vision.datasets.sequences": "moving_mnist pcam",
+    "rushlight.vision.datasets.sequences": "moving_mnist pcam phototour",
     "rushlight.vision.ops.dropping": "drop_block",
     "rushlight.vision.ops.layers": "misc",
     "rushlight.vision.ops.losses": "ciou_loss diou_loss focal_loss giou_loss",

@@ -17,7 +17,7 @@ _NAMES = {
     "listed": """CLEVRClassification DTD FGVCAircraft Flowers102 Food101 GTSRB Imagenette RenderedSST2 StanfordCars
               SUN397""",
     "optical_flow": "FlyingChairs FlyingThings3D Sintel",
-    "sequences": "MovingMNIST PCAM",
+    "sequences": "MovingMNIST PCAM PhotoTour",
     "wrapping": "wrap_dataset_for_transforms_v2",
 }
 _LAZY = {name: f"{__name__}.{module}:{name}" for module, names in _NAMES.items() for name in names.split()}

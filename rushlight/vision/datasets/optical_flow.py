@@ -1,8 +1,8 @@
 """Data sets of pairs of pictures and how their points move: Sintel, FlyingChairs, FlyingThings3D.
 
 A sample is ``(first picture, second picture, flow)``; the flow is an array (2, H, W) of float32, x before y, or None
-where it is not known. With ``transforms``, a function of both pictures, flow and mask of where the flow is valid, it may
-have the mask for a fourth. The data must be fetched by hand.
+where it is not known. With ``transforms``, a function of both pictures, flow and mask of where the flow is valid, it
+may have the mask for a fourth. The data must be fetched by hand.
 """
 
 from __future__ import annotations
