@@ -123,8 +123,51 @@ def test_whole_numbers_and_formats_of_overlaps() -> None:
         ops.box_area(torch.tensor(a), "xywhr")
     with pytest.raises(ValueError, match="Unsupported format 'yx'"):
         ops.box_iou(torch.tensor(a), torch.tensor(b), "yx")
-    with pytest.raises(NotImplementedError, match="rotated"):
-        ops.box_iou(torch.zeros(1, 5), torch.zeros(1, 5), "xywhr")
+
+
+def clipped_area(polygon: Array, clip: Array) -> float:
+    """The area of two convex polygons' intersection, by Sutherland and Hodgman's clipping."""
+    points = list(polygon)
+    for a, b in zip(clip, np.roll(clip, -1, 0), strict=True):
+        side = [float((b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])) for p in points]
+        kept = []
+        for p, q, s, t in zip(points, points[1:] + points[:1], side, side[1:] + side[:1], strict=True):
+            kept += [p] if s >= 0 else []
+            kept += [p + (q - p) * s / (s - t)] if s * t < 0 else []
+        points = kept
+    x, y = np.array(points).reshape(-1, 2).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def test_overlaps_of_rotated_boxes() -> None:
+    scale, shift = np.array([10, 10, 8, 8, 720]), np.array([0, 0, 1, 1, -360])
+    boxes = rng().random((12, 5)) * scale + shift
+    boxes[6:9, 4] = [0, 90, 45]
+    boxes[9] = boxes[7]
+    boxes[10] = boxes[2] + [0, 0, 0, 0, 360]
+    boxes[11] = boxes[2] * [1, 1, 0.5, 0.5, 1]
+    corners = ops.box_convert(torch.tensor(boxes), "cxcywhr", "xyxyxyxy")
+    shapes = corners.numpy().reshape(-1, 4, 2)
+    expected = np.zeros((12, 12))
+    for i, j in np.ndindex(12, 12):
+        shared = clipped_area(shapes[i], shapes[j])
+        expected[i, j] = shared / (sizes_of(boxes[i]) + sizes_of(boxes[j]) - shared)
+    found = ops.box_iou(torch.tensor(boxes), torch.tensor(boxes), "cxcywhr")
+    assert found.dtype is torch.float32 and np.allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.allclose(np.diag(found.numpy()), 1) and found[2, 10].item() == pytest.approx(1)
+    assert found[2, 11].item() == pytest.approx(0.25)
+    assert np.allclose(ops.box_iou(corners, corners, "xyxyxyxy"), expected, rtol=0, atol=1e-6)
+    flat = torch.tensor([[0.0, 0, 0, 3, 10]])
+    assert ops.box_iou(flat, flat, "cxcywhr").tolist() == [[0.0]]
+    assert ops.box_iou(flat[:0], flat, "xywhr").shape == (0, 1)
+    with pytest.raises(RuntimeError, match=r"boxes1 should have shape \(N, 5\)"):
+        ops.box_iou(flat[None], flat, "cxcywhr")
+    with pytest.raises(RuntimeError, match="same floating-point dtype"):
+        ops.box_iou(flat, flat.double(), "cxcywhr")
+
+
+def sizes_of(box: Array) -> float:
+    return float(box[2] * box[3])
 
 
 def test_box_formats() -> None:

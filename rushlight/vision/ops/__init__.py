@@ -1,6 +1,7 @@
 """Operations and layers for models of pictures: torchvision.ops. Each file is loaded when one of its names is used.
 
     boxes                     areas, overlaps, formats, non-maximum suppression
+    rotated_boxes             overlaps of these
     losses                    of boxes and of scores
     layers, dropping          blocks of models; what leaves out parts of them in training
     feature_pyramid_network   maps of several sizes

@@ -84,16 +84,19 @@ def _around(boxes1: Any, boxes2: Any) -> Any:
 def box_iou(boxes1: Any, boxes2: Any, fmt: str = "xyxy") -> Any:
     """Intersection over union (..., N, M) of boxes (..., N, 4) and (..., M, 4).
 
+    Rotated boxes are (N, 5) and (M, 5), or (N, 8) and (M, 8), and have no gradients here.
+
     Raises:
         ValueError: for an unknown format.
-        NotImplementedError: for a format with rotation.
 
     >>> from rushlight.vision.ops import box_iou
     >>> box_iou(torch.tensor([[0.0, 0.0, 2.0, 2.0]]), torch.tensor([[1.0, 0.0, 3.0, 2.0]]))
     tensor([[0.3333]])
     """
     if fmt in ROTATED:
-        raise NotImplementedError(f"box_iou of rotated boxes ({fmt}) is not in Rushlight yet")
+        from rushlight.vision.ops.rotated_boxes import iou_of_rotated
+
+        return iou_of_rotated(box_convert(boxes1, fmt, "cxcywhr"), box_convert(boxes2, fmt, "cxcywhr"))
     if fmt not in UPRIGHT:
         raise ValueError(
             f"Unsupported format '{fmt}'. Supported axis-aligned formats: {UPRIGHT}. "
