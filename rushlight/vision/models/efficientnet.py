@@ -14,8 +14,9 @@ import rushlight
 from rushlight import nn
 from rushlight.nn import init
 from rushlight.tensor import Tensor
-from rushlight.vision.models.layers import Conv2dNormActivation, Layer, make_divisible
+from rushlight.vision.models.layers import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible
 from rushlight.vision.models.weights import build, imagenet_weights
+from rushlight.vision.ops.dropping import StochasticDepth
 
 __all__ = ["EfficientNet"]
 
@@ -44,45 +45,6 @@ FAMILY: dict[str, tuple[float, float, float, dict[str, float], int, str, int]] =
 }
 
 
-class StochasticDepth(nn.Module):
-    """Each picture's values all zero with probability ``p``, else divided by 1 - ``p``; as they are in evaluation."""
-
-    def __init__(self, p: float, mode: str) -> None:
-        super().__init__()
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"drop probability has to be between 0 and 1, but got {p}")
-        if mode not in ("batch", "row"):
-            raise ValueError(f"mode has to be either 'batch' or 'row', but got {mode}")
-        self.p, self.mode = p, mode
-
-    def forward(self, input: Tensor) -> Tensor:
-        if not self.training or self.p == 0.0:
-            return input
-        size = [input.shape[0] if self.mode == "row" else 1] + [1] * (input.dim() - 1)
-        survival = 1.0 - self.p
-        noise = rushlight.empty(size, dtype=input.dtype).bernoulli_(survival)
-        return input * (noise.div_(survival) if survival > 0.0 else noise)
-
-    def extra_repr(self) -> str:
-        return f"p={self.p}, mode={self.mode}"
-
-
-class SqueezeExcitation(nn.Module):
-    """Each channel times a factor computed from all channels' means (J. Hu et al., arXiv:1709.01507)."""
-
-    def __init__(self, input_channels: int, squeeze_channels: int) -> None:
-        super().__init__()
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc1 = nn.Conv2d(input_channels, squeeze_channels, 1)
-        self.fc2 = nn.Conv2d(squeeze_channels, input_channels, 1)
-        self.activation = nn.SiLU(inplace=True)
-        self.scale_activation = nn.Sigmoid()
-
-    def forward(self, input: Tensor) -> Any:
-        scale = self.fc2(self.activation(self.fc1(self.avgpool(input))))
-        return self.scale_activation(scale) * input
-
-
 class MBConv(nn.Module):
     """Wider, channel by channel, narrow again; the input added where the shape stays."""
 
@@ -92,7 +54,7 @@ class MBConv(nn.Module):
         hidden = make_divisible(inp * expansion, 8)
         parts: list[nn.Module] = [] if hidden == inp else [step(inp, hidden, kernel_size=1)]
         parts.append(step(hidden, hidden, kernel_size=kernel, stride=stride, groups=hidden))
-        parts.append(SqueezeExcitation(hidden, max(1, inp // 4)))
+        parts.append(SqueezeExcitation(hidden, max(1, inp // 4), activation=partial(nn.SiLU, inplace=True)))
         parts.append(Conv2dNormActivation(hidden, oup, kernel_size=1, norm_layer=norm, activation_layer=None))
         self.use_res_connect = stride == 1 and inp == oup
         self.block = nn.Sequential(*parts)

@@ -7,33 +7,11 @@ from typing import Any
 
 from rushlight import nn
 from rushlight.nn import init
+from rushlight.vision.ops.layers import Conv2dNormActivation, SqueezeExcitation
+
+__all__ = ["Conv2dNormActivation", "Layer", "SqueezeExcitation", "make_divisible", "start_weights"]
 
 Layer = Callable[..., nn.Module]
-
-
-class Conv2dNormActivation(nn.Sequential):
-    """Convolution, normalization, activation: ``0``, ``1`` and ``2`` among the parameters' names."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int = 3,
-        stride: int = 1,
-        groups: int = 1,
-        norm_layer: Layer = nn.BatchNorm2d,
-        activation_layer: Layer | None = nn.ReLU,
-        dilation: int = 1,
-    ) -> None:
-        padding = (kernel_size - 1) // 2 * dilation
-        convolution = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride, padding, dilation=dilation, groups=groups, bias=False
-        )
-        parts = [convolution, norm_layer(out_channels)]
-        if activation_layer is not None:
-            parts.append(activation_layer(inplace=True))
-        super().__init__(*parts)
-        self.out_channels = out_channels
 
 
 def make_divisible(value: float, divisor: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
-from rushlight.vision.models.layers import Conv2dNormActivation, Layer, make_divisible, start_weights
+from rushlight.vision.models.layers import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible, start_weights
 from rushlight.vision.models.weights import build, imagenet_weights
 
 __all__ = [
@@ -150,22 +150,6 @@ class MobileNetV2(nn.Module):
         return self.classifier(rushlight.flatten(x, 1))
 
 
-class SqueezeExcitation(nn.Module):
-    """Each channel times a factor computed from all channels' means (J. Hu et al., arXiv:1709.01507)."""
-
-    def __init__(self, input_channels: int, squeeze_channels: int) -> None:
-        super().__init__()
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc1 = nn.Conv2d(input_channels, squeeze_channels, 1)
-        self.fc2 = nn.Conv2d(squeeze_channels, input_channels, 1)
-        self.activation = nn.ReLU()
-        self.scale_activation = nn.Hardsigmoid()
-
-    def forward(self, input: Tensor) -> Any:
-        scale = self.fc2(self.activation(self.fc1(self.avgpool(input))))
-        return self.scale_activation(scale) * input
-
-
 class InvertedResidualV3(nn.Module):
     """V3's block: as V2's, with squeeze-and-excitation and another activation in some."""
 
@@ -177,7 +161,8 @@ class InvertedResidualV3(nn.Module):
         parts: list[nn.Module] = [] if hidden == inp else [step(inp, hidden, kernel_size=1)]
         parts.append(step(hidden, hidden, kernel_size=kernel, stride=stride, groups=hidden))
         if use_se:
-            parts.append(SqueezeExcitation(hidden, make_divisible(hidden // 4, 8)))
+            squeezed = make_divisible(hidden // 4, 8)
+            parts.append(SqueezeExcitation(hidden, squeezed, scale_activation=nn.Hardsigmoid))
         parts.append(Conv2dNormActivation(hidden, oup, kernel_size=1, norm_layer=norm, activation_layer=None))
         self.block = nn.Sequential(*parts)
         self.use_res_connect = stride == 1 and inp == oup

@@ -7,7 +7,7 @@ from typing import Any
 
 import rushlight
 from rushlight import nn
-from rushlight.vision.ops import box_iou
+from rushlight.vision.ops.boxes import box_iou
 from rushlight.vision.transforms import functional as v1
 from rushlight.vision.transforms.functional import InterpolationMode
 from rushlight.vision.transforms.v2 import Transform
