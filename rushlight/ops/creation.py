@@ -172,6 +172,8 @@ def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memo
     spec = settle(require_tensor(t, name)).spec
     if device is not None:
         check_device(device)
+    if spec.__class__ is not Spec:
+        return finish(t.filled_like(value, dtype or spec.dtype), requires_grad)
     if memory_format is None:
         strides = preserve_strides(spec.shape, spec.strides)
     else:
