@@ -1,10 +1,20 @@
 """What the sparse tests compute: short programs in words that PyTorch and Rushlight share.
 
 Each case is a few lines of Python; the last one is the expression whose text is compared with what PyTorch 2.13 printed
-(`expected/sparse.json`, written by `make_expected.py sparse`).  `COMMON` runs before each.
+(`expected/sparse.json`, written by this file when it is run with a Python that has PyTorch).  `COMMON` runs before
+each.
 """
 
 from __future__ import annotations
+
+import json
+import re
+import warnings
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+EXPECTED = Path(__file__).parent / "expected" / "sparse.json"
 
 COMMON = """
 i = torch.tensor([[0, 2, 1, 2], [2, 0, 1, 0]])
@@ -67,7 +77,6 @@ torch.sparse_coo_tensor([[0, 1]], [1., 2.], (4,), requires_grad=True)
 torch.sparse_coo_tensor([[0, 1]], torch.tensor([True, False]), (4,))
 torch.sparse_coo_tensor(torch.zeros(0, 1, dtype=torch.int64), torch.tensor([2.]), ())
 torch.sparse_coo_tensor(torch.empty(2, 0), torch.empty(0, 3), (2, 2, 3))
-torch.sparse_coo_tensor(torch.tensor([[0, 1]], dtype=torch.int32), [1., 2.], (4,)).indices
 torch.sparse_coo_tensor(torch.tensor([[0, 1]], dtype=torch.int32), [1., 2.], (4,))._indices().dtype
 torch.sparse.FloatTensor(i, v, torch.Size([3, 4]))
 torch.sparse.FloatTensor(i, v)
@@ -325,12 +334,11 @@ s.nonzero()
 s.diagonal()
 torch.einsum('ij,jk->ik', s, e)
 torch.dot(s[0], s[0])
-torch.outer(s[0], s[0])
 torch.isnan(u)
 torch.nan_to_num(s)
 torch.is_nonzero(torch.sparse_coo_tensor([[0]], [1.], (1,)))
 torch.sqrt(torch.sparse_coo_tensor([[0, 1]], [4, 9], (3,)))
-torch.sparse_coo_tensor(torch.arange(2000).reshape(2, 1000), torch.arange(1000.), (1000, 2000))
+torch.sparse_coo_tensor(torch.arange(2200).reshape(2, 1100), torch.arange(1100.), (1100, 2200))
 torch.sparse_coo_tensor([[0, 1]], torch.tensor([1 + 2j, 3j]), (3,))
 torch.sparse_coo_tensor([[0, 1]], torch.tensor([1 + 2j, 3j]), (3,)).to_dense()
 torch.sparse_coo_tensor([[0, 1]], torch.tensor([1 + 2j, 3j]), (3,)).conj()
@@ -398,7 +406,7 @@ torch.sparse_csr_tensor([0, 1], [0], [1.], (2, 2))
 torch.sparse_csc_tensor([0, 1, 2], [0, 1], [1., 2.], (2, 2))
 torch.sparse_bsr_tensor([0, 1, 2], [0, 1], [[[1., 2.]], [[3., 4.]]])
 torch.sparse_compressed_tensor([0, 1, 2], [0, 1], [1., 2.], (2, 2), layout=torch.sparse_csr)
-torch.sparse_csr_tensor(torch.tensor([0, 1, 2], dtype=torch.int32), torch.tensor([0, 1], dtype=torch.int32), torch.tensor([1., 2.]), (2, 2))
+torch.sparse_csr_tensor(c.crow_indices().int(), c.col_indices().int(), c.values(), (3, 4)).crow_indices().dtype
 torch.sparse.sampled_addmm(c, d, torch.eye(4))
 torch.sparse.sampled_addmm(c, d, torch.ones(4, 4), beta=0.5, alpha=2)
 torch.sparse.check_sparse_tensor_invariants.is_enabled()
@@ -639,14 +647,87 @@ pickle.loads(pickle.dumps(u))
 import copy
 copy.deepcopy(s), copy.copy(u)
 ---
-b = c.clone().requires_grad_()
 e.requires_grad_()
-(b @ e).sum().backward()
-b.grad, e.grad
+(c @ e).sum().backward()
+e.grad
 ---
 d.requires_grad_()
-(d.to_sparse_csr() @ e).sum().backward()
+(d.to_sparse() @ e).sum().backward()
 d.grad
+---
+d.requires_grad_()
+(d.to_sparse_csr().to_dense() * 2).sum().backward()
+d.grad
+---
+x = torch.randn(3, 3).to_sparse().requires_grad_()
+x.grad = None
+x.grad
+---
+class Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, indices, values, shape, b):
+        a = torch.sparse_coo_tensor(indices, values, shape)
+        ctx.save_for_backward(a, b)
+        ctx.n = shape[1]
+        return torch.matmul(a, b)
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        dense = g.matmul(b.t())
+        at = a._indices()[0] * ctx.n + a._indices()[1]
+        return None, dense.view(-1)[at], None, a.t().matmul(g)
+
+v.requires_grad_()
+e.requires_grad_()
+(Product.apply(i, v, torch.Size([3, 4]), e) ** 2).sum().backward()
+v.grad, e.grad
+---
+a = torch.nn.Parameter(s)
+isinstance(a, torch.nn.Parameter), a.is_sparse, a.requires_grad
+---
+m = torch.nn.Linear(4, 2)
+m.weight.data = e.t().clone()
+m.bias.data.zero_()
+m(u)
+---
+w = torch.nn.Embedding(5, 2, sparse=True, _weight=torch.arange(10.).reshape(5, 2))
+(w(torch.tensor([1, 3])).sum() + (w.weight ** 2).sum()).backward()
+w.weight.grad
+---
+w = torch.nn.EmbeddingBag(5, 2, sparse=True, mode="sum", _weight=torch.arange(10.).reshape(5, 2))
+p = torch.tensor([1., 2., 3.], requires_grad=True)
+w(torch.tensor([1, 3, 1]), torch.tensor([0, 2]), per_sample_weights=p).sum().backward()
+w.weight.grad, p.grad
+---
+w = torch.nn.Embedding(5, 2, sparse=True, scale_grad_by_freq=True)
+w(torch.tensor([1, 3])).sum().backward()
+---
+o = torch.optim.SparseAdam([torch.zeros(2, 2).to_sparse()])
+---
+w = torch.nn.Embedding(5, 2, sparse=True, _weight=torch.arange(10.).reshape(5, 2))
+o = torch.optim.SparseAdam(w.parameters(), lr=0.1, maximize=True, betas=(0.5, 0.9))
+for q in range(3): o.zero_grad(); (w(torch.tensor([q, q, 3])) ** 2).sum().backward(); o.step()
+w.weight
+---
+w = torch.nn.Embedding(5, 2, sparse=True, _weight=torch.arange(10.).reshape(5, 2))
+o = torch.optim.Adagrad(w.parameters(), lr=0.1, lr_decay=0.5, maximize=True)
+for q in range(3): o.zero_grad(); (w(torch.tensor([q, q, 3])) ** 2).sum().backward(); o.step()
+w.weight, o.state_dict()['state'][0]['step']
+---
+w = torch.nn.Embedding(5, 2, sparse=True, _weight=torch.arange(10.).reshape(5, 2))
+o = torch.optim.SGD(w.parameters(), lr=0.125, momentum=0.5, nesterov=True)
+for q in range(3): o.zero_grad(); (w(torch.tensor([1, 3, q])) ** 2).sum().backward(); o.step()
+w.weight
+---
+b = s.clone()
+s *= 0
+b.to_dense(), s.to_dense()
+---
+for r in s: x = r.to_dense()
+x
+---
+t = torch.sparse_coo_tensor(i, v.double(), (3, 4), requires_grad=True)
+torch.autograd.gradcheck(lambda q: torch.sparse.mm(q, e.double()), t.coalesce().detach().requires_grad_(), masked=True)
 ---
 t = s.clone().requires_grad_()
 torch.autograd.grad((t.to_dense() * d).sum(), t)
@@ -686,10 +767,11 @@ r
 CASES = [*EXPRESSIONS, *PROGRAMS]
 
 
-def answer(torch: object, program: str) -> str:
-    """The text of the program's last expression, or of the error that it raises."""
-    import warnings
+def answer(torch: Any, program: str) -> str:
+    """The text of the program's last expression, or of the error that it raises.
 
+    Of what is not implemented the text is PyTorch's own affair, and so is the name of a node of the tape.
+    """
     *lines, last = program.splitlines()
     scope = {"torch": torch}
     with warnings.catch_warnings():
@@ -697,6 +779,22 @@ def answer(torch: object, program: str) -> str:
         try:
             exec(COMMON, scope)
             exec("\n".join(lines), scope)
-            return repr(eval(last, scope))
+            found = repr(eval(last, scope))
+        except NotImplementedError:
+            return "NotImplementedError"
         except Exception as error:
             return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+    return re.sub(r"grad_fn=<\w*>", "grad_fn=<...>", found)
+
+
+def record() -> None:
+    """Writes what PyTorch answers."""
+    torch = import_module("torch")
+    found = {program: answer(torch, program) for program in CASES}
+    lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(text)}" for name, text in found.items())
+    EXPECTED.write_text("{\n" + lines + "\n}\n")
+    print(f"{len(found)} cases")
+
+
+if __name__ == "__main__":
+    record()

@@ -14,7 +14,7 @@ from typing import Any
 from rushlight.ops.creation import full_like_spec
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
-from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number, tensor_of
+from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number
 
 from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
 from .node import Function as NodeFace

@@ -91,7 +91,8 @@ def gradients(
     ]
     if not retain_graph:
         walk.free()
-    return [g if g is None or t.__class__ in TENSORS else t.as_gradient(g) for t, g in zip(inputs, results, strict=True)]
+    return [g if g is None or t.__class__ in TENSORS else t.as_gradient(g)
+            for t, g in zip(inputs, results, strict=True)]  # fmt: skip
 
 
 class Walk:

@@ -139,6 +139,8 @@ def _like(
         spec = settle(input).spec
         if device is not None:
             check_device(device)
+        if spec.__class__ is not Spec:
+            raise NotImplementedError(f"{name}(): a tensor of layout {input.layout} has no such relative")
         kind = (dtype or spec.dtype).name
         strides = preserve_strides(spec.shape, spec.strides)
         if draw is _normal_like:

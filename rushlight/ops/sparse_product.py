@@ -17,6 +17,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .embedding import add_rows
+from .matmul import mm
 from .scatter import check_inside
 from .slices import INDEX_SELECT
 
@@ -57,6 +58,23 @@ def _at_places(g: Tensor, rows: Tensor, columns: Tensor, x: Tensor) -> Tensor:
 
 
 SPARSE_PRODUCT.gradient(values=_at_places, x=_transposed_product)
+
+
+SPARSE_FORM_PRODUCT = operation(
+    "sparse_form_product",
+    lambda rows, columns, values, x, whole, *, count: _product_spec(rows, columns, values, x, count=count),
+    lambda rows, columns, values, x, whole, *, count: _product(rows, columns, values, x, count=count),
+    node="MmBackward0",
+)
+SPARSE_FORM_PRODUCT.lower = lambda rows, columns, values, x, whole, *, count: SPARSE_PRODUCT.lower(  # type: ignore[misc]
+    rows, columns, values, x, count=count
+)
+SPARSE_FORM_PRODUCT.gradient(x=_transposed_product, whole=lambda g, x: mm(g, conj(x).t()))
+
+
+def sparse_form_product(rows: Tensor, columns: Tensor, values: Tensor, x: Tensor, whole: Tensor, count: int) -> Tensor:
+    """`sparse_product` of the sparse form of a dense matrix, `whole`, whose zeros have derivatives, too."""
+    return apply(SPARSE_FORM_PRODUCT, (rows, columns, values.detach(), x, whole), (count,))  # type: ignore[no-any-return]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

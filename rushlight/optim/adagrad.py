@@ -133,7 +133,8 @@ class Adagrad(RuleOptimizer):
         state = self.state[param]
         state["step"] = state["step"] + 1
         rate = as_number(group["lr"]) / (1 + (float(state["step"]) - 1) * group["lr_decay"])
-        grad: Any = -param._grad if group["maximize"] else param._grad
+        grad: Any = param._grad
+        grad = -grad if group["maximize"] else grad
         step_rows(_rows_rule, param, grad, (state["sum"],), (rate, 0.0, group["eps"]))
 
     def _advance(self, group: dict[str, Any], host: tuple[float, ...]) -> Step:

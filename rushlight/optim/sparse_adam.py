@@ -107,6 +107,7 @@ class SparseAdam(Optimizer):
         beta1, beta2 = group["betas"]
         correction1, correction2 = 1 - beta1 ** state["step"], 1 - beta2 ** state["step"]
         rate = as_number(group["lr"]) * math.sqrt(correction2) / correction1
-        grad = -param.grad if group["maximize"] else param.grad
+        grad: Any = param.grad
+        grad = -grad if group["maximize"] else grad
         moments = state["exp_avg"], state["exp_avg_sq"]
         step_rows(sparse_adam_rule, param, grad, moments, (rate, 1 - beta1, 1 - beta2, group["eps"]))

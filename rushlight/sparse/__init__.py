@@ -24,7 +24,7 @@ from rushlight.ops.public import write_out
 from rushlight.ops.sparse_product import sampled_product
 from rushlight.tensor import Tensor
 
-from . import arithmetic, shapes  # noqa: F401
+from . import arithmetic, compressed, shapes  # noqa: F401
 from .compressed import CompressedTensor
 from .construct import checking, converted
 from .coo import CooTensor, coo
@@ -52,8 +52,15 @@ def mm(input: Tensor, mat2: Tensor, reduce: str | None = None, *, out: Tensor | 
     tensor([[1.],
             [1.]])
     """
-    found = _mm(input, mat2) if reduce is None else _reduced_product(input, mat2, reduce)
+    found = _masked_product(input, mat2) if reduce is None else _reduced_product(input, mat2, reduce)
     return found if out is None else write_out(out, found, "mm")
+
+
+def _masked_product(x: Tensor, y: Tensor) -> Tensor:
+    """x @ y; the derivative for a sparse x is one at its own positions."""
+    if isinstance(x, CompressedTensor):
+        return compressed.product(x, y, masked=True)
+    return product(x, y, masked=True) if isinstance(x, CooTensor) else _mm(x, y)
 
 
 def _reduced_product(x: Tensor, y: Tensor, reduce: str) -> Tensor:
@@ -68,7 +75,10 @@ def _reduced_product(x: Tensor, y: Tensor, reduce: str) -> Tensor:
 
 def addmm(mat: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
     """`beta * mat + alpha * (mat1 @ mat2)` with a sparse `mat1`."""
-    return _addmm(mat, mat1, mat2, beta=beta, alpha=alpha)
+    if not isinstance(mat1, SparseTensor):
+        return _addmm(mat, mat1, mat2, beta=beta, alpha=alpha)
+    found = _masked_product(mat1, mat2)
+    return mat * beta + (found if alpha == 1 else found * alpha)
 
 
 def sampled_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1.0, alpha: float = 1.0,  # noqa: A002
@@ -160,23 +170,26 @@ class check_sparse_tensor_invariants:  # noqa: N801 - PyTorch's name
         return within
 
 
+def of_values(func: Callable[..., Any], inputs: Any) -> tuple[Callable[..., Any], Any]:
+    """A function of sparse tensors and its inputs as a function of their values."""
+    given = inputs if isinstance(inputs, (list, tuple)) else (inputs,)
+    if not any(isinstance(x, SparseTensor) for x in given):
+        return func, inputs
+
+    def of_parts(*parts: Any) -> Any:
+        whole = [x._value.like(p) if isinstance(x, SparseTensor) else p for x, p in zip(given, parts, strict=True)]
+        found = func(*whole)
+        return found._value.values if isinstance(found, SparseTensor) else found
+
+    return of_parts, tuple(x._value.values.detach().requires_grad_(x.requires_grad) if isinstance(x, SparseTensor)
+                           else x for x in given)  # fmt: skip
+
+
 def as_sparse_gradcheck(gradcheck: Callable[..., Any]) -> Callable[..., Any]:
-    """`gradcheck` for functions of sparse tensors: their values are what is varied."""
+    """`gradcheck` for functions of sparse tensors: what is varied is their values."""
 
     def checked(func: Callable[..., Any], inputs: Any, **options: Any) -> Any:
-        given = inputs if isinstance(inputs, (list, tuple)) else (inputs,)
-        if not any(isinstance(x, SparseTensor) for x in given):
-            return gradcheck(func, inputs, **options)
-        options.pop("masked", None)
-
-        def of_values(*values: Any) -> Any:
-            whole = [x._value.like(v) if isinstance(x, SparseTensor) else v for x, v in zip(given, values, strict=True)]
-            found = func(*whole)
-            return found._value.values if isinstance(found, SparseTensor) else found
-
-        values = [x._value.values.detach().requires_grad_(x.requires_grad) if isinstance(x, SparseTensor) else x
-                  for x in given]  # fmt: skip
-        return gradcheck(of_values, tuple(values), **options)
+        return gradcheck(*of_values(func, inputs), **options)
 
     return checked
 

@@ -15,7 +15,6 @@ from rushlight.core import layout as layouts
 from rushlight.core.layout import layout
 from rushlight.ops.arithmetic import MULTIPLY
 from rushlight.ops.creation import wrap
-from rushlight.ops.sparse_product import sparse_product
 from rushlight.record.operation import Operation
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
@@ -23,6 +22,7 @@ from rushlight.record.value import Tensor
 from .arithmetic import added_to_dense
 from .coo import CooTensor, coo
 from .layout import BACKENDS, COMPRESSED_RULES, SparseTensor, SparseValue, handle_class, rule, unsupported
+from .products import check_factors, listed_product
 
 OTHER_WAY = {"sparse_csr": layouts.sparse_csc, "sparse_csc": layouts.sparse_csr, "sparse_bsr": layouts.sparse_bsc,
              "sparse_bsc": layouts.sparse_bsr}  # fmt: skip
@@ -208,7 +208,7 @@ def _sum_or_difference(op: Operation, operands: Sequence[Any], attrs: tuple[Any,
         return _as(x.layout, _coo(x) + _coo(y) if op.name == "add" else _coo(x) - _coo(y), x)
     if not isinstance(x, Tensor):
         raise unsupported(op.name, y.layout)
-    return added_to_dense(x, _coo(y) if op.name == "add" else -_coo(y))
+    return added_to_dense(x, _coo(y if op.name == "add" else -y))
 
 
 def _coo(t: Any) -> CooTensor:
@@ -238,7 +238,8 @@ def _transposed(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) 
     if attrs[0] == (0, 1):
         return t._value.like(t._value.values)
     values = t._value.values.transpose(1, 2) if t.in_blocks else t._value.values
-    return compressed(OTHER_WAY[t.layout.name], *t._value.where, values, t.shape[::-1])
+    starts, others = t._value.where
+    return compressed(OTHER_WAY[t.layout.name], starts, others, values, t.shape[::-1])
 
 
 @rule("select", table=COMPRESSED_RULES)
@@ -251,7 +252,7 @@ def _mm(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
     return product(*operands)
 
 
-def product(x: Any, y: Any) -> Tensor:
+def product(x: Any, y: Any, masked: bool = False) -> Tensor:
     """x @ y, of which one is compressed or both are sparse."""
     if isinstance(x, SparseTensor) and isinstance(y, SparseTensor):
         kind = x.layout if isinstance(x, CompressedTensor) else y.layout
@@ -259,13 +260,8 @@ def product(x: Any, y: Any) -> Tensor:
     t = x if isinstance(x, CompressedTensor) else y
     if t.in_blocks:
         return _coo(x) @ y if t is x else x @ _coo(y)
-    from .products import check_factors
-
     check_factors(x, y)
-    rows, columns = t.lines()
-    if t is x:
-        return sparse_product(rows, columns, t._value.values, y, t.shape[0])
-    return sparse_product(columns, rows, t._value.values, x.t(), t.shape[1]).t()
+    return listed_product(t, y, masked) if t is x else listed_product(t, x.t(), masked, transposed=True).t()
 
 
 @rule("mv", table=COMPRESSED_RULES)

@@ -227,7 +227,10 @@ def to_sparse(dense: Tensor, sparse_dim: int | None = None, kind: Any = None, bl
     values = dense.reshape(-1, *shape[chosen:]).index_select(0, wrap(flat))
     if values.requires_grad:
         values = look_at(values, _AS_LISTED, ())
-    return converted(coo(wrap(positions), values, shape, True), kind or layouts.sparse_coo, None)
+    made = coo(wrap(positions), values, shape, True)
+    if values.requires_grad and len(shape) == 2 and chosen == 2:
+        made._value.origin = dense
+    return converted(made, kind or layouts.sparse_coo, None)
 
 
 def _in_blocks(dense: Tensor, kind: layout, blocksize: Any) -> Tensor:
@@ -270,10 +273,13 @@ def converted(t: Any, kind: layout, blocksize: Any) -> Tensor:
     found = found.coalesce()
     rows, columns = realize(found._indices())
     if kind is layouts.sparse_csr:
-        return compressed(kind, wrap(_starts(rows, t.shape[0])), found._indices()[1], found._value.values, t.shape)
-    order = np.lexsort((rows, columns))
-    values = found._value.values.index_select(0, wrap(order))
-    return compressed(kind, wrap(_starts(columns, t.shape[1])), wrap(rows[order]), values, t.shape)
+        made = compressed(kind, wrap(_starts(rows, t.shape[0])), found._indices()[1], found._value.values, t.shape)
+    else:
+        order = np.lexsort((rows, columns))
+        values = found._value.values.index_select(0, wrap(order))
+        made = compressed(kind, wrap(_starts(columns, t.shape[1])), wrap(rows[order]), values, t.shape)
+    made._value.origin = found._value.origin
+    return made
 
 
 def rebuilt(kind: layout, parts: tuple[Any, ...]) -> Tensor:

@@ -1,7 +1,8 @@
 """Layout sparse_coo: positions (sparse dimensions x elements) and values (elements x dense dimensions).
 
-Positions may repeat; then the element is the sum of the values listed for it, until `coalesce` adds them up and puts the
-positions in order.  How many there are depends on numbers, so `coalesce` reads the positions; the values stay recorded.
+Positions may repeat; then the element is the sum of the values listed for it, until `coalesce` adds them up and puts
+the positions in order.  How many there are depends on numbers, so `coalesce` reads the positions; the values stay
+recorded.
 """
 
 from __future__ import annotations

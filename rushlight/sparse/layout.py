@@ -5,8 +5,8 @@ that it is made of: `where` (index tensors) and `values`, which carries the hist
 user's handle.  It is no member of `TENSORS`, so an operation that meets one as an operand leaves the fast path and asks
 `dispatch` (`record.trace.other_layout`), which finds the operation's rule in the table of the layout; the rule
 records what is to be done with the dense parts.  So dense programs pay nothing, and autograd, recording and compiling
-need to know nothing of sparse tensors.  What no rule exists for raises NotImplementedError, and so does whatever asks for
-the array of a SparseValue.
+need to know nothing of sparse tensors.  What no rule exists for raises NotImplementedError, and so does whatever asks
+for the array of a SparseValue.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NoReturn
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.layout import layout
 from rushlight.ops.creation import cast
-from rushlight.ops.public import METHODS
+from rushlight.ops.public import check_cast
 from rushlight.record import trace
 from rushlight.record.operation import Operation
 from rushlight.record.spec import Spec
@@ -36,7 +36,7 @@ def rule(*names: str, table: dict[str, Rule] = COO_RULES) -> Callable[[Rule], Ru
     """Makes a function the meaning of the operations called `names`."""
 
     def add(f: Rule) -> Rule:
-        table.update({name: f for name in names})
+        table.update(dict.fromkeys(names, f))
         return f
 
     return add
@@ -88,18 +88,20 @@ class SparseValue(Value):
         where: the index tensors (int64 or int32), computed or recorded.
         values: the elements, a dense tensor whose first dimension counts them (behind batch dimensions).
         coalesced: of layout sparse_coo, whether the positions are in order and differ.
+        origin: the dense tensor on the tape that this is another form of: a product's derivative reaches all of it.
     """
 
     values: Tensor
     where: tuple[Tensor, ...]
     coalesced: bool
+    origin: Tensor | None = None
 
     def __init__(
         self, kind: layout, shape: tuple[int, ...], where: tuple[Tensor, ...], values: Tensor, coalesced: bool = False
     ) -> None:
         self.spec = sparse_spec(shape, settle(values).spec.dtype, kind)
         self.where, self.values, self.coalesced = where, values, coalesced
-        self.derived: dict[str, Any] = {}  # what was worked out from `where`
+        self.derived: dict[Any, Any] = {}  # what was worked out from `where`
 
     def handle(self) -> SparseTensor:
         """A new handle on the value."""
@@ -205,6 +207,7 @@ class SparseTensor(Tensor):
         if isinstance(self._node, Leaf) and recorder().tracking:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         if other.dtype is not self.dtype:
+            check_cast(other.dtype, self.dtype)
             other = other.to(self.dtype)
         self._value = other._value  # type: ignore[assignment]
         return self
@@ -235,7 +238,7 @@ class SparseTensor(Tensor):
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:  # noqa: A003 - PyTorch's name
         """The name of the tensor's type, or the tensor in another dtype."""
         if dtype is not None:
-            return super().type(dtype, non_blocking)
+            return self.to(getattr(dtype, "dtype", dtype))
         if self.layout.name != "sparse_coo":
             raise RuntimeError(f"Unimplemented backend {BACKENDS[self.layout.name]}CPU")
         return f"torch.sparse.{self.dtype.scalar_name}Tensor"
@@ -300,6 +303,11 @@ class SparseTensor(Tensor):
 
         return ("Parameter containing:\n" if getattr(self, "_is_param", False) else "") + shown(self)
 
+    def _refuse_like(self, *_: Any, **__: Any) -> NoReturn:
+        raise unsupported("fill_", self.layout)
+
+    new_ones = new_full = bernoulli = _refuse_like
+
     # -- copies
 
     def __copy__(self) -> Tensor:
@@ -342,32 +350,11 @@ def handle_class(*names: str) -> Callable[[type[SparseTensor]], type[SparseTenso
 
     def add(cls: type[SparseTensor]) -> type[SparseTensor]:
         TENSORS.discard(cls)
-        CLASSES.update({name: cls for name in names})
-        for name, f in METHODS.items():
-            made = METHODS.get(name.removesuffix("_"))
-            if name.endswith("_") and not name.startswith("_") and made is not None and name not in vars(cls):
-                if getattr(cls, name) is f:
-                    setattr(cls, name, _in_place(made, name))
-        for name, plain in _OPERATORS.items():
-            setattr(cls, name, _in_place(METHODS[plain], name))
+        CLASSES.update(dict.fromkeys(names, cls))
         cls.__name__ = "Tensor"  # PyTorch's users know the layout by the attribute, not by the class
         return cls
 
     return add
-
-
-_OPERATORS = {"__iadd__": "add", "__isub__": "sub", "__imul__": "mul", "__itruediv__": "div", "__ipow__": "pow",
-              "__ifloordiv__": "floor_divide"}  # fmt: skip
-
-
-def _in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def written(self: SparseTensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self.become(f(self, *args, **kwargs))
-
-    written.__name__ = name
-    written.__qualname__ = f"Tensor.{name}"
-    written.__doc__ = f"`{name.strip('_')}` in place: the tensor gets the result's parts."
-    return written
 
 
 TENSORS.discard(SparseTensor)

@@ -12,7 +12,7 @@ import numpy as np
 
 from rushlight.ops.creation import wrap
 from rushlight.ops.matmul import addmm, mm
-from rushlight.ops.sparse_product import sparse_product
+from rushlight.ops.sparse_product import sparse_form_product, sparse_product
 from rushlight.record.operation import Operation
 from rushlight.record.trace import realize
 from rushlight.record.value import Tensor
@@ -40,18 +40,30 @@ def check_sparse_dims(t: CooTensor) -> None:
         raise RuntimeError(f"addmm: matrices expected, got {t.sparse_dim()}D tensor")
 
 
-def product(x: Tensor, y: Tensor) -> Tensor:
+def listed_product(t: Any, y: Tensor, masked: bool = False, transposed: bool = False) -> Tensor:
+    """t @ y, or t.t() @ y, of a sparse and a dense matrix.
+
+    Where t is the sparse form of a dense matrix, the derivative reaches its zeros, too, unless `masked`.
+    """
+    (rows, columns), count = t.lines(), t.shape[0]
+    if transposed:
+        rows, columns, count = columns, rows, t.shape[1]
+    values, whole = t._value.values, t._value.origin
+    if whole is None or masked or not values.requires_grad:
+        return sparse_product(rows, columns, values, y, count)
+    return sparse_form_product(rows, columns, values, y, whole.t() if transposed else whole, count)
+
+
+def product(x: Any, y: Any, masked: bool = False) -> Tensor:
     """x @ y, where one of the two matrices is sparse, or both are."""
     for t in (x, y):
         if isinstance(t, CooTensor):
             check_sparse_dims(t)
     check_factors(x, y)
     if not isinstance(y, CooTensor):
-        rows, columns = x.lines()
-        return sparse_product(rows, columns, x._value.values, y, x.shape[0])
+        return listed_product(x, y, masked)
     if not isinstance(x, CooTensor):
-        rows, columns = y.lines()
-        return sparse_product(columns, rows, y._value.values, x.t(), y.shape[1]).t()
+        return listed_product(y, x.t(), masked, transposed=True).t()
     return _sparse_times_sparse(x, y)
 
 

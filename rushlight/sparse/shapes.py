@@ -187,7 +187,7 @@ def _widened(tensors: Sequence[CooTensor], dim: int, shape: list[int]) -> CooTen
     """Along a dense dimension: each tensor's values, with zeros before and behind."""
     at = dim - tensors[0].sparse_dim() + 1
     start, parts = 0, []
-    for t, values in zip(tensors, _common(tensors)):
+    for values in _common(tensors):
         room = list(values.shape)
         before, behind = start, shape[dim] - start - room[at]
         zeros = [constant((*room[:at], n, *room[at + 1 :]), 0, values.dtype) for n in (before, behind)]
@@ -227,6 +227,10 @@ def _view(self: CooTensor, *args: Any, **kwargs: Any) -> Any:
     raise unsupported("view", self.layout)
 
 
+def _narrow_copy(self: CooTensor, dim: int, start: int, length: int) -> Any:
+    return self.narrow(dim, start, length)
+
+
 def _refusing(message: str) -> Any:
     def refuse(self: CooTensor, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError(message)
@@ -236,6 +240,7 @@ def _refusing(message: str) -> Any:
 
 for _name in ("reshape", "flatten", "reshape_as", "unflatten", "ravel"):
     setattr(CooTensor, _name, _refusing("reshape is not implemented for sparse tensors"))
+CooTensor.narrow_copy = _narrow_copy  # type: ignore[attr-defined]
 CooTensor.view = _view  # type: ignore[attr-defined]
 for _name in ("expand", "expand_as", "repeat"):
     setattr(CooTensor, _name, _refusing("expand is unsupported for Sparse tensors"))
