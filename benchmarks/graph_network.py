@@ -63,11 +63,17 @@ def network(torch: Any) -> Any:
     return Network()
 
 
+def sparse(torch: Any, parts: tuple[np.ndarray, np.ndarray], size: tuple[int, int]) -> Any:
+    """The sparse matrix of these positions and values."""
+    where, values = parts
+    return torch.sparse_coo_tensor(torch.from_numpy(where), torch.from_numpy(values), size).coalesce()
+
+
 def train(torch: Any, sparse_features: bool) -> tuple[float, float]:
     """(median milliseconds of a step, last loss)."""
     rng = np.random.default_rng(0)
-    graph, x = (torch.sparse_coo_tensor(torch.from_numpy(where), torch.from_numpy(values), size).coalesce()
-                for (where, values), size in ((adjacency(rng), (NODES, NODES)), (features(rng), (NODES, FEATURES))))  # fmt: skip
+    graph = sparse(torch, adjacency(rng), (NODES, NODES))
+    x = sparse(torch, features(rng), (NODES, FEATURES))
     x = x if sparse_features else x.to_dense()
     labels, known = torch.from_numpy(rng.integers(0, CLASSES, NODES)), torch.arange(140)
     torch.manual_seed(42)
@@ -91,9 +97,9 @@ def main() -> None:
         if find_spec(name) is None:
             continue
         torch = import_module(name)
-        for sparse in (False, True):
-            step, loss = train(torch, sparse)
-            print(f"{name:10} {'sparse' if sparse else 'dense':6} features  {step:8.3f} ms a step  loss {loss:.5f}")
+        for kind in ("dense", "sparse"):
+            step, loss = train(torch, kind == "sparse")
+            print(f"{name:10} {kind:6} features  {step:8.3f} ms a step  loss {loss:.5f}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sparse_cases import CASES, EXPECTED, answer
+
 import rushlight as torch
 from rushlight.nn import functional as F
 from rushlight.record import trace
-from sparse_cases import CASES, EXPECTED, answer
 
 ANSWERS = json.loads(EXPECTED.read_text())
 
