@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sparse_cases import CASES, EXPECTED, answer
+from test_compile import compiled, own_cache  # noqa: F401 - a fixture
 
 import rushlight as torch
 from rushlight.nn import functional as F
@@ -225,3 +226,25 @@ def test_dense_programs_do_not_load_it():
     program = "import rushlight as torch, sys; x = torch.ones(2, 2, requires_grad=True); (x @ x).sum().backward(); " \
               "assert not x.grad.is_sparse and 'rushlight.sparse' not in sys.modules"  # fmt: skip
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+# -- machine code
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", [torch.sparse_coo, torch.sparse_csr])
+def test_products_and_their_derivatives_are_machine_code(kind, layout, monkeypatch):
+    whole = torch.where(torch.arange(77).reshape(7, 11) % 3 == 0, torch.arange(77.0).reshape(7, 11).sin(), 0.0).to(kind)
+    sparse = whole.to_sparse(layout=layout)
+    values = sparse.values().clone().requires_grad_()
+    x = torch.arange(220.0).reshape(11, 20).cos().to(kind).requires_grad_()
+
+    def step():
+        s = sparse._value.like(values * 2)
+        y = torch.sparse.mm(s, x).tanh()
+        return [y.detach(), *torch.autograd.grad((y * y).sum(), (values, x))]
+
+    expected, found, programs = compiled(step, monkeypatch)
+    assert programs
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(b, a, rtol=3e-6 if kind is torch.float32 else 1e-12, atol=1e-6)
