@@ -211,6 +211,15 @@ def test_a_row_of_integers_makes_an_old_typed_tensor():
         torch.LongTensor("ab")
 
 
+def test_factories_take_the_size_by_name_and_a_layout():
+    for make in (torch.zeros, torch.ones, torch.empty, torch.rand, torch.randn, torch.ones(1).new_zeros):
+        assert make(size=(2, 3)).shape == make(2, 3).shape == (2, 3)
+    assert repr(torch.zeros(2, 3, layout=torch.sparse_coo)) == ANSWERS["z"]
+    assert torch.empty((2, 2), layout=torch.sparse_csr).crow_indices().tolist() == [0, 0, 0]
+    with pytest.raises(NotImplementedError):
+        torch.ones(2, layout=torch.sparse_coo)
+
+
 def test_invariants_are_checked_where_asked():
     with torch.sparse.check_sparse_tensor_invariants(), pytest.raises(RuntimeError, match="found index 9"):
         torch.sparse_coo_tensor([[0, 9]], [1.0, 2.0], (3,))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import layout as layouts
+from rushlight.core.dtype import get_default_dtype, int32, int64
 from rushlight.core.layout import layout
 from rushlight.ops.creation import cast, check_device, size_of, wrap
 from rushlight.ops.view import ALIAS, look_at, view_like
@@ -57,9 +58,7 @@ def _indices(data: Any, keep_int32: bool = False) -> Tensor:
     t = as_tensor(data).detach()
     if settle(t).exposure is not None:
         t = wrap(np.array(realize(t)))
-    import rushlight
-
-    return t if keep_int32 and t.dtype is rushlight.int32 else cast(t, rushlight.int64)
+    return t if keep_int32 and t.dtype is int32 else cast(t, int64)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -83,7 +82,7 @@ def sparse_coo_tensor(*args: Any, indices: Any = None, values: Any = None, size:
         check_device(device)
     given = {name: x for name, x in (("indices", indices), ("values", values), ("size", size)) if x is not None}
     if len(args) == 1 and "values" not in given or not args and set(given) == {"size"}:
-        return _without_elements(args[0] if args else size, dtype, requires_grad)
+        return without_elements(size_of((args[0] if args else size,)), layouts.sparse_coo, dtype, requires_grad)
     given.update(zip(("indices", "values", "size"), args))
     if "indices" not in given or "values" not in given:
         raise TypeError("sparse_coo_tensor() needs indices and values, or a size")
@@ -92,12 +91,11 @@ def sparse_coo_tensor(*args: Any, indices: Any = None, values: Any = None, size:
     return _checked(coo(positions, elements, shape, bool(is_coalesced)), check_invariants)  # type: ignore[no-any-return]
 
 
-def _without_elements(size: Any, dtype: Any, requires_grad: bool) -> Tensor:
-    import rushlight
-
-    shape = size_of((size,))
-    made = emptied(shape, len(shape), dtype or rushlight.get_default_dtype(), np.dtype("int64"))
-    return made.requires_grad_() if requires_grad else made
+def without_elements(shape: tuple[int, ...], kind: layout, dtype: Any, requires_grad: bool = False) -> Tensor:
+    """A sparse tensor without elements: what `torch.zeros(..., layout=...)` makes."""
+    made = emptied(shape, len(shape), dtype or get_default_dtype(), np.dtype("int64"))
+    found = converted(made, kind, None)
+    return found.requires_grad_() if requires_grad else found
 
 
 def _fitting_size(positions: Tensor, elements: Tensor, size: Any) -> tuple[int, ...]:
