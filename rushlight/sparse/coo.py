@@ -176,8 +176,8 @@ class CooTensor(SparseTensor):
         """The gradient of the tensor, whose elements listed several times have one gradient each."""
         if self._value.coalesced:
             return self._value.like(g)
-        _, first, inverse = self.distinct()
-        return coo(self.coalesce()._indices(), selected(g, first), self.shape, True) if len(inverse) else self
+        _, first, _ = self.distinct()
+        return coo(self.coalesce()._indices(), selected(g, first), self.shape, True)
 
     def filled_like(self, value: Any, dtype: Any) -> Tensor:
         """A tensor of the same shape without elements: what `zeros_like` gives."""
@@ -187,8 +187,7 @@ class CooTensor(SparseTensor):
 
     def clone(self, *, memory_format: Any = None) -> Tensor:
         """A copy with its own memory; gradients pass through it."""
-        copied = self._value.like(self._value.values.clone())
-        return coo(self._indices().clone(), copied._value.values, self.shape, self._value.coalesced)
+        return coo(self._indices().clone(), self._value.values.clone(), self.shape, self._value.coalesced)
 
     def sparse_mask(self, mask: Tensor) -> Tensor:
         """The elements at the positions of `mask`."""
