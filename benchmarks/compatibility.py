@@ -51,7 +51,11 @@ DIFFERENCES = """\
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
 - Conjugation is computed at once: `is_conj()` is always False.
-- Sparse, quantized and nested tensors are not there.
+- Quantized and nested tensors are not there. Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
+  what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
+  sparse, with the leaf's own positions, also after `torch.mm`, where PyTorch's is dense; sums of sparse tensors
+  hand on gradients at the positions of their own terms. `sparse_coo_tensor` copies memory that NumPy code can
+  reach. Batches of compressed matrices are not there.
 - Forward-mode derivatives (`torch.autograd.forward_ad`, `torch.func.jvp`, `linearize`) are made of the reverse
   rules, by differentiating the backward pass once more. So a dual tensor requires grad and is a copy of its primal,
   a custom `Function` is differentiated by its `backward` and not by its `jvp`, and `torch.no_grad()` entered inside

@@ -20,7 +20,10 @@ from rushlight.core.layout import (
     layout,
     memory_format,
     preserve_format,
+    sparse_bsc,
+    sparse_bsr,
     sparse_coo,
+    sparse_csc,
     sparse_csr,
     strided,
 )
@@ -75,6 +78,9 @@ _NATIVE = """
     affine_grid_generator embedding_bag embedding_renorm_ empty_permuted from_file hash_tensor kl_div native_batch_norm
     native_group_norm native_layer_norm norm_except_dim
 """.split()
+_SPARSE = """
+    sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor
+""".split()
 _SEEDING = """
     Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator thread_safe_generator
 """.split()
@@ -91,6 +97,9 @@ _LAZY = {
     **{name: f"rushlight.accelerator:{name}" for name in ("get_device_module", "is_vulkan_available")},
     **{name: f"rushlight._lowrank:{name}" for name in ("pca_lowrank", "svd_lowrank")},
     **{f"{name}Storage": f"rushlight.tensor.legacy_storage:{name}Storage" for name in _STORED},
+    **{name: f"rushlight.sparse.construct:{name}" for name in _SPARSE},
+    **{name: f"rushlight.sparse:{name}" for name in ("spmm", "hspmm", "smm", "sspaddmm")},
+    "dsmm": "rushlight.sparse:spmm",
     "lobpcg": "rushlight._lobpcg:lobpcg",
     "cond": "rushlight._higher_order_ops:cond",
     "set_anomaly_enabled": "rushlight.autograd.anomaly:set_anomaly_enabled",

@@ -537,9 +537,9 @@ def test_parallel_wrappers_on_one_device():
         parallel.scatter(torch.ones(1), [0])
 
 
-def test_sparse_functions_say_that_they_are_not_there():
-    with pytest.raises(NotImplementedError, match="torch.sparse.mm"):
-        torch.sparse.mm(torch.ones(1, 1), torch.ones(1, 1))
+def test_what_torch_sparse_cannot_do_here_says_so():
+    with pytest.raises(RuntimeError, match="Calling linear solver with sparse tensors"):
+        torch.sparse.spsolve(torch.eye(1).to_sparse_csr(), torch.ones(1))
     with pytest.raises(AttributeError):
         torch.sparse.nothing
 

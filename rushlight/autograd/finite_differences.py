@@ -9,7 +9,7 @@ import numpy as np
 
 from rushlight.ops.creation import wrap
 from rushlight.record.trace import realize
-from rushlight.record.value import Tensor
+from rushlight.record.value import TENSORS, Tensor
 
 
 class GradcheckError(RuntimeError):
@@ -46,6 +46,10 @@ def gradcheck(
     >>> torch.autograd.gradcheck(lambda x: x.exp(), (x,))
     True
     """
+    if any(isinstance(x, Tensor) and x.__class__ not in TENSORS for x in _tensors(inputs)):
+        from rushlight.sparse import of_values
+
+        func, inputs = of_values(func, inputs)
     args = _tensors(inputs)
     try:
         for i in _differentiable(args):

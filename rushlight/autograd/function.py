@@ -14,7 +14,7 @@ from typing import Any
 from rushlight.ops.creation import full_like_spec
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
-from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number, tensor_of
+from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number
 
 from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
 from .node import Function as NodeFace
@@ -92,7 +92,7 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
             if output is not None:
                 raise overwritten_error(value, v, short_name(node), output)
             raise overwritten_error(value, v, *origin_now(parent, value, v))
-    t = tensor_of(value)
+    t = value.handle()
     if output is not None and node is not None and node.differentiable[output]:
         t._node, t._out = node, output
     elif output is None:
@@ -206,7 +206,7 @@ def _on_the_tape(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], parents: lis
     without = {id(t) for t in ctx._without}
     for i, t in enumerate(outputs):
         if isinstance(t, Tensor) and id(t) in given and id(t) not in dirty:
-            outputs[i] = tensor_of(settle(t))
+            outputs[i] = settle(t).handle()
     node = _node_of(cls, ctx, args, parents, outputs, without)
     places = {id(t): k for k, t in enumerate(found if not single else (found,)) if isinstance(t, Tensor)}
     for k, t in enumerate(outputs):

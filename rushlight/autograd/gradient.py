@@ -23,7 +23,7 @@ from rushlight.record.memo import BIND, replay
 from rushlight.record.memory import assign, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import Trace, apply, recorder, settle
-from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
+from rushlight.record.value import TENSORS, Leaf, Node, Storage, Tensor, Value, latest, tensor_of, value_holding
 
 SECOND_TIME = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -91,7 +91,8 @@ def gradients(
     ]
     if not retain_graph:
         walk.free()
-    return results
+    return [g if g is None or t.__class__ in TENSORS else t.as_gradient(g)
+            for t, g in zip(inputs, results, strict=True)]  # fmt: skip
 
 
 class Walk:
@@ -128,7 +129,7 @@ class Walk:
         if slots is None:
             slots = self.pending[node] = [None] * (1 if isinstance(node, Leaf) else _width(node))
         before = slots[out]
-        slots[out] = g if before is None else before + g
+        slots[out] = g if before is None else _sum_of(before, g)
 
     def run(self) -> None:
         """Visits every node once, the newest first."""
@@ -198,6 +199,11 @@ def reachable(roots: Sequence[Any]) -> tuple[list[Node], list[Leaf]]:
             stack.extend(p for p in n.parents if p is not None)
     nodes.sort(key=lambda n: -n.seq)
     return nodes, leaves
+
+
+def _sum_of(before: Tensor, g: Tensor) -> Tensor:
+    """The sum of two gradients, the dense one first if the other is sparse."""
+    return before + g if before.__class__ is Tensor or not before.is_sparse or g.is_sparse else g + before
 
 
 def _width(node: Any) -> int:
@@ -468,12 +474,16 @@ def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
     if t._grad is None:
         t._grad = g if create_graph else _own(g, t)
     elif create_graph:
-        t._grad = t._grad + g
+        t._grad = _sum_of(t._grad, g)
     else:
         me = recorder()
         tracking, me.tracking = me.tracking, False
         try:
-            assign(t._grad, t._grad + g)
+            total = _sum_of(t._grad, g)
+            if total.__class__ is t._grad.__class__ is Tensor:
+                assign(t._grad, total)
+            else:
+                t._grad = total
         finally:
             me.tracking = tracking
 
@@ -481,6 +491,8 @@ def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
 def _own(g: Tensor, t: Tensor) -> Tensor:
     """A handle of the leaf's own on a gradient, laid out as the leaf: writing to one `.grad` never changes another."""
     mine, layout = settle(g).spec, t._value.spec
+    if g.__class__ not in TENSORS:
+        return g
     if (
         mine.strides != layout.strides
         and mine.shape == layout.shape
@@ -538,6 +550,9 @@ def replayed(root: Tensor, g: Tensor | None, retain_graph: bool | None) -> bool:
                 return False
             tensors.append(t)
         had = tuple([t._grad is not None for t in tensors])
+        if True in had and any(t._grad.__class__ is not Tensor and t._grad is not None and t._grad.is_sparse
+                               for t in tensors):  # fmt: skip
+            return False
         if True in had and len({id(t._grad) for t in tensors if t._grad is not None}) != sum(had):
             return False  # leaves share a .grad
         _replay_plan(root, g, plan, tensors, had)
@@ -611,7 +626,7 @@ def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor])
         if new is None:
             results.append(t._grad)
         else:
-            results.append(_own(new, t) if t._grad is None else t._grad + new)
+            results.append(_own(new, t) if t._grad is None else _sum_of(t._grad, new))
     return results
 
 
@@ -621,6 +636,8 @@ def _plan(root: Node, trace: Any) -> Plan | None:
     for n in everything:
         if n.trace is not trace or n.slot in trace.foreign or isinstance(n, PythonNode):
             return None
+    if any(n.step.op.walks for n in nodes):
+        return None
     return Plan(nodes, leaves, len(everything) == len(trace.nodes))
 
 

@@ -15,7 +15,7 @@ class layout:
         return f"torch.{self.name}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _layouts.__getitem__, (self.name,)
+        return named_layout, (self.name,)
 
 
 class memory_format:
@@ -30,7 +30,7 @@ class memory_format:
         return f"torch.{self.name}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _formats.__getitem__, (self.name,)
+        return named_format, (self.name,)
 
 
 strided = layout("strided")
@@ -46,3 +46,13 @@ preserve_format = memory_format("preserve_format")
 channels_last = memory_format("channels_last")
 channels_last_3d = memory_format("channels_last_3d")
 _formats = {x.name: x for x in (contiguous_format, preserve_format, channels_last, channels_last_3d)}
+
+
+def named_layout(name: str) -> layout:
+    """The layout of this name."""
+    return _layouts[name]
+
+
+def named_format(name: str) -> memory_format:
+    """The memory format of this name."""
+    return _formats[name]

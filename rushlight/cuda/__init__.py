@@ -188,4 +188,4 @@ def set_rng_state_all(new_states: Iterable[Any]) -> None:
     """Nothing to set: no device has a generator."""
 
 
-__getattr__ = missing(__name__, {"amp": "rushlight.cuda.amp", "nvtx": "rushlight.cuda.nvtx"})
+__getattr__ = missing(__name__, {name: f"rushlight.cuda.{name}" for name in ("amp", "nvtx", "sparse")})

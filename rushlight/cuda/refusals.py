@@ -59,54 +59,56 @@ class CUDAGraph:
         raise RuntimeError("Tried to instantiate dummy base class CUDAGraph")
 
 
-class _TensorType(type):
+class TensorType(type):
     """The old type of a tensor on a device: of none, so `isinstance` is False and none can be made."""
+
+    space = "torch.cuda"
 
     def __instancecheck__(cls, obj: object) -> bool:
         return False
 
     def __call__(cls, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TypeError(f"type torch.cuda.{cls.__name__} not available. {NOT_COMPILED}.")
+        raise TypeError(f"type {cls.space}.{cls.__name__} not available. {NOT_COMPILED}.")
 
     def __repr__(cls) -> str:
-        return f"<class 'torch.cuda.{cls.__name__}'>"
+        return f"<class '{cls.space}.{cls.__name__}'>"
 
 
-class FloatTensor(metaclass=_TensorType):
+class FloatTensor(metaclass=TensorType):
     """float32 on a device."""
 
 
-class DoubleTensor(metaclass=_TensorType):
+class DoubleTensor(metaclass=TensorType):
     """float64 on a device."""
 
 
-class HalfTensor(metaclass=_TensorType):
+class HalfTensor(metaclass=TensorType):
     """float16 on a device."""
 
 
-class BFloat16Tensor(metaclass=_TensorType):
+class BFloat16Tensor(metaclass=TensorType):
     """bfloat16 on a device."""
 
 
-class ByteTensor(metaclass=_TensorType):
+class ByteTensor(metaclass=TensorType):
     """uint8 on a device."""
 
 
-class CharTensor(metaclass=_TensorType):
+class CharTensor(metaclass=TensorType):
     """int8 on a device."""
 
 
-class ShortTensor(metaclass=_TensorType):
+class ShortTensor(metaclass=TensorType):
     """int16 on a device."""
 
 
-class IntTensor(metaclass=_TensorType):
+class IntTensor(metaclass=TensorType):
     """int32 on a device."""
 
 
-class LongTensor(metaclass=_TensorType):
+class LongTensor(metaclass=TensorType):
     """int64 on a device."""
 
 
-class BoolTensor(metaclass=_TensorType):
+class BoolTensor(metaclass=TensorType):
     """bool on a device."""

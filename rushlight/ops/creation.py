@@ -16,6 +16,7 @@ from rushlight.core import device as devices
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import get_default_dtype
+from rushlight.core.layout import strided
 from rushlight.core.strided import contiguous_strides, preserve_strides
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
@@ -104,42 +105,55 @@ def _factory(args: tuple[Any, ...], value: float, dtype: Any, device: Any, requi
 
 
 @public(method=False, out=True)
-def zeros(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-          pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+def zeros(*sizes: Any, size: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
     """A tensor of zeros with the given size (https://pytorch.org/docs/stable/generated/torch.zeros.html).
 
     >>> torch.zeros(2, 2)
     tensor([[0., 0.],
             [0., 0.]])
     """
-    return _factory(_size_argument(size, names), 0, dtype, device, requires_grad)
+    if layout is not None and layout is not strided:
+        return _without_elements(size_of(_size_argument(sizes, size, names)), layout, dtype, requires_grad)
+    return _factory(_size_argument(sizes, size, names), 0, dtype, device, requires_grad)
 
 
 @public(method=False, out=True)
-def ones(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-         pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
+def ones(*sizes: Any, size: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+         requires_grad: bool = False, pin_memory: bool = False, names: Any = None) -> Tensor:  # fmt: skip
     """A tensor of ones with the given size.
 
     >>> torch.ones(3)
     tensor([1., 1., 1.])
     """
-    return _factory(_size_argument(size, names), 1, dtype, device, requires_grad)
+    if layout is not None and layout is not strided:
+        raise NotImplementedError(f"ones(): of layout {layout}")
+    return _factory(_size_argument(sizes, size, names), 1, dtype, device, requires_grad)
 
 
 @public(method=False, out=True)
-def empty(*size: Any, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: bool = False,
-          pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+def empty(*sizes: Any, size: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+          requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
     """A tensor of the given size whose numbers are not specified (here: zeros)."""
-    found = _factory(size, 0, dtype, device, requires_grad)
+    if layout is not None and layout is not strided:
+        return _without_elements(size_of(_size_argument(sizes, size, None)), layout, dtype, requires_grad)
+    found = _factory(_size_argument(sizes, size, None), 0, dtype, device, requires_grad)
     if memory_format is None:
         return found
     return empty_like(found, memory_format=memory_format, requires_grad=requires_grad)
 
 
-def _size_argument(size: tuple[Any, ...], names: Any) -> tuple[Any, ...]:
+def _size_argument(sizes: tuple[Any, ...], size: Any, names: Any) -> tuple[Any, ...]:
+    """The size of a new tensor, given as positional arguments or as `size=`."""
     if names is not None:
         raise NotImplementedError("named tensors (names=) are not in Rushlight")
-    return size
+    return sizes if size is None else (size,)
+
+
+def _without_elements(shape: tuple[int, ...], layout: Any, dtype: Any, requires_grad: bool) -> Tensor:
+    from rushlight.sparse.construct import without_elements
+
+    return without_elements(shape, layout, dtype, requires_grad)
 
 
 def _dtype_of_number(value: Any) -> Dtype:
@@ -172,6 +186,8 @@ def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memo
     spec = settle(require_tensor(t, name)).spec
     if device is not None:
         check_device(device)
+    if spec.__class__ is not Spec:
+        return finish(t.filled_like(value, dtype or spec.dtype), requires_grad)
     if memory_format is None:
         strides = preserve_strides(spec.shape, spec.strides)
     else:

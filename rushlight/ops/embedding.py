@@ -51,13 +51,16 @@ def _shares(indices: np.ndarray, padding_idx: int, by_freq: bool, kind: np.dtype
 
 def _add_rows(d: np.ndarray, indices: np.ndarray, *, rows: int, padding_idx: int, by_freq: bool) -> np.ndarray:
     """The adjoint of picking: (*, width) gradients added to the rows of a table."""
+    shares = _shares(indices, padding_idx, by_freq, d.dtype)
+    return add_rows(d if shares is None else d * shares[..., None], indices, rows)
+
+
+def add_rows(d: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:
+    """Zeros (rows, width) with each (*, width) row of d added at its position."""
     width = d.shape[-1]
     total = np.zeros((rows, width), d.dtype)
-    if not indices.size:
-        return total
-    shares = _shares(indices, padding_idx, by_freq, d.dtype)
-    flat = (d if shares is None else d * shares[..., None]).reshape(-1, width)
-    (_add_long_rows if width >= LONG_ROW else _add_short_rows)(total, indices.ravel(), flat)
+    if indices.size:
+        (_add_long_rows if width >= LONG_ROW else _add_short_rows)(total, indices.ravel(), d.reshape(-1, width))
     return total
 
 
@@ -139,6 +142,22 @@ EMBEDDING.gradient(
         g, indices, weight_spec.shape[0], padding_idx, by_freq
     )
 )
+
+
+def _listed_rows(g: Tensor, indices: Tensor, weight_spec: Spec, padding_idx: int, by_freq: bool) -> Tensor:
+    """The gradient as a tensor of layout sparse_coo: a row for each pick."""
+    from rushlight.sparse.coo import rows_at
+
+    if by_freq:
+        raise RuntimeError("embedding_backward: scale_grad_by_freq not supported with sparse gradients")
+    return rows_at(indices, g, weight_spec.shape[0], padding_idx)
+
+
+EMBEDDING_SPARSE = operation("embedding_sparse", EMBEDDING.infer, EMBEDDING.kernel, node="EmbeddingBackward0")
+EMBEDDING_SPARSE.lower = EMBEDDING.lower
+EMBEDDING_SPARSE.walks = True
+EMBEDDING_SPARSE.gradient(weight=_listed_rows)
+
 ADD_ROWS.gradient(d=lambda g, indices, padding_idx, by_freq: apply(WEIGHED_ROWS, (g, indices), (padding_idx, by_freq)))
 WEIGHED_ROWS.gradient(
     x=lambda g, indices, x_spec, padding_idx, by_freq: _add_rows_of(g, indices, x_spec.shape[0], padding_idx, by_freq)
@@ -191,7 +210,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
 
     Shapes: input (*) of int64 or int32, weight (V, D); result (*, D).  Row `padding_idx` gets no gradient.  With
     `max_norm`, the rows used are first scaled down in place.  Raises IndexError for a row that does not exist.
-    Gradients are dense, also with `sparse`.
+    With `sparse` the gradient of the table is a sparse tensor.
 
     >>> torch.nn.functional.embedding(torch.tensor([1, 0]), torch.tensor([[1., 2.], [3., 4.]]))
     tensor([[3., 4.],
@@ -204,7 +223,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
     _check_indices(input, table.shape[0], "embedding")
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
-    return apply(EMBEDDING, (weight, input), (row, scale_grad_by_freq))
+    return apply(EMBEDDING_SPARSE if sparse else EMBEDDING, (weight, input), (row, scale_grad_by_freq))
 
 
 def _torch_embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False,
@@ -395,8 +414,8 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         raise ValueError("max mode does not support scaling the gradient by the frequency")
     if mode == "max" and sparse:
         raise ValueError("max mode does not support sparse weights")
-    return _embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, per_sample_weights,
-                          include_last_offset, padding_idx)  # fmt: skip
+    return _embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
+                          per_sample_weights, include_last_offset, padding_idx)  # fmt: skip
 
 
 def _flat_bags(input: Tensor, offsets: Tensor | None, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -429,6 +448,7 @@ def _embedding_bag(
     norm_type: float,
     by_freq: bool,
     mode: str,
+    sparse: bool,
     per_sample_weights: Any,
     include_last: bool,
     padding_idx: int | None,
@@ -443,7 +463,7 @@ def _embedding_bag(
     _check_indices(input, table.shape[0], "embedding_bag")
     if max_norm is not None:
         _limit_norms(weight, input, max_norm, norm_type)
-    rows = apply(EMBEDDING, (weight, input), (-1, by_freq))
+    rows = apply(EMBEDDING_SPARSE if sparse else EMBEDDING, (weight, input), (row if sparse else -1, by_freq))
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
     if mode == "max":

@@ -14,7 +14,7 @@ from rushlight.record.memory import STRIDED, derive, placement, share, storage_o
 from rushlight.record.operation import Operation
 from rushlight.record.spec import spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Leaf, Node, Storage, Tensor, tensor_of
+from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, tensor_of
 
 from . import view as views
 from .creation import constant, size_of
@@ -37,6 +37,8 @@ def _check_not_leaf(t: Tensor) -> None:
 
 def move_to(t: Tensor, view: Tensor) -> Tensor:
     """Makes `t` see what `view`, a view of it, sees; its history goes through the view where the tape is on."""
+    if t._value.__class__ is not Value:
+        return t.become(view)  # type: ignore[no-any-return]
     storage = storage_of(t)
     t._value, t._view, t._seen = view._value, view._view, view._seen
     if recorder().tracking:

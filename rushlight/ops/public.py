@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from rushlight.core.dtype import can_cast
 from rushlight.core.strided import extent, has_internal_overlap, is_non_overlapping_and_dense
 from rushlight.record.memory import assign, check_writable, placement
+from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
@@ -107,6 +108,8 @@ def check_no_partial_overlap(written: Tensor, read: Tensor) -> None:
 def write_back(t: Tensor, result: Tensor) -> Tensor:
     """Ends an in-place operation: `t` takes the numbers and history of `result`, cast to its dtype."""
     spec = settle(t).spec
+    if spec.__class__ is not Spec:
+        return t.become(result)  # type: ignore[no-any-return]
     check_writable(t, tracked=result._node is not None)
     found = result._value.spec
     if found.shape != spec.shape:

@@ -36,7 +36,8 @@ def _made(numbers: np.ndarray | Tensor, device: Any, requires_grad: bool, out: A
 
 @public(method=False)
 def rand(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Any = None,
     out: Any = None,
     dtype: Any = None,
@@ -51,12 +52,14 @@ def rand(
     torch.Size([2])
     """
     kind = dtype or get_default_dtype()
-    return _made(drawing.uniform(generator, size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
+    shape = size_of(sizes if size is None else (size,))
+    return _made(drawing.uniform(generator, shape, 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
 
 
 @public(method=False)
 def randn(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     generator: Any = None,
     out: Any = None,
     dtype: Any = None,
@@ -67,7 +70,8 @@ def randn(
 ) -> Tensor:
     """Normal numbers with mean 0 and standard deviation 1."""
     kind = dtype or get_default_dtype()
-    return _made(drawing.normal(generator, size_of(size), 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
+    shape = size_of(sizes if size is None else (size,))
+    return _made(drawing.normal(generator, shape, 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
 
 
 @public(method=False)
@@ -139,6 +143,8 @@ def _like(
         spec = settle(input).spec
         if device is not None:
             check_device(device)
+        if spec.__class__ is not Spec:
+            raise NotImplementedError(f"{name}(): a tensor of layout {input.layout} has no such relative")
         kind = (dtype or spec.dtype).name
         strides = preserve_strides(spec.shape, spec.strides)
         if draw is _normal_like:

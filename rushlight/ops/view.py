@@ -23,7 +23,7 @@ from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placemen
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Storage, Tensor, tensor_holding, tensor_of
+from rushlight.record.value import Storage, Tensor, Value, tensor_holding, tensor_of
 
 from .public import METHODS, public
 
@@ -85,6 +85,8 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     v = settle(t)
     found = _layouts.get((op, attrs, v.spec))
     if found is None:
+        if v.__class__ is not Value:
+            return tracing.other_layout(op, (t,), attrs)  # type: ignore[no-any-return]
         found = _lay_out(op, attrs, v.spec)
     spec, offset, pick = found
     me = recorder()

@@ -9,8 +9,9 @@ from typing import Any
 
 import rushlight
 from rushlight.optim.optimizer import ParamsT
+from rushlight.optim.sparse_rows import is_sparse, step_rows
 from rushlight.optim.state import ParamState
-from rushlight.optim.update import Fetch, Number, Rule, RuleOptimizer, Step, as_number, fetch
+from rushlight.optim.update import Fetch, Number, Rule, RuleOptimizer, Step, Update, as_number, fetch
 from rushlight.optim.validation import check_fused, check_fused_params, check_lr, check_not_negative
 from rushlight.tensor import Tensor
 
@@ -37,6 +38,10 @@ def adagrad_rule(
         grad = grad + param * weight_decay
     total = state[0] + grad * grad
     return param - grad * rate / (total.sqrt() + eps), total
+
+
+def _rows_rule(param: Tensor, grad: Tensor, state: tuple[Tensor, ...], *numbers: Number) -> tuple[Tensor, ...]:
+    return adagrad_rule(param, grad, state, *numbers, maximize=False, decay=False)
 
 
 class Adagrad(RuleOptimizer):
@@ -114,8 +119,23 @@ class Adagrad(RuleOptimizer):
         return {"sum": rushlight.full_like(param, fill, requires_grad=False)}
 
     def _check(self, param: Tensor, grad: Tensor) -> None:
-        if grad.is_sparse:
-            raise NotImplementedError("Adagrad.step with a sparse gradient: Rushlight has no sparse tensors")
+        """A sparse gradient has its own way (`_gather`)."""
+
+    def _gather(self, group: dict[str, Any], update: Update, params: list[Tensor]) -> None:
+        listed = [param for param in params if param._grad is not None and is_sparse(param._grad)]
+        if listed and group["weight_decay"] != 0:
+            raise RuntimeError("weight_decay option is not compatible with sparse gradients")
+        for param in listed:
+            self._step_sparse(group, param)
+        super()._gather(group, update, [p for p in params if all(p is not q for q in listed)] if listed else params)
+
+    def _step_sparse(self, group: dict[str, Any], param: Tensor) -> None:
+        state = self.state[param]
+        state["step"] = state["step"] + 1
+        rate = as_number(group["lr"]) / (1 + (float(state["step"]) - 1) * group["lr_decay"])
+        grad: Any = param._grad
+        grad = -grad if group["maximize"] else grad
+        step_rows(_rows_rule, param, grad, (state["sum"],), (rate, 0.0, group["eps"]))
 
     def _advance(self, group: dict[str, Any], host: tuple[float, ...]) -> Step:
         if self._unchecked_fused:

@@ -12,6 +12,7 @@ from typing import Any
 
 import rushlight
 from rushlight.optim.optimizer import ParamsT
+from rushlight.optim.sparse_rows import is_sparse
 from rushlight.optim.update import Number, RuleOptimizer, Update, as_number
 from rushlight.optim.validation import check_fused, check_fused_params
 from rushlight.tensor import Tensor
@@ -119,6 +120,9 @@ class SGD(RuleOptimizer):
         for param in params:
             grad = param._grad
             if grad is not None:
+                if grad.__class__ is not Tensor and is_sparse(grad):
+                    self._step_sparse(group, param, grad)
+                    continue
                 tensors += (param, grad)
                 targets.append(param)
         if targets:
@@ -130,6 +134,9 @@ class SGD(RuleOptimizer):
         for param in params:
             grad = param._grad
             if grad is None:
+                continue
+            if grad.__class__ is not Tensor and is_sparse(grad):
+                self._step_sparse(group, param, grad)
                 continue
             own = state.get(param)
             buffer = own.get("momentum_buffer") if own else None
@@ -144,6 +151,20 @@ class SGD(RuleOptimizer):
             bucket[1].extend((param, buffer))
         for first, (tensors, targets) in buckets.items():
             _add(group, update, first, tensors, targets, len(targets) // 2)
+
+    def _step_sparse(self, group: dict[str, Any], param: Tensor, grad: Tensor) -> None:
+        """The step for a sparse gradient, whose momentum buffer is sparse as well: what the rule says, but in turn."""
+        with rushlight.no_grad():
+            grad = -grad if group["maximize"] else grad
+            if group["weight_decay"] != 0:
+                grad = grad + param * group["weight_decay"]
+            momentum = group["momentum"]
+            if momentum != 0:
+                buffer = self.state[param].get("momentum_buffer")
+                buffer = grad.clone() if buffer is None else buffer * momentum + grad * (1 - group["dampening"])
+                self.state[param]["momentum_buffer"] = buffer
+                grad = grad + buffer * momentum if group["nesterov"] else buffer
+            param.add_(grad * -as_number(group["lr"]))
 
     def _keep_buffer(self, param: Tensor, buffer: Tensor) -> None:
         self.state[param]["momentum_buffer"] = buffer

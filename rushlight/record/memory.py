@@ -379,6 +379,8 @@ def _history(t: Tensor, new: Tensor) -> Tensor:
 
 
 def _fitted(new: Tensor, spec: Spec) -> Tensor:
+    if spec.__class__ is not Spec:
+        raise NotImplementedError("a tensor that is not strided cannot be written to; make a new one")
     if new._value.spec.shape != spec.shape or new._value.spec.dtype is not spec.dtype:
         raise AssertionError(f"assign: {new._value.spec} does not fit {spec}")
     return relayout(new, spec.strides)

@@ -41,6 +41,7 @@ class Operation:
         effects: it draws random numbers from the engine whose state is its first operand: it is run once, in order,
             whether or not anybody reads the numbers; its other operands are numbers.
         aliases: the kernel may return (a view of) its first operand's array.
+        walks: its derivative is no dense tensor, so that a backward pass over it is recorded anew every time.
         lower: how the compiler turns it into loops (filled by the compiler; None runs the kernel).
         layouts: of a view, `(shape, strides, offset, **attributes)` -> where each result's elements lie in the
             operand's memory: (shape, strides, offset); an offset that is a second operand comes on top.
@@ -48,7 +49,7 @@ class Operation:
 
     __slots__ = (
         "aliases", "attributes", "compute", "effects", "exact", "infer", "joint", "kernel", "layouts", "lower", "name",
-        "node", "operands", "overwrites", "rules", "shown", "variadic", "view",
+        "node", "operands", "overwrites", "rules", "shown", "variadic", "view", "walks",
     )  # fmt: skip
 
     def __init__(self, name: str, infer: Inference, kernel: Kernel, compute: Inference | None, node: str) -> None:
@@ -63,7 +64,7 @@ class Operation:
         self.variadic = bool(code and code.co_flags & 0x04)
         self.rules: dict[str, Rule] = {}
         self.joint: Rule | None = None
-        self.view = self.overwrites = self.exact = self.aliases = self.effects = False
+        self.view = self.overwrites = self.exact = self.aliases = self.effects = self.walks = False
         self.lower: Callable[..., Any] | None = None
         self.layouts: Callable[..., list[Any]] | None = None
         self.shown: Callable[..., Any] | None = None  # how `next_functions` lists the operands, where PyTorch differs

@@ -310,6 +310,8 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                         state = _extend(trace, edge, parents)
                     except NotANumber:
                         rollback(trace)
+                        if any(isinstance(t, Tensor) and t.__class__ not in TENSORS for t in operands):
+                            return other_layout(op, operands, attrs)
                         operands = _plain_numbers(op, operands)
                         continue
                     except BaseException:
@@ -345,6 +347,11 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
     if EAGER or (state.long and _full(me, state)):
         me.flush()
     return result
+
+
+def other_layout(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
+    """What an operation means for operands that are not strided (rushlight.sparse puts its own function here)."""
+    raise NotImplementedError(f"rushlight.sparse is not loaded; {op.name} has no such operands")
 
 
 inference_seen = False  # whether any tensor was ever made in inference mode
@@ -733,4 +740,6 @@ def realize(t: Tensor) -> np.ndarray:
             trace.recorder.flush()
         if v.failed is not None:
             raise v.failed
+        if v.buf is None:
+            raise NotImplementedError(f"a tensor of layout {t.layout} has no array of numbers; call to_dense() first")
     return v.buf

@@ -41,6 +41,10 @@ class Value:
     failed: BaseException | None = None  # why it could not be computed
     inference = False  # made in inference mode: no derivative may depend on it
 
+    def handle(self) -> Tensor:
+        """A fresh handle on the Value, outside the tape."""
+        return tensor_of(self)
+
     def __repr__(self) -> str:
         state = "realised" if self.buf is not None else f"pending in slot {self.slot}"
         return f"<Value {self.spec} {state}>"

@@ -465,6 +465,25 @@ def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
     return with_grad(t, requires_grad)
 
 
+@called(None, "torch._utils _rebuild_sparse_tensor")
+def _rebuild_sparse_tensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    """A sparse tensor of its layout and parts, which are checked: a position outside is refused."""
+    kind, parts = _require(args, layouts.layout, (tuple, list))
+    if kind is layouts.sparse_coo:
+        found = _require(tuple(parts), Tensor, Tensor, (tuple, list), bool, least=3)
+    elif kind is not layouts.strided:
+        found = _require(tuple(parts), Tensor, Tensor, Tensor, (tuple, list))
+    else:
+        raise refused("a sparse tensor of strided layout")
+    vm.count(TENSOR_COST * len(found) + sum(t.numel() for t in found if isinstance(t, Tensor)) // ITEMS_OF_ONE)
+    from rushlight.sparse.construct import rebuilt
+
+    try:
+        return rebuilt(kind, tuple(found))
+    except (RuntimeError, IndexError, TypeError, ValueError) as wrong:
+        raise refused(f"the parts of a sparse tensor do not fit together: {wrong}") from wrong
+
+
 @called(None, "torch._utils _rebuild_parameter")
 def _rebuild_parameter(vm: Any, args: tuple[Any, ...]) -> Tensor:
     vm.count(TENSOR_COST)
@@ -531,7 +550,6 @@ STATES[Generator] = _generator_state
 
 #: PyTorch's tensors that Rushlight has not: their names are known, so that the message can say more.
 UNSUPPORTED = {
-    "_rebuild_sparse_tensor": "a sparse tensor: save it as t.to_dense()",
     "_rebuild_qtensor": "a quantized tensor: save it as t.dequantize()",
     "_rebuild_nested_tensor": "a nested tensor: save its parts as a list",
     "_rebuild_meta_tensor_no_storage": "a tensor on the meta device, which has no numbers",

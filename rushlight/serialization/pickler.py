@@ -19,7 +19,7 @@ import numpy as np
 from rushlight.core.device import device
 from rushlight.core.dtype import dtype
 from rushlight.core.generator import Generator
-from rushlight.core.layout import layout
+from rushlight.core.layout import layout, strided
 from rushlight.core.missing import pytorch_path
 from rushlight.core.size import Size
 from rushlight.core.strided import is_non_overlapping_and_dense
@@ -56,6 +56,7 @@ class TorchGlobal:
 
 REBUILD_V2 = TorchGlobal("torch._utils", "_rebuild_tensor_v2")
 REBUILD_V3 = TorchGlobal("torch._utils", "_rebuild_tensor_v3")
+REBUILD_SPARSE = TorchGlobal("torch._utils", "_rebuild_sparse_tensor")
 FROM_TYPE = TorchGlobal("torch._tensor", "_rebuild_from_type_v2")
 GET_LAYOUT = TorchGlobal("torch.serialization", "_get_layout")
 GENERATOR = TorchGlobal("torch._C", "Generator")
@@ -146,6 +147,10 @@ class Pickler(_PythonPickler):
             return t.__reduce_ex__(self.proto)
         if type(t) is Parameter:
             return t.__reduce_ex__(self.proto)
+        if t.layout is not strided:
+            if getattr(t, "_is_param", False):
+                return _rebuild_parameter, (t.data, t.requires_grad, OrderedDict())
+            return REBUILD_SPARSE, (t.layout, t.saved_parts())
         build, args = self._plain(t)
         state = _own_attributes(t)
         if isinstance(t, Buffer):

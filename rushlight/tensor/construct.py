@@ -8,6 +8,7 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import get_default_dtype
+from rushlight.core.size import Size
 from rushlight.ops.creation import cast, check_device, empty, finish, spec_of_array, wrap
 from rushlight.ops.public import FUNCTIONS, attach
 from rushlight.record.memory import storage_of
@@ -243,7 +244,11 @@ def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
             return _on_storage(data, dtype)
         if isinstance(data, Tensor):
             return data.detach() if data.dtype is dtype else data.detach().to(dtype)
-        if isinstance(data, (list, tuple, np.ndarray)) and not isinstance(data, __import__("rushlight").Size):
+        if isinstance(data, (str, bytes)):
+            raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+        if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, (tuple, np.ndarray)):
+            data = list(data)  # a range, for instance
+        if isinstance(data, (list, tuple, np.ndarray)) and not isinstance(data, Size):
             return tensor(data, dtype=dtype)
     return empty(*args, dtype=dtype) if args else empty(0, dtype=dtype)
 

@@ -104,9 +104,9 @@ def _named_type(name: str) -> Dtype:
 
 
 def _new(name: str, make: Any) -> None:
-    def create(self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
-               layout: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
-        made = make(*size, dtype=dtype or settle(self).spec.dtype, device=device)
+    def create(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
+               layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
+        made = make(*args, dtype=dtype or settle(self).spec.dtype, device=device, **named)
         return finish(made, requires_grad)
 
     create.__name__ = name

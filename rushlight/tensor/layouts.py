@@ -1,5 +1,6 @@
-"""Tensors are dense here. What PyTorch's sparse and quantized tensors can do answers as it does for dense ones: with
-PyTorch's error, or with the tensor itself (`to_dense`). Making a sparse tensor raises NotImplementedError.
+"""What sparse and quantized tensors can do, asked of dense ones: PyTorch's error, or the tensor itself (`to_dense`).
+
+What makes a sparse tensor of a dense one loads `rushlight.sparse`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ import warnings
 from typing import Any, NoReturn
 
 from rushlight.core import strided
-from rushlight.core.layout import memory_format
+from rushlight.core.layout import memory_format, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr
+from rushlight.core.layout import strided as strided_layout
 from rushlight.ops.public import FUNCTIONS, METHODS, attach
 from rushlight.record.trace import settle
 from rushlight.record.value import Tensor
@@ -31,12 +33,6 @@ _PARTS = {
     "is_coalesced": "sparse coordinate tensor layout",
 }
 
-_SPARSE = """
-    sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor
-""".split()
-_TO_SPARSE = "to_sparse to_sparse_coo to_sparse_csr to_sparse_csc to_sparse_bsr to_sparse_bsc".split()
-
-
 def _refuse_part(name: str, layout: str) -> Any:
     def refuse(self: Tensor) -> NoReturn:
         raise RuntimeError(f"{name} expected {layout} but got Strided")
@@ -46,19 +42,67 @@ def _refuse_part(name: str, layout: str) -> Any:
     return refuse
 
 
-def _absent(path: str) -> Any:
-    def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise NotImplementedError(f"{path}: Rushlight has no sparse tensors; dense ones compute the same")
-
-    refuse.__name__ = path.rpartition(".")[2]
-    refuse.__doc__ = "Raises NotImplementedError: there are no sparse tensors."
-    refuse.__dict__["absent_from_rushlight"] = True
-    return refuse
-
-
 METHODS.update({name: _refuse_part(name, layout) for name, layout in _PARTS.items()})
-METHODS.update({name: _absent(f"torch.Tensor.{name}") for name in _TO_SPARSE})
-FUNCTIONS.update({name: _absent(f"torch.{name}") for name in _SPARSE})
+
+@method
+def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None, blocksize: Any = None,
+              dense_dim: int | None = None) -> Tensor:  # fmt: skip
+    """The elements that are not zero, in a sparse layout (sparse_coo).
+
+    >>> torch.tensor([[0, 2], [0, 0]]).to_sparse()
+    tensor(indices=tensor([[0],
+                           [1]]),
+           values=tensor([2]),
+           size=(2, 2), nnz=1, layout=torch.sparse_coo)
+    """
+    from rushlight.sparse import construct
+
+    if layout is strided_layout:
+        return self
+    return construct.to_sparse(self, sparse_dim, layout, blocksize)
+
+
+def _to_layout(kind: Any) -> None:
+    def convert(self: Tensor, *blocksize: Any, dense_dim: int | None = None) -> Tensor:
+        return self.to_sparse(layout=kind, blocksize=blocksize[0] if blocksize else None)  # type: ignore[no-any-return]
+
+    convert.__name__ = f"to_{kind.name}"
+    convert.__doc__ = f"The elements that are not zero, in layout torch.{kind.name}."
+    method(convert)
+
+
+for _kind in (sparse_coo, sparse_csr, sparse_csc, sparse_bsr, sparse_bsc):
+    _to_layout(_kind)
+
+
+@method
+def sparse_mask(self: Tensor, mask: Tensor) -> Tensor:
+    """The elements at the positions of `mask`, a tensor of layout sparse_coo."""
+    from rushlight.sparse.arithmetic import masked
+
+    return masked(self, mask)
+
+
+@method
+def smm(self: Tensor, mat: Tensor) -> Tensor:
+    """The product of a sparse and a dense matrix as a sparse one."""
+    from rushlight.sparse import smm
+
+    return smm(self, mat)
+
+
+def _for_sparse_only(name: str) -> None:
+    def refuse(self: Tensor, *_: Any, **__: Any) -> NoReturn:
+        raise NotImplementedError(f"Could not run 'aten::{name}' with arguments from the 'CPU' backend.")
+
+    refuse.__name__ = name
+    refuse.__doc__ = "Raises NotImplementedError: the tensor is dense."
+    method(refuse)
+
+
+for _name in ("_nnz", "_indices", "_values", "_dimI", "_dimV", "sparse_resize_", "sparse_resize_and_clear_",
+              "resize_as_sparse_", "_coalesced_"):  # fmt: skip
+    _for_sparse_only(_name)
 
 
 @method
