@@ -307,6 +307,9 @@ def test_keypoints() -> None:
     drawn = utils.draw_keypoints(
         torch.zeros(3, 20, 20), points, connectivity=[(0, 1)], colors="lime", radius=1, width=1
     )
-    assert (drawn[1, 5, 5:16] == 1).all() and not drawn[0].any() and drawn[1, 15].sum() == 0
-    hidden = utils.draw_keypoints(torch.zeros(3, 20, 20), points, visibility=torch.tensor([[True, False]]))
+    assert (drawn[1, 5, 5:16] == 1).all() and drawn[1, 15].sum() == 0
+    assert drawn[0, 5, 10] == 1  # lines are white whatever the points' colour is, as in torchvision
+    assert not drawn[0, :, :5].any()
+    seen = torch.tensor([[True, False]])
+    hidden = utils.draw_keypoints(torch.zeros(3, 20, 20), points, colors="white", visibility=seen)
     assert hidden[:, 5, 5].all() and not hidden[:, 5, 15].any()

@@ -1,4 +1,4 @@
-"""The names of the classes that published weights tell apart: ImageNet's thousand, Kinetics' 400 and Pascal VOC's 21."""
+"""The classes that published weights tell apart, by name: ImageNet's 1000, Kinetics' 400 and Pascal VOC's 21."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """EfficientNet: MobileNet's blocks, with depth, width and picture size growing together.
 
 M. Tan and Q. Le, arXiv:1905.11946. `STAGES` is the smallest of the family, B0; a model multiplies its channels and
-repetitions. V2 (arXiv:2104.00298) has stages of its own. Whole blocks are left out at random in training ("stochastic depth", G. Huang et al., arXiv:1603.09382).
+repetitions. V2 (arXiv:2104.00298) has stages of its own. Whole blocks are left out at random in training ("stochastic
+depth", G. Huang et al., arXiv:1603.09382).
 """
 
 from __future__ import annotations

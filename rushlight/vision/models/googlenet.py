@@ -214,7 +214,10 @@ def googlenet(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> G
     require(kwargs, "init_weights", False)
     model = build(partial(GoogLeNet, aux_logits=True), GoogLeNet_Weights, chosen, progress, kwargs)
     if keep:
-        warnings.warn("auxiliary heads in the pretrained googlenet model are NOT pretrained, so make sure to train them")
+        warnings.warn(
+            "auxiliary heads in the pretrained googlenet model are NOT pretrained, so make sure to train them",
+            stacklevel=2,
+        )
     else:
         model.aux_logits, model.aux1, model.aux2 = False, None, None
     return model

@@ -170,7 +170,7 @@ class InvertedResidualV3(nn.Module):
         self._is_cn = stride > 1  # a smaller size begins here, or would without the dilation
         step = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.Hardswish if use_hs else nn.ReLU)
         parts: list[nn.Module] = [] if hidden == inp else [step(inp, hidden, kernel_size=1)]
-        steps = {"stride": 1 if dilation > 1 else stride, "dilation": dilation}
+        steps: dict[str, Any] = {"stride": 1 if dilation > 1 else stride, "dilation": dilation}
         parts.append(step(hidden, hidden, kernel_size=kernel, groups=hidden, **steps))
         if use_se:
             squeezed = make_divisible(hidden // 4, 8)
@@ -256,7 +256,9 @@ def _version_3(
 
 def _narrow(first: BlockV3, *others: BlockV3) -> list[BlockV3]:
     kernel, hidden, out, *rest = first
-    return [(kernel, hidden, out // 2, *rest), *((k, wide // 2, o // 2, *r) for k, wide, o, *r in others)]  # type: ignore[misc]
+    narrow = [(kernel, hidden, out // 2, *rest)]
+    narrow += [(k, wide // 2, o // 2, *more) for k, wide, o, *more in others]
+    return narrow  # type: ignore[return-value]
 
 
 def _times(channels: int, width_mult: float) -> int:

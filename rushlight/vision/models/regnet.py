@@ -197,8 +197,9 @@ class RegNet(nn.Module):
         self.stem = (stem_type or SimpleStemIN)(3, stem_width, norm, activation)
         before, parts = stem_width, OrderedDict[str, nn.Module]()
         for number, (width, stride, depth, *inner) in enumerate(block_params.stages(), 1):
-            shape = (before, width, stride, depth, block, norm, activation)
-            parts[f"block{number}"] = AnyStage(*shape, *inner, block_params.se_ratio, stage_index=number)
+            shape: tuple[Any, ...] = (before, width, stride, depth, block, norm, activation, *inner)
+            options = {"se_ratio": block_params.se_ratio, "stage_index": number}
+            parts[f"block{number}"] = AnyStage(*shape, **options)  # type: ignore[arg-type]
             before = width
         self.trunk_output = nn.Sequential(parts)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))

@@ -70,7 +70,8 @@ class ShiftedWindowAttention(nn.Module):
     Args:
         dim: channels.
         window_size: of a window, (height, width).
-        shift_size: by how much the windows are shifted, cyclically; pixels that meet only by that do not see each other.
+        shift_size: by how much the windows are shifted, cyclically; pixels that meet only by that do not see each
+            other.
         num_heads: of the attention.
         qkv_bias, proj_bias: whether there are biases.
         attention_dropout, dropout: of the weights and of the result.
@@ -177,9 +178,7 @@ def _pictures(rows: Any, size: tuple[int, int], window: tuple[int, int]) -> Any:
 def _seen(size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Any:
     """What is added between two pixels of a window: -100 where only the shift made them neighbours."""
     regions = like.new_zeros(size)
-    cuts = [
-        ((0, -length), (-length, -moved), (-moved, None)) for length, moved in zip(window, shift, strict=True)
-    ]
+    cuts = [((0, -length), (-length, -moved), (-moved, None)) for length, moved in zip(window, shift, strict=True)]
     places = [(rows, columns) for rows in cuts[0] for columns in cuts[1]]
     for number, (rows, columns) in enumerate(places):
         regions[slice(*rows), slice(*columns)] = number
@@ -273,7 +272,7 @@ class SwinTransformerBlockV2(SwinTransformerBlock):
     """`SwinTransformerBlock`, normalized after each part."""
 
     def __init__(self, *args: Any, attn_layer: Layer = ShiftedWindowAttentionV2, **kwargs: Any) -> None:
-        super().__init__(*args, attn_layer=attn_layer, **kwargs)
+        super().__init__(*args, **{"attn_layer": attn_layer, **kwargs})
 
     def forward(self, x: Tensor) -> Any:
         x = x + self.stochastic_depth(self.norm1(self.attn(x)))
@@ -314,8 +313,10 @@ class SwinTransformer(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         norm = norm_layer or partial(nn.LayerNorm, eps=1e-5)
-        usual = {"mlp_ratio": mlp_ratio, "dropout": dropout, "attention_dropout": attention_dropout}
-        make = partial(block or SwinTransformerBlock, window_size=window_size, norm_layer=norm, **usual)
+        usual: dict[str, Any] = {"mlp_ratio": mlp_ratio, "dropout": dropout, "attention_dropout": attention_dropout}
+        make: Callable[..., nn.Module] = partial(
+            block or SwinTransformerBlock, window_size=window_size, norm_layer=norm, **usual
+        )
         patch = (patch_size[0], patch_size[1])
         first = nn.Conv2d(3, embed_dim, kernel_size=patch, stride=patch)
         parts: list[nn.Module] = [nn.Sequential(first, Permute([0, 2, 3, 1]), norm(embed_dim))]

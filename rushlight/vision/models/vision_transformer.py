@@ -30,8 +30,8 @@ FAMILY: dict[str, tuple[int, int, int, int, int, str, int, int]] = {
     "l_32": (32, 24, 16, 1024, 4096, "vit_l_32-c7638314.pth", 256, 306535400),
     "h_14": (14, 32, 16, 1280, 5120, "", 256, 632045800),
 }
-# Files that began with learning from hashtags (M. Singh et al., arXiv:2201.08371): file, pictures' size, parameters; and the file
-# of which only the last layer learned pictures.
+# Files that began with learning from hashtags (M. Singh et al., arXiv:2201.08371): file, pictures' size, parameters;
+# and the file of which only the last layer learned pictures.
 SWAG: dict[str, tuple[str, int, int, str]] = {
     "b_16": ("vit_b_16_swag-9ac1b537.pth", 384, 86859496, "vit_b_16_lc_swag-4e70ced5.pth"),
     "l_16": ("vit_l_16_swag-4f3808c9.pth", 512, 305174504, "vit_l_16_lc_swag-4d563306.pth"),

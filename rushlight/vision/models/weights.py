@@ -107,7 +107,11 @@ class File:
 
     def transforms(self, **options: Any) -> ImageClassification:
         """Makes the function that prepares pictures."""
-        usual = {"crop_size": self.crop, "resize_size": self.resize, "interpolation": self.interpolation}
+        usual: dict[str, Any] = {
+            "crop_size": self.crop,
+            "resize_size": self.resize,
+            "interpolation": self.interpolation,
+        }
         return ImageClassification(**(usual | dict(self.statistics) | options))
 
 
@@ -127,7 +131,9 @@ def imagenet_weights(name: str, *files: str | File, default: str = "", **details
     named = {key: value for key, value in details.items() if isinstance(value, File)}
     meta = {key: value for key, value in details.items() if key not in named}
     members = {key: file if isinstance(file, File) else File(file) for key, file in (numbered | named).items()}
-    entries = {key: Weights(f"{SERVER}{file.name}", file.transforms, meta | dict(file.meta)) for key, file in members.items()}
+    entries = {
+        key: Weights(f"{SERVER}{file.name}", file.transforms, meta | dict(file.meta)) for key, file in members.items()
+    }
     return published(name, entries, default or list(numbered)[-1])
 
 

@@ -14,9 +14,12 @@ from rushlight import nn
 from rushlight.core.missing import missing
 from rushlight.tensor import Tensor
 from rushlight.vision import transforms as v1
-from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode
+from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode, pixels
+from rushlight.vision.transforms.augment import Chain
+from rushlight.vision.transforms.randomized import fill_of_kind
+from rushlight.vision.transforms.v2 import colours
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import Structured, changed, flatten, pictures
+from rushlight.vision.transforms.v2.structure import Described, Structured, changed, flatten, pictures
 from rushlight.vision.tv_tensors import TVTensor, wrap
 
 _SAME = """
@@ -34,7 +37,7 @@ _PIXELS = """
 """.split()
 
 
-class Transform(nn.Module):
+class Transform(Described, nn.Module):
     """Base class for transforms of one's own: `transform(inpt, params)` changes a picture, a mask or boxes.
 
     `make_params(flat_inputs)` draws what all of a sample share. With `_pixels_only`, masks and boxes stay.
@@ -58,6 +61,8 @@ class Transform(nn.Module):
 
 
 class _Resize(v1.Resize):
+    _sizes = v1.Resize._sizes | None
+
     def forward(self, img: Any) -> Any:
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
@@ -68,7 +73,24 @@ class _RandomResizedCrop(v1.RandomResizedCrop):
         return F.resized_crop(img, *rectangle, self.size, self.interpolation, self.antialias)
 
 
+class _Pad(v1.Pad):
+    _fills = v1.Pad._fills | dict | None
+
+    def forward(self, img: Any) -> Any:
+        return F.pad(img, self.padding, fill_of_kind(img, self.fill), self.padding_mode)
+
+
+class _RandomErasing(v1.RandomErasing):
+    def forward(self, img: Any) -> Any:
+        if isinstance(img, Tensor):
+            return super().forward(img)
+        return v1.functional.to_pil_image(super().forward(v1.functional.pil_to_tensor(img)), mode=img.mode)
+
+
 class _RandomCrop(v1.RandomCrop):
+    def _pad(self, img: Any, padding: Any) -> Any:
+        return F.pad(img, padding, fill_of_kind(img, self.fill), self.padding_mode)
+
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Draws ``(top, left, height, width)``; unlike the first version's, only in directions with a choice."""
@@ -95,7 +117,94 @@ class _NoBoxes(Structured):
         return super().forward(*inputs)
 
 
-_OWN: dict[str, type] = {"Resize": _Resize, "RandomResizedCrop": _RandomResizedCrop, "RandomCrop": _RandomCrop}
+_CHANGED: dict[str, Callable[[Any, float], Any]] = {
+    "Color": lambda img, strength: colours.adjust_saturation(img, 1.0 + strength),
+    "Contrast": lambda img, strength: colours.adjust_contrast(img, 1.0 + strength),
+    "Sharpness": lambda img, strength: colours.adjust_sharpness(img, 1.0 + strength),
+    "Posterize": lambda img, strength: colours.posterize(img, int(strength)),
+    "AutoContrast": lambda img, strength: colours.autocontrast(img),
+    "Equalize": lambda img, strength: colours.equalize(img),
+}
+
+
+class _ColorJitter(v1.ColorJitter):
+    _functions: Any = (F.adjust_brightness, colours.adjust_contrast, colours.adjust_saturation, F.adjust_hue)
+
+
+class _RandomAdjustSharpness(v1.RandomAdjustSharpness):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.adjust_sharpness(img, self.sharpness_factor)
+
+
+class _RandomAutocontrast(v1.RandomAutocontrast):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.autocontrast(img)
+
+
+class _RandomEqualize(v1.RandomEqualize):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.equalize(img)
+
+
+class _RandomPosterize(v1.RandomPosterize):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.posterize(img, self.bits)
+
+
+class _Chain(Chain):
+    """How this version draws directions, and what it takes for white: that of the picture's dtype."""
+
+    white = 1.0
+
+    def _negative(self) -> bool:
+        return bool(rushlight.rand(()) <= 0.5)
+
+    def _done(self, img: Any, name: str, magnitude: float) -> Any:
+        if name in _CHANGED:
+            return _CHANGED[name](img, magnitude)
+        if name == "Solarize":
+            magnitude *= pixels.largest_value(img.dtype) if isinstance(img, Tensor) else 255.0
+        return super()._done(img, name, magnitude)
+
+
+class _AutoAugment(_Chain, v1.AutoAugment):
+    def forward(self, img: Any) -> Any:
+        _, height, width = v1.functional.get_dimensions(img)
+        space = self._space(height, width)
+        for name, probability, strength in self.policies[int(rushlight.randint(len(self.policies), ()))]:
+            if rushlight.rand(()) <= probability:
+                img = self._done(img, name, space[name].drawn(strength, self._negative))
+        return img
+
+
+class _RandAugment(_Chain, v1.RandAugment):
+    pass
+
+
+class _TrivialAugmentWide(_Chain, v1.TrivialAugmentWide):
+    pass
+
+
+class _AugMix(_Chain, v1.AugMix):
+    pass
+
+
+_OWN: dict[str, type] = {
+    "AugMix": _AugMix,
+    "AutoAugment": _AutoAugment,
+    "ColorJitter": _ColorJitter,
+    "Pad": _Pad,
+    "RandAugment": _RandAugment,
+    "RandomAdjustSharpness": _RandomAdjustSharpness,
+    "RandomAutocontrast": _RandomAutocontrast,
+    "RandomEqualize": _RandomEqualize,
+    "RandomPosterize": _RandomPosterize,
+    "RandomCrop": _RandomCrop,
+    "RandomErasing": _RandomErasing,
+    "RandomResizedCrop": _RandomResizedCrop,
+    "Resize": _Resize,
+    "TrivialAugmentWide": _TrivialAugmentWide,
+}
 _CHOOSING = ("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide")
 
 
@@ -153,7 +262,8 @@ class ToImage(Transform):
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         arrays = any(isinstance(leaf, np.ndarray) for leaf in leaves)
         if not arrays:
-            return changed(F.to_image, rebuild(leaves), pixels_only=True)
+            convert = lambda leaf: leaf if isinstance(leaf, TVTensor) else F.to_image(leaf)
+            return changed(convert, rebuild(leaves), pixels_only=True)
         return rebuild([F.to_image(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
 
 
@@ -196,6 +306,9 @@ class ToDtype(Transform):
     Raises ValueError for a type of the sample that the dict does not have.
     """
 
+    #: Whether a single dtype is for masks and boxes too.
+    _all_kinds = False
+
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
         self.dtype, self.scale = dtype, scale
@@ -204,8 +317,11 @@ class ToDtype(Transform):
         """The sample in the dtypes."""
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         chosen = pictures(leaves, pixels_only=True)
-        several = isinstance(self.dtype, dict)
-        return rebuild([self._converted(x, i in chosen) if several or i in chosen else x for i, x in enumerate(leaves)])
+        every = isinstance(self.dtype, dict)
+        also = [
+            every or (self._all_kinds and isinstance(leaf, TVTensor)) or i in chosen for i, leaf in enumerate(leaves)
+        ]
+        return rebuild([self._converted(x, i in chosen) if also[i] else x for i, x in enumerate(leaves)])
 
     def _converted(self, leaf: Any, is_picture: bool) -> Any:
         wanted = self._wanted(leaf, is_picture) if isinstance(self.dtype, dict) else self.dtype
@@ -221,7 +337,7 @@ class ToDtype(Transform):
             return self.dtype[type(leaf)]
         if "others" in self.dtype:
             return self.dtype["others"]
-        if is_picture or isinstance(leaf, TVTensor):
+        if isinstance(leaf, TVTensor) or (is_picture and isinstance(leaf, Tensor)):
             raise ValueError(
                 f"No dtype was specified for type {type(leaf)}. If you only need to convert the dtype of images or "
                 "videos, you can just pass e.g. dtype=torch.float32; other types need an entry, or 'others'."
@@ -233,10 +349,15 @@ class ToDtype(Transform):
 
 
 class ConvertImageDtype(ToDtype):
-    """Tensor pictures in another dtype, scaled to its range."""
+    """Tensors in another dtype, pictures scaled to its range."""
+
+    _all_kinds = True
 
     def __init__(self, dtype: Any = rushlight.float32) -> None:
         super().__init__(dtype, scale=True)
+
+    def extra_repr(self) -> str:
+        return ""
 
 
 class ToTensor(Transform):
@@ -344,13 +465,17 @@ functional = F
 
 _HERE = "rushlight.vision.transforms.v2"
 _LATER = {
-    **{name: f"{_HERE}.augment:{name}" for name in "CutMix GaussianNoise MixUp RGB RandomChannelPermutation".split()},
+    **{
+        name: f"{_HERE}.augment:{name}"
+        for name in "CutMix GaussianNoise JPEG MixUp RGB RandomChannelPermutation".split()
+    },
     "RandomPhotometricDistort": f"{_HERE}.augment:RandomPhotometricDistort",
+    "UniformTemporalSubsample": f"{_HERE}.augment:UniformTemporalSubsample",
     **{
         name: f"{_HERE}.geometry:{name}"
         for name in """
-            ClampBoundingBoxes ConvertBoundingBoxFormat RandomIoUCrop RandomResize RandomShortestSize RandomZoomOut
-            SanitizeBoundingBoxes ScaleJitter
+            ClampBoundingBoxes ClampKeyPoints ConvertBoundingBoxFormat RandomIoUCrop RandomResize RandomShortestSize
+            RandomZoomOut SanitizeBoundingBoxes SanitizeKeyPoints ScaleJitter SetClampingMode
         """.split()
     },
 }

@@ -8,6 +8,7 @@ the sample together again. All see the same random numbers: the generator goes b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 import rushlight
@@ -74,6 +75,15 @@ def _check_sizes(found: list[Any]) -> None:
 def _same_kind(before: Any, after: Any) -> Any:
     plain = isinstance(before, TVTensor) and is_pure_tensor(after)
     return wrap(after, like=before) if plain else after
+
+
+class Described:
+    """Prints a transform as torchvision.transforms.v2 does: its plain attributes, in the order they were set."""
+
+    def extra_repr(self) -> str:
+        plain = bool | int | float | str | tuple | list | Enum
+        shown = [(name, value) for name, value in self.__dict__.items() if not name.startswith("_")]
+        return ", ".join(f"{name}={value}" for name, value in shown if name != "training" and isinstance(value, plain))
 
 
 class Structured:
