@@ -1,4 +1,4 @@
-"""Transforms, drawings and networks answer as torchvision does: `vision_answers` has the cases and how to record them."""
+"""Transforms, drawings and networks answer as torchvision does: `vision_answers` has the cases and records them."""
 
 from __future__ import annotations
 

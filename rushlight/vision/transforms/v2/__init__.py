@@ -401,6 +401,11 @@ class Lambda(nn.Module):
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         return rebuild([self.lambd(leaf) if isinstance(leaf, self.types) else leaf for leaf in leaves])
 
+    def extra_repr(self) -> str:
+        name = getattr(self.lambd, "__name__", None)
+        types = f"types={[kind.__name__ for kind in self.types]}"
+        return f"{name}, {types}" if name else types
+
 
 class _Several(nn.Module):
     """Transforms of which some are done, or in some order."""

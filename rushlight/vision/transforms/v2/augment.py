@@ -13,7 +13,7 @@ from rushlight.vision.transforms import functional as v1
 from rushlight.vision.transforms.randomized import check_sequence
 from rushlight.vision.transforms.v2 import Transform
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import flatten, pictures
+from rushlight.vision.transforms.v2.structure import Described, flatten, pictures
 from rushlight.vision.tv_tensors import TVTensor, Video, is_pure_tensor, wrap
 
 
@@ -48,7 +48,7 @@ def labels_getter_of(given: str | Callable[[Any], Any] | None) -> Callable[[Any]
     raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {given}.")
 
 
-class _Mix(nn.Module):
+class _Mix(Described, nn.Module):
     """What MixUp and CutMix share: a batch is mixed with itself, moved on by one, and its labels likewise."""
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, labels_getter: Any = "default") -> None:
@@ -124,7 +124,12 @@ class MixUp(_Mix):
     """
 
     def _drawn(self, lam: float, height: int, width: int) -> tuple[Callable[[Any], Any], float]:
-        return lambda x: x.roll(1, 0) * (1.0 - lam) + x * lam, lam
+        def mixed(pictures: Any) -> Any:
+            if not pictures.is_floating_point():
+                raise RuntimeError("result type Float can't be cast to the desired output type Byte")
+            return pictures.roll(1, 0) * (1.0 - lam) + pictures * lam
+
+        return mixed, lam
 
 
 class CutMix(_Mix):
