@@ -370,13 +370,13 @@ def pad(
         raise TypeError("Got inappropriate fill arg")
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
-    sides = _four_sides(padding)
+    sides = four_sides(padding)
     if is_pil(img):
         return pil.pad(img, sides, fill, padding_mode)
     return pixels.pad(img, sides, fill, padding_mode)
 
 
-def _four_sides(padding: Any) -> tuple[int, int, int, int]:
+def four_sides(padding: Any) -> tuple[int, int, int, int]:
     """(left, top, right, bottom)."""
     values: list[int] = [padding] if isinstance(padding, numbers.Number) else list(padding)  # type: ignore[list-item]
     if len(values) not in (1, 2, 4):

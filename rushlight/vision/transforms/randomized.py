@@ -35,7 +35,7 @@ def _happens(probability: float) -> bool:
     return bool(rushlight.rand(1) < probability)
 
 
-class _WithProbability(Module):
+class WithProbability(Module):
     """A transform that is applied with probability ``p``."""
 
     def __init__(self, p: float = 0.5) -> None:
@@ -52,42 +52,42 @@ class _WithProbability(Module):
         return f"{type(self).__name__}(p={self.p})"
 
 
-class RandomHorizontalFlip(_WithProbability):
+class RandomHorizontalFlip(WithProbability):
     """Left and right exchanged, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.hflip(img)
 
 
-class RandomVerticalFlip(_WithProbability):
+class RandomVerticalFlip(WithProbability):
     """Top and bottom exchanged, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.vflip(img)
 
 
-class RandomInvert(_WithProbability):
+class RandomInvert(WithProbability):
     """The negative, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.invert(img)
 
 
-class RandomAutocontrast(_WithProbability):
+class RandomAutocontrast(WithProbability):
     """Stretched to the whole range, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.autocontrast(img)
 
 
-class RandomEqualize(_WithProbability):
+class RandomEqualize(WithProbability):
     """The histogram made flat, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.equalize(img)
 
 
-class RandomPosterize(_WithProbability):
+class RandomPosterize(WithProbability):
     """Only the ``bits`` highest bits, with probability ``p``."""
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
@@ -101,7 +101,7 @@ class RandomPosterize(_WithProbability):
         return f"{type(self).__name__}(bits={self.bits},p={self.p})"
 
 
-class RandomSolarize(_WithProbability):
+class RandomSolarize(WithProbability):
     """The values from ``threshold`` on inverted, with probability ``p``."""
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
@@ -115,7 +115,7 @@ class RandomSolarize(_WithProbability):
         return f"{type(self).__name__}(threshold={self.threshold},p={self.p})"
 
 
-class RandomAdjustSharpness(_WithProbability):
+class RandomAdjustSharpness(WithProbability):
     """Sharper or smoother, with probability ``p``."""
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
@@ -129,7 +129,7 @@ class RandomAdjustSharpness(_WithProbability):
         return f"{type(self).__name__}(sharpness_factor={self.sharpness_factor},p={self.p})"
 
 
-class RandomGrayscale(_WithProbability):
+class RandomGrayscale(WithProbability):
     """Without colours, with probability ``p``; the number of channels stays."""
 
     def __init__(self, p: float = 0.1) -> None:

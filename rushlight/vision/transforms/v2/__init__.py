@@ -5,8 +5,10 @@ pixels: `masks` and `boxes` say how. What v2 has of its own is written here, in 
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import rushlight
@@ -16,7 +18,7 @@ from rushlight.tensor import Tensor
 from rushlight.vision import transforms as v1
 from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode, pixels
 from rushlight.vision.transforms.augment import Chain
-from rushlight.vision.transforms.randomized import fill_of_kind
+from rushlight.vision.transforms.randomized import WithProbability, fill_of_kind
 from rushlight.vision.transforms.v2 import colours
 from rushlight.vision.transforms.v2 import functional as F
 from rushlight.vision.transforms.v2.structure import Described, Structured, changed, flatten, pictures
@@ -208,15 +210,65 @@ _OWN: dict[str, type] = {
 _CHOOSING = ("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide")
 
 
+# What is printed first; the rest follows in the order of the arguments.
+_PRINTED_FIRST = {**dict.fromkeys(_CHOOSING, ("interpolation", "fill")), "RandomPerspective": ("p",)}
+
+
+def _floats(value: Any) -> Any:
+    return [float(number) for number in (value if isinstance(value, Sequence) else [value])]
+
+
+def _sides(padding: Any) -> Any:
+    if padding is None:
+        return None
+    left, top, right, bottom = v1.functional.four_sides(padding)
+    return [left, right, top, bottom]
+
+
+# How arguments are printed that this version keeps in another form.
+_PRINTED_AS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "GaussianBlur": {"sigma": _floats},
+    "Normalize": {"mean": list, "std": list},
+    "Pad": {"padding": lambda padding: list(padding) if isinstance(padding, Sequence) else padding},
+    "RandomCrop": {"padding": _sides},
+    "RandomErasing": {"value": lambda value: None if isinstance(value, str) else _floats(value)},
+    "Resize": {"size": lambda size: size if size is None else [size] if isinstance(size, int) else list(size)},
+}
+
+
 def _for_samples(name: str) -> type:
     old = _OWN.get(name, getattr(v1, name))
     body = {
         "__doc__": getattr(v1, name).__doc__,
         "__module__": __name__,
+        "__init__": _remembering(old),
+        "__repr__": nn.Module.__repr__,
         "_v1": getattr(v1, name),
         "_pixels_only": name in _PIXELS,
+        "_printed_as": _PRINTED_AS.get(name, {}),
+        "_printed_first": ("p",) if issubclass(old, WithProbability) else _PRINTED_FIRST.get(name, ()),
     }
     return type(name, (_NoBoxes if name in _CHOOSING else Structured, old), body)
+
+
+def _remembering(old: type) -> Callable[..., None]:
+    """The class's `__init__`, which keeps what it was given, for printing."""
+    takes = signature(old)
+
+    @functools.wraps(old.__init__)  # type: ignore[misc]
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        old.__init__(self, *args, **kwargs)  # type: ignore[misc]
+        given = takes.bind(*args, **kwargs)
+        explicit = dict(given.arguments)
+        given.apply_defaults()
+        self._given = {key: _as_given(value, key in explicit) for key, value in given.arguments.items()}
+
+    return __init__
+
+
+def _as_given(value: Any, explicit: bool) -> Any:
+    """Interpolations are named by a string unless somebody gave a mode."""
+    return value.value if isinstance(value, InterpolationMode) and not explicit else value
 
 
 globals().update({name: _for_samples(name) for name in _SAME})
@@ -441,7 +493,7 @@ class RandomApply(_Several):
         return self._through(() if skip else self.transforms, inputs)
 
 
-class RandomChoice(_Several):
+class RandomChoice(Described, _Several):
     """One of the transforms, with probabilities `p`."""
 
     def __init__(self, transforms: Sequence[Callable[..., Any]], p: Sequence[float] | None = None) -> None:
@@ -457,7 +509,7 @@ class RandomChoice(_Several):
         return self._through([self.transforms[chosen]], inputs)
 
 
-class RandomOrder(_Several):
+class RandomOrder(Described, _Several):
     """All transforms, in random order."""
 
     def forward(self, *inputs: Any) -> Any:

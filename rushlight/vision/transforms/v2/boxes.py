@@ -120,7 +120,7 @@ def _pad(
 ) -> tuple[Any, Canvas]:
     if padding_mode != "constant":
         raise ValueError(f"Padding mode '{padding_mode}' is not supported with bounding boxes")
-    left, top, right, bottom = F._four_sides(padding)
+    left, top, right, bottom = F.four_sides(padding)
     wider = (canvas[0] + top + bottom, canvas[1] + left + right)
     return corners + _number([left, top, left, top], corners), wider
 

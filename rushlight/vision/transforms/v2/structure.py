@@ -81,9 +81,20 @@ class Described:
     """Prints a transform as torchvision.transforms.v2 does: its plain attributes, in the order they were set."""
 
     def extra_repr(self) -> str:
-        plain = bool | int | float | str | tuple | list | Enum
-        shown = [(name, value) for name, value in self.__dict__.items() if not name.startswith("_")]
-        return ", ".join(f"{name}={value}" for name, value in shown if name != "training" and isinstance(value, plain))
+        return _listed({name: value for name, value in self.__dict__.items() if not name.startswith("_")})
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    plain = bool | int | float | str | tuple | list | Enum
+    shown = [(name, value) for name, value in values.items() if name != "training" and isinstance(value, plain)]
+    return ", ".join(f"{name}={value}" for name, value in shown)
+
+
+_PRINTED_RAW = ("interpolation", "fill")
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 class Structured:
@@ -92,6 +103,14 @@ class Structured:
     """
 
     _pixels_only = False
+    _printed_first: tuple[str, ...] = ()
+    _printed_as: Mapping[str, Callable[[Any], Any]] = {}
+    _given: dict[str, Any]
+
+    def extra_repr(self) -> str:
+        order = [*self._printed_first, *(name for name in self._given if name not in self._printed_first)]
+        values = {name: self._given[name] if name in _PRINTED_RAW else getattr(self, name) for name in order}
+        return _listed({name: self._printed_as.get(name, _same)(value) for name, value in values.items()})
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its pictures changed; several arguments are a sample, and come back as a tuple."""
