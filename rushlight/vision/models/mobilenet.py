@@ -180,6 +180,9 @@ class InvertedResidualV3(nn.Module):
         self.use_res_connect = stride == 1 and inp == oup
         self.out_channels = oup
 
+    def _get_name(self) -> str:
+        return "InvertedResidual"  # what torchvision prints, whose versions lie in files of their own
+
     def forward(self, input: Tensor) -> Any:
         result = self.block(input)
         return result + input if self.use_res_connect else result
