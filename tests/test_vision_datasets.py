@@ -452,6 +452,113 @@ def test_archives_that_reach_outside(tmp_path: Path) -> None:
     assert not (tmp_path / "evil.txt").exists() and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("suffix", ["tar", "tgz", "tar.bz2", "tar.xz"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "above", "absolute", "pipe", "through a folder"])
+def test_hostile_archives_of_every_kind(tmp_path: Path, suffix: str, kind: str) -> None:
+    evil = tarfile.TarInfo("evil")
+    if kind in ("link", "hard link"):
+        evil.type, evil.linkname = {"link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE}[kind], "../../target"
+    elif kind == "pipe":
+        evil.type = tarfile.FIFOTYPE
+    else:
+        evil.name = {"above": "../evil", "absolute": str(tmp_path / "evil"), "through a folder": "a/../../evil"}[kind]
+    mode: Any = {"tar": "w", "tgz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}[suffix]
+    path, out = tmp_path / f"pack.{suffix}", tmp_path / "out"
+    out.mkdir()
+    (out / "mine").write_text("mine")
+    with tarfile.open(path, mode) as bundle:
+        fine = tarfile.TarInfo("fine")
+        fine.size = 4
+        bundle.addfile(fine, io.BytesIO(b"fine"))
+        bundle.addfile(evil, io.BytesIO())
+    with pytest.raises(RuntimeError, match="refused to unpack"):
+        files.extract_archive(path, out)
+    assert sorted(entry.name for entry in out.iterdir()) == ["mine"] and not (tmp_path / "evil").exists()
+
+
+def test_zip_with_a_link(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        link = zipfile.ZipInfo("link")
+        link.external_attr = 0o120777 << 16
+        packed.writestr(link, "/etc/passwd")
+    files.extract_archive(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out" / "link").is_symlink() and (tmp_path / "out" / "link").read_text() == "/etc/passwd"
+
+
+def _packed(path: Path, members: dict[str, bytes]) -> None:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in members.items():
+                packed.writestr(name, content)
+        return
+    with tarfile.open(path, "w" if path.suffix == ".tar" else f"w:{path.suffix[1:]}") as bundle:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            bundle.addfile(info, io.BytesIO(content))
+
+
+NOISE = np.random.default_rng(0).bytes(50_000)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+@pytest.mark.parametrize("damage", ["end", "start", "all"])
+def test_damaged_archives_leave_nothing(tmp_path: Path, name: str, damage: str) -> None:
+    path, out = tmp_path / name, tmp_path / "out"
+    _packed(path, {"one": NOISE, "inner/two": NOISE[::-1]})
+    whole = path.read_bytes()
+    path.write_bytes({"end": whole[: len(whole) * 2 // 3], "start": b"x" * 600 + whole[600:], "all": b"?" * 99}[damage])
+    with pytest.raises(RuntimeError, match="is damaged or incomplete"):
+        files.extract_archive(path, out)
+    assert not out.exists()
+    path.write_bytes(whole)
+    files.extract_archive(path, out)
+    assert (out / "one").read_bytes() == NOISE and (out / "inner" / "two").read_bytes() == NOISE[::-1]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz", "a.tar.bz2", "a.tar.xz"])
+def test_bombs(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SMALL_UNPACKED", 1 << 20)
+    _packed(tmp_path / name, {"small": b"", "zeros": bytes(10 << 20)})
+    with pytest.raises(RuntimeError, match="refused to unpack.*it claims to hold"):
+        files.extract_archive(tmp_path / name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_compressed_files_damaged_or_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import bz2
+    import lzma
+
+    monkeypatch.setattr(files, "SMALL_UNPACKED", 1 << 20)
+    for suffix, module in (("gz", gzip), ("bz2", bz2), ("xz", lzma)):
+        path = tmp_path / f"file.{suffix}"
+        for content, message in (
+            (module.compress(NOISE)[:-2000], "damaged or incomplete"),
+            (b"nothing of the kind", "damaged or incomplete"),
+            (module.compress(bytes(20 << 20)), "refused to unpack"),
+        ):
+            path.write_bytes(content)
+            with pytest.raises(RuntimeError, match=message):
+                files.extract_archive(path)
+            assert sorted(entry.name for entry in tmp_path.iterdir()) == [path.name]
+        path.unlink()
+
+
+def test_archives_go_into_folders_that_are_there(tmp_path: Path) -> None:
+    _packed(tmp_path / "a.zip", {"inner/one": b"1", "inner/deep/two": b"2", "top": b"new"})
+    _packed(tmp_path / "b.tar", {"inner/three": b"3"})
+    out = tmp_path / "out"
+    (out / "inner" / "deep").mkdir(parents=True)
+    (out / "inner" / "deep" / "mine").write_text("mine")
+    (out / "top").write_text("old")
+    files.fetch([], out)
+    for name in ("a.zip", "b.tar"):
+        files.extract_archive(tmp_path / name, out)
+    found = {str(path.relative_to(out)): path.read_text() for path in out.rglob("*") if path.is_file()}
+    inner = {"inner/one": "1", "inner/deep/two": "2", "inner/deep/mine": "mine", "inner/three": "3"}
+    assert found == inner | {"top": "new"}
+
+
 def test_image_folder(tmp_path: Path, image: Any) -> None:
     for name in ("cat/2.png", "cat/1.PNG", "dog/deep/3.jpg", "dog/notes.txt"):
         path = tmp_path / name

@@ -35,10 +35,22 @@ INNER = {
     "torch.autograd.variable": "rushlight.autograd",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",
-    "torchvision.ops.misc": "rushlight.vision.ops.layers",
-    "torchvision.ops.stochastic_depth": "rushlight.vision.ops.dropping",
-    "torchvision.ops.drop_block": "rushlight.vision.ops.dropping",
 }
+# Not those that bear a function's name, such as torchvision.ops.roi_align: an import would put the module in its place.
+for _ours, _theirs in {
+    "rushlight.vision.datasets.annotated": "cityscapes flickr kitti oxford_iiit_pet sbd sbu voc",
+    "rushlight.vision.datasets.arrays": "semeion stl10 svhn usps",
+    "rushlight.vision.datasets.faces": "celeba fer2013 lfw widerface",
+    "rushlight.vision.datasets.in_folders": "caltech country211 eurosat inaturalist omniglot places365",
+    "rushlight.vision.datasets.listed": """clevr dtd fgvc_aircraft flowers102 food101 gtsrb imagenette rendered_sst2
+                                        stanford_cars sun397""",
+    "rushlight.vision.datasets.sequences": "moving_mnist pcam phototour",
+    "rushlight.vision.ops.dropping": "drop_block",
+    "rushlight.vision.ops.layers": "misc",
+    "rushlight.vision.ops.losses": "ciou_loss diou_loss focal_loss giou_loss",
+}.items():
+    _package = "torchvision" + _ours.removeprefix("rushlight.vision").rpartition(".")[0]
+    INNER.update({f"{_package}.{_name}": _ours for _name in _theirs.split()})
 
 
 class AliasLoader(Loader):

@@ -142,12 +142,18 @@ class DatasetFolder(VisionDataset):
         return len(self.samples)
 
 
-def pil_loader(path: str | Path) -> Any:
-    """The picture in a file, as a PIL image in RGB."""
+def open_picture(path: str | Path, mode: str | None = None) -> Any:
+    """The picture in a file, as a PIL image in a mode, or in the file's own; the file is closed again."""
     from PIL import Image
 
-    with open(path, "rb") as file:
-        return Image.open(file).convert("RGB")
+    with Image.open(path) as picture:
+        picture.load()
+        return picture if mode is None else picture.convert(mode)
+
+
+def pil_loader(path: str | Path) -> Any:
+    """The picture in a file, as a PIL image in RGB."""
+    return open_picture(path, "RGB")
 
 
 def default_loader(path: str | Path) -> Any:

@@ -2,15 +2,19 @@
 
 A download goes to ``<name>.part`` and is moved to its place when it is complete and its checksum is right; an
 interrupted one is continued at the next try. An archive is unpacked only below its target folder: a member that
-points elsewhere (an absolute path, ``..``, a link out of the folder) is refused before anything is written.
+points elsewhere (an absolute path, ``..``), a link, or a bomb is refused, and of an archive that is refused or damaged
+nothing is left there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -20,8 +24,12 @@ __all__ = [
     "check_integrity",
     "check_md5",
     "download_and_extract_archive",
+    "download_file_from_google_drive",
     "download_url",
     "extract_archive",
+    "fetch",
+    "is_archive",
+    "iterable_to_str",
     "list_dir",
     "list_files",
     "verify_str_arg",
@@ -34,8 +42,11 @@ CHUNK = 1 << 16
 TIMEOUT = 30.0
 """Seconds without a byte after which a download is given up."""
 
-LARGEST_UNPACKED = 1 << 36
-"""No data set of ours unpacks to more bytes: an archive that says so is not one of them."""
+SMALL_UNPACKED = 1 << 30
+"""Bytes that an archive of any size may unpack to."""
+
+LARGEST_RATIO = 100
+"""How many times its own size a larger one may unpack to: pictures are hardly compressed, bombs a thousand times."""
 
 
 def calculate_md5(fpath: PathLike, chunk_size: int = 1 << 20) -> str:
@@ -130,25 +141,24 @@ def _progress(name: str, total: int | None) -> Any:
 
 
 def extract_archive(from_path: PathLike, to_path: PathLike | None = None, remove_finished: bool = False) -> PathLike:
-    """Unpacks a .zip, .tar (.gz, .bz2, .xz, .tgz) or a single compressed file, by its suffix.
+    """Unpacks a .zip, .tar (.gz, .bz2, .xz, .tgz) or a single compressed file, by its suffix: all of it or nothing.
 
     Returns:
         the folder, or for a single compressed file the file.
 
     Raises:
-        RuntimeError: for an unknown suffix, or members that would land outside the folder.
+        RuntimeError: for an unknown suffix, a damaged archive, links, members that would land outside the folder, or
+            far more content than an archive of that size has.
     """
     source = Path(from_path)
     folder = Path(to_path) if to_path is not None else source.parent
-    suffixes = "".join(source.suffixes[-2:])
-    if source.suffix == ".zip":
-        _unzip(source, folder)
-    elif ".tar" in source.suffixes[-2:] or source.suffix in (".tgz", ".tbz", ".tbz2"):
-        _untar(source, folder)
+    if is_archive(source.name):
+        _unpack(source, folder)
     elif source.suffix in (".gz", ".bz2", ".xz"):
         folder = folder / source.stem if to_path is None or folder.is_dir() else folder
         _decompress(source, folder)
     else:
+        suffixes = "".join(source.suffixes[-2:])
         raise RuntimeError(
             f"Unknown compression or archive type: '{suffixes}'.\nKnown: .zip, .tar, .tgz, .gz, .bz2, .xz."
         )
@@ -157,14 +167,64 @@ def extract_archive(from_path: PathLike, to_path: PathLike | None = None, remove
     return folder
 
 
+def is_archive(name: str) -> bool:
+    """Whether a file of that name holds other files."""
+    return re.search(r"\.(zip|tar|tar\.(gz|bz2|xz)|tgz|tbz2?)$", name) is not None
+
+
+def _unpack(source: Path, folder: Path) -> None:
+    """Unpacks into a new folder beside, whose content is moved when all of it is there."""
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=folder))
+    try:
+        with _saying_what_is_damaged(source):
+            (_unzip if source.suffix == ".zip" else _untar)(source, beside)
+        _merge(beside, folder)
+    except BaseException:
+        shutil.rmtree(beside)
+        if made:
+            folder.rmdir()
+        raise
+
+
+def _merge(source: Path, target: Path) -> None:
+    """Moves what is in one folder into another, in place of what has the same name there."""
+    for entry in list(source.iterdir()):
+        place = target / entry.name
+        if entry.is_dir() and place.is_dir():
+            _merge(entry, place)
+        else:
+            os.replace(entry, place)
+    source.rmdir()
+
+
+@contextmanager
+def _saying_what_is_damaged(source: Path) -> Iterator[None]:
+    import lzma
+    import tarfile
+    import zipfile
+    import zlib
+
+    damaged = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+    try:
+        yield
+    except damaged as error:
+        raise RuntimeError(f"{source} is damaged or incomplete: {error}") from error
+    except OSError as error:
+        if error.errno is not None:  # the disk's fault
+            raise
+        raise RuntimeError(f"{source} is damaged or incomplete: {error}") from error
+
+
 def _check_member(name: str, folder: Path) -> None:
     inside = (folder / name).resolve()
     if not inside.is_relative_to(folder.resolve()):
-        raise RuntimeError(f"refused to unpack {name!r}: it would land outside {folder}")
+        raise RuntimeError(f"refused to unpack {name!r}: it would land outside {folder.parent}")
 
 
 def _check_total(total: int, source: Path) -> None:
-    if total > LARGEST_UNPACKED:
+    if total > max(SMALL_UNPACKED, LARGEST_RATIO * source.stat().st_size):
         raise RuntimeError(f"refused to unpack {source}: it claims to hold {total} bytes")
 
 
@@ -179,16 +239,18 @@ def _unzip(source: Path, folder: Path) -> None:
 
 
 def _untar(source: Path, folder: Path) -> None:
+    """Goes through the archive once: compressed ones cannot be searched in advance for less than unpacking them."""
     import tarfile
 
+    total = 0
     with tarfile.open(source) as archive:
-        members = archive.getmembers()
-        _check_total(sum(member.size for member in members), source)
-        for member in members:
+        for member in archive:
             if not (member.isfile() or member.isdir()):
                 raise RuntimeError(f"refused to unpack {member.name!r} of {source}: it is neither a file nor a folder")
             _check_member(member.name, folder)
-        archive.extractall(folder, members, filter="data")
+            total += member.size
+            _check_total(total, source)
+            archive.extract(member, folder, filter="data")
 
 
 def _decompress(source: Path, target: Path) -> None:
@@ -198,13 +260,23 @@ def _decompress(source: Path, target: Path) -> None:
 
     opener: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[source.suffix]
     part = target.with_name(target.name + ".part")
-    with opener(source, "rb") as packed, open(part, "wb") as file:
-        written = 0
-        while chunk := packed.read(1 << 20):
-            written += len(chunk)
-            _check_total(written, source)
-            file.write(chunk)
-    os.replace(part, target)
+    try:
+        with _saying_what_is_damaged(source), opener(source, "rb") as packed, open(part, "wb") as file:
+            written = 0
+            while chunk := packed.read(1 << 20):
+                written += len(chunk)
+                _check_total(written, source)
+                file.write(chunk)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def fetch(resources: Iterable[tuple[str, str | None]], folder: PathLike) -> None:
+    """Downloads files, pairs of address and MD5 checksum, into a folder; archives are unpacked there."""
+    for url, md5 in resources:
+        unpack = is_archive(os.path.basename(urlsplit(url).path))
+        (download_and_extract_archive if unpack else download_url)(url, folder, md5=md5)
 
 
 def download_and_extract_archive(
@@ -225,8 +297,25 @@ def download_and_extract_archive(
 def download_file_from_google_drive(
     file_id: str, root: PathLike, filename: PathLike | None = None, md5: str | None = None
 ) -> None:
-    """Raises NotImplementedError: download the file in a browser and put it to its place."""
-    raise NotImplementedError("torchvision.datasets.utils.download_file_from_google_drive")
+    """Downloads a file from Google Drive, with the package gdown.
+
+    Raises:
+        RuntimeError: gdown is not installed, or the checksum is wrong.
+    """
+    target = Path(root).expanduser() / (filename or file_id)
+    if check_integrity(target, md5):
+        return
+    try:
+        import gdown  # type: ignore[import-not-found]
+    except ModuleNotFoundError as error:
+        raise RuntimeError(
+            "To download files from GDrive, 'gdown' is required. You can install it with 'pip install gdown', or put"
+            f" the file https://drive.google.com/file/d/{file_id} to {target} by hand."
+        ) from error
+    target.parent.mkdir(parents=True, exist_ok=True)
+    gdown.download(id=file_id, output=os.fspath(target), quiet=False)
+    if not check_integrity(target, md5):
+        raise RuntimeError(f"File not found or corrupted. {target}")
 
 
 def list_dir(root: PathLike, prefix: bool = False) -> list[str]:
@@ -241,6 +330,11 @@ def list_files(root: PathLike, suffix: str | tuple[str, ...], prefix: bool = Fal
         entry.name for entry in os.scandir(os.path.expanduser(root)) if entry.is_file() and entry.name.endswith(suffix)
     ]
     return [os.path.join(root, name) for name in names] if prefix else names
+
+
+def iterable_to_str(iterable: Iterable[Any]) -> str:
+    """The items between quotation marks, with commas."""
+    return "'" + "', '".join(str(item) for item in iterable) + "'"
 
 
 def verify_str_arg(

@@ -50,6 +50,16 @@ class VisionDataset(Dataset[Any]):
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} should implement __len__.")
 
+    def _transform_each(self, picture: Any, target: Any) -> tuple[Any, Any]:
+        """The picture through ``transform``, the target through ``target_transform``."""
+        if self.transform is not None:
+            picture = self.transform(picture)
+        return picture, target if self.target_transform is None else self.target_transform(target)
+
+    def _transform_both(self, picture: Any, target: Any) -> tuple[Any, Any]:
+        """Picture and target through ``transforms``."""
+        return (picture, target) if self.transforms is None else self.transforms(picture, target)
+
     def __repr__(self) -> str:
         body = [f"Number of datapoints: {len(self)}"]
         if self.root is not None:
