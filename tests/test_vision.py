@@ -370,11 +370,38 @@ def test_model_parameters_have_torchvisions_names() -> None:
     assert "features.12.expand3x3.bias" in models.squeezenet1_0().state_dict()
 
 
-@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2", "mobilenet_v3_small", "squeezenet1_1"])
+SIZED = """
+    resnet18 mobilenet_v2 mobilenet_v3_small squeezenet1_1 shufflenet_v2_x1_0 mnasnet1_0 regnet_x_400mf regnet_y_800mf
+    efficientnet_v2_s convnext_tiny swin_t swin_v2_t mc3_18 s3d
+""".split()
+
+
+@pytest.mark.parametrize("name", SIZED)
 def test_models_have_the_published_size(name: str) -> None:
-    kinds = next(getattr(models, kind) for kind in dir(models) if kind.lower() == f"{name}_weights")
+    kinds = models.get_model_weights(name)
     model = models.get_model(name)
     assert sum(parameter.numel() for parameter in model.parameters()) == kinds.DEFAULT.meta["num_params"]
+
+
+def test_inception_in_training_has_scores_on_the_way() -> None:
+    with pytest.warns(FutureWarning, match="default weight initialization of inception_v3"):
+        names = models.Inception3(num_classes=3).state_dict()
+    assert names["AuxLogits.fc.weight"].shape == (3, 768) and len(names) == 580
+    model = models.googlenet(num_classes=3, init_weights=True, dropout=0.0)
+    picture = torch.rand(2, 3, 40, 40)
+    scores = model(picture)
+    assert type(scores).__name__ == "GoogLeNetOutputs" and scores.aux_logits1.shape == (2, 3)
+    assert model.eval()(picture).shape == (2, 3)
+
+
+def test_segmentation_backbones_come_with_weights() -> None:
+    from inspect import signature
+
+    build = models.segmentation.fcn_resnet50
+    assert signature(build).parameters["weights_backbone"].default is models.ResNet50_Weights.IMAGENET1K_V1
+    small = models.segmentation.deeplabv3_mobilenet_v3_large(weights_backbone=None, num_classes=4)
+    scores = small.eval()(torch.rand(1, 3, 33, 40))
+    assert list(scores) == ["out"] and scores["out"].shape == (1, 4, 33, 40)
 
 
 def test_model_arguments() -> None:

@@ -12,6 +12,7 @@ import rushlight as torch
 from rushlight.vision import models, tv_tensors, utils
 from rushlight.vision import transforms as v1
 from rushlight.vision.transforms import v2
+from rushlight.vision.transforms.v2 import functional as F
 
 
 def picture(size: int = 8) -> Any:
@@ -307,6 +308,48 @@ def test_keypoints() -> None:
     drawn = utils.draw_keypoints(
         torch.zeros(3, 20, 20), points, connectivity=[(0, 1)], colors="lime", radius=1, width=1
     )
-    assert (drawn[1, 5, 5:16] == 1).all() and not drawn[0].any() and drawn[1, 15].sum() == 0
-    hidden = utils.draw_keypoints(torch.zeros(3, 20, 20), points, visibility=torch.tensor([[True, False]]))
+    assert (drawn[1, 5, 5:16] == 1).all() and drawn[1, 15].sum() == 0
+    assert drawn[0, 5, 10] == 1  # lines are white whatever the points' colour is, as in torchvision
+    assert not drawn[0, :, :5].any()
+    seen = torch.tensor([[True, False]])
+    hidden = utils.draw_keypoints(torch.zeros(3, 20, 20), points, colors="white", visibility=seen)
     assert hidden[:, 5, 5].all() and not hidden[:, 5, 15].any()
+
+
+def test_kernels_of_ones_own() -> None:
+    class Line(tv_tensors.TVTensor):
+        """Numbers along the width of a picture."""
+
+    with pytest.raises(TypeError, match="has no kernel"):
+        F.register_kernel("crop", Line)(lambda line, *_: line)
+        F.hflip(Line([1, 2]))
+
+    @F.register_kernel(functional="hflip", tv_tensor_cls=Line)
+    def mirrored(line: Line) -> Line:
+        return tv_tensors.wrap(line.flip(-1), like=line)
+
+    found = v2.RandomHorizontalFlip(1.0)(Line([1, 2, 3]))
+    assert type(found) is Line and found.tolist() == [3, 2, 1]
+    assert F.horizontal_flip(Line([4, 5])).tolist() == [5, 4]
+    for wrong, reason in ((tv_tensors.Image, "builtin"), (torch.Tensor, "subclasses of torchvision.tv_tensors")):
+        with pytest.raises(ValueError, match=reason):
+            F.register_kernel("hflip", wrong)
+    with pytest.raises(ValueError, match="Could not find functional"):
+        F.register_kernel("nothing", Line)
+
+
+def test_jpeg_loses_little() -> None:
+    pytest.importorskip("PIL")
+    smooth = (torch.linspace(0, 255, 64).view(1, 8, 8).expand(2, 3, 8, 8)).to(torch.uint8)
+    close = v2.JPEG(95)(tv_tensors.Video(smooth))
+    assert type(close) is tv_tensors.Video and close.shape == smooth.shape
+    assert (close.int() - smooth.int()).abs().max() < 8
+    assert (F.jpeg(smooth, 5).int() - smooth.int()).abs().max() > 8
+    with pytest.raises(ValueError, match="between 1 and 100"):
+        F.jpeg(smooth, 101)
+
+
+def test_mixing_wants_floats() -> None:
+    with pytest.raises(RuntimeError, match="result type Float can't be cast"):
+        v2.MixUp(num_classes=2)(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1]))
+    assert repr(v2.MixUp(num_classes=2)) == "MixUp(alpha=1.0, num_classes=2)"

@@ -88,7 +88,9 @@ def encode_png(input: Tensor, compression_level: int = 6) -> Tensor:
 
 
 def encode_jpeg(input: Tensor, quality: int = 75) -> Tensor:
-    """The bytes (N,) of a JPEG file of the picture (C, H, W)."""
+    """The bytes (N,) of a JPEG file of the picture (C, H, W). Raises ValueError for a quality beyond 1 to 100."""
+    if not 1 <= quality <= 100:
+        raise ValueError("Image quality should be a positive number between 1 and 100")
     return _encoded(input, "JPEG", quality=quality)
 
 

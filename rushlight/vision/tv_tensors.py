@@ -1,9 +1,11 @@
-"""Tensors that say what they are: torchvision.tv_tensors. `transforms.v2` changes every `Image`, `Mask` and
-`BoundingBoxes` of a sample, each in its own way, and lets other tensors pass. Operations on them give plain tensors, as
-in torchvision, but for `clone`, `to`, `detach` and `requires_grad_`; transforms give what they were given.
+"""Tensors that say what they are: torchvision.tv_tensors.
 
-What the functions of `transforms.functional` do to masks and boxes is in `transforms.v2.masks` and `.boxes`; they find
-it by the attribute `_kernels`.
+`transforms.v2` changes every `Image`, `Mask`, `BoundingBoxes` and `KeyPoints` of a sample, each in its own way, and
+lets other tensors pass. Operations on them give plain tensors, as in torchvision, but for `clone`, `to`, `detach` and
+`requires_grad_`; transforms give what they were given.
+
+What the functions of `transforms.functional` do to masks, boxes and points is in `transforms.v2.masks`, `.boxes` and
+`.keypoints`; they find it by the attribute `_kernels`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,17 @@ from rushlight.core.missing import missing
 from rushlight.tensor import Tensor
 from rushlight.vision.transforms import functional as F
 
-__all__ = ["BoundingBoxFormat", "BoundingBoxes", "Image", "Mask", "TVTensor", "Video", "is_pure_tensor", "wrap"]
+__all__ = [
+    "BoundingBoxFormat",
+    "BoundingBoxes",
+    "Image",
+    "KeyPoints",
+    "Mask",
+    "TVTensor",
+    "Video",
+    "is_pure_tensor",
+    "wrap",
+]
 
 
 class TVTensor(Tensor):
@@ -73,7 +85,7 @@ class Image(TVTensor):
     def __new__(cls, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool | None = None) -> Image:
         tensor = _as_tensor(data, dtype, device)
         if tensor.dim() < 2:
-            raise ValueError(f"an image has at least two dimensions, got a tensor of shape {tuple(tensor.shape)}")
+            raise ValueError(f"Tensor must be 2D or higher, got {tensor.dim()}D tensor.")
         made: Image = _typed(cls, tensor.unsqueeze(0) if tensor.dim() == 2 else tensor, requires_grad)
         return made
 
@@ -138,11 +150,51 @@ class BoundingBoxes(TVTensor):
         made: BoundingBoxes = _typed(cls, tensor, requires_grad)
         made.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
         made.canvas_size = (int(canvas_size[0]), int(canvas_size[1]))
-        made.clamping_mode = clamping_mode
+        made.clamping_mode = checked_mode(clamping_mode)
         return made
 
     def _described(self) -> str:
         return f", format={self.format}, canvas_size={self.canvas_size}, clamping_mode={self.clamping_mode}"
+
+
+def checked_mode(clamping_mode: str | None) -> str | None:
+    """The mode, if it is one. Raises ValueError for others than None, "soft" and "hard"."""
+    if clamping_mode not in (None, "soft", "hard"):
+        raise ValueError(f"clamping_mode must be None, hard or soft, got {clamping_mode}.")
+    return clamping_mode
+
+
+class KeyPoints(TVTensor):
+    """Points (..., 2) of x and y in a picture of `canvas_size` (height, width).
+
+    Raises ValueError for points that have not two numbers.
+
+    >>> from rushlight.vision.tv_tensors import KeyPoints
+    >>> KeyPoints([[1, 2]], canvas_size=(8, 8))
+    KeyPoints([[1, 2]], canvas_size=(8, 8))
+    """
+
+    _kernels = "rushlight.vision.transforms.v2.keypoints"
+    canvas_size: tuple[int, int]
+
+    def __new__(
+        cls, data: Any, *, canvas_size: Sequence[int], dtype: Any = None, device: Any = None,
+        requires_grad: bool | None = None,
+    ) -> KeyPoints:  # fmt: skip
+        tensor = _as_tensor(data, dtype, device)
+        if tensor.dim() == 1:
+            tensor = tensor.unsqueeze(0)
+        elif tensor.shape[-1] != 2:
+            raise ValueError(f"Expected a tensor of shape (..., 2), not {tensor.shape}")
+        made: KeyPoints = _typed(cls, tensor, requires_grad)
+        made.canvas_size = (int(canvas_size[0]), int(canvas_size[1]))
+        return made
+
+    def _described(self) -> str:
+        return f", canvas_size={self.canvas_size}"
+
+
+_OF_A_CANVAS = {BoundingBoxes: ("format", "canvas_size", "clamping_mode"), KeyPoints: ("canvas_size",)}
 
 
 def _as_tensor(data: Any, dtype: Any, device: Any) -> Any:
@@ -157,11 +209,12 @@ def _typed(cls: type, tensor: Any, requires_grad: bool | None = None) -> Any:
 
 
 def wrap(wrappee: Tensor, *, like: Any, **kwargs: Any) -> Any:
-    """The tensor as the kind that `like` is; for boxes, `format` and `canvas_size` are `like`'s unless given."""
+    """The tensor as the kind that `like` is; `format` and `canvas_size` of boxes are `like`'s unless given."""
     made = _typed(type(like), wrappee)
-    if isinstance(like, BoundingBoxes):
-        for name in ("format", "canvas_size", "clamping_mode"):
-            setattr(made, name, kwargs.get(name, getattr(like, name)))
+    for kind, names in _OF_A_CANVAS.items():
+        if isinstance(like, kind):
+            for name in names:
+                setattr(made, name, kwargs.get(name, getattr(like, name)))
     return made
 
 

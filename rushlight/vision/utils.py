@@ -10,12 +10,19 @@ import numpy as np
 
 import rushlight
 from rushlight.tensor import Tensor
-from rushlight.vision.drawing import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks
+from rushlight.vision.drawing import draw_bounding_boxes, draw_keypoints, draw_segmentation_masks, flow_to_image
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
-__all__ = ["draw_bounding_boxes", "draw_keypoints", "draw_segmentation_masks", "make_grid", "save_image"]
+__all__ = [
+    "draw_bounding_boxes",
+    "draw_keypoints",
+    "draw_segmentation_masks",
+    "flow_to_image",
+    "make_grid",
+    "save_image",
+]
 
 
 def make_grid(
@@ -61,9 +68,12 @@ def make_grid(
 
 def _as_batch(tensor: Any) -> Tensor:
     """(N, C, H, W), with three channels in place of one."""
-    if not (isinstance(tensor, Tensor) or (isinstance(tensor, list) and all(isinstance(t, Tensor) for t in tensor))):
-        of = f"list of {type(tensor[0])}" if isinstance(tensor, list) and tensor else type(tensor)
-        raise TypeError(f"tensor or list of tensors expected, got {of}")
+    members = tensor if isinstance(tensor, list) else []
+    wrong = [type(member) for member in members if not isinstance(member, Tensor)]
+    if wrong:
+        raise TypeError(f"tensor or list of tensors expected, got a list containing {wrong[0]}")
+    if not isinstance(tensor, Tensor | list):
+        raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
     batch = rushlight.stack(tensor, dim=0) if isinstance(tensor, list) else tensor
     if batch.dim() == 2:
         batch = batch.unsqueeze(0)
@@ -74,7 +84,15 @@ def _as_batch(tensor: Any) -> Tensor:
     return batch  # type: ignore[no-any-return]
 
 
+_C_NAMES = {"uint8": "unsigned char", "int8": "signed char", "int16": "short", "int32": "int", "int64": "long"}
+
+
 def _normalized(batch: Tensor, value_range: tuple[float, float] | None, scale_each: bool) -> Tensor:
+    if not batch.is_floating_point():
+        name = rushlight.empty(0, dtype=batch.dtype).numpy().dtype
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {_C_NAMES.get(str(name), name)}"
+        )
     parts = list(batch.detach().clone().unbind(0)) if scale_each else [batch.detach().clone()]
     scaled = []
     for part in parts:

@@ -11,7 +11,9 @@ from rushlight.vision.models.weights import build, imagenet_weights
 
 __all__ = ["AlexNet", "AlexNet_Weights", "alexnet"]
 
-AlexNet_Weights = imagenet_weights("AlexNet_Weights", "alexnet-owt-7be5be79.pth", num_params=61100840)
+AlexNet_Weights = imagenet_weights(
+    "AlexNet_Weights", "alexnet-owt-7be5be79.pth", num_params=61100840, min_size=(63, 63)
+)
 
 
 class AlexNet(nn.Module):

@@ -25,10 +25,18 @@ __all__ = [
     "densenet201",
 ]
 
-DenseNet121_Weights = imagenet_weights("DenseNet121_Weights", "densenet121-a639ec97.pth", num_params=7978856)
-DenseNet161_Weights = imagenet_weights("DenseNet161_Weights", "densenet161-8d451a50.pth", num_params=28681000)
-DenseNet169_Weights = imagenet_weights("DenseNet169_Weights", "densenet169-b2777c0a.pth", num_params=14149480)
-DenseNet201_Weights = imagenet_weights("DenseNet201_Weights", "densenet201-c1103571.pth", num_params=20013928)
+DenseNet121_Weights = imagenet_weights(
+    "DenseNet121_Weights", "densenet121-a639ec97.pth", num_params=7978856, min_size=(29, 29)
+)
+DenseNet161_Weights = imagenet_weights(
+    "DenseNet161_Weights", "densenet161-8d451a50.pth", num_params=28681000, min_size=(29, 29)
+)
+DenseNet169_Weights = imagenet_weights(
+    "DenseNet169_Weights", "densenet169-b2777c0a.pth", num_params=14149480, min_size=(29, 29)
+)
+DenseNet201_Weights = imagenet_weights(
+    "DenseNet201_Weights", "densenet201-c1103571.pth", num_params=20013928, min_size=(29, 29)
+)
 
 
 class _DenseLayer(nn.Module):

@@ -13,7 +13,7 @@ import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
 from rushlight.vision.models.layers import Conv2dNormActivation, Layer, SqueezeExcitation, make_divisible, start_weights
-from rushlight.vision.models.weights import build, imagenet_weights
+from rushlight.vision.models.weights import build, imagenet_weights, retrained
 
 __all__ = [
     "MobileNetV2",
@@ -27,12 +27,12 @@ __all__ = [
 ]
 
 MobileNet_V2_Weights = imagenet_weights(
-    "MobileNet_V2_Weights", "mobilenet_v2-b0353104.pth", "mobilenet_v2-7ebf99e0.pth", num_params=3504872
+    "MobileNet_V2_Weights", "mobilenet_v2-b0353104.pth", retrained("mobilenet_v2-7ebf99e0.pth"), num_params=3504872
 )
 MobileNet_V3_Large_Weights = imagenet_weights(
     "MobileNet_V3_Large_Weights",
     "mobilenet_v3_large-8738ca79.pth",
-    "mobilenet_v3_large-5c1a4163.pth",
+    retrained("mobilenet_v3_large-5c1a4163.pth"),
     num_params=5483032,
 )
 MobileNet_V3_Small_Weights = imagenet_weights(
@@ -50,6 +50,7 @@ STAGES_V2 = (
     (6, 320, 1, 1),
 )
 
+BlockV3 = tuple[int, int, int, bool, bool, int]
 # V3: kernel size, expanded channels, channels, squeeze-and-excitation, hard swish, stride.
 BLOCKS_V3_LARGE = (
     (3, 16, 16, False, False, 1),
@@ -154,12 +155,23 @@ class InvertedResidualV3(nn.Module):
     """V3's block: as V2's, with squeeze-and-excitation and another activation in some."""
 
     def __init__(
-        self, inp: int, kernel: int, hidden: int, oup: int, use_se: bool, use_hs: bool, stride: int, norm: Layer
+        self,
+        inp: int,
+        kernel: int,
+        hidden: int,
+        oup: int,
+        use_se: bool,
+        use_hs: bool,
+        stride: int,
+        norm: Layer,
+        dilation: int = 1,
     ) -> None:
         super().__init__()
+        self._is_cn = stride > 1  # a smaller size begins here, or would without the dilation
         step = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.Hardswish if use_hs else nn.ReLU)
         parts: list[nn.Module] = [] if hidden == inp else [step(inp, hidden, kernel_size=1)]
-        parts.append(step(hidden, hidden, kernel_size=kernel, stride=stride, groups=hidden))
+        steps: dict[str, Any] = {"stride": 1 if dilation > 1 else stride, "dilation": dilation}
+        parts.append(step(hidden, hidden, kernel_size=kernel, groups=hidden, **steps))
         if use_se:
             squeezed = make_divisible(hidden // 4, 8)
             parts.append(SqueezeExcitation(hidden, squeezed, scale_activation=nn.Hardsigmoid))
@@ -167,6 +179,9 @@ class InvertedResidualV3(nn.Module):
         self.block = nn.Sequential(*parts)
         self.use_res_connect = stride == 1 and inp == oup
         self.out_channels = oup
+
+    def _get_name(self) -> str:
+        return "InvertedResidual"  # what torchvision prints, whose versions lie in files of their own
 
     def forward(self, input: Tensor) -> Any:
         result = self.block(input)
@@ -179,6 +194,8 @@ class MobileNetV3(nn.Module):
     Args:
         blocks: kernel size, expanded channels, channels, squeeze-and-excitation, hard swish and stride of each.
         last_channel: of the classifier's inside.
+        channels: of the first convolution.
+        dilated_blocks: how many blocks, from the last one, have holes instead of strides.
         num_classes: how many scores.
         norm_layer: makes a normalization.
         dropout: the probability.
@@ -186,20 +203,22 @@ class MobileNetV3(nn.Module):
 
     def __init__(
         self,
-        blocks: Sequence[tuple[int, int, int, bool, bool, int]],
+        blocks: Sequence[BlockV3],
         last_channel: int,
         num_classes: int = 1000,
         norm_layer: Layer | None = None,
         dropout: float = 0.2,
+        channels: int = 16,
+        dilated_blocks: int = 0,
     ) -> None:
         super().__init__()
         norm = norm_layer or partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
         step = partial(Conv2dNormActivation, norm_layer=norm, activation_layer=nn.Hardswish)
-        channels = 16
+        whole = len(blocks) - dilated_blocks
         parts: list[nn.Module] = [step(3, channels, stride=2)]
-        for kernel, hidden, out, use_se, use_hs, stride in blocks:
-            parts.append(InvertedResidualV3(channels, kernel, hidden, out, use_se, use_hs, stride, norm))
-            channels = out
+        for number, block in enumerate(blocks):
+            parts.append(InvertedResidualV3(channels, *block, norm, 2 if number >= whole else 1))
+            channels = block[2]
         parts.append(step(channels, 6 * channels, kernel_size=1))
         self.features = nn.Sequential(*parts)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
@@ -221,13 +240,41 @@ def mobilenet_v2(weights: Any = None, progress: bool = True, **kwargs: Any) -> M
     return build(MobileNetV2, MobileNet_V2_Weights, weights, progress, kwargs)
 
 
+def _version_3(
+    blocks: Sequence[BlockV3],
+    last_channel: int,
+    width_mult: float = 1.0,
+    reduced_tail: bool = False,
+    dilated: bool = False,
+    **options: Any,
+) -> MobileNetV3:
+    """MobileNet V3 with all channels times `width_mult`; the last blocks half as wide, or with holes, if asked for."""
+    if reduced_tail:
+        blocks = [*blocks[:-3], *_narrow(*blocks[-3:])]
+        last_channel //= 2
+    scaled = [(k, _times(hidden, width_mult), _times(out, width_mult), *rest) for k, hidden, out, *rest in blocks]
+    extra = {"channels": _times(16, width_mult), "dilated_blocks": 3 if dilated else 0}
+    return MobileNetV3(scaled, _times(last_channel, width_mult), **extra, **options)  # type: ignore[arg-type]
+
+
+def _narrow(first: BlockV3, *others: BlockV3) -> list[BlockV3]:
+    kernel, hidden, out, *rest = first
+    narrow = [(kernel, hidden, out // 2, *rest)]
+    narrow += [(k, wide // 2, o // 2, *more) for k, wide, o, *more in others]
+    return narrow  # type: ignore[return-value]
+
+
+def _times(channels: int, width_mult: float) -> int:
+    return make_divisible(channels * width_mult, 8)
+
+
 def mobilenet_v3_large(weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
-    """MobileNet V3, the large one."""
-    make = partial(MobileNetV3, BLOCKS_V3_LARGE, 1280)
+    """MobileNet V3, the large one; options as for the class, and width_mult, reduced_tail and dilated."""
+    make = partial(_version_3, BLOCKS_V3_LARGE, 1280)
     return build(make, MobileNet_V3_Large_Weights, weights, progress, kwargs)
 
 
 def mobilenet_v3_small(weights: Any = None, progress: bool = True, **kwargs: Any) -> MobileNetV3:
     """MobileNet V3, the small one."""
-    make = partial(MobileNetV3, BLOCKS_V3_SMALL, 1024)
+    make = partial(_version_3, BLOCKS_V3_SMALL, 1024)
     return build(make, MobileNet_V3_Small_Weights, weights, progress, kwargs)

@@ -14,7 +14,7 @@ import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
 from rushlight.vision.models.layers import Layer, start_weights
-from rushlight.vision.models.weights import build, imagenet_weights
+from rushlight.vision.models.weights import build, imagenet_weights, retrained
 
 __all__ = [
     "ResNeXt101_32X8D_Weights",
@@ -43,28 +43,40 @@ __all__ = [
 ResNet18_Weights = imagenet_weights("ResNet18_Weights", "resnet18-f37072fd.pth", num_params=11689512)
 ResNet34_Weights = imagenet_weights("ResNet34_Weights", "resnet34-b627a593.pth", num_params=21797672)
 ResNet50_Weights = imagenet_weights(
-    "ResNet50_Weights", "resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth", num_params=25557032
+    "ResNet50_Weights", "resnet50-0676ba61.pth", retrained("resnet50-11ad3fa6.pth"), num_params=25557032
 )
 ResNet101_Weights = imagenet_weights(
-    "ResNet101_Weights", "resnet101-63fe2227.pth", "resnet101-cd907fc2.pth", num_params=44549160
+    "ResNet101_Weights", "resnet101-63fe2227.pth", retrained("resnet101-cd907fc2.pth"), num_params=44549160
 )
 ResNet152_Weights = imagenet_weights(
-    "ResNet152_Weights", "resnet152-394f9c45.pth", "resnet152-f82ba261.pth", num_params=60192808
+    "ResNet152_Weights", "resnet152-394f9c45.pth", retrained("resnet152-f82ba261.pth"), num_params=60192808
 )
 ResNeXt50_32X4D_Weights = imagenet_weights(
-    "ResNeXt50_32X4D_Weights", "resnext50_32x4d-7cdf4587.pth", "resnext50_32x4d-1a0047aa.pth", num_params=25028904
+    "ResNeXt50_32X4D_Weights",
+    "resnext50_32x4d-7cdf4587.pth",
+    retrained("resnext50_32x4d-1a0047aa.pth"),
+    num_params=25028904,
 )
 ResNeXt101_32X8D_Weights = imagenet_weights(
-    "ResNeXt101_32X8D_Weights", "resnext101_32x8d-8ba56ff5.pth", "resnext101_32x8d-110c445d.pth", num_params=88791336
+    "ResNeXt101_32X8D_Weights",
+    "resnext101_32x8d-8ba56ff5.pth",
+    retrained("resnext101_32x8d-110c445d.pth"),
+    num_params=88791336,
 )
 ResNeXt101_64X4D_Weights = imagenet_weights(
-    "ResNeXt101_64X4D_Weights", "resnext101_64x4d-173b62eb.pth", num_params=83455272
+    "ResNeXt101_64X4D_Weights", retrained("resnext101_64x4d-173b62eb.pth"), num_params=83455272
 )
 Wide_ResNet50_2_Weights = imagenet_weights(
-    "Wide_ResNet50_2_Weights", "wide_resnet50_2-95faca4d.pth", "wide_resnet50_2-9ba9bcbe.pth", num_params=68883240
+    "Wide_ResNet50_2_Weights",
+    "wide_resnet50_2-95faca4d.pth",
+    retrained("wide_resnet50_2-9ba9bcbe.pth"),
+    num_params=68883240,
 )
 Wide_ResNet101_2_Weights = imagenet_weights(
-    "Wide_ResNet101_2_Weights", "wide_resnet101_2-32ee1156.pth", "wide_resnet101_2-d733dc28.pth", num_params=126886696
+    "Wide_ResNet101_2_Weights",
+    "wide_resnet101_2-32ee1156.pth",
+    retrained("wide_resnet101_2-d733dc28.pth"),
+    num_params=126886696,
 )
 
 

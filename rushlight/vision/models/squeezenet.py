@@ -13,8 +13,12 @@ from rushlight.vision.models.weights import build, imagenet_weights
 
 __all__ = ["SqueezeNet", "SqueezeNet1_0_Weights", "SqueezeNet1_1_Weights", "squeezenet1_0", "squeezenet1_1"]
 
-SqueezeNet1_0_Weights = imagenet_weights("SqueezeNet1_0_Weights", "squeezenet1_0-b66bff10.pth", num_params=1248424)
-SqueezeNet1_1_Weights = imagenet_weights("SqueezeNet1_1_Weights", "squeezenet1_1-b8a52dc0.pth", num_params=1235496)
+SqueezeNet1_0_Weights = imagenet_weights(
+    "SqueezeNet1_0_Weights", "squeezenet1_0-b66bff10.pth", num_params=1248424, min_size=(21, 21)
+)
+SqueezeNet1_1_Weights = imagenet_weights(
+    "SqueezeNet1_1_Weights", "squeezenet1_1-b8a52dc0.pth", num_params=1235496, min_size=(17, 17)
+)
 
 
 class Fire(nn.Module):

@@ -9,7 +9,7 @@ import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
 from rushlight.vision.models.layers import start_weights
-from rushlight.vision.models.weights import build, imagenet_weights
+from rushlight.vision.models.weights import File, build, imagenet_weights
 
 __all__ = [
     "VGG",
@@ -31,14 +31,30 @@ __all__ = [
     "vgg19_bn",
 ]
 
-VGG11_Weights = imagenet_weights("VGG11_Weights", "vgg11-8a719046.pth", num_params=132863336)
-VGG11_BN_Weights = imagenet_weights("VGG11_BN_Weights", "vgg11_bn-6002323d.pth", num_params=132868840)
-VGG13_Weights = imagenet_weights("VGG13_Weights", "vgg13-19584684.pth", num_params=133047848)
-VGG13_BN_Weights = imagenet_weights("VGG13_BN_Weights", "vgg13_bn-abd245e5.pth", num_params=133053736)
-VGG16_Weights = imagenet_weights("VGG16_Weights", "vgg16-397923af.pth", num_params=138357544)
-VGG16_BN_Weights = imagenet_weights("VGG16_BN_Weights", "vgg16_bn-6c64b313.pth", num_params=138365992)
-VGG19_Weights = imagenet_weights("VGG19_Weights", "vgg19-dcbb9e9d.pth", num_params=143667240)
-VGG19_BN_Weights = imagenet_weights("VGG19_BN_Weights", "vgg19_bn-c79401a0.pth", num_params=143678248)
+# Only the convolutions are in this file: SSD starts from them.
+_FEATURES = File(
+    "vgg16_features-amdegroot-88682ab5.pth",
+    statistics={"mean": (0.48235, 0.45882, 0.40784), "std": (1 / 255, 1 / 255, 1 / 255)},
+    meta={"categories": None},
+)
+VGG11_Weights = imagenet_weights("VGG11_Weights", "vgg11-8a719046.pth", num_params=132863336, min_size=(32, 32))
+VGG11_BN_Weights = imagenet_weights(
+    "VGG11_BN_Weights", "vgg11_bn-6002323d.pth", num_params=132868840, min_size=(32, 32)
+)
+VGG13_Weights = imagenet_weights("VGG13_Weights", "vgg13-19584684.pth", num_params=133047848, min_size=(32, 32))
+VGG13_BN_Weights = imagenet_weights(
+    "VGG13_BN_Weights", "vgg13_bn-abd245e5.pth", num_params=133053736, min_size=(32, 32)
+)
+VGG16_Weights = imagenet_weights(
+    "VGG16_Weights", "vgg16-397923af.pth", num_params=138357544, min_size=(32, 32), IMAGENET1K_FEATURES=_FEATURES
+)
+VGG16_BN_Weights = imagenet_weights(
+    "VGG16_BN_Weights", "vgg16_bn-6c64b313.pth", num_params=138365992, min_size=(32, 32)
+)
+VGG19_Weights = imagenet_weights("VGG19_Weights", "vgg19-dcbb9e9d.pth", num_params=143667240, min_size=(32, 32))
+VGG19_BN_Weights = imagenet_weights(
+    "VGG19_BN_Weights", "vgg19_bn-c79401a0.pth", num_params=143678248, min_size=(32, 32)
+)
 
 # How many convolutions there are in each of the five stages, by the number of layers with weights.
 STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}

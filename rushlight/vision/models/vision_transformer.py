@@ -15,17 +15,27 @@ from rushlight import nn
 from rushlight.nn import init
 from rushlight.tensor import Tensor
 from rushlight.vision.models.layers import Layer
-from rushlight.vision.models.weights import build, imagenet_weights
+from rushlight.vision.models.weights import File, build, chosen_weights, imagenet_weights
+from rushlight.vision.transforms.functional import InterpolationMode
 
 __all__ = ["VisionTransformer"]
 
-# Patch size, layers, heads, width, width of the inner layer, file, picture size, parameters.
+_SHARP = InterpolationMode.BICUBIC
+
+# Patch size, layers, heads, width, width of the inner layer, file, size it is resized to, parameters.
 FAMILY: dict[str, tuple[int, int, int, int, int, str, int, int]] = {
-    "b_16": (16, 12, 12, 768, 3072, "vit_b_16-c867db91.pth", 224, 86567656),
-    "b_32": (32, 12, 12, 768, 3072, "vit_b_32-d86f8d99.pth", 224, 88224232),
-    "l_16": (16, 24, 16, 1024, 4096, "vit_l_16-852ce7e3.pth", 224, 304326632),
-    "l_32": (32, 24, 16, 1024, 4096, "vit_l_32-c7638314.pth", 224, 306535400),
-    "h_14": (14, 32, 16, 1280, 5120, "vit_h_14_swag-80465313.pth", 518, 633470440),
+    "b_16": (16, 12, 12, 768, 3072, "vit_b_16-c867db91.pth", 256, 86567656),
+    "b_32": (32, 12, 12, 768, 3072, "vit_b_32-d86f8d99.pth", 256, 88224232),
+    "l_16": (16, 24, 16, 1024, 4096, "vit_l_16-852ce7e3.pth", 242, 304326632),
+    "l_32": (32, 24, 16, 1024, 4096, "vit_l_32-c7638314.pth", 256, 306535400),
+    "h_14": (14, 32, 16, 1280, 5120, "", 256, 632045800),
+}
+# Files that began with learning from hashtags (M. Singh et al., arXiv:2201.08371): file, pictures' size, parameters;
+# and the file of which only the last layer learned pictures.
+SWAG: dict[str, tuple[str, int, int, str]] = {
+    "b_16": ("vit_b_16_swag-9ac1b537.pth", 384, 86859496, "vit_b_16_lc_swag-4e70ced5.pth"),
+    "l_16": ("vit_l_16_swag-4f3808c9.pth", 512, 305174504, "vit_l_16_lc_swag-4d563306.pth"),
+    "h_14": ("vit_h_14_swag-80465313.pth", 518, 633470440, "vit_h_14_lc_swag-c1eb923e.pth"),
 }
 
 
@@ -162,17 +172,32 @@ def _heads(hidden_dim: int, representation_size: int | None, num_classes: int) -
     )
 
 
+def _kinds(name: str) -> Any:
+    *_, file, resize, count = FAMILY[name]
+    files = [File(file, resize=resize)] if file else []
+    swag = {}
+    if name in SWAG:
+        whole, size, own_count, last = SWAG[name]
+        own = {"num_params": own_count, "min_size": (size, size)}
+        swag["IMAGENET1K_SWAG_E2E_V1"] = File(whole, size, size, _SHARP, meta=own)
+        swag["IMAGENET1K_SWAG_LINEAR_V1"] = File(last, 224, 224, _SHARP)
+    best = "" if files else "IMAGENET1K_SWAG_E2E_V1"
+    meta: dict[str, Any] = {"num_params": count, "min_size": (224, 224)}
+    return imagenet_weights(f"ViT_{name.upper()}_Weights", *files, default=best, **meta, **swag)
+
+
 def _builder(name: str) -> tuple[Any, Any]:
-    patch, layers, heads, hidden, inner, file, size, count = FAMILY[name]
-    kinds = imagenet_weights(f"ViT_{name.upper()}_Weights", file, crop=size, num_params=count)
+    patch, layers, heads, hidden, inner, *_ = FAMILY[name]
+    kinds = _kinds(name)
 
     def make(*, image_size: int = 224, **options: Any) -> VisionTransformer:
         return VisionTransformer(image_size, patch, layers, heads, hidden, inner, **options)
 
     def builder(*, weights: Any = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
-        if weights is not None and size != 224:
-            kwargs.setdefault("image_size", size)
-        return build(make, kinds, weights, progress, kwargs)
+        chosen = chosen_weights(kinds, weights, kwargs)
+        if chosen is not None:
+            kwargs.setdefault("image_size", chosen.transforms().crop_size[0])
+        return build(make, kinds, chosen, progress, kwargs)
 
     builder.__name__ = builder.__qualname__ = f"vit_{name}"
     builder.__doc__ = f"The vision transformer {name.upper().replace('_', '/')}; options as for the class."
@@ -180,7 +205,6 @@ def _builder(name: str) -> tuple[Any, Any]:
 
 
 for _name in FAMILY:
-    _made, _kinds = _builder(_name)
-    globals()[_made.__name__] = _made
-    globals()[_kinds.__name__] = _kinds
-    __all__.extend((_made.__name__, _kinds.__name__))
+    for _public in _builder(_name):
+        globals()[_public.__name__] = _public
+        __all__.append(_public.__name__)

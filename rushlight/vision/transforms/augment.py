@@ -104,6 +104,7 @@ def _space(
     turn: float = 30.0,
     colour: float = 0.9,
     bits: tuple[int, int] = (8, 4),
+    white: float = 255.0,
 ) -> Space:
     """The operations with ``count`` magnitudes each, up to the given ones; ``move`` is in pixels along x and y."""
     most, fewest = bits
@@ -114,7 +115,7 @@ def _space(
     for name in ("Brightness", "Color", "Contrast", "Sharpness"):
         space[name] = Strength(_bins(count, 0.0, colour), True)
     space["Posterize"] = Strength(kept.tolist())
-    space["Solarize"] = Strength(_bins(count, 255.0, 0.0))
+    space["Solarize"] = Strength(_bins(count, white, 0.0))
     return space | {"AutoContrast": Strength(), "Equalize": Strength()}
 
 
@@ -163,11 +164,24 @@ def _draw(below: int) -> int:
     return int(rushlight.randint(below, (1,)).item())
 
 
-def _coin() -> bool:
-    return bool(_draw(2))
+class Chain(Module):
+    """What the transforms below share: how they draw directions, and do operations."""
+
+    #: What Solarize's magnitudes count as white.
+    white = 255.0
+
+    interpolation: InterpolationMode
+    fill: Any
+
+    def _negative(self) -> bool:
+        """Draws whether an operation goes against its usual direction."""
+        return bool(_draw(2))
+
+    def _done(self, img: Any, name: str, magnitude: float) -> Any:
+        return _apply(img, name, magnitude, self.interpolation, fill_for(img, self.fill))
 
 
-class AutoAugment(Module):
+class AutoAugment(Chain):
     """One of the 25 pairs of operations that were found best for a data set (arXiv:1805.09501)."""
 
     def __init__(
@@ -191,21 +205,23 @@ class AutoAugment(Module):
 
     def forward(self, img: Any) -> Any:
         _, height, width = F.get_dimensions(img)
-        space = _space(10, _part_of(height, width)) | {"Invert": Strength()}
+        space = self._space(height, width)
         chosen, chances, directions = self.get_params(len(self.policies))
-        fill = fill_for(img, self.fill)
         for step, chance, direction in zip(self.policies[chosen], chances.tolist(), directions.tolist(), strict=True):
             name, probability, strength = step
             if chance <= probability:
                 magnitude = space[name].drawn(strength, lambda flip=direction: flip == 0)  # type: ignore[misc]
-                img = _apply(img, name, magnitude, self.interpolation, fill)
+                img = self._done(img, name, magnitude)
         return img
+
+    def _space(self, height: int, width: int) -> Space:
+        return _space(10, _part_of(height, width), white=self.white) | {"Invert": Strength()}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(policy={self.policy}, fill={self.fill})"
 
 
-class RandAugment(Module):
+class RandAugment(Chain):
     """``num_ops`` random operations of one strength (E. Cubuk et al., arXiv:1909.13719)."""
 
     def __init__(
@@ -225,11 +241,12 @@ class RandAugment(Module):
 
     def forward(self, img: Any) -> Any:
         _, height, width = F.get_dimensions(img)
-        space = {"Identity": Strength()} | _space(self.num_magnitude_bins, _part_of(height, width))
-        fill = fill_for(img, self.fill)
+        space = {"Identity": Strength()} | _space(
+            self.num_magnitude_bins, _part_of(height, width), white=self.white
+        )
         for _ in range(self.num_ops):
             name = list(space)[_draw(len(space))]
-            img = _apply(img, name, space[name].drawn(self.magnitude, _coin), self.interpolation, fill)
+            img = self._done(img, name, space[name].drawn(self.magnitude, self._negative))
         return img
 
     def __repr__(self) -> str:
@@ -239,7 +256,7 @@ class RandAugment(Module):
         )
 
 
-class TrivialAugmentWide(Module):
+class TrivialAugmentWide(Chain):
     """One random operation of random strength (S. Müller, F. Hutter, arXiv:2103.10158)."""
 
     def __init__(
@@ -254,12 +271,13 @@ class TrivialAugmentWide(Module):
         self.fill = fill
 
     def forward(self, img: Any) -> Any:
-        wide = _space(self.num_magnitude_bins, (32.0, 32.0), shear=0.99, turn=135.0, colour=0.99, bits=(8, 2))
+        reach: Any = {"shear": 0.99, "turn": 135.0, "colour": 0.99, "bits": (8, 2), "white": self.white}
+        wide = _space(self.num_magnitude_bins, (32.0, 32.0), **reach)
         space = {"Identity": Strength()} | wide
         name, strength = list(space.items())[_draw(len(space))]
         position = _draw(len(strength.magnitudes)) if strength.magnitudes else None
-        magnitude = strength.drawn(position, _coin)
-        return _apply(img, name, magnitude, self.interpolation, fill_for(img, self.fill))
+        magnitude = strength.drawn(position, self._negative)
+        return self._done(img, name, magnitude)
 
     def __repr__(self) -> str:
         return (
@@ -268,7 +286,7 @@ class TrivialAugmentWide(Module):
         )
 
 
-class AugMix(Module):
+class AugMix(Chain):
     """The picture mixed with several versions of it, each changed by a chain of operations (D. Hendrycks et al.,
     arXiv:1912.02781). Tensors are of bytes."""
 
@@ -302,9 +320,8 @@ class AugMix(Module):
         weights = self._dirichlet(self.mixture_width, batch) * shares[:, 1:]
         mixed = shares[:, 0].reshape(-1, 1, 1, 1) * batch
         space = self._space(*F.get_dimensions(tensor)[1:])
-        fill = fill_for(tensor, self.fill)
         for number in range(self.mixture_width):
-            mixed = mixed + weights[:, number].reshape(-1, 1, 1, 1) * self._chain(batch, space, fill)
+            mixed = mixed + weights[:, number].reshape(-1, 1, 1, 1) * self._chain(batch, space)
         result = mixed.view(tensor.shape).to(tensor.dtype)
         return F.to_pil_image(result) if F.is_pil(img) else result
 
@@ -314,16 +331,16 @@ class AugMix(Module):
         return shares
 
     def _space(self, height: int, width: int) -> Space:
-        space = _space(self._BINS, (width / 3.0, height / 3.0), bits=(4, 0))
+        space = _space(self._BINS, (width / 3.0, height / 3.0), bits=(4, 0), white=self.white)
         colours = {name: space.pop(name) for name in ("Brightness", "Color", "Contrast", "Sharpness")}
         return space | (colours if self.all_ops else {})
 
-    def _chain(self, batch: Tensor, space: Space, fill: Any) -> Tensor:
+    def _chain(self, batch: Tensor, space: Space) -> Tensor:
         depth = self.chain_depth if self.chain_depth > 0 else int(rushlight.randint(1, 4, size=(1,)).item())
         for _ in range(depth):
             name, strength = list(space.items())[_draw(len(space))]
             position = _draw(self.severity) if strength.magnitudes else None
-            batch = _apply(batch, name, strength.drawn(position, _coin), self.interpolation, fill)
+            batch = self._done(batch, name, strength.drawn(position, self._negative))
         return batch
 
     def __repr__(self) -> str:

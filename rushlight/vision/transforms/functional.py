@@ -49,10 +49,13 @@ _PIL_FILTERS = {
 _MODES_BY_NUMBER = {0: InterpolationMode.NEAREST} | {
     number: mode for mode, number in _PIL_FILTERS.items() if number != 0
 }
+_NAMES = {mode.value: mode for mode in InterpolationMode}
 
 
-def as_mode(interpolation: InterpolationMode | int) -> InterpolationMode:
-    """The mode for a mode, or for PIL's number of it. Raises TypeError for anything else."""
+def as_mode(interpolation: InterpolationMode | int | str) -> InterpolationMode:
+    """The mode for a mode, its name, or PIL's number of it. Raises TypeError for anything else."""
+    if isinstance(interpolation, str) and interpolation in _NAMES:
+        return _NAMES[interpolation]
     if isinstance(interpolation, InterpolationMode):
         return interpolation
     if isinstance(interpolation, int) and interpolation in _MODES_BY_NUMBER:
@@ -210,7 +213,7 @@ def _per_channel(values: Any) -> Any:
 @_by_kind
 def resize(
     img: Picture,
-    size: int | Sequence[int],
+    size: int | Sequence[int] | None,
     interpolation: InterpolationMode | int = InterpolationMode.BILINEAR,
     max_size: int | None = None,
     antialias: bool | None = True,
@@ -235,8 +238,21 @@ def resize(
     return pixels.resize(img, target, mode.value, bool(antialias))
 
 
-def resized_size(img: Picture, size: int | Sequence[int], max_size: int | None = None) -> tuple[int, int]:
+def resized_size(img: Picture, size: int | Sequence[int] | None, max_size: int | None = None) -> tuple[int, int]:
     """The (height, width) that `resize` makes of the picture. Raises ValueError for sizes that are none."""
+    _, height, width = get_dimensions(img)
+    return resized_canvas(height, width, size, max_size)
+
+
+def resized_canvas(
+    height: int, width: int, size: int | Sequence[int] | None, max_size: int | None = None
+) -> tuple[int, int]:
+    """The (height, width) that `resize` makes of another. With None for the size, the longer edge is ``max_size``."""
+    if size is None:
+        if max_size is None:
+            raise ValueError("size and max_size can't be both None")
+        scaled = int(max_size * min(height, width) / max(height, width))
+        return (max_size, scaled) if width <= height else (scaled, max_size)
     sizes = [size] if isinstance(size, int) else list(size)
     if len(sizes) not in (1, 2):
         raise ValueError(f"Size must be an int or a 1 or 2 element tuple/list, not a {len(sizes)} element tuple/list")
@@ -245,7 +261,6 @@ def resized_size(img: Picture, size: int | Sequence[int], max_size: int | None =
             "max_size should only be passed if size specifies the length of the smaller edge, "
             "i.e. size should be an int or a sequence of length 1."
         )
-    _, height, width = get_dimensions(img)
     return _resized(height, width, sizes, max_size)
 
 
@@ -331,7 +346,10 @@ def vflip(img: Picture) -> Picture:
 
 @_by_kind
 def pad(
-    img: Picture, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"
+    img: Picture,
+    padding: int | Sequence[int],
+    fill: float | Sequence[float] | None = 0,
+    padding_mode: str = "constant",
 ) -> Picture:
     """The picture with a border.
 
@@ -346,17 +364,19 @@ def pad(
     _must_be_picture(img)
     if not isinstance(padding, numbers.Number | tuple | list):
         raise TypeError("Got inappropriate padding arg")
-    if not isinstance(fill, numbers.Number | tuple | list):
+    fill = 0 if fill is None else fill
+    allowed = numbers.Number if isinstance(img, Tensor) else numbers.Number | tuple | list
+    if not isinstance(fill, allowed):
         raise TypeError("Got inappropriate fill arg")
     if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
         raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")
-    sides = _four_sides(padding)
+    sides = four_sides(padding)
     if is_pil(img):
         return pil.pad(img, sides, fill, padding_mode)
     return pixels.pad(img, sides, fill, padding_mode)
 
 
-def _four_sides(padding: Any) -> tuple[int, int, int, int]:
+def four_sides(padding: Any) -> tuple[int, int, int, int]:
     """(left, top, right, bottom)."""
     values: list[int] = [padding] if isinstance(padding, numbers.Number) else list(padding)  # type: ignore[list-item]
     if len(values) not in (1, 2, 4):
@@ -616,20 +636,19 @@ def _inverse_affine_matrix(
     """The first two rows of the matrix from output to input pixels.
 
     The picture is sheared along x, then along y, turned and scaled about its center, then moved; what is looked up is
-    the
-    inverse. The turn and the shears have determinant 1, so that their inverse needs no division.
+    the inverse. The turn and the shears have determinant 1, so that their inverse needs no division. The order of the
+    operations is torchvision's, to the last bit.
     """
     turn, lean_x, lean_y = (math.radians(value) for value in (angle, shear[0], shear[1]))
-    column_x = math.cos(turn - lean_y) / math.cos(lean_y), math.sin(turn - lean_y) / math.cos(lean_y)
-    column_y = (
-        -column_x[0] * math.tan(lean_x) - math.sin(turn),
-        -column_x[1] * math.tan(lean_x) + math.cos(turn),
-    )
-    rows = [(column_y[1], -column_y[0]), (-column_x[1], column_x[0])]
-    moved_x, moved_y = center[0] + translate[0], center[1] + translate[1]
+    cosine, sine, down = math.cos(turn - lean_y), math.sin(turn - lean_y), math.cos(lean_y)
+    a = cosine / down
+    b = -cosine * math.tan(lean_x) / down - math.sin(turn)
+    c = sine / down
+    d = -sine * math.tan(lean_x) / down + math.cos(turn)
+    back_x, back_y = -center[0] - translate[0], -center[1] - translate[1]
     matrix: list[float] = []
-    for (x, y), middle in zip(rows, center, strict=True):
-        matrix += [x / scale, y / scale, middle - (x * moved_x + y * moved_y) / scale]
+    for x, y, middle in ((d / scale, -b / scale, center[0]), (-c / scale, a / scale, center[1])):
+        matrix += [x, y, x * back_x + y * back_y + middle]
     return matrix
 
 

@@ -16,8 +16,8 @@ FLIP_TOP_BOTTOM = 1
 AFFINE = 0
 PERSPECTIVE = 2
 
-_ARRAY_TYPES: dict[str, Any] = {"I": np.int32, "I;16": np.uint16, "F": np.float32}
-_MODES_OF_ONE_CHANNEL = {"|u1": "L", "<i2": "I;16", "<u2": "I;16", "<i4": "I", "<f4": "F"}
+_ARRAY_TYPES: dict[str, Any] = {"I": np.int32, "I;16": np.int16, "F": np.float32}
+_MODES_OF_ONE_CHANNEL = {"|u1": "L", "<i2": "I;16", "<i4": "I", "<f4": "F"}
 _MODES = {2: ("LA",), 3: ("RGB", "YCbCr", "HSV"), 4: ("RGBA", "CMYK", "RGBX")}
 _COLOURLESS = ("L", "1", "I", "F")
 
@@ -39,6 +39,8 @@ def from_array(array: Array, mode: str | None) -> Any:
             raise TypeError(f"Input type {array.dtype} is not supported")
         if mode is not None and mode != found:
             raise ValueError(f"Incorrect mode ({mode}) supplied for input type {array.dtype}. Should be {found}")
+        if found == "I;16":
+            return _from_bytes(array, found)
         return Image.fromarray(array[:, :, 0])
     allowed = _MODES[channels]
     if mode is not None and mode not in allowed:
@@ -97,7 +99,7 @@ def _pad_by_pixels(image: Any, sides: Sides, mode: str) -> Any:
     array = np.asarray(image)
     widths = ((top, bottom), (left, right), (0, 0))[: array.ndim]
     result = np.pad(array, widths, mode=mode)  # type: ignore[call-overload]
-    return Image.fromarray(result) if image.mode == "P" else Image.fromarray(result).convert(image.mode)
+    return Image.fromarray(result)
 
 
 def to_grey(image: Any, channels: int) -> Any:

@@ -70,8 +70,11 @@ def _as_float_batch(image: Tensor, keep: Sequence[Any] = ()) -> Tensor:
 def _as_before(batch: Tensor, image: Tensor) -> Tensor:
     """The result with the leading dimensions and the dtype of the original; integers rounded."""
     if batch.dtype != image.dtype:
-        batch = (batch if image.is_floating_point() else rushlight.round(batch)).to(image.dtype)
+        batch = (rushlight.round(batch) if image.dtype in _ROUNDED else batch).to(image.dtype)
     return batch.reshape(*image.shape[:-3], *batch.shape[-3:])
+
+
+_ROUNDED = (rushlight.uint8, rushlight.int8, rushlight.int16, rushlight.int32, rushlight.int64)
 
 
 def _with_channels(image: Tensor) -> Tensor:
@@ -122,19 +125,17 @@ def pad(image: Tensor, sides: tuple[int, int, int, int], fill: Any, mode: str) -
 
 def _pad_constant(image: Tensor, sides: tuple[int, int, int, int], fill: Any) -> Tensor:
     left, top, right, bottom = sides
-    if isinstance(fill, list | tuple) and len(fill) == 1:
-        fill = fill[0]
-    if not isinstance(fill, int | float):
-        raise ValueError("a tensor's border has one value: fill must be a number")
     value = float(fill) if image.is_floating_point() else int(fill)
     return cast("Tensor", rushlight.nn.functional.pad(image, (left, right, top, bottom), value=value))
 
 
 def _pad_symmetric(image: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
     left, top, right, bottom = sides
-    if min(sides) < 0:
-        raise ValueError("Padding can not be negative for symmetric padding_mode")
     height, width = image.shape[-2:]
+    if min(sides) < 0:
+        cut_left, cut_top, cut_right, cut_bottom = (max(-side, 0) for side in sides)
+        image = image[..., cut_top : height - cut_bottom, cut_left : width - cut_right]
+        return _pad_symmetric(image, (max(left, 0), max(top, 0), max(right, 0), max(bottom, 0)))
     rows, columns = (
         wrap(np.pad(np.arange(size), widths, mode="symmetric"))
         for size, widths in ((height, (top, bottom)), (width, (left, right)))
@@ -143,13 +144,20 @@ def _pad_symmetric(image: Tensor, sides: tuple[int, int, int, int]) -> Tensor:
 
 
 def to_grey(image: Tensor, channels: int = 1) -> Tensor:
-    """Without colours, in 1 or 3 channels."""
-    _need_channels(image)
-    grey = image
-    if image.shape[-3] == 3:
-        red, green, blue = image.unbind(-3)
-        grey = (0.2989 * red + 0.587 * green + 0.114 * blue).to(image.dtype).unsqueeze(-3)
+    """Without colours, in 1 or 3 channels; a picture of one channel stays as it is."""
+    need_colours(image)
+    if image.shape[-3] == 1:
+        return image.clone()
+    red, green, blue = image.unbind(-3)
+    grey = (0.2989 * red + 0.587 * green + 0.114 * blue).to(image.dtype).unsqueeze(-3)
     return grey.expand(*image.shape[:-3], channels, *image.shape[-2:])
+
+
+def need_colours(image: Tensor) -> None:
+    """Raises TypeError for a tensor that is no picture of one or three channels (..., C, H, W)."""
+    if image.dim() < 3:
+        raise TypeError(f"Input image tensor should have at least 3 dimensions, but found {image.dim()}")
+    _need_channels(image)
 
 
 def _need_channels(image: Tensor, allowed: Sequence[int] = (1, 3)) -> None:
@@ -189,16 +197,16 @@ def sharpness(image: Tensor, factor: float) -> Tensor:
     _need_channels(image)
     if min(image.shape[-2:]) <= 2:
         return image
-    return _blend(image, _smoothed(image), factor)
+    return _blend(image, smoothed(image), factor)
 
 
-def _smoothed(image: Tensor) -> Tensor:
+def smoothed(image: Tensor) -> Tensor:
     """Each inner pixel the mean of itself (weight 5) and its eight neighbours; the rim as it was."""
     batch = _as_float_batch(image)
     channels = batch.shape[1]
     weights = np.ones((channels, 1, 3, 3), np.float32)
     weights[:, :, 1, 1] = 5.0
-    kernel = wrap(weights / np.float32(13)).to(batch.dtype)
+    kernel = wrap(weights).to(batch.dtype) / 13
     inner = rushlight.nn.functional.conv2d(batch, kernel, groups=channels)
     result = image.clone()
     result[..., 1:-1, 1:-1] = _as_before(inner, image)
@@ -268,6 +276,7 @@ def gamma(image: Tensor, exponent: float, gain: float) -> Tensor:
 
 def invert(image: Tensor) -> Tensor:
     """The negative."""
+    need_colours(image)
     return largest_value(image.dtype) - image
 
 
@@ -278,12 +287,14 @@ def _need_bytes(image: Tensor) -> None:
 
 def posterize(image: Tensor, bits: int) -> Tensor:
     """The highest bits of each byte."""
+    need_colours(image)
     _need_bytes(image)
     return image & (256 - 2 ** (8 - bits))
 
 
 def solarize(image: Tensor, threshold: float) -> Tensor:
     """The values from the threshold on inverted."""
+    need_colours(image)
     if threshold > largest_value(image.dtype):
         raise TypeError("Threshold should be less than bound of img.")
     return rushlight.where(image >= threshold, invert(image), image)
@@ -291,6 +302,7 @@ def solarize(image: Tensor, threshold: float) -> Tensor:
 
 def autocontrast(image: Tensor) -> Tensor:
     """Each channel stretched to the whole range; a channel of one value stays."""
+    need_colours(image)
     bound = largest_value(image.dtype)
     floats = image if image.is_floating_point() else image.to(rushlight.float32)
     least, most = floats.amin(dim=(-2, -1), keepdim=True), floats.amax(dim=(-2, -1), keepdim=True)
@@ -302,6 +314,7 @@ def autocontrast(image: Tensor) -> Tensor:
 
 def equalize(image: Tensor) -> Tensor:
     """Each channel's histogram made flat."""
+    need_colours(image)
     _need_bytes(image)
     array = image.numpy()
     planes = array.reshape(-1, *array.shape[-2:])
@@ -339,50 +352,63 @@ def rotate(image: Tensor, matrix: Sequence[float], mode: str, expand: bool, fill
     """Looked up through the matrix from output to input pixels, both counted from the middle."""
     height, width = image.shape[-2:]
     out = turned_size(matrix, height, width) if expand else (height, width)
-    return _look_up(image, _affine_grid(matrix, (height, width), out), mode, fill)
+    return _look_up(image, _affine_grid(matrix, (height, width), out, _precision(image)), mode, fill)
 
 
 def affine(image: Tensor, matrix: Sequence[float], mode: str, fill: Any) -> Tensor:
     """Looked up through the matrix from output to input pixels, both counted from the middle."""
     size = (image.shape[-2], image.shape[-1])
-    return _look_up(image, _affine_grid(matrix, size, size), mode, fill)
+    return _look_up(image, _affine_grid(matrix, size, size, _precision(image)), mode, fill)
 
 
 def perspective(image: Tensor, coefficients: Sequence[float], mode: str, fill: Any) -> Tensor:
     """Looked up through x' = (ax + by + c) / (gx + hy + 1), y' = (dx + ey + f) / (gx + hy + 1)."""
     height, width = image.shape[-2:]
-    a, b, c, d, e, f, g, h = (np.float32(value) for value in coefficients)
-    x, y = _centers(height, width, 0.5, 0.5)
-    below = g * x + h * y + np.float32(1)
-    across = (a * x + b * y + c) / np.float32(0.5 * width) / below - np.float32(1)
-    down = (d * x + e * y + f) / np.float32(0.5 * height) / below - np.float32(1)
-    return _look_up(image, wrap(np.stack((across, down), -1)[None]), mode, fill)
+    kind = _precision(image)
+    x, y = _centers(height, width, 0.5, 0.5, kind)
+    rows = ((coefficients[:3], 0.5 * width), (coefficients[3:6], 0.5 * height))
+    over = [_row([kind(value) / kind(half) for value in row], x, y) for row, half in rows]
+    below = _row([kind(coefficients[6]), kind(coefficients[7]), kind(1)], x, y)
+    return _look_up(image, wrap(np.stack([part / below - kind(1) for part in over], -1)[None]), mode, fill)
+
+
+def _precision(image: Tensor) -> type[np.floating[Any]]:
+    """What places in the picture are computed in: its own numbers' precision."""
+    return np.float64 if image.dtype == rushlight.float64 else np.float32
+
+
+def _row(factors: Sequence[Any], x: Any, y: Any) -> Any:
+    """``a * x + b * y + c``."""
+    a, b, c = factors
+    return a * x + b * y + c
 
 
 def elastic(image: Tensor, displacement: Tensor, mode: str, fill: Any) -> Tensor:
     """Each pixel looked up at its place plus ``displacement`` (1, H, W, 2), in half widths and heights."""
     height, width = image.shape[-2:]
-    down, across = (rushlight.linspace((1 - size) / size, (size - 1) / size, steps=size) for size in (height, width))
+    kind = image.dtype if image.is_floating_point() else rushlight.float32
+    down, across = (
+        rushlight.linspace((1 - size) / size, (size - 1) / size, steps=size, dtype=kind) for size in (height, width)
+    )
     identity = rushlight.stack((across.expand(height, width), down[:, None].expand(height, width)), -1)
-    return _look_up(image, identity.unsqueeze(0) + displacement, mode, fill)
+    return _look_up(
+        image, identity.unsqueeze(0) + displacement.to(kind), mode, fill, ("nearest", "bilinear", "bicubic")
+    )
 
 
-def _centers(height: int, width: int, first_y: float, first_x: float) -> tuple[Any, Any]:
+def _centers(height: int, width: int, first_y: float, first_x: float, kind: Any) -> tuple[Any, Any]:
     """x (1, W) and y (H, 1) of the pixels' middles, of which the first are given."""
-    x = np.arange(width, dtype=np.float32) + np.float32(first_x)
-    y = np.arange(height, dtype=np.float32) + np.float32(first_y)
+    x = np.arange(width, dtype=kind) + kind(first_x)
+    y = np.arange(height, dtype=kind) + kind(first_y)
     return x[None, :], y[:, None]
 
 
-def _affine_grid(matrix: Sequence[float], size: tuple[int, int], out: tuple[int, int]) -> Tensor:
+def _affine_grid(matrix: Sequence[float], size: tuple[int, int], out: tuple[int, int], kind: Any) -> Tensor:
     """Where in the input, from -1 to 1, each output pixel is looked up: (1, H, W, 2)."""
     height, width = size
-    x, y = _centers(*out, -out[0] * 0.5 + 0.5, -out[1] * 0.5 + 0.5)
-    across, down = (
-        [np.float32(value) / np.float32(0.5 * length) for value in row]
-        for row, length in ((matrix[:3], width), (matrix[3:], height))
-    )
-    places = [row[0] * x + row[1] * y + row[2] for row in (across, down)]
+    x, y = _centers(*out, -out[0] * 0.5 + 0.5, -out[1] * 0.5 + 0.5, kind)
+    rows = ((matrix[:3], 0.5 * width), (matrix[3:], 0.5 * height))
+    places = [_row([kind(value) / kind(half) for value in row], x, y) for row, half in rows]
     return wrap(np.stack(places, -1)[None])
 
 
@@ -396,9 +422,11 @@ def turned_size(matrix: Sequence[float], height: int, width: int) -> tuple[int, 
     return int(size[1]), int(size[0])
 
 
-def _look_up(image: Tensor, grid: Tensor, mode: str, fill: Any) -> Tensor:
+def _look_up(
+    image: Tensor, grid: Tensor, mode: str, fill: Any, modes: Sequence[str] = ("nearest", "bilinear")
+) -> Tensor:
     """The picture's values at the grid's places; ``fill`` outside of it."""
-    if mode not in ("nearest", "bilinear"):
+    if mode not in modes:
         raise ValueError(f"This interpolation mode is unsupported with Tensor input: {mode}")
     image = _with_channels(image)
     batch = _as_float_batch(image)

@@ -14,7 +14,20 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class ImageClassification(Module):
+class _Preset(Module):
+    """What the presets share: their settings, one a line, when they are printed."""
+
+    def __repr__(self) -> str:
+        names = ("crop_size", "resize_size", "mean", "std", "interpolation")
+        settings = [f"\n    {name}={getattr(self, name)}" for name in names if hasattr(self, name)]
+        return f"{type(self).__name__}({''.join(settings)}\n)"
+
+    def _normalized(self, img: Any) -> Tensor:
+        tensor = img if isinstance(img, Tensor) else F.pil_to_tensor(img)
+        return F.normalize(F.convert_image_dtype(tensor, rushlight.float), self.mean, self.std)  # type: ignore[arg-type]
+
+
+class ImageClassification(_Preset):
     """The middle of the resized picture, as normalized floats (..., 3, crop_size, crop_size)."""
 
     def __init__(
@@ -37,7 +50,56 @@ class ImageClassification(Module):
 
     def forward(self, img: Any) -> Tensor:
         img = F.resize(img, self.resize_size, self.interpolation, antialias=self.antialias)
-        img = F.center_crop(img, self.crop_size)
-        if not isinstance(img, Tensor):
-            img = F.pil_to_tensor(img)
-        return F.normalize(F.convert_image_dtype(img, rushlight.float), self.mean, self.std)
+        return self._normalized(F.center_crop(img, self.crop_size))
+
+
+class SemanticSegmentation(_Preset):
+    """The resized picture as normalized floats (..., 3, H, W)."""
+
+    def __init__(
+        self,
+        *,
+        resize_size: int | None,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+        antialias: bool | None = True,
+    ) -> None:
+        super().__init__()
+        self.resize_size = None if resize_size is None else [resize_size]
+        self.mean = list(mean)
+        self.std = list(std)
+        self.interpolation = interpolation
+        self.antialias = antialias
+
+    def forward(self, img: Any) -> Tensor:
+        if self.resize_size is not None:
+            img = F.resize(img, self.resize_size, self.interpolation, antialias=self.antialias)
+        return self._normalized(img)
+
+
+class VideoClassification(_Preset):
+    """The middle of the resized video (..., T, C, H, W), as normalized floats (..., C, T, H, W)."""
+
+    def __init__(
+        self,
+        *,
+        crop_size: tuple[int, int],
+        resize_size: tuple[int, ...],
+        mean: tuple[float, ...] = (0.43216, 0.394666, 0.37645),
+        std: tuple[float, ...] = (0.22803, 0.22145, 0.216989),
+        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+    ) -> None:
+        super().__init__()
+        self.crop_size = list(crop_size)
+        self.resize_size = list(resize_size)
+        self.mean = list(mean)
+        self.std = list(std)
+        self.interpolation = interpolation
+
+    def forward(self, vid: Tensor) -> Tensor:
+        before, (channels, height, width) = vid.shape[:-3], vid.shape[-3:]
+        frames = vid.reshape(-1, channels, height, width)
+        frames = F.resize(frames, self.resize_size, self.interpolation, antialias=False)
+        frames = self._normalized(F.center_crop(frames, self.crop_size))
+        return frames.reshape(*before, channels, *self.crop_size).transpose(-4, -3)  # type: ignore[no-any-return]

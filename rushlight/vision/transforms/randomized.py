@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import rushlight
@@ -35,7 +35,7 @@ def _happens(probability: float) -> bool:
     return bool(rushlight.rand(1) < probability)
 
 
-class _WithProbability(Module):
+class WithProbability(Module):
     """A transform that is applied with probability ``p``."""
 
     def __init__(self, p: float = 0.5) -> None:
@@ -52,42 +52,42 @@ class _WithProbability(Module):
         return f"{type(self).__name__}(p={self.p})"
 
 
-class RandomHorizontalFlip(_WithProbability):
+class RandomHorizontalFlip(WithProbability):
     """Left and right exchanged, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.hflip(img)
 
 
-class RandomVerticalFlip(_WithProbability):
+class RandomVerticalFlip(WithProbability):
     """Top and bottom exchanged, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.vflip(img)
 
 
-class RandomInvert(_WithProbability):
+class RandomInvert(WithProbability):
     """The negative, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.invert(img)
 
 
-class RandomAutocontrast(_WithProbability):
+class RandomAutocontrast(WithProbability):
     """Stretched to the whole range, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.autocontrast(img)
 
 
-class RandomEqualize(_WithProbability):
+class RandomEqualize(WithProbability):
     """The histogram made flat, with probability ``p``."""
 
     def _apply_to(self, img: Any) -> Any:
         return F.equalize(img)
 
 
-class RandomPosterize(_WithProbability):
+class RandomPosterize(WithProbability):
     """Only the ``bits`` highest bits, with probability ``p``."""
 
     def __init__(self, bits: int, p: float = 0.5) -> None:
@@ -101,7 +101,7 @@ class RandomPosterize(_WithProbability):
         return f"{type(self).__name__}(bits={self.bits},p={self.p})"
 
 
-class RandomSolarize(_WithProbability):
+class RandomSolarize(WithProbability):
     """The values from ``threshold`` on inverted, with probability ``p``."""
 
     def __init__(self, threshold: float, p: float = 0.5) -> None:
@@ -115,7 +115,7 @@ class RandomSolarize(_WithProbability):
         return f"{type(self).__name__}(threshold={self.threshold},p={self.p})"
 
 
-class RandomAdjustSharpness(_WithProbability):
+class RandomAdjustSharpness(WithProbability):
     """Sharper or smoother, with probability ``p``."""
 
     def __init__(self, sharpness_factor: float, p: float = 0.5) -> None:
@@ -129,7 +129,7 @@ class RandomAdjustSharpness(_WithProbability):
         return f"{type(self).__name__}(sharpness_factor={self.sharpness_factor},p={self.p})"
 
 
-class RandomGrayscale(_WithProbability):
+class RandomGrayscale(WithProbability):
     """Without colours, with probability ``p``; the number of channels stays."""
 
     def __init__(self, p: float = 0.1) -> None:
@@ -174,7 +174,7 @@ class RandomCrop(Module):
 
     def forward(self, img: Any) -> Any:
         if self.padding is not None:
-            img = F.pad(img, self.padding, self.fill, self.padding_mode)
+            img = self._pad(img, self.padding)
         if self.pad_if_needed:
             img = self._padded_to_size(img)
         return F.crop(img, *self.get_params(img, self.size))
@@ -183,8 +183,11 @@ class RandomCrop(Module):
         _, height, width = F.get_dimensions(img)
         for missing in ([self.size[1] - width, 0], [0, self.size[0] - height]):
             if max(missing) > 0:
-                img = F.pad(img, missing, self.fill, self.padding_mode)
+                img = self._pad(img, missing)
         return img
+
+    def _pad(self, img: Any, padding: Any) -> Any:
+        return F.pad(img, padding, self.fill, self.padding_mode)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, padding={self.padding})"
@@ -281,6 +284,8 @@ class ColorJitter(Module):
         hue: the turn is from ``-x`` to ``x``, at most 0.5, or from a given pair.
     """
 
+    _functions: Any = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
+
     def __init__(
         self,
         brightness: float | tuple[float, float] = 0,
@@ -309,11 +314,10 @@ class ColorJitter(Module):
 
     def forward(self, img: Any) -> Any:
         order, *factors = self.get_params(self.brightness, self.contrast, self.saturation, self.hue)
-        functions = (F.adjust_brightness, F.adjust_contrast, F.adjust_saturation, F.adjust_hue)
         for position in order.tolist():
             factor = factors[position]
             if factor is not None:
-                img = functions[position](img, factor)
+                img = self._functions[position](img, factor)
         return img
 
     def __repr__(self) -> str:
@@ -348,12 +352,13 @@ def _angle_range(value: Any, name: str, sizes: Sequence[int] = (2,)) -> list[flo
         number = cast(float, value)
         if number < 0:
             raise ValueError(f"If {name} is a single number, it must be positive.")
-        return [-float(number), float(number)]
-    _check_sequence(value, name, sizes)
+        return [float(-number), float(number)]
+    check_sequence(value, name, sizes)
     return [float(angle) for angle in value]
 
 
-def _check_sequence(value: Any, name: str, sizes: Sequence[int]) -> None:
+def check_sequence(value: Any, name: str, sizes: Sequence[int]) -> None:
+    """Raises TypeError for a value that is no sequence, ValueError for one of another length than allowed."""
     allowed = " or ".join(str(size) for size in sizes)
     if not isinstance(value, Sequence):
         raise TypeError(f"{name} should be a sequence of length {allowed}.")
@@ -362,17 +367,27 @@ def _check_sequence(value: Any, name: str, sizes: Sequence[int]) -> None:
 
 
 def fill_for(img: Any, fill: Any) -> Any:
-    """The fill for a tensor is one number for each channel; PIL takes both forms."""
+    """The fill for a tensor is one number for each channel; PIL takes both forms. A dict has one for each type."""
+    fill = fill_of_kind(img, fill)
     if not isinstance(img, Tensor) or fill is None:
         return fill
     channels = F.get_dimensions(img)[0]
     return [float(fill)] * channels if isinstance(fill, int | float) else [float(value) for value in fill]
 
 
+def fill_of_kind(img: Any, fill: Any) -> Any:
+    """The fill for a picture where a dict says it by type, with "others" for those that it does not have."""
+    if not isinstance(fill, Mapping):
+        return fill
+    if type(img) not in fill and "others" not in fill:
+        raise RuntimeError(f"fill has no value for {type(img)}, and none for 'others'")
+    return fill.get(type(img), fill.get("others"))
+
+
 def _checked_fill(fill: Any) -> Any:
     if fill is None:
         return 0
-    if not isinstance(fill, Sequence | numbers.Number):
+    if not isinstance(fill, Sequence | numbers.Number | Mapping):
         raise TypeError("Fill should be either a sequence or a number.")
     return fill
 
@@ -391,7 +406,7 @@ class RandomRotation(Module):
         super().__init__()
         self.degrees = _angle_range(degrees, "degrees")
         if center is not None:
-            _check_sequence(center, "center", (2,))
+            check_sequence(center, "center", (2,))
         self.interpolation = F.as_mode(interpolation)
         self.expand = expand
         self.center = center
@@ -438,7 +453,7 @@ class RandomAffine(Module):
         self.degrees = _angle_range(degrees, "degrees")
         for name, values in (("translate", translate), ("scale", scale), ("center", center)):
             if values is not None:
-                _check_sequence(values, name, (2,))
+                check_sequence(values, name, (2,))
         if translate is not None and any(not 0.0 <= part <= 1.0 for part in translate):
             raise ValueError("translation values should be between 0 and 1")
         if scale is not None and any(factor <= 0 for factor in scale):

@@ -110,6 +110,8 @@ class Normalize(Module):
 class Resize(Module):
     """Another size: ``(height, width)``, or one number for the shorter edge. See `functional.resize`."""
 
+    _sizes: Any = int | Sequence
+
     def __init__(
         self,
         size: int | Sequence[int],
@@ -118,7 +120,7 @@ class Resize(Module):
         antialias: bool | None = True,
     ) -> None:
         super().__init__()
-        if not isinstance(size, int | Sequence):
+        if not isinstance(size, self._sizes):
             raise TypeError(f"Size should be int or sequence. Got {type(size)}")
         if isinstance(size, Sequence) and len(size) not in (1, 2):
             raise ValueError("If size is a sequence, it should have 1 or 2 values")
@@ -163,13 +165,15 @@ class CenterCrop(Module):
 class Pad(Module):
     """A border. See `functional.pad`."""
 
+    _fills: Any = numbers.Number | str | tuple | list
+
     def __init__(
         self, padding: int | Sequence[int], fill: float | Sequence[float] = 0, padding_mode: str = "constant"
     ) -> None:
         super().__init__()
         if not isinstance(padding, numbers.Number | tuple | list):
             raise TypeError("Got inappropriate padding arg")
-        if not isinstance(fill, numbers.Number | str | tuple | list):
+        if not isinstance(fill, self._fills):
             raise TypeError("Got inappropriate fill arg")
         if padding_mode not in ("constant", "edge", "reflect", "symmetric"):
             raise ValueError("Padding mode should be either constant, edge, reflect or symmetric")

@@ -5,8 +5,10 @@ pixels: `masks` and `boxes` say how. What v2 has of its own is written here, in 
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import Any
 
 import rushlight
@@ -14,9 +16,12 @@ from rushlight import nn
 from rushlight.core.missing import missing
 from rushlight.tensor import Tensor
 from rushlight.vision import transforms as v1
-from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode
+from rushlight.vision.transforms import AutoAugmentPolicy, InterpolationMode, pixels
+from rushlight.vision.transforms.augment import Chain
+from rushlight.vision.transforms.randomized import WithProbability, fill_of_kind
+from rushlight.vision.transforms.v2 import colours
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import Structured, changed, flatten, pictures
+from rushlight.vision.transforms.v2.structure import Described, Structured, changed, flatten, pictures
 from rushlight.vision.tv_tensors import TVTensor, wrap
 
 _SAME = """
@@ -34,7 +39,7 @@ _PIXELS = """
 """.split()
 
 
-class Transform(nn.Module):
+class Transform(Described, nn.Module):
     """Base class for transforms of one's own: `transform(inpt, params)` changes a picture, a mask or boxes.
 
     `make_params(flat_inputs)` draws what all of a sample share. With `_pixels_only`, masks and boxes stay.
@@ -58,6 +63,8 @@ class Transform(nn.Module):
 
 
 class _Resize(v1.Resize):
+    _sizes = v1.Resize._sizes | None
+
     def forward(self, img: Any) -> Any:
         return F.resize(img, self.size, self.interpolation, self.max_size, self.antialias)
 
@@ -68,7 +75,24 @@ class _RandomResizedCrop(v1.RandomResizedCrop):
         return F.resized_crop(img, *rectangle, self.size, self.interpolation, self.antialias)
 
 
+class _Pad(v1.Pad):
+    _fills = v1.Pad._fills | dict | None
+
+    def forward(self, img: Any) -> Any:
+        return F.pad(img, self.padding, fill_of_kind(img, self.fill), self.padding_mode)
+
+
+class _RandomErasing(v1.RandomErasing):
+    def forward(self, img: Any) -> Any:
+        if isinstance(img, Tensor):
+            return super().forward(img)
+        return v1.functional.to_pil_image(super().forward(v1.functional.pil_to_tensor(img)), mode=img.mode)
+
+
 class _RandomCrop(v1.RandomCrop):
+    def _pad(self, img: Any, padding: Any) -> Any:
+        return F.pad(img, padding, fill_of_kind(img, self.fill), self.padding_mode)
+
     @staticmethod
     def get_params(img: Any, output_size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Draws ``(top, left, height, width)``; unlike the first version's, only in directions with a choice."""
@@ -95,8 +119,121 @@ class _NoBoxes(Structured):
         return super().forward(*inputs)
 
 
-_OWN: dict[str, type] = {"Resize": _Resize, "RandomResizedCrop": _RandomResizedCrop, "RandomCrop": _RandomCrop}
+_CHANGED: dict[str, Callable[[Any, float], Any]] = {
+    "Color": lambda img, strength: colours.adjust_saturation(img, 1.0 + strength),
+    "Contrast": lambda img, strength: colours.adjust_contrast(img, 1.0 + strength),
+    "Sharpness": lambda img, strength: colours.adjust_sharpness(img, 1.0 + strength),
+    "Posterize": lambda img, strength: colours.posterize(img, int(strength)),
+    "AutoContrast": lambda img, strength: colours.autocontrast(img),
+    "Equalize": lambda img, strength: colours.equalize(img),
+}
+
+
+class _ColorJitter(v1.ColorJitter):
+    _functions: Any = (F.adjust_brightness, colours.adjust_contrast, colours.adjust_saturation, F.adjust_hue)
+
+
+class _RandomAdjustSharpness(v1.RandomAdjustSharpness):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.adjust_sharpness(img, self.sharpness_factor)
+
+
+class _RandomAutocontrast(v1.RandomAutocontrast):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.autocontrast(img)
+
+
+class _RandomEqualize(v1.RandomEqualize):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.equalize(img)
+
+
+class _RandomPosterize(v1.RandomPosterize):
+    def _apply_to(self, img: Any) -> Any:
+        return colours.posterize(img, self.bits)
+
+
+class _Chain(Chain):
+    """How this version draws directions, and what it takes for white: that of the picture's dtype."""
+
+    white = 1.0
+
+    def _negative(self) -> bool:
+        return bool(rushlight.rand(()) <= 0.5)
+
+    def _done(self, img: Any, name: str, magnitude: float) -> Any:
+        if name in _CHANGED:
+            return _CHANGED[name](img, magnitude)
+        if name == "Solarize":
+            magnitude *= pixels.largest_value(img.dtype) if isinstance(img, Tensor) else 255.0
+        return super()._done(img, name, magnitude)
+
+
+class _AutoAugment(_Chain, v1.AutoAugment):
+    def forward(self, img: Any) -> Any:
+        _, height, width = v1.functional.get_dimensions(img)
+        space = self._space(height, width)
+        for name, probability, strength in self.policies[int(rushlight.randint(len(self.policies), ()))]:
+            if rushlight.rand(()) <= probability:
+                img = self._done(img, name, space[name].drawn(strength, self._negative))
+        return img
+
+
+class _RandAugment(_Chain, v1.RandAugment):
+    pass
+
+
+class _TrivialAugmentWide(_Chain, v1.TrivialAugmentWide):
+    pass
+
+
+class _AugMix(_Chain, v1.AugMix):
+    pass
+
+
+_OWN: dict[str, type] = {
+    "AugMix": _AugMix,
+    "AutoAugment": _AutoAugment,
+    "ColorJitter": _ColorJitter,
+    "Pad": _Pad,
+    "RandAugment": _RandAugment,
+    "RandomAdjustSharpness": _RandomAdjustSharpness,
+    "RandomAutocontrast": _RandomAutocontrast,
+    "RandomEqualize": _RandomEqualize,
+    "RandomPosterize": _RandomPosterize,
+    "RandomCrop": _RandomCrop,
+    "RandomErasing": _RandomErasing,
+    "RandomResizedCrop": _RandomResizedCrop,
+    "Resize": _Resize,
+    "TrivialAugmentWide": _TrivialAugmentWide,
+}
 _CHOOSING = ("AugMix", "AutoAugment", "RandAugment", "TrivialAugmentWide")
+
+
+# What is printed first; the rest follows in the order of the arguments.
+_PRINTED_FIRST = {**dict.fromkeys(_CHOOSING, ("interpolation", "fill")), "RandomPerspective": ("p",)}
+
+
+def _floats(value: Any) -> Any:
+    return [float(number) for number in (value if isinstance(value, Sequence) else [value])]
+
+
+def _sides(padding: Any) -> Any:
+    if padding is None:
+        return None
+    left, top, right, bottom = v1.functional.four_sides(padding)
+    return [left, right, top, bottom]
+
+
+# How arguments are printed that this version keeps in another form.
+_PRINTED_AS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "GaussianBlur": {"sigma": _floats},
+    "Normalize": {"mean": list, "std": list},
+    "Pad": {"padding": lambda padding: list(padding) if isinstance(padding, Sequence) else padding},
+    "RandomCrop": {"padding": _sides},
+    "RandomErasing": {"value": lambda value: None if isinstance(value, str) else _floats(value)},
+    "Resize": {"size": lambda size: size if size is None else [size] if isinstance(size, int) else list(size)},
+}
 
 
 def _for_samples(name: str) -> type:
@@ -104,10 +241,34 @@ def _for_samples(name: str) -> type:
     body = {
         "__doc__": getattr(v1, name).__doc__,
         "__module__": __name__,
+        "__init__": _remembering(old),
+        "__repr__": nn.Module.__repr__,
         "_v1": getattr(v1, name),
         "_pixels_only": name in _PIXELS,
+        "_printed_as": _PRINTED_AS.get(name, {}),
+        "_printed_first": ("p",) if issubclass(old, WithProbability) else _PRINTED_FIRST.get(name, ()),
     }
     return type(name, (_NoBoxes if name in _CHOOSING else Structured, old), body)
+
+
+def _remembering(old: type) -> Callable[..., None]:
+    """The class's `__init__`, which keeps what it was given, for printing."""
+    takes = signature(old)
+
+    @functools.wraps(old.__init__)  # type: ignore[misc]
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        old.__init__(self, *args, **kwargs)  # type: ignore[misc]
+        given = takes.bind(*args, **kwargs)
+        explicit = dict(given.arguments)
+        given.apply_defaults()
+        self._given = {key: _as_given(value, key in explicit) for key, value in given.arguments.items()}
+
+    return __init__
+
+
+def _as_given(value: Any, explicit: bool) -> Any:
+    """Interpolations are named by a string unless somebody gave a mode."""
+    return value.value if isinstance(value, InterpolationMode) and not explicit else value
 
 
 globals().update({name: _for_samples(name) for name in _SAME})
@@ -153,7 +314,8 @@ class ToImage(Transform):
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         arrays = any(isinstance(leaf, np.ndarray) for leaf in leaves)
         if not arrays:
-            return changed(F.to_image, rebuild(leaves), pixels_only=True)
+            convert = lambda leaf: leaf if isinstance(leaf, TVTensor) else F.to_image(leaf)
+            return changed(convert, rebuild(leaves), pixels_only=True)
         return rebuild([F.to_image(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves])
 
 
@@ -196,6 +358,9 @@ class ToDtype(Transform):
     Raises ValueError for a type of the sample that the dict does not have.
     """
 
+    #: Whether a single dtype is for masks and boxes too.
+    _all_kinds = False
+
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
         self.dtype, self.scale = dtype, scale
@@ -204,8 +369,11 @@ class ToDtype(Transform):
         """The sample in the dtypes."""
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         chosen = pictures(leaves, pixels_only=True)
-        several = isinstance(self.dtype, dict)
-        return rebuild([self._converted(x, i in chosen) if several or i in chosen else x for i, x in enumerate(leaves)])
+        every = isinstance(self.dtype, dict)
+        also = [
+            every or (self._all_kinds and isinstance(leaf, TVTensor)) or i in chosen for i, leaf in enumerate(leaves)
+        ]
+        return rebuild([self._converted(x, i in chosen) if also[i] else x for i, x in enumerate(leaves)])
 
     def _converted(self, leaf: Any, is_picture: bool) -> Any:
         wanted = self._wanted(leaf, is_picture) if isinstance(self.dtype, dict) else self.dtype
@@ -221,7 +389,7 @@ class ToDtype(Transform):
             return self.dtype[type(leaf)]
         if "others" in self.dtype:
             return self.dtype["others"]
-        if is_picture or isinstance(leaf, TVTensor):
+        if isinstance(leaf, TVTensor) or (is_picture and isinstance(leaf, Tensor)):
             raise ValueError(
                 f"No dtype was specified for type {type(leaf)}. If you only need to convert the dtype of images or "
                 "videos, you can just pass e.g. dtype=torch.float32; other types need an entry, or 'others'."
@@ -233,10 +401,15 @@ class ToDtype(Transform):
 
 
 class ConvertImageDtype(ToDtype):
-    """Tensor pictures in another dtype, scaled to its range."""
+    """Tensors in another dtype, pictures scaled to its range."""
+
+    _all_kinds = True
 
     def __init__(self, dtype: Any = rushlight.float32) -> None:
         super().__init__(dtype, scale=True)
+
+    def extra_repr(self) -> str:
+        return ""
 
 
 class ToTensor(Transform):
@@ -280,6 +453,11 @@ class Lambda(nn.Module):
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
         return rebuild([self.lambd(leaf) if isinstance(leaf, self.types) else leaf for leaf in leaves])
 
+    def extra_repr(self) -> str:
+        name = getattr(self.lambd, "__name__", None)
+        types = f"types={[kind.__name__ for kind in self.types]}"
+        return f"{name}, {types}" if name else types
+
 
 class _Several(nn.Module):
     """Transforms of which some are done, or in some order."""
@@ -315,7 +493,7 @@ class RandomApply(_Several):
         return self._through(() if skip else self.transforms, inputs)
 
 
-class RandomChoice(_Several):
+class RandomChoice(Described, _Several):
     """One of the transforms, with probabilities `p`."""
 
     def __init__(self, transforms: Sequence[Callable[..., Any]], p: Sequence[float] | None = None) -> None:
@@ -331,7 +509,7 @@ class RandomChoice(_Several):
         return self._through([self.transforms[chosen]], inputs)
 
 
-class RandomOrder(_Several):
+class RandomOrder(Described, _Several):
     """All transforms, in random order."""
 
     def forward(self, *inputs: Any) -> Any:
@@ -344,13 +522,17 @@ functional = F
 
 _HERE = "rushlight.vision.transforms.v2"
 _LATER = {
-    **{name: f"{_HERE}.augment:{name}" for name in "CutMix GaussianNoise MixUp RGB RandomChannelPermutation".split()},
+    **{
+        name: f"{_HERE}.augment:{name}"
+        for name in "CutMix GaussianNoise JPEG MixUp RGB RandomChannelPermutation".split()
+    },
     "RandomPhotometricDistort": f"{_HERE}.augment:RandomPhotometricDistort",
+    "UniformTemporalSubsample": f"{_HERE}.augment:UniformTemporalSubsample",
     **{
         name: f"{_HERE}.geometry:{name}"
         for name in """
-            ClampBoundingBoxes ConvertBoundingBoxFormat RandomIoUCrop RandomResize RandomShortestSize RandomZoomOut
-            SanitizeBoundingBoxes ScaleJitter
+            ClampBoundingBoxes ClampKeyPoints ConvertBoundingBoxFormat RandomIoUCrop RandomResize RandomShortestSize
+            RandomZoomOut SanitizeBoundingBoxes SanitizeKeyPoints ScaleJitter SetClampingMode
         """.split()
     },
 }

@@ -10,10 +10,11 @@ import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
 from rushlight.vision.transforms import functional as v1
+from rushlight.vision.transforms.randomized import check_sequence
 from rushlight.vision.transforms.v2 import Transform
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import flatten, pictures
-from rushlight.vision.tv_tensors import TVTensor, wrap
+from rushlight.vision.transforms.v2.structure import Described, flatten, pictures
+from rushlight.vision.tv_tensors import TVTensor, Video, is_pure_tensor, wrap
 
 
 def find_labels(sample: Any) -> Any:
@@ -47,7 +48,7 @@ def labels_getter_of(given: str | Callable[[Any], Any] | None) -> Callable[[Any]
     raise ValueError(f"labels_getter should either be 'default', a callable, or None, but got {given}.")
 
 
-class _Mix(nn.Module):
+class _Mix(Described, nn.Module):
     """What MixUp and CutMix share: a batch is mixed with itself, moved on by one, and its labels likewise."""
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, labels_getter: Any = "default") -> None:
@@ -123,7 +124,12 @@ class MixUp(_Mix):
     """
 
     def _drawn(self, lam: float, height: int, width: int) -> tuple[Callable[[Any], Any], float]:
-        return lambda x: x.roll(1, 0) * (1.0 - lam) + x * lam, lam
+        def mixed(pictures: Any) -> Any:
+            if not pictures.is_floating_point():
+                raise RuntimeError("result type Float can't be cast to the desired output type Byte")
+            return pictures.roll(1, 0) * (1.0 - lam) + pictures * lam
+
+        return mixed, lam
 
 
 class CutMix(_Mix):
@@ -169,6 +175,13 @@ class RGB(Transform):
         return F.grayscale_to_rgb(inpt)
 
 
+def _channels_of(flat_inputs: list[Any]) -> int:
+    places = pictures(flat_inputs, pixels_only=True)
+    if not places:
+        raise TypeError("No image or video was found in the sample")
+    return v1.get_dimensions(flat_inputs[places[0]])[0]
+
+
 class RandomChannelPermutation(Transform):
     """The channels in random order."""
 
@@ -176,7 +189,7 @@ class RandomChannelPermutation(Transform):
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draws the order."""
-        channels = v1.get_dimensions(flat_inputs[pictures(flat_inputs, pixels_only=True)[0]])[0]
+        channels = _channels_of(flat_inputs)
         return {"permutation": rushlight.randperm(channels).tolist()}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
@@ -193,12 +206,12 @@ class RandomPhotometricDistort(Transform):
         saturation: Sequence[float] = (0.5, 1.5), hue: Sequence[float] = (-0.05, 0.05), p: float = 0.5,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
+        self.brightness, self.contrast, self.hue, self.saturation = brightness, contrast, hue, saturation
         self.p = p
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draws the factors, whether contrast comes first, and the order of channels."""
-        channels = v1.get_dimensions(flat_inputs[pictures(flat_inputs, pixels_only=True)[0]])[0]
+        channels = _channels_of(flat_inputs)
         names = ("brightness", "contrast", "saturation", "hue")
         params: dict[str, Any] = {name: self._factor(getattr(self, name)) for name in names}
         params["contrast_before"] = bool(rushlight.rand(()) < 0.5)
@@ -215,5 +228,42 @@ class RandomPhotometricDistort(Transform):
         steps.insert(1 if params["contrast_before"] else 3, "contrast")
         for name in steps:
             if params[name] is not None:
-                inpt = getattr(v1, f"adjust_{name}")(inpt, params[name])
+                inpt = getattr(F, f"adjust_{name}")(inpt, params[name])
         return inpt if params["channels"] is None else F.permute_channels(inpt, params["channels"])
+
+
+class JPEG(Transform):
+    """Bytes compressed and decompressed as JPEG, with a quality drawn from a pair, or of one number from 1 to 100."""
+
+    _pixels_only = True
+
+    def __init__(self, quality: int | Sequence[int]) -> None:
+        super().__init__()
+        if isinstance(quality, bool):
+            raise TypeError("quality can't be bool")
+        pair = [quality, quality] if isinstance(quality, int) else quality
+        check_sequence(pair, "quality", (2,))
+        if not (all(isinstance(value, int) for value in pair) and 1 <= pair[0] <= pair[1] <= 100):
+            raise ValueError(f"quality must be an integer from 1 to 100, got quality ={quality}")
+        self.quality = pair
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draws the quality."""
+        return {"quality": int(rushlight.randint(self.quality[0], self.quality[1] + 1, ()))}
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        return F.jpeg(inpt, params["quality"])
+
+
+class UniformTemporalSubsample(Transform):
+    """``num_samples`` frames of a video (..., T, C, H, W), evenly spaced."""
+
+    _pixels_only = True
+
+    def __init__(self, num_samples: int) -> None:
+        super().__init__()
+        self.num_samples = num_samples
+
+    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+        is_video = isinstance(inpt, Video) or is_pure_tensor(inpt)
+        return F.uniform_temporal_subsample(inpt, self.num_samples) if is_video else inpt

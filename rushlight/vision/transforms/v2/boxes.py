@@ -30,13 +30,21 @@ def kernel(name: str, picture_kernel: Callable[..., Any]) -> Callable[..., Any]:
         raise TypeError(f"Functional F.{name} supports pictures, but got {BoundingBoxes} instead.")
 
     def moved(boxes: BoundingBoxes, *args: Any, **kwargs: Any) -> Any:
-        corners, canvas = move(corners_of(boxes), boxes.canvas_size, *args, **kwargs)
-        if boxes.clamping_mode is not None and name not in ("hflip", "vflip", "resize"):
+        # Where boxes only move, halves of whole numbers last until the end; elsewhere corners are whole first.
+        plain = boxes.to(rushlight.float64) if name in _ONLY_MOVING else boxes  # type: ignore[attr-defined]
+        if name == "resize":  # the four numbers scale in every format
+            found, canvas = move(boxes.view_as(boxes), boxes.canvas_size, *args, **kwargs)  # type: ignore[attr-defined]
+            return wrap(_as_dtype(found, boxes), like=boxes, canvas_size=canvas)
+        corners, canvas = move(corners_of(plain), boxes.canvas_size, *args, **kwargs)
+        if boxes.clamping_mode is not None and name not in ("hflip", "vflip"):
             corners = _cut(corners, canvas)
         found = from_corners(corners, boxes.format)
         return wrap(_as_dtype(found, boxes), like=boxes, canvas_size=canvas)
 
     return moved
+
+
+_ONLY_MOVING = ("hflip", "vflip", "crop", "center_crop", "pad")
 
 
 def _as_dtype(found: Any, boxes: Any) -> Any:
@@ -54,10 +62,9 @@ def corners_of(boxes: Any, format: Format | None = None) -> Any:
         return plain
     start, size = plain[..., :2], plain[..., 2:]
     if kind is BoundingBoxFormat.CXCYWH:
-        # Whole numbers: half a size is rounded up, as torchvision does.
-        half = size / 2 if plain.is_floating_point() else rushlight.div(size + 1, 2, rounding_mode="floor")
-        start = start - half
-    return rushlight.cat([start, start + size], -1)
+        # Whole numbers are computed as floats and cut off at the end, as in torchvision.
+        start = start - size / 2
+    return rushlight.cat([start, start + size], -1).to(plain.dtype)
 
 
 def from_corners(corners: Any, format: Format) -> Any:
@@ -113,7 +120,7 @@ def _pad(
 ) -> tuple[Any, Canvas]:
     if padding_mode != "constant":
         raise ValueError(f"Padding mode '{padding_mode}' is not supported with bounding boxes")
-    left, top, right, bottom = F._four_sides(padding)
+    left, top, right, bottom = F.four_sides(padding)
     wider = (canvas[0] + top + bottom, canvas[1] + left + right)
     return corners + _number([left, top, left, top], corners), wider
 
@@ -126,8 +133,7 @@ def _resize(
     max_size: int | None = None,
     antialias: Any = None,
 ) -> tuple[Any, Canvas]:
-    sizes = [size] if isinstance(size, int) else list(size)
-    height, width = F._resized(*canvas, sizes, max_size)
+    height, width = F.resized_canvas(*canvas, size, max_size)
     ratio = [width / canvas[1], height / canvas[0]] * 2
     return corners * rushlight.tensor(ratio, dtype=_wide(corners)), (height, width)
 
@@ -153,15 +159,14 @@ def _rotate(
     corners: Any, canvas: Canvas, angle: float, interpolation: Any = None, expand: bool = False, center: Any = None,
     fill: Any = None,
 ) -> tuple[Any, Canvas]:  # fmt: skip
-    middle = _middle(canvas, None if expand else center)
-    forth = _inverted([*F._inverse_affine_matrix(middle, -angle, [0.0, 0.0], 1.0, [0.0, 0.0]), 0, 0, 1])
+    looked_up = F._inverse_affine_matrix(_middle(canvas, center), -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
+    forth = _inverted([*looked_up, 0, 0, 1])
     turned = _around(corners, forth)
     if not expand:
         return turned, canvas
     height, width = canvas
     points = forth[:2] @ np.array([[0, 0, 1], [0, height, 1], [width, height, 1], [width, 0, 1]], float).T
-    about_zero = F._inverse_affine_matrix([0.0, 0.0], -angle, [0.0, 0.0], 1.0, [0.0, 0.0])
-    return turned - _number([*points.min(1), *points.min(1)], turned), pixels.turned_size(about_zero, height, width)
+    return turned - _number([*points.min(1), *points.min(1)], turned), pixels.turned_size(looked_up, height, width)
 
 
 def _perspective(
@@ -250,8 +255,14 @@ def convert_bounding_box_format(
         raise TypeError("convert_bounding_box_format() missing 1 required argument: 'new_format'")
     typed = isinstance(inpt, BoundingBoxes)
     _check_given(typed, [old_format], "`old_format`")
-    found = from_corners(corners_of(inpt, old_format), new_format)
+    found = _converted(inpt.view_as(inpt), _format(inpt.format if typed else old_format), _format(new_format))  # type: ignore[arg-type]
     return wrap(found, like=inpt, format=_format(new_format)) if typed else found
+
+
+def _converted(plain: Any, old: BoundingBoxFormat, new: BoundingBoxFormat) -> Any:
+    if old is new:
+        return plain
+    return from_corners(corners_of(plain, old), new)
 
 
 def clamp_bounding_boxes(
@@ -269,7 +280,8 @@ def clamp_bounding_boxes(
         return inpt
     kind = _format(inpt.format if format is None else format)
     canvas = inpt.canvas_size if canvas_size is None else tuple(canvas_size)
-    found = from_corners(_cut(corners_of(inpt, kind), canvas), kind).to(inpt.dtype)
+    exact = inpt.view_as(inpt) if inpt.is_floating_point() else inpt.view_as(inpt).to(rushlight.float32)
+    found = from_corners(_cut(corners_of(exact, kind), canvas), kind).to(inpt.dtype)
     return wrap(found, like=inpt) if typed else found
 
 

@@ -9,7 +9,7 @@ import rushlight
 from rushlight import nn
 from rushlight.vision.ops.boxes import box_iou
 from rushlight.vision.transforms import functional as v1
-from rushlight.vision.transforms.functional import InterpolationMode
+from rushlight.vision.transforms.randomized import fill_of_kind
 from rushlight.vision.transforms.v2 import Transform
 from rushlight.vision.transforms.v2 import functional as F
 from rushlight.vision.transforms.v2.augment import labels_getter_of
@@ -19,8 +19,9 @@ from rushlight.vision.transforms.v2.boxes import (
     corners_of,
     valid_boxes,
 )
-from rushlight.vision.transforms.v2.structure import flatten, pictures
-from rushlight.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, Mask, wrap
+from rushlight.vision.transforms.v2.keypoints import clamp_keypoints, valid_points
+from rushlight.vision.transforms.v2.structure import Described, flatten, pictures
+from rushlight.vision.tv_tensors import BoundingBoxes, BoundingBoxFormat, KeyPoints, Mask, wrap
 
 
 def _size_of(flat_inputs: list[Any]) -> tuple[int, int]:
@@ -28,12 +29,12 @@ def _size_of(flat_inputs: list[Any]) -> tuple[int, int]:
     return height, width
 
 
-class ConvertBoundingBoxFormat(nn.Module):
+class ConvertBoundingBoxFormat(Described, nn.Module):
     """The boxes of a sample in another format."""
 
     def __init__(self, format: str | BoundingBoxFormat) -> None:
         super().__init__()
-        self.format = BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
+        self.format = format
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its boxes converted."""
@@ -44,16 +45,87 @@ class ConvertBoundingBoxFormat(nn.Module):
         return rebuild([convert(leaf) for leaf in leaves])
 
 
-class ClampBoundingBoxes(nn.Module):
-    """The boxes of a sample cut off at the edges of their canvas."""
+class ClampBoundingBoxes(Described, nn.Module):
+    """The boxes of a sample cut off at the edges of their canvas.
+
+    `clamping_mode` None leaves them as they are, "auto" asks the boxes.
+    """
+
+    def __init__(self, clamping_mode: str | None = "auto") -> None:
+        super().__init__()
+        self.clamping_mode = clamping_mode
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its boxes cut off."""
         leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
-        return rebuild([clamp_bounding_boxes(x) if isinstance(x, BoundingBoxes) else x for x in leaves])
+        mode = self.clamping_mode
+        return rebuild(
+            [clamp_bounding_boxes(x, None, None, mode) if isinstance(x, BoundingBoxes) else x for x in leaves]
+        )
 
 
-class SanitizeBoundingBoxes(nn.Module):
+class SetClampingMode(Described, nn.Module):
+    """The boxes of a sample with another `clamping_mode` for later transforms: "soft", "hard" or None."""
+
+    def __init__(self, clamping_mode: str | None) -> None:
+        super().__init__()
+        if clamping_mode not in (None, "soft", "hard"):
+            raise ValueError(f"clamping_mode must be soft, hard or None, got {clamping_mode}")
+        self.clamping_mode = clamping_mode
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with the mode set."""
+        leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
+        return rebuild([self._set(leaf) if isinstance(leaf, BoundingBoxes) else leaf for leaf in leaves])
+
+    def _set(self, boxes: Any) -> Any:
+        return wrap(boxes.clone(), like=boxes, clamping_mode=self.clamping_mode)
+
+
+class ClampKeyPoints(nn.Module):
+    """The points of a sample that lie outside of their canvas, moved to its rim."""
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample with its points moved."""
+        leaves, rebuild = flatten(inputs[0] if len(inputs) == 1 else inputs)
+        return rebuild([clamp_keypoints(leaf) if isinstance(leaf, KeyPoints) else leaf for leaf in leaves])
+
+
+class SanitizeKeyPoints(nn.Module):
+    """Drops points, or groups of them (N, ..., 2), that reach out of their canvas, and with them their labels.
+
+    Args:
+        labels_getter: finds the labels (N,), or several of them, in the sample; None where there are none.
+    """
+
+    def __init__(self, labels_getter: Any = None) -> None:
+        super().__init__()
+        self.labels_getter = labels_getter
+        self._labels_getter = labels_getter_of(labels_getter)
+
+    def forward(self, *inputs: Any) -> Any:
+        """The sample without those points. Raises ValueError where points and labels differ in number."""
+        sample = inputs[0] if len(inputs) == 1 else inputs
+        found = self._labels_getter(sample)
+        labels = [] if found is None else list(found) if isinstance(found, (list, tuple)) else [found]
+        leaves, rebuild = flatten(sample)
+        points = next((leaf for leaf in leaves if isinstance(leaf, KeyPoints)), None)
+        if points is None:
+            raise ValueError("No keypoints were found in the sample")
+        for label in labels:
+            if len(label) != len(points):
+                raise ValueError(f"Number of kepyoints (shape={points.shape}) must match the number of labels."
+                                 f"Found labels with shape={label.shape}).")  # fmt: skip
+        valid = valid_points(points.view_as(points), points.canvas_size)  # type: ignore[attr-defined]
+        return rebuild([self._kept(leaf, labels, valid) for leaf in leaves])
+
+    def _kept(self, leaf: Any, labels: list[Any], valid: Any) -> Any:
+        if isinstance(leaf, KeyPoints):
+            return wrap(leaf.view_as(leaf)[valid], like=leaf)  # type: ignore[attr-defined]
+        return leaf[valid] if any(leaf is label for label in labels) else leaf
+
+
+class SanitizeBoundingBoxes(Described, nn.Module):
     """Drops boxes that are too small or reach out of their canvas, and with them their labels and masks.
 
     Args:
@@ -108,7 +180,7 @@ class RandomZoomOut(Transform):
         super().__init__()
         if side_range[0] < 1.0 or side_range[0] > side_range[1]:
             raise ValueError(f"Invalid side range provided {side_range}.")
-        self.fill, self.side_range, self.p = fill, side_range, p
+        self.p, self.fill, self.side_range = p, fill, side_range
 
     def forward(self, *inputs: Any) -> Any:
         """The sample, on a larger canvas or as it is."""
@@ -126,7 +198,7 @@ class RandomZoomOut(Transform):
         return {"padding": [left, top, wide - (left + width), high - (top + height)]}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        return v1.pad(inpt, params["padding"], self.fill)
+        return F.pad(inpt, params["padding"], fill_of_kind(inpt, self.fill))
 
 
 class _Resized(Transform):
@@ -144,7 +216,7 @@ class ScaleJitter(_Resized):
 
     def __init__(
         self, target_size: Sequence[int], scale_range: Sequence[float] = (0.1, 2.0),
-        interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True,
+        interpolation: Any = "bilinear", antialias: bool | None = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.target_size, self.scale_range = target_size, scale_range
@@ -164,7 +236,7 @@ class RandomShortestSize(_Resized):
 
     def __init__(
         self, min_size: int | Sequence[int], max_size: int | None = None,
-        interpolation: Any = InterpolationMode.BILINEAR, antialias: bool | None = True,
+        interpolation: Any = "bilinear", antialias: bool | None = True,
     ) -> None:  # fmt: skip
         super().__init__()
         self.min_size = [min_size] if isinstance(min_size, int) else list(min_size)
@@ -187,7 +259,7 @@ class RandomResize(_Resized):
         self,
         min_size: int,
         max_size: int,
-        interpolation: Any = InterpolationMode.BILINEAR,
+        interpolation: Any = "bilinear",
         antialias: bool | None = True,
     ) -> None:
         super().__init__()
@@ -267,5 +339,6 @@ def _overlaps(corners: Any, part: tuple[int, int, int, int], least: float) -> bo
     return float(box_iou(corners, rushlight.tensor([part], dtype=corners.dtype)).max()) >= least
 
 
-__all__ = ["ClampBoundingBoxes", "ConvertBoundingBoxFormat", "RandomIoUCrop", "RandomResize", "RandomShortestSize",
-           "RandomZoomOut", "SanitizeBoundingBoxes", "ScaleJitter"]  # fmt: skip
+__all__ = ["ClampBoundingBoxes", "ClampKeyPoints", "ConvertBoundingBoxFormat", "RandomIoUCrop", "RandomResize",
+           "RandomShortestSize", "RandomZoomOut", "SanitizeBoundingBoxes", "SanitizeKeyPoints", "ScaleJitter",
+           "SetClampingMode"]  # fmt: skip

@@ -8,6 +8,7 @@ the sample together again. All see the same random numbers: the generator goes b
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 import rushlight
@@ -76,12 +77,40 @@ def _same_kind(before: Any, after: Any) -> Any:
     return wrap(after, like=before) if plain else after
 
 
+class Described:
+    """Prints a transform as torchvision.transforms.v2 does: its plain attributes, in the order they were set."""
+
+    def extra_repr(self) -> str:
+        return _listed({name: value for name, value in self.__dict__.items() if not name.startswith("_")})
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    plain = bool | int | float | str | tuple | list | Enum
+    shown = [(name, value) for name, value in values.items() if name != "training" and isinstance(value, plain)]
+    return ", ".join(f"{name}={value}" for name, value in shown)
+
+
+_PRINTED_RAW = ("interpolation", "fill")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 class Structured:
     """Stands before a transform of pictures and makes it one of samples: `transform(image)`, `transform(image, label)`,
     `transform({"image": image, "label": label})`. With `_pixels_only`, masks and boxes are left as they are.
     """
 
     _pixels_only = False
+    _printed_first: tuple[str, ...] = ()
+    _printed_as: Mapping[str, Callable[[Any], Any]] = {}
+    _given: dict[str, Any]
+
+    def extra_repr(self) -> str:
+        order = [*self._printed_first, *(name for name in self._given if name not in self._printed_first)]
+        values = {name: self._given[name] if name in _PRINTED_RAW else getattr(self, name) for name in order}
+        return _listed({name: self._printed_as.get(name, _same)(value) for name, value in values.items()})
 
     def forward(self, *inputs: Any) -> Any:
         """The sample with its pictures changed; several arguments are a sample, and come back as a tuple."""
