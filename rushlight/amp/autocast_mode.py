@@ -31,7 +31,7 @@ SHORT = frozenset(
 FULL = frozenset(
     """avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist cholesky cholesky_inverse cond
     cosine_embedding_loss cross_entropy ctc_loss det eig eigh eigvals eigvalsh fft fft2 fftn fractional_max_pool2d
-    fractional_max_pool3d gaussian_nll_loss geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft
+    fractional_max_pool3d geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft
     ifft2 ifftn ihfft inv inverse irfft irfft2 irfftn kl_div l1_loss lstsq margin_ranking_loss matrix_rank mse_loss
     multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nanquantile nll_loss orgqr ormqr pinv pinverse
     poisson_nll_loss polar prod qr quantile replication_pad1d replication_pad2d replication_pad3d rfft rfft2 rfftn
@@ -39,7 +39,7 @@ FULL = frozenset(
     triplet_margin_with_distance_loss view_as_complex""".split()
 )
 
-NAMESPACES = ("rushlight", "rushlight.nn.functional", "rushlight.linalg", "rushlight.fft")
+NAMESPACES = ("rushlight", "rushlight.functional", "rushlight.nn.functional", "rushlight.linalg", "rushlight.fft")
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "xla", "mtia", "maia", "ipu")
 
 
@@ -148,6 +148,8 @@ def install() -> None:
             if callable(method):
                 setattr(Tensor, name, _cached(made, method, name in SHORT))
             _wrapped.add(name)
+        functional = import_module("rushlight.nn.functional").__dict__
+        functional["pad"] = _casting_pad(functional["pad"])
 
 
 def _cached(made: dict[Any, Any], function: Any, short: bool) -> Any:
@@ -171,6 +173,18 @@ def _casting(function: Any, short: bool) -> Any:
             state.inside = False
 
     return cast_first
+
+
+def _casting_pad(function: Any) -> Any:
+    """`pad`: in float32 where PyTorch's kernels `reflection_pad1d` and `replication_pad*` do it, else as it comes."""
+    full = _casting(function, False)
+
+    @functools.wraps(function)
+    def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
+        by_kernel = mode == "replicate" or (mode == "reflect" and len(pad) == 2)
+        return (full if by_kernel else function)(input, pad, mode, value)
+
+    return pad
 
 
 def _cast(x: Any, wanted: Dtype) -> Any:
