@@ -846,3 +846,21 @@ def test_padding_inside_autocast_has_the_dtypes_of_its_kernels():
         assert F.pad(y, (1, 1), "reflect").dtype is F.pad(y, (1, 1), "replicate").dtype is torch.float32
         assert F.pad(y[None], (1, 1, 1, 1), "reflect").dtype is torch.bfloat16
         assert F.pad(y, (1, 1)).dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("LSTM", torch.bfloat16), ("RNN", torch.bfloat16), ("GRU", torch.float32)]
+)
+def test_recurrent_layers_inside_autocast(name, kind):
+    """PyTorch has LSTM and RNN in the shorter dtype; GRU and packed LSTM come out in float32."""
+    torch.manual_seed(0)
+    layer, x = getattr(nn, name)(3, 4), torch.linspace(-1, 1, 30).reshape(5, 2, 3)
+    wanted = layer(x)[0]
+    with torch.autocast("cpu"):
+        found, states = layer(x)
+        packed = layer(nn.utils.rnn.pack_padded_sequence(x, [5, 3]))[0]
+    assert found.dtype is (states[0] if name == "LSTM" else states).dtype is kind
+    assert packed.data.dtype is (torch.bfloat16 if name == "RNN" else torch.float32)
+    torch.testing.assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
+    found.float().sum().backward()
+    assert layer.weight_ih_l0.grad.dtype is torch.float32

@@ -141,21 +141,24 @@ def install() -> None:
         places = [import_module(name).__dict__ for name in NAMESPACES]
         made: dict[Any, Any] = {}
         for name in SHORT | FULL:
+            cast = functools.partial(_casting, short=name in SHORT)
             for place in places:
                 if callable(place.get(name)):
-                    place[name] = _cached(made, place[name], name in SHORT)
+                    place[name] = _cached(made, place[name], cast)
             method = Tensor.__dict__.get(name)
             if callable(method):
-                setattr(Tensor, name, _cached(made, method, name in SHORT))
+                setattr(Tensor, name, _cached(made, method, cast))
             _wrapped.add(name)
         functional = import_module("rushlight.nn.functional").__dict__
         functional["pad"] = _casting_pad(functional["pad"])
+        for module in [import_module(f"rushlight.nn.{name}").__dict__ for name in ("recurrent", "recurrent_functions")]:
+            module["run_layers"] = _cached(made, module["run_layers"], _casting_layers)
 
 
-def _cached(made: dict[Any, Any], function: Any, short: bool) -> Any:
+def _cached(made: dict[Any, Any], function: Any, wrap: Callable[[Any], Any]) -> Any:
     """One wrapper for a function, however many names it has."""
     if function not in made:
-        made[function] = _casting(function, short)
+        made[function] = wrap(function)
     return made[function]
 
 
@@ -185,6 +188,20 @@ def _casting_pad(function: Any) -> Any:
         return (full if by_kernel else function)(input, pad, mode, value)
 
     return pad
+
+
+def _casting_layers(function: Any) -> Any:
+    """`run_layers`: in the shorter dtype where PyTorch's result has it, which is not so for GRU and packed LSTM."""
+    short = _casting(function, True)
+
+    @functools.wraps(function)
+    def run_layers(mode: str, x: Any, hx: Any, weights: Any, packing: Any, *more: Any) -> Any:
+        if not _state.enabled or mode == "GRU" or (mode == "LSTM" and packing is not None):
+            return function(mode, x, hx, weights, packing, *more)
+        weights = [w.converted(lambda t: _cast(t, _state.dtype)) for w in weights]
+        return short(mode, x, hx, weights, packing, *more)
+
+    return run_layers
 
 
 def _cast(x: Any, wanted: Dtype) -> Any:

@@ -150,17 +150,15 @@ def run_calls(calls: Sequence[Call], slots: list[Any], free: bool = False) -> Ex
 
     Where one fails the others are made all the same, which were called before anybody knew. Returns the first error.
     """
-    done = 0
     try:
         for call in calls:
             execute(call, slots)
-            done += 1
             if free:
                 for i in call.frees:
                     slots[i] = None
     except Exception as why:
-        fail(calls[done], slots, why)
-        go_on(calls[done + 1 :], slots)
+        fail(call, slots, why)
+        go_on(calls[calls.index(call) + 1 :], slots)
         return why
     return None
 
