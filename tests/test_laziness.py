@@ -21,6 +21,7 @@ import pytest
 from cases import random_programs
 
 import rushlight as torch
+from rushlight.record import trace
 
 TESTS = Path(__file__).resolve().parent
 MEGABYTE = 1 << 20
@@ -222,6 +223,10 @@ def test_random_gradients_are_pytorchs() -> None:
             np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
 
 
+only_lazily = pytest.mark.skipif(trace.EAGER, reason="the error is raised on its own line")
+
+
+@only_lazily
 @pytest.mark.parametrize("turns", [1, 6])
 def test_an_error_leaves_alone_what_does_not_depend_on_it(turns):
     """What was recorded beside an operation that fails is computed all the same, compiled or not."""
@@ -240,6 +245,27 @@ def test_an_error_leaves_alone_what_does_not_depend_on_it(turns):
             wrong.sum().item()
 
 
+@only_lazily
+@pytest.mark.parametrize("turns", [1, 6])
+def test_steps_behind_an_error_are_made(turns):
+    """Sorting is a NumPy step between two stretches of machine code."""
+    x = torch.linspace(-1, 1, 400).reshape(20, 20)
+    wanted = [x.sin() * 2 + 1]
+    wanted.append((wanted[0] + 3).cumsum(1).tanh().sort(dim=1)[0] * 5)
+    for k in range(turns):
+        rows = torch.tensor([1, 3 if k % 2 else 99]) * 1
+        first = x.sin() * 2 + 1
+        wrong = (first.sort(dim=1)[0][rows] * 2).exp().sum()
+        last = (first + 3).cumsum(1).tanh().sort(dim=1)[0] * 5
+        if k % 2:
+            assert wrong.isfinite()
+        else:
+            with pytest.raises(IndexError, match="index 99"):
+                wrong.item()
+        torch.testing.assert_close([first, last], wanted)
+
+
+@only_lazily
 def test_draws_behind_an_error_are_made_once():
     torch.manual_seed(0)
     wanted = [torch.rand(20).tolist(), torch.rand(3).tolist()]
