@@ -54,4 +54,4 @@ def stream(stream: Any) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-__getattr__ = missing(__name__, {"amp": "rushlight.amp"})
+__getattr__ = missing(__name__, {"amp": "rushlight.amp.cpu"})

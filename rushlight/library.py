@@ -255,10 +255,14 @@ class AtenOperator:
 
 
 class AtenNamespace:
-    """`torch.ops.aten`: the functions of `torch`, and the methods of Tensor as functions."""
+    """`torch.ops.aten`: the functions of `torch` and of PyTorch's kernels, and the methods of Tensor as functions."""
 
     def __getattr__(self, name: str) -> AtenOperator:
+        from rushlight import native_functions
+
         found = FUNCTIONS.get(name) or METHODS.get(name)
+        if found is None and (native := vars(native_functions).get(name)) is not None:
+            found = native if getattr(native, "__module__", "") == native_functions.__name__ else None
         if found is None:
             raise AttributeError(f"'_OpNamespace' 'aten' object has no attribute '{name}'", name=name, obj=self)
         made = AtenOperator(name, found)

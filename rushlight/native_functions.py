@@ -99,6 +99,30 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Pooling: under `torch.ops.aten` only
+
+
+def max_pool2d_with_indices(input: Tensor, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1,
+                            ceil_mode: bool = False) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """`torch.nn.functional.max_pool2d`, and where in its plane each maximum stands."""
+    stride = stride if isinstance(stride, int) else tuple(stride) or None
+    found = F.max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, return_indices=True)
+    return found  # type: ignore[return-value]
+
+
+def max_pool2d_with_indices_backward(grad_output: Tensor, input: Tensor, kernel_size: Any, stride: Any, padding: Any,
+                                     dilation: Any, ceil_mode: bool, indices: Tensor) -> Tensor:  # fmt: skip
+    """The gradient of `max_pool2d_with_indices`: each window's, added where its maximum stands."""
+    if tuple(indices.shape) != tuple(grad_output.shape):
+        raise RuntimeError(
+            f"Expected a tensor of dimension and sizes {tuple(grad_output.shape)}, but got indices of "
+            f"{tuple(indices.shape)}"
+        )
+    planes = FUNCTIONS["zeros"]((*input.shape[:-2], input.shape[-2] * input.shape[-1]), dtype=grad_output.dtype)
+    return planes.scatter_add(-1, indices.flatten(-2), grad_output.flatten(-2)).reshape(input.shape)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Tables
 
 

@@ -298,8 +298,8 @@ def _random(size: tuple[int, ...], dtype: Dtype, low: float | None, high: float 
     if start > end:
         raise ValueError(f"`low` must be less than or equal to `high`, but got {start} > {end}")
     if dtype.is_complex:
-        real, imaginary = (FUNCTIONS["rand"](size, dtype=dtype.to_real()) * (end - start) + start for _ in range(2))
-        return FUNCTIONS["complex"](real, imaginary)
+        pairs = FUNCTIONS["rand"]((*size, 2), dtype=dtype.to_real()) * (end - start) + start
+        return FUNCTIONS["view_as_complex"](pairs)
     return (FUNCTIONS["rand"](size) * (end - start) + start).to(dtype)
 
 

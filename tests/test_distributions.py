@@ -265,3 +265,8 @@ def test_policy_gradient_reaches_the_logits() -> None:
     assert logits.grad is not None
     np.testing.assert_allclose(logits.grad.sum(-1).numpy(), np.zeros(4), atol=1e-7)
     np.testing.assert_allclose(logits.grad[0].numpy(), [-1 / 6, 1 / 12, 1 / 12], atol=1e-6)
+
+
+def test_support_of_a_mixture_has_the_shape_of_the_samples():
+    mixture = D.MixtureSameFamily(D.Categorical(torch.tensor([0.3, 0.7])), D.Gamma(torch.ones(2), torch.ones(2)))
+    assert mixture.support.check(torch.tensor([1.0, -1.0, 2.0])).tolist() == [True, False, True]

@@ -251,3 +251,16 @@ def test_a_child_of_fork_asks_anew() -> None:
 def test_the_fillings_are_well_formed(vector_bytes: int) -> None:
     for function in machine_code.functions(vector_bytes):
         verify.function(function)
+
+
+def test_bernoulli_of_probabilities_in_another_layout():
+    """The draws go through the tensor's memory; each takes the probability of its own place."""
+    p = torch.linspace(0, 1, 20).reshape(4, 5)
+    torch.manual_seed(4)
+    drawn = torch.zeros(5, 4).t().bernoulli_(p)
+    torch.manual_seed(4)
+    assert torch.equal(drawn, torch.zeros(5, 4).bernoulli_(p.t()).t())
+    assert drawn[0, 0] == 0
+    assert drawn[3, 4] == 1
+    torch.manual_seed(4)
+    assert torch.zeros(6, 5)[::2].bernoulli_(torch.tensor([0.0, 1.0, 0.0, 1.0, 0.0])).tolist() == [[0, 1, 0, 1, 0]] * 3

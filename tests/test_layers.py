@@ -790,3 +790,77 @@ def test_functional_matches_layers():
     }  # fmt: skip
     with pytest.raises(TypeError, match="unexpected kwargs"):
         nn.factory_kwargs({"x": 1})
+
+
+@pytest.mark.parametrize("name", ["LazyBatchNorm1d", "LazyInstanceNorm1d"])
+def test_a_lazy_norm_converted_before_its_first_input(name):
+    options = {"affine": True, "track_running_stats": True}
+    layer = getattr(nn, name)(**options).double()
+    assert isinstance(layer.running_mean, nn.parameter.UninitializedBuffer)
+    x = torch.arange(24.0, dtype=torch.float64).reshape(2, 3, 4).sin()
+    plain = getattr(nn, name.removeprefix("Lazy"))(3, **options).double()
+    assert torch.equal(layer(x), plain(x))
+    assert layer.running_var.dtype is torch.float64
+    assert torch.equal(layer.running_var, plain.running_var)
+
+
+def test_rows_are_whole_bags_also_with_a_last_offset():
+    table, rows = torch.arange(8.0).reshape(4, 2), torch.tensor([[0, 1], [2, 3]])
+    bag = nn.EmbeddingBag.from_pretrained(table, mode="sum", include_last_offset=True)
+    assert bag(rows).tolist() == [[2.0, 4.0], [10.0, 12.0]]
+
+
+def test_weighted_huber_loss_is_a_mean_over_elements():
+    x, weight = torch.tensor([0.5, 3.0]), torch.tensor([2.0, 4.0])
+    assert F.huber_loss(x, torch.zeros(2), weight=weight).item() == (2 * 0.125 + 4 * 2.5) / 2
+    assert F.huber_loss(x, torch.zeros(2), reduction="sum", weight=weight).item() == 2 * 0.125 + 4 * 2.5
+    with pytest.raises(ValueError, match="Weights and input must have the same size"):
+        F.huber_loss(x, torch.zeros(2), weight=weight[:1])
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.PReLU()(torch.arange(3)), "prelu: Type promoting not supported. Got Long and Float"),
+        (lambda: F.multi_margin_loss(torch.ones(2, 3), torch.tensor([0, 3])).item(), "target out of range"),
+        (lambda: F.scaled_dot_product_attention(*[torch.ones(1, 2, 2)] * 3, dropout_p=1.5), "dropout probability has"),
+    ],
+)
+def test_what_the_kernels_refuse(call, message):
+    with pytest.raises(RuntimeError, match=message):
+        call()
+
+
+def test_skip_init_leaves_the_random_numbers_alone():
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    nn.utils.skip_init(nn.Linear, 3, 4)
+    assert torch.equal(torch.rand(2), wanted)
+
+
+def test_padding_inside_autocast_has_the_dtypes_of_its_kernels():
+    x = torch.arange(12.0).reshape(3, 4)
+    with torch.autocast("cpu"):
+        y = x @ x.T
+        assert F.pad(y, (1, 1), "reflect").dtype is F.pad(y, (1, 1), "replicate").dtype is torch.float32
+        assert F.pad(y[None], (1, 1, 1, 1), "reflect").dtype is torch.bfloat16
+        assert F.pad(y, (1, 1)).dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("LSTM", torch.bfloat16), ("RNN", torch.bfloat16), ("GRU", torch.float32)]
+)
+def test_recurrent_layers_inside_autocast(name, kind):
+    """PyTorch has LSTM and RNN in the shorter dtype; GRU and packed LSTM come out in float32."""
+    torch.manual_seed(0)
+    layer, x = getattr(nn, name)(3, 4), torch.linspace(-1, 1, 30).reshape(5, 2, 3)
+    wanted = layer(x)[0]
+    with torch.autocast("cpu"):
+        found, states = layer(x)
+        packed = layer(nn.utils.rnn.pack_padded_sequence(x, [5, 3]))[0]
+    assert found.dtype is (states[0] if name == "LSTM" else states).dtype is kind
+    assert packed.data.dtype is (torch.bfloat16 if name == "RNN" else torch.float32)
+    torch.testing.assert_close(found.float(), wanted, rtol=0.02, atol=0.02)
+    found.float().sum().backward()
+    assert layer.weight_ih_l0.grad.dtype is torch.float32

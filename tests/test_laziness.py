@@ -21,6 +21,7 @@ import pytest
 from cases import random_programs
 
 import rushlight as torch
+from rushlight.record import trace
 
 TESTS = Path(__file__).resolve().parent
 MEGABYTE = 1 << 20
@@ -220,3 +221,57 @@ def test_random_gradients_are_pytorchs() -> None:
         got, want = random_programs.differentiated(torch, seed), random_programs.differentiated(pytorch, seed)
         for mine, theirs in zip(got, want, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-11)
+
+
+only_lazily = pytest.mark.skipif(trace.EAGER, reason="the error is raised on its own line")
+
+
+@only_lazily
+@pytest.mark.parametrize("turns", [1, 6])
+def test_an_error_leaves_alone_what_does_not_depend_on_it(turns):
+    """What was recorded beside an operation that fails is computed all the same, compiled or not."""
+    rows, bad = torch.arange(4.0), torch.tensor([0, 9])
+    for _ in range(turns):
+        before = rows * 2
+        index = bad * 1  # its numbers are not known when the next line runs
+        wrong = rows[index] + 1
+        after = before + rows.exp()
+        with pytest.raises(IndexError, match="index 9 is out of bounds"):
+            wrong.tolist()
+        assert after.tolist() == pytest.approx([1.0, 4.718282, 11.389056, 26.085537])
+        assert before.tolist() == [0.0, 2.0, 4.0, 6.0]
+        assert index.tolist() == [0, 9]
+        with pytest.raises(IndexError, match="index 9 is out of bounds"):
+            wrong.sum().item()
+
+
+@only_lazily
+@pytest.mark.parametrize("turns", [1, 6])
+def test_steps_behind_an_error_are_made(turns):
+    """Sorting is a NumPy step between two stretches of machine code."""
+    x = torch.linspace(-1, 1, 400).reshape(20, 20)
+    wanted = [x.sin() * 2 + 1]
+    wanted.append((wanted[0] + 3).cumsum(1).tanh().sort(dim=1)[0] * 5)
+    for k in range(turns):
+        rows = torch.tensor([1, 3 if k % 2 else 99]) * 1
+        first = x.sin() * 2 + 1
+        wrong = (first.sort(dim=1)[0][rows] * 2).exp().sum()
+        last = (first + 3).cumsum(1).tanh().sort(dim=1)[0] * 5
+        if k % 2:
+            assert wrong.isfinite()
+        else:
+            with pytest.raises(IndexError, match="index 99"):
+                wrong.item()
+        torch.testing.assert_close([first, last], wanted)
+
+
+@only_lazily
+def test_draws_behind_an_error_are_made_once():
+    torch.manual_seed(0)
+    wanted = [torch.rand(20).tolist(), torch.rand(3).tolist()]
+    torch.manual_seed(0)
+    wrong = torch.arange(3.0)[torch.tensor([7]) * 1]
+    drawn = torch.rand(20) * 1
+    with pytest.raises(IndexError):
+        wrong.item()
+    assert [drawn.tolist(), torch.rand(3).tolist()] == wanted

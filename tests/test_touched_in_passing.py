@@ -323,3 +323,47 @@ def test_torchsummary_takes_the_arguments_of_both_packages(capsys) -> None:
     with pytest.raises(NotImplementedError, match="batch_dim=1"):
         torchsummary.summary(nn.Linear(3, 4), (3,), batch_dim=1)
     assert np.prod(found.layers[0].output_shape) == 32
+
+
+def test_variable_is_a_class() -> None:
+    """Programs ask `isinstance(x, Variable)`."""
+    from rushlight.autograd import Variable
+
+    made = Variable(torch.ones(2), requires_grad=True)
+    assert type(made) is torch.Tensor
+    assert made.requires_grad
+    assert isinstance(torch.zeros(1), Variable)
+    assert isinstance(torch.nn.Parameter(torch.zeros(1)), Variable)
+    assert not isinstance(3.0, Variable)
+    with pytest.raises(RuntimeError, match="is deprecated, use torch.tensor"):
+        torch.autograd.variable(torch.ones(2))
+
+
+def test_the_old_path_of_autocast_for_the_cpu() -> None:
+    with pytest.warns(FutureWarning, match=r"torch\.amp\.autocast\('cpu', args"), torch.cpu.amp.autocast():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype is torch.bfloat16
+
+
+def test_a_list_of_numbers_and_tensors() -> None:
+    one = torch.tensor([2.5])
+    assert torch.tensor([1, one, one[0]]).tolist() == [1.0, 2.5, 2.5]
+    assert torch.utils.data.default_collate([1, one]).tolist() == [1.0, 2.5]
+    assert torch.tensor([one, one]).shape == torch.tensor([one, [1.0]]).shape == (2, 1)
+    assert torch.tensor([[1, one], [one, 2]]).tolist() == [[1.0, 2.5], [2.5, 2.0]]
+    with pytest.raises(ValueError, match="expected sequence of length 1 at dim 1"):
+        torch.tensor([[1.0], [1.0, 2.0]])
+    with pytest.raises(ValueError, match="only one element tensors can be converted"):
+        torch.tensor([1.5, torch.ones(2)])
+
+
+def test_pooling_under_the_names_of_the_kernels() -> None:
+    x = torch.arange(32.0).reshape(1, 2, 4, 4)
+    found, places = torch.ops.aten.max_pool2d_with_indices(x, [2, 2], [2, 2])
+    assert places[0, 1].tolist() == [[5, 7], [13, 15]]
+    wanted = x.clone().requires_grad_()
+    slopes = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).expand_as(found)
+    torch.nn.functional.max_pool2d(wanted, 2).backward(slopes)
+    back = torch.ops.aten.max_pool2d_with_indices_backward
+    assert torch.equal(back(slopes, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places), wanted.grad)
+    with pytest.raises(RuntimeError, match="Expected a tensor of dimension and sizes"):
+        back(slopes, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places[:, :1])

@@ -31,7 +31,7 @@ SHORT = frozenset(
 FULL = frozenset(
     """avg_pool3d binary_cross_entropy binary_cross_entropy_with_logits cdist cholesky cholesky_inverse cond
     cosine_embedding_loss cross_entropy ctc_loss det eig eigh eigvals eigvalsh fft fft2 fftn fractional_max_pool2d
-    fractional_max_pool3d gaussian_nll_loss geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft
+    fractional_max_pool3d geqrf grid_sample grid_sampler hfft hinge_embedding_loss huber_loss ifft
     ifft2 ifftn ihfft inv inverse irfft irfft2 irfftn kl_div l1_loss lstsq margin_ranking_loss matrix_rank mse_loss
     multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nanquantile nll_loss orgqr ormqr pinv pinverse
     poisson_nll_loss polar prod qr quantile replication_pad1d replication_pad2d replication_pad3d rfft rfft2 rfftn
@@ -39,7 +39,7 @@ FULL = frozenset(
     triplet_margin_with_distance_loss view_as_complex""".split()
 )
 
-NAMESPACES = ("rushlight", "rushlight.nn.functional", "rushlight.linalg", "rushlight.fft")
+NAMESPACES = ("rushlight", "rushlight.functional", "rushlight.nn.functional", "rushlight.linalg", "rushlight.fft")
 DEVICES = ("cpu", "cuda", "xpu", "mps", "hpu", "xla", "mtia", "maia", "ipu")
 
 
@@ -141,19 +141,24 @@ def install() -> None:
         places = [import_module(name).__dict__ for name in NAMESPACES]
         made: dict[Any, Any] = {}
         for name in SHORT | FULL:
+            cast = functools.partial(_casting, short=name in SHORT)
             for place in places:
                 if callable(place.get(name)):
-                    place[name] = _cached(made, place[name], name in SHORT)
+                    place[name] = _cached(made, place[name], cast)
             method = Tensor.__dict__.get(name)
             if callable(method):
-                setattr(Tensor, name, _cached(made, method, name in SHORT))
+                setattr(Tensor, name, _cached(made, method, cast))
             _wrapped.add(name)
+        functional = import_module("rushlight.nn.functional").__dict__
+        functional["pad"] = _casting_pad(functional["pad"])
+        for module in [import_module(f"rushlight.nn.{name}").__dict__ for name in ("recurrent", "recurrent_functions")]:
+            module["run_layers"] = _cached(made, module["run_layers"], _casting_layers)
 
 
-def _cached(made: dict[Any, Any], function: Any, short: bool) -> Any:
+def _cached(made: dict[Any, Any], function: Any, wrap: Callable[[Any], Any]) -> Any:
     """One wrapper for a function, however many names it has."""
     if function not in made:
-        made[function] = _casting(function, short)
+        made[function] = wrap(function)
     return made[function]
 
 
@@ -171,6 +176,32 @@ def _casting(function: Any, short: bool) -> Any:
             state.inside = False
 
     return cast_first
+
+
+def _casting_pad(function: Any) -> Any:
+    """`pad`: in float32 where PyTorch's kernels `reflection_pad1d` and `replication_pad*` do it, else as it comes."""
+    full = _casting(function, False)
+
+    @functools.wraps(function)
+    def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> Tensor:
+        by_kernel = mode == "replicate" or (mode == "reflect" and len(pad) == 2)
+        return (full if by_kernel else function)(input, pad, mode, value)
+
+    return pad
+
+
+def _casting_layers(function: Any) -> Any:
+    """`run_layers`: in the shorter dtype where PyTorch's result has it, which is not so for GRU and packed LSTM."""
+    short = _casting(function, True)
+
+    @functools.wraps(function)
+    def run_layers(mode: str, x: Any, hx: Any, weights: Any, packing: Any, *more: Any) -> Any:
+        if not _state.enabled or mode == "GRU" or (mode == "LSTM" and packing is not None):
+            return function(mode, x, hx, weights, packing, *more)
+        weights = [w.converted(lambda t: _cast(t, _state.dtype)) for w in weights]
+        return short(mode, x, hx, weights, packing, *more)
+
+    return run_layers
 
 
 def _cast(x: Any, wanted: Dtype) -> Any:

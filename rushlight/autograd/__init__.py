@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rushlight.core.missing import missing
 from rushlight.record.trace import recorder, settle
@@ -145,13 +145,25 @@ def is_tracking() -> bool:
     return recorder().tracking
 
 
-def variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:
-    """The old constructor: the tensor itself, which may be made to require grad."""
-    t = data.detach() if isinstance(data, Tensor) else data
-    return t.requires_grad_(requires_grad)
+class _Variables(type):
+    """Makes every Tensor an instance of `Variable`."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor)
 
 
-Variable = variable
+class Variable(metaclass=_Variables):
+    """The old constructor: a tensor with the same numbers, which may require grad. Every Tensor is an instance."""
+
+    def __new__(cls, data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # type: ignore[misc]
+        t = data.detach() if isinstance(data, Tensor) else data
+        return t.requires_grad_(requires_grad)
+
+
+def variable(*args: Any, **kwargs: Any) -> NoReturn:
+    """Refused, as in PyTorch: `torch.tensor` took its place."""
+    raise RuntimeError("torch.autograd.variable(...) is deprecated, use torch.tensor(...) instead")
+
 
 __all__ = [
     "Function", "Variable", "backward", "enable_grad", "grad", "inference_mode", "no_grad", "set_grad_enabled",

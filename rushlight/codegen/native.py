@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rushlight.record.program import Call, Program, arrays_of, draw_on, execute, run_calls
+from rushlight.record.program import Call, Program, execute, fail, go_on, run_calls
 from rushlight.record.value import Value
 
 from .capture import NotLowered
@@ -318,34 +318,43 @@ class NativeProgram:
         for i in self.inputs:
             v = values[i]
             slots[i] = v.buf if v.__class__ is Value else v
+        why = None
         with np.errstate(all="ignore"):
             for at, (step, frees) in enumerate(zip(self.steps, self.frees, strict=True)):
-                try:
-                    if step.__class__ is Call:
-                        execute(step, slots)  # type: ignore[arg-type]
-                    else:
-                        self._run_segment(step, values, slots)  # type: ignore[arg-type]
-                except BaseException:
-                    draw_on([c for s in self.steps[at + 1 :] for c in ([s] if isinstance(s, Call) else s.calls)], slots)
-                    raise
+                why = self._run_step(step, values, slots)
+                if why is not None:
+                    self._finish(at, why, slots)
+                    break
                 for i in frees:
                     slots[i] = None
-        return self.program.collect(slots, values)
+        return self.program.collect(slots, values, why)
 
-    def _run_segment(self, segment: Segment, values: Sequence[Any], slots: list[Any]) -> None:
-        made = segment.run(values, slots)
+    def _run_step(self, step: Call | Segment, values: Sequence[Any], slots: list[Any]) -> Exception | None:
+        """Runs one step; returns what stopped it."""
+        if step.__class__ is Call:
+            try:
+                execute(step, slots)
+            except Exception as why:
+                return why
+            return None
+        made = step.run(values, slots)  # type: ignore[union-attr]
         if made is None:
-            run_calls(segment.calls, slots)
-            return
-        for slot, array in zip(segment.entry.outputs, made, strict=True):
+            return run_calls(step.calls, slots)  # type: ignore[union-attr]
+        for slot, array in zip(step.entry.outputs, made, strict=True):  # type: ignore[union-attr]
             slots[slot] = array
+        return None
+
+    def _finish(self, at: int, why: Exception, slots: list[Any]) -> None:
+        """What does not need the step that failed, by the interpreter."""
+        later = [c for s in self.steps[at + 1 :] for c in ([s] if isinstance(s, Call) else s.calls)]
+        step = self.steps[at]
+        if isinstance(step, Call):
+            fail(step, slots, why)
+        go_on(later, slots)
 
     def _interpreted(self, values: Sequence[Any]) -> list[np.ndarray]:
         """As `Program.run` does it."""
-        slots = arrays_of(values)
-        with np.errstate(all="ignore"):
-            run_calls(self.program.calls, slots)
-        return self.program.collect(slots, values)
+        return self.program.interpret(values)
 
 
 def _of_numbers(call: Call) -> bool:

@@ -132,9 +132,9 @@ class MixtureSameFamilyConstraint(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         found = self.base_constraint.check(value.unsqueeze(-1 - self.event_dim))
-        if found.dim() < self.event_dim:
+        if value.dim() < self.event_dim:
             raise ValueError(f"Expected value.dim() >= {self.event_dim} but got {value.dim()}")
-        return found.reshape(found.shape[: found.dim() - self.event_dim] + (-1,)).all(-1)
+        return found.reshape(found.shape[: value.dim() - self.event_dim] + (-1,)).all(-1)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.base_constraint!r})"

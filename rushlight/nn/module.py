@@ -38,7 +38,7 @@ from rushlight.nn.hooks import (  # noqa: F401 - PyTorch has the hooks of all mo
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
-from rushlight.nn.parameter import Buffer, Parameter
+from rushlight.nn.parameter import Buffer, Parameter, is_lazy
 from rushlight.nn.state import _IncompatibleKeys
 from rushlight.tensor import Tensor
 
@@ -462,7 +462,7 @@ class Module:
                     self._parameters[name] = _converted(param, fn)
         for name, buffer in self._buffers.items():
             if buffer is not None:
-                self._buffers[name] = fn(buffer)
+                self._buffers[name] = _converted(buffer, fn) if is_lazy(buffer) else fn(buffer)
         return self
 
     def to(self: T, *args: Any, **kwargs: Any) -> T:

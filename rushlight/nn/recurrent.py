@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rushlight.nn import functional as F
@@ -40,6 +40,12 @@ class _Weights:
     def sums(self, x: Tensor) -> Tensor:
         """The input's part of the sums."""
         return F.linear(x, self.ih, self.b_ih)
+
+    def converted(self, convert: Callable[[Any], Any]) -> _Weights:
+        """With what `convert` makes of each tensor, or None."""
+        made = _Weights.__new__(_Weights)
+        made.ih, made.b_ih, made.rest = convert(self.ih), convert(self.b_ih), tuple(convert(t) for t in self.rest)
+        return made
 
 
 class RNNBase(Module):

@@ -570,7 +570,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """
     x, w = settle(input).spec, settle(weight).spec
     if x.dtype is not w.dtype:
-        raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype.c_name} and {w.dtype.c_name}")
+        raise RuntimeError(f"prelu: Type promoting not supported. Got {x.dtype.scalar_name} and {w.dtype.scalar_name}")
     if w.ndim not in (0, 1):
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {w.ndim}")
     if not x.dtype.is_floating_point:

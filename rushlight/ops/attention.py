@@ -231,6 +231,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         is_bool = attn_mask._value.spec.dtype is dtypes.bool_
         scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
     weights = apply(SAFE_SOFTMAX, (scores,), (settle(scores).spec.ndim - 1,))
+    if dropout_p > 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
     if dropout_p > 0:
         weights = dropout(weights, dropout_p)
     return matmul(weights, value)
@@ -350,7 +352,10 @@ def multi_head_attention_forward(
     if width % num_heads:
         raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
     if is_causal and attn_mask is None:
-        raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
+        )
     head = width // num_heads
     kind = settle(query).spec.dtype
     key_padding_mask = _additive(key_padding_mask, "key_padding_mask", attn_mask, kind)
@@ -434,7 +439,8 @@ def _one_more(mask: Tensor | None) -> Tensor | None:
 def _joint_mask(mask: Tensor | None, padding: Tensor | None, batch: int, heads: int, source: int) -> Tensor | None:
     if padding is None:
         return mask
-    if tuple(padding.shape) != (batch, source):
-        raise AssertionError(f"expecting key_padding_mask shape of {(batch, source)}, but got {tuple(padding.shape)}")
+    for d, size in enumerate((batch, source)):
+        if padding.shape[d] != size:
+            raise AssertionError(f"Expected key_padded_mask.shape[{d}] to be {size}, but got {padding.shape[d]}")
     wide = padding.view(batch, 1, 1, source).expand(-1, heads, -1, -1).reshape(batch * heads, 1, source)
     return wide if mask is None else mask + wide

@@ -401,6 +401,8 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         )
     if settle(weight).spec.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight._value.spec.ndim}")
+    if offsets is None:
+        include_last_offset = False  # every row is a bag
     input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")

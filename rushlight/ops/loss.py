@@ -260,6 +260,8 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
                weight: Tensor | None = None) -> Tensor:  # fmt: skip
     """0.5 * z**2 where |z| <= delta, else delta * (|z| - 0.5 * delta), for z = input - target (Huber 1964).
 
+    With `weight`, the mean is over the elements, not over the weights' sum as `mse_loss` has it.
+
     >>> torch.nn.functional.huber_loss(torch.tensor([0.5, 3.]), torch.zeros(2), reduction="none")
     tensor([0.1250, 2.5000])
     """
@@ -269,7 +271,9 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
     if weight is None:
         return apply(HUBER, (input, target, delta, None), (mode,))
-    return _weighted(apply(HUBER, (input, target, delta, None), ("none",)), input, weight, mode)
+    if settle(weight).spec.shape != settle(input).spec.shape:
+        raise ValueError("Weights and input must have the same size.")
+    return reduced_tensor(apply(HUBER, (input, target, delta, None), ("none",)) * weight, mode)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def _own_class(target: Any, classes: int) -> Any:
 def _hinges(x: Any, target: Any, margin: Any) -> tuple[Any, Any]:
     """How far each class comes too near to the right one; which class that is."""
     if target.size and (target.min() < 0 or target.max() >= x.shape[1]):
-        raise IndexError("target out of range")
+        raise RuntimeError("target out of range")
     own = _own_class(target, x.shape[1])
     right = np.take_along_axis(x, target.reshape(-1, 1), 1)
     return np.where(own, 0, np.maximum(margin - right + x, 0)), own

@@ -198,6 +198,8 @@ def _filling(
         check_writable(self)
         if draw is _normal:
             options["contiguous"] = is_contiguous(spec.shape, spec.strides)  # PyTorch draws by pairs elsewhere
+        if draw is _bernoulli and (args or "p" in options):
+            args, options = (_chances(spec, *args, **options),), {}
         drawn = None
         if record is not None and drawing.is_pending(generator) and self._node.__class__ is not Leaf:
             drawn = record(generator, spec, *args, **options)
@@ -231,9 +233,16 @@ def _random(engine: Any, shape: Any, kind: str, *bounds: int, to: int | None = N
     return sampling.randint(engine, shape, low, high, kind)
 
 
+def _chances(spec: Spec, p: Any = 0.5) -> Any:
+    """A tensor's probabilities, one for each element in the order of memory, in which they are drawn."""
+    if not isinstance(p, Tensor):
+        return p
+    return np.broadcast_to(realize(p), spec.shape).transpose(sampling.memory_order(spec.shape, spec.strides))
+
+
 def _bernoulli(engine: Any, shape: Any, kind: str, p: Any = 0.5) -> np.ndarray:
-    if isinstance(p, Tensor):
-        return sampling.bernoulli_of(engine, np.broadcast_to(realize(p), shape), kind)
+    if isinstance(p, np.ndarray):
+        return sampling.bernoulli_of(engine, p, kind)
     return sampling.bernoulli(engine, shape, p, kind)
 
 
@@ -254,7 +263,7 @@ def _record_normal(
 
 
 def _record_bernoulli(generator: Any, spec: Spec, p: Any = 0.5) -> Tensor | None:
-    if isinstance(p, Tensor) or not spec.is_contiguous:
+    if isinstance(p, np.ndarray) or not spec.is_contiguous:
         return None
     return drawing.bernoulli(generator, spec.shape, p, spec.dtype.name)
 

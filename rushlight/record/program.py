@@ -106,14 +106,21 @@ class Program:
                 return self.faster(values)
         if give_way is not None:
             give_way(False)
+        return self.interpret(values, True)
+
+    def interpret(self, values: Sequence[Any], free: bool = False) -> list[np.ndarray]:
+        """Runs the kernels on arrays, one after the other."""
         slots = arrays_of(values)
         with np.errstate(all="ignore"):
-            run_calls(self.calls, slots, True)
-        return self.collect(slots, values)
+            why = run_calls(self.calls, slots, free)
+        return self.collect(slots, values, why)
 
-    def collect(self, slots: list[Any], values: Sequence[Any]) -> list[np.ndarray]:
-        """The arrays of the live slots, laid out as promised."""
-        return [_laid_out(slots[i], values[i]) for i in self.live]
+    def collect(self, slots: list[Any], values: Sequence[Any], why: Exception | None = None) -> list[np.ndarray]:
+        """The arrays of the live slots, laid out as promised; raises `Unfinished` where a call failed."""
+        arrays = [_laid_out(slots[i], values[i]) for i in self.live]
+        if why is not None:
+            raise Unfinished(why, arrays)
+        return arrays
 
 
 def arrays_of(values: Sequence[Any]) -> list[Any]:
@@ -121,28 +128,58 @@ def arrays_of(values: Sequence[Any]) -> list[Any]:
     return [None if v is None else getattr(v, "buf", v) for v in values]
 
 
-def run_calls(calls: Sequence[Call], slots: list[Any], free: bool = False) -> None:
+class Failed:
+    """Stands in the slot of what could not be computed, and says why."""
+
+    __slots__ = ("why",)
+
+    def __init__(self, why: Exception) -> None:
+        self.why = why
+
+
+class Unfinished(Exception):
+    """A call failed. What does not depend on it is computed all the same; `arrays` has a `Failed` for what does."""
+
+    def __init__(self, why: Exception, arrays: list[Any]) -> None:
+        self.why = why
+        self.arrays = arrays
+
+
+def run_calls(calls: Sequence[Call], slots: list[Any], free: bool = False) -> Exception | None:
     """Runs calls in order; with `free`, lets go of arrays as soon as nobody reads them.
 
-    Where one fails the draws behind it are made all the same: they were called before anybody knew.
+    Where one fails the others are made all the same, which were called before anybody knew. Returns the first error.
     """
-    call = None
     try:
         for call in calls:
             execute(call, slots)
             if free:
                 for i in call.frees:
                     slots[i] = None
-    except BaseException:
-        draw_on(calls[calls.index(call) + 1 :] if call is not None else (), slots)
-        raise
+    except Exception as why:
+        fail(call, slots, why)
+        go_on(calls[calls.index(call) + 1 :], slots)
+        return why
+    return None
 
 
-def draw_on(calls: Sequence[Call], slots: list[Any]) -> None:
-    """Makes the draws among calls: they need nothing of the others."""
+def go_on(calls: Sequence[Call], slots: list[Any]) -> None:
+    """Runs the calls that need nothing that failed."""
     for call in calls:
-        if call.step.op.effects:
+        missing = next((slots[i] for i in call.inputs if i is not None and slots[i].__class__ is Failed), None)
+        if missing is not None:
+            fail(call, slots, missing.why)
+            continue
+        try:
             execute(call, slots)
+        except Exception as another:
+            fail(call, slots, another)
+
+
+def fail(call: Call, slots: list[Any], why: Exception) -> None:
+    """Notes that a call has no results, and why."""
+    for i in call.outputs:
+        slots[i] = Failed(why)
 
 
 def execute(call: Call, slots: list[Any]) -> None:
@@ -200,8 +237,8 @@ def _half(dtype: Any) -> bool:
 def _laid_out(array: Any, value: Value) -> Any:
     """The array with the strides that its Spec promises."""
     spec = value.spec
-    if spec.wrapped:
-        return array  # a number
+    if spec.wrapped or array.__class__ is Failed:
+        return array  # a number, or nothing
     if array.flags.c_contiguous and spec.is_contiguous:
         return array
     if all(n == 1 or a == b for n, a, b in zip(spec.shape, array.strides, spec.byte_strides, strict=True)):

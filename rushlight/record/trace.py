@@ -27,7 +27,7 @@ from rushlight.core.strided import has_internal_overlap, preserve_strides
 
 from . import value as value_module
 from .operation import Operation
-from .program import Program, build
+from .program import Failed, Program, Unfinished, build
 from .spec import NUMBERS, Spec, spec_of
 from .value import (
     TENSORS,
@@ -631,8 +631,11 @@ def _run(trace: Trace) -> None:
     if program is None:
         program = state.programs[live, donated] = build(_steps(state), live, donated)
         program.homes = _homes(values, live)
+    why = None
     try:
         arrays = program.run(values)
+    except Unfinished as stopped:
+        arrays, why = stopped.arrays, stopped.why
     except BaseException as failure:
         for i in live:
             values[i].failed = failure
@@ -640,6 +643,9 @@ def _run(trace: Trace) -> None:
     wanted = [values[i] for i in live]
     trace.values = values = []
     for v, array in zip(wanted, arrays, strict=True):
+        if array.__class__ is Failed:
+            v.failed = array.why
+            continue
         v.buf = array
         v.trace = None
         home = v.home
@@ -649,6 +655,8 @@ def _run(trace: Trace) -> None:
             else:
                 del home  # nobody else must hold it
                 settle_at_home(v)
+    if why is not None:
+        raise why
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:

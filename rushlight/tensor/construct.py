@@ -33,7 +33,10 @@ def _array_of(data: Any) -> np.ndarray:
     try:
         array = np.array(data)
     except ValueError as uneven:
-        raise ValueError(_uneven(data)) from uneven
+        data = _levelled(data)
+        if _is_uneven(data):
+            raise ValueError(_uneven(data)) from uneven
+        array = np.array(data)
     if array.dtype == object or array.dtype.kind in "USV":
         raise _no_numbers(data)
     if array.dtype.kind in "fc" and isinstance(_first(data), np.generic):
@@ -67,6 +70,8 @@ def _no_numbers(data: Any) -> Exception:
 
 
 def _uneven(data: Any, dim: int = 0) -> str:
+    if any(isinstance(x, np.ndarray) for x in data):
+        return "only one element tensors can be converted to Python scalars"
     lengths = [len(x) if isinstance(x, (list, tuple)) else -1 for x in data]
     for length in lengths:
         if length != lengths[0]:
@@ -85,6 +90,17 @@ def _is_uneven(data: Any) -> bool:
 def _numbers(data: Any) -> Any:
     """Nested sequences with the tensors among them as plain numbers."""
     return [_numbers(x) if isinstance(x, (list, tuple)) else realize(x) if isinstance(x, Tensor) else x for x in data]
+
+
+def _levelled(data: list[Any]) -> list[Any]:
+    """Nested sequences where an array of one element beside a number is a number itself."""
+    among_numbers = any(not isinstance(x, (list, np.ndarray)) for x in data)
+    return [
+        _levelled(x) if isinstance(x, list)
+        else x.item() if among_numbers and isinstance(x, np.ndarray) and x.size == 1
+        else x
+        for x in data
+    ]  # fmt: skip
 
 
 @function
@@ -119,7 +135,10 @@ def _typed(data: Any, dtype: Any) -> np.ndarray:
     try:
         array = np.array(data)
     except ValueError as uneven:
-        raise ValueError(_uneven(data)) from uneven
+        data = _levelled(data)
+        if _is_uneven(data):
+            raise ValueError(_uneven(data)) from uneven
+        array = np.array(data)
     if array.dtype == object or array.dtype.kind in "US":
         raise _no_numbers(data)
     if array.dtype.kind == "c" and not dtype.is_complex:

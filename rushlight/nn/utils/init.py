@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from rushlight.nn.module import Module
+from rushlight.random import fork_rng
 
 
 def skip_init(module_cls: type[Module], *args: Any, **kwargs: Any) -> Module:
@@ -18,4 +19,6 @@ def skip_init(module_cls: type[Module], *args: Any, **kwargs: Any) -> Module:
     if "device" not in inspect.signature(module_cls).parameters:
         raise RuntimeError("Module must support a 'device' arg to skip initialization")
     device = kwargs.pop("device", "cpu")
-    return module_cls(*args, **kwargs, device="meta").to_empty(device=device)
+    with fork_rng(devices=[]):  # what is drawn all the same must not show in later draws
+        module = module_cls(*args, **kwargs, device="meta")
+    return module.to_empty(device=device)
