@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+import rushlight as torch
 from rushlight.core import device as devices
 from rushlight.core import dtype as dtypes
 from rushlight.core.device import device
