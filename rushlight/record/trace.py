@@ -617,7 +617,7 @@ def _inferred(
 ) -> tuple[dict[str, Any], tuple[Spec, ...], bool, Any]:
     """What an operation's rules say of operands: attributes by name, results, whether there is one, and the dtype.
 
-    A graph that is another one each time, as over episodes of other lengths, is made of operations that were met before.
+    A graph that is another one each time, as over episodes of other lengths, is made of operations met before.
     """
     key = op, attrs, specs, get_default_dtype()
     known = _rules.get(key)
