@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -341,3 +342,28 @@ def test_a_child_forked_while_something_compiles_does_not_wait_for_it() -> None:
     """The compiling thread is not in the child, and its lock is never let go of there."""
     done = subprocess.run([sys.executable, "-c", FORKED], env={**os.environ, "RUSHLIGHT_COMPILE": "1"}, timeout=60)
     assert done.returncode == 0
+
+
+ENDING = """
+import sys, time
+import rushlight as torch
+from rushlight.codegen import background
+background.LAST = 0
+x = torch.ones(8, 8)
+for turn in range(4):
+    y = x
+    for n in range(9, 49):
+        y = torch.tanh(y @ torch.ones(y.shape[1], n) / n).mT.contiguous()
+    y.sum().item()
+time.sleep(0.3)  # the compiling thread is in LLVM now
+print("end")
+sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize("turn", range(2))
+def test_a_process_may_end_while_something_compiles(turn: int, tmp_path: Path) -> None:
+    """LLVM is not torn down under the compiling thread, and the exit status is the program's."""
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "1", "RUSHLIGHT_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", ENDING], env=environment, timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "end\n"), done.stderr

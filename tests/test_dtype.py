@@ -13,6 +13,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+import rushlight as torch
 from rushlight.core import device as devices
 from rushlight.core import dtype as dtypes
 from rushlight.core.device import device
@@ -513,3 +514,17 @@ def test_result_types_are_pytorchs() -> None:
             operands.append((d(kind), 0, True))
             expected = torch.result_type(tensors[a], number)
         assert repr(result_type_of(operands)) == repr(expected), operands
+
+
+def test_the_default_dtype_of_now_counts() -> None:
+    """What was recorded under another default is no model for what is recorded now."""
+    integers = torch.tensor([2, 3])
+    assert [torch.sqrt(integers).dtype, (integers / 2).dtype] == [torch.float32] * 2
+    try:
+        pending = torch.sqrt(integers)
+        torch.set_default_dtype(torch.float64)
+        assert [torch.sqrt(integers).dtype, (integers / 2).dtype] == [torch.float64] * 2
+        assert [torch.sqrt(pending).dtype, pending.sum().item()] == [torch.float32, pytest.approx(2**0.5 + 3**0.5)]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert [torch.sqrt(integers).dtype, (integers / 2).dtype] == [torch.float32] * 2

@@ -353,3 +353,47 @@ def test_every_operation_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     sparse = {name for name, op in operations().items() if op.walks}.union(SPARSE)  # and tests/test_sparse.py these
     missing = sorted(set(operations()) - recorded - draws - sparse)
     assert not missing, f"no row of tests/table records {missing}"
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "dtype"),
+    [
+        (lambda: [torch.ones(1), torch.ones(1, 1)], (2,), torch.float32),
+        (lambda: [torch.tensor(1), torch.tensor(2)], (2,), torch.int64),
+        (lambda: [torch.tensor(1), 2.5], (2,), torch.float32),
+        (lambda: [torch.tensor(1.0, dtype=torch.float64), 2], (2,), torch.float64),
+        (lambda: [np.ones(2), np.ones(2)], (2, 2), torch.float64),
+        (lambda: [np.ones(2, np.float32)], (1, 2), torch.float32),
+        (lambda: [1.0, np.float64(2)], (2,), torch.float64),
+        (lambda: [np.float32(1), 2.0], (2,), torch.float32),
+        (lambda: [torch.tensor(1.0, dtype=torch.bfloat16)], (1,), torch.bfloat16),
+    ],
+)
+def test_tensor_of_tensors_and_arrays(make: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    """A tensor of one element is a number; what has a dtype brings it along."""
+    made = torch.tensor(make())
+    assert (made.shape, made.dtype) == (shape, dtype)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "text"),
+    [
+        (lambda: torch.tensor([torch.ones(2), torch.ones(2)]), ValueError, "only one element tensors"),
+        (lambda: torch.tensor(["a"]), ValueError, "too many dimensions 'str'"),
+        (lambda: torch.tensor("a"), TypeError, "invalid data type 'str'"),
+        (lambda: torch.zeros(2.5), TypeError, "at pos 1 .*got float"),
+        (lambda: torch.randn(2, 4 / 2), TypeError, "at pos 2 .*got float"),
+        (lambda: torch.nn.Linear(10 / 2, 3), TypeError, "at pos 2 .*got float"),
+        (lambda: torch.ones(2).repeat(1.5), TypeError, "repeats"),
+        (lambda: torch.tensor([]).argmax(), IndexError, "Expected reduction dim"),
+        (lambda: torch.tensor([]).max(), RuntimeError, "Expected reduction dim"),
+        (
+            lambda: torch.nn.Conv2d(1, 1, 3)(torch.ones(1, 1, 5, 5, dtype=torch.float64)),
+            RuntimeError,
+            r"Input type \(double\) and bias type \(float\)",
+        ),
+    ],
+)
+def test_usual_mistakes_raise_what_pytorch_raises(call: Any, kind: type[Exception], text: str) -> None:
+    with pytest.raises(kind, match=text):
+        call()

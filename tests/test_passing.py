@@ -562,12 +562,27 @@ def test_summary_writer_hands_arrays_to_tensorboardx(monkeypatch, tmp_path):
     with tensorboard.SummaryWriter(tmp_path) as writer:
         writer.add_scalars("loss", {"a": torch.tensor(1.5, requires_grad=True), "b": torch.ones(2).bfloat16()}, 3)
         assert writer.log_dir == str(tmp_path)
+        with pytest.warns(UserWarning, match="add_graph"):  # a training program goes on without the picture
+            writer.add_graph(torch.nn.Linear(1, 1), torch.ones(1, 1))
     (tag, values, step), closed = calls
     assert (tag, step, closed) == ("loss", 3, "closed") and type(values["a"]) is np.ndarray and values["a"] == 1.5
     assert values["b"].dtype == np.float32
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match="pip install tensorboardX"):
         tensorboard.SummaryWriter()
+
+
+def test_collectives_with_gradients_can_be_imported():
+    """Libraries import them and ask for the group before they call them."""
+    nn = importlib.import_module("rushlight.distributed.nn")
+    with pytest.raises(ValueError, match="Default process group has not been initialized"):
+        nn.functional.all_reduce(torch.ones(1))
+    assert nn.all_gather is torch.distributed.nn.all_gather
+
+
+def test_lu_warns_as_pytorch_does():
+    with pytest.warns(UserWarning, match="torch.lu is deprecated in favor of torch.linalg.lu_factor"):
+        torch.lu(torch.eye(2))
 
 
 def test_nothing_is_warned_about_in_passing():

@@ -14,6 +14,7 @@ interpreted, and one warning says so.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import queue
 import sys
@@ -32,6 +33,7 @@ MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in 
 BACK = 0.1  # of the time that passes: so much may be waited anew
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
+LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # LLVM compiles one module at a time
 
@@ -106,9 +108,10 @@ class Background:
             Demand.compiler = self.request_fillings
 
     def stop(self) -> None:
-        """Lets the module being compiled be finished: LLVM must not be torn down under it."""
+        """Lets the module being compiled be finished, so that the next process finds it, or LLVM be left standing."""
         self.stopped = True
-        _lock.acquire(timeout=10)
+        if not _lock.acquire(timeout=LAST):
+            _leave_standing()
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
         Program.give_way = _pause
@@ -144,6 +147,16 @@ def quick_turns() -> Iterator[None]:
     finally:
         if sys.getswitchinterval() == ours:  # else the user has chosen another meanwhile
             sys.setswitchinterval(usual)
+
+
+def _leave_standing() -> None:
+    """Has the process end without destructors of C++: they would tear LLVM down under the thread that compiles."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # its handlers get the exit status, which is just what _exit takes
+        libc.fflush(None)
+        libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
+    else:
+        _lock.acquire()
 
 
 def _load() -> None:

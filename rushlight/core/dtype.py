@@ -7,7 +7,7 @@ operation. The default dtype (what a Python float becomes) is the only state kep
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -321,6 +321,7 @@ def _combine(higher: dtype | None, lower: dtype | None) -> dtype | None:
 # --- the default dtype -----------------------------------------------------------------------------------------------
 
 _default: dtype = float32
+default_changed: Callable[[], None] = lambda: None  # the recorder wants to know
 
 
 def get_default_dtype() -> dtype:
@@ -340,7 +341,9 @@ def set_default_dtype(d: dtype) -> None:
         raise TypeError("only floating-point types are supported as the default type")
     if d in _FLOAT8:
         raise TypeError(f"couldn't find storage object {d.scalar_name}Storage: {d} cannot be the default type")
-    _default = d
+    if d is not _default:
+        _default = d
+        default_changed()
 
 
 # --- what a type can hold --------------------------------------------------------------------------------------------

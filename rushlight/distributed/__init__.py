@@ -148,4 +148,6 @@ _CLASSES = "DeviceMesh FileStore HashStore P2POp PrefixStore ProcessGroup Store 
 globals().update({name: _refusing(name) for name in _FUNCTIONS} | {name: _refusing_class(name) for name in _CLASSES})
 __all__ += sorted((*_FUNCTIONS, *_CLASSES))  # noqa: PLE0605 - a list all the same
 
+from . import nn as nn  # noqa: E402 - its collectives ask for the group
+
 __getattr__ = missing(__name__)

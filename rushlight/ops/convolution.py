@@ -31,10 +31,10 @@ from .rules import in_format_of
 
 
 def _check_kinds(x: Spec, w: Spec, b: Spec | None) -> None:
-    if x.dtype is not w.dtype:
-        raise RuntimeError(f"expected scalar type {x.dtype.scalar_name} but found {w.dtype.scalar_name}")
     if b is not None and b.dtype is not x.dtype:
         raise RuntimeError(f"Input type ({_c_name(x)}) and bias type ({_c_name(b)}) should be the same")
+    if x.dtype is not w.dtype:
+        raise RuntimeError(f"expected scalar type {x.dtype.scalar_name} but found {w.dtype.scalar_name}")
 
 
 def _check_weight(w: Spec, x: Spec, dims: int) -> None:
@@ -52,7 +52,8 @@ def _c_name(x: Spec) -> str:
         "float64": "double",
         "float16": "c10::Half",
         "bfloat16": "c10::BFloat16",
-        "int64": "long",
+        "int64": "long int",
+        "uint8": "unsigned char",
     }
     return names.get(x.dtype.name, x.dtype.name)
 

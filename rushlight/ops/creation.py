@@ -8,6 +8,7 @@ may make them.  Sizes are accepted in all of PyTorch's forms by `size_of`.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -34,11 +35,25 @@ def size_of(args: tuple[Any, ...]) -> Size:
     """A size from `f(2, 3)`, `f((2, 3))` or `f(torch.Size([2, 3]))`."""
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
-    size = tuple(int(n) if isinstance(n, Tensor) else n.__index__() for n in args)
+    size = integers_of(args)
     for n in size:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
     return size
+
+
+def integers_of(args: Iterable[Any], name: str = "size") -> Size:
+    """The elements of a size as ints; raises TypeError for one that is none, such as a quotient."""
+    found = []
+    for n in args:
+        try:
+            found.append(int(n) if isinstance(n, Tensor) else n.__index__())
+        except AttributeError:
+            raise TypeError(
+                f"argument '{name}' failed to unpack the object at pos {len(found) + 1} with error "
+                f'"type must be tuple of ints,but got {type(n).__name__}"'
+            ) from None
+    return tuple(found)
 
 
 def check_device(where: Any) -> None:

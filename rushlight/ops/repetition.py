@@ -17,7 +17,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
-from .creation import wrap
+from .creation import integers_of, wrap
 from .joining import stack
 from .public import public
 from .rules import fresh, in_format_of
@@ -28,7 +28,7 @@ from .view import EXPAND, look_at
 def _ints(args: tuple[Any, ...]) -> tuple[int, ...]:
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
-    return tuple(int(a) if isinstance(a, Tensor) else a.__index__() for a in args)
+    return integers_of(args, "repeats")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -357,7 +357,8 @@ Min = result_type("min", ("values", "indices"))
 def _check_not_empty(t: Tensor, name: str, dim: int | None = None) -> None:
     spec = settle(t).spec
     if spec.numel == 0 and dim is None:
-        raise RuntimeError(
+        kind = IndexError if name.startswith("arg") else RuntimeError
+        raise kind(
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
             "the 'dim' argument."
         )

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtype_module
+from rushlight.core.dtype import get_default_dtype
 from rushlight.core.strided import has_internal_overlap, preserve_strides
 
 from . import value as value_module
@@ -50,6 +52,8 @@ MAX_SLOTS = 8192  # or at the latest here
 MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
 MAX_STATES = 60_000  # forget the automaton beyond this: a program that never repeats must not grow it for ever
 
+MAX_RULES = 20_000  # results of shape rules that are remembered
+
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
 
 
@@ -63,16 +67,11 @@ class Step:
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
         self.op = op
-        self.attributes = dict(zip(op.attributes, attrs, strict=True))
         self.inputs = inputs
         self.input_specs = specs
-        found = op.infer(*specs, **self.attributes)
-        self.single = isinstance(found, Spec)
-        made: tuple[Spec, ...] = (found,) if self.single else tuple(found)
-        self.specs = made if op.view or op.layouts is not None else tuple([_in_places_of_its_own(s) for s in made])
+        self.attributes, self.specs, self.single, self.compute = _inferred(op, attrs, tuple(specs))
         self.spec: Any = self.specs[0] if self.specs else None
         self.slot = -1  # of the first result
-        self.compute = op.compute(*specs, **self.attributes) if op.compute else None
         self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
         self.outputs: tuple[int, ...] = ()
         self.tracks: tuple[bool, ...] = ()
@@ -163,18 +162,30 @@ class Trace:
 
 
 class Automaton:
-    """The root State, shared by all threads."""
+    """The root State, shared by all threads; another one for another default dtype, which results depend on."""
 
     def __init__(self) -> None:
         self.root = State(None, None, [], 0)
+        self.roots = {get_default_dtype(): self.root}
+
+    def use_default_dtype(self) -> None:
+        """Called when the default dtype has changed: what is recorded was recorded under the old one."""
+        recorder().flush()
+        kind = get_default_dtype()
+        if kind not in self.roots:
+            self.roots[kind] = State(None, None, [], 0)
+        self.root = self.roots[kind]
+        recorder().trace = Trace(recorder())
 
     def start_afresh(self) -> None:
         """Forgets all programs: too many different ones have been seen."""
         State.count = 0
         self.root = State(None, None, [], 0)
+        self.roots = {get_default_dtype(): self.root}
 
 
 AUTOMATON = Automaton()
+dtype_module.default_changed = AUTOMATON.use_default_dtype
 
 
 class Recorder:
@@ -603,6 +614,32 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     made = state.edges[edge] = State(state, step, bound, len(values) + len(step.specs))
     made.nodes = len(trace.nodes) + bool(step.tracks)
     return made
+
+
+_rules: dict[tuple[Any, ...], tuple[dict[str, Any], tuple[Spec, ...], bool, Any]] = {}
+
+
+def _inferred(
+    op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...]
+) -> tuple[dict[str, Any], tuple[Spec, ...], bool, Any]:
+    """What an operation's rules say of operands: attributes by name, results, whether there is one, and the dtype.
+
+    A graph that is another one each time, as over episodes of other lengths, is made of operations met before.
+    """
+    key = op, attrs, specs, get_default_dtype()
+    known = _rules.get(key)
+    if known is None:
+        attributes = dict(zip(op.attributes, attrs, strict=True))
+        found = op.infer(*specs, **attributes)
+        single = isinstance(found, Spec)
+        made: tuple[Spec, ...] = (found,) if single else tuple(found)
+        if not op.view and op.layouts is None:
+            made = tuple([_in_places_of_its_own(s) for s in made])
+        kind = op.compute(*specs, **attributes) if op.compute else None
+        if len(_rules) >= MAX_RULES:
+            _rules.clear()
+        known = _rules[key] = attributes, made, single, kind
+    return known
 
 
 def _in_places_of_its_own(spec: Spec) -> Spec:

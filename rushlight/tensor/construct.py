@@ -26,20 +26,20 @@ def _array_of(data: Any) -> np.ndarray:
     """A fresh array with the data, in the dtype that PyTorch would infer."""
     if isinstance(data, (np.ndarray, np.generic)):
         return np.array(data)
+    kinds: set[np.dtype] = set()
     if isinstance(data, (list, tuple)):
-        data = _numbers(data)
+        data = _numbers(data, kinds)
     elif hasattr(data, "__array__"):
         return np.array(data)
     try:
         array = np.array(data)
     except ValueError as uneven:
-        data = _levelled(data)
-        if _is_uneven(data):
-            raise ValueError(_uneven(data)) from uneven
-        array = np.array(data)
-    if array.dtype == object or array.dtype.kind in "USV":
+        raise ValueError(_uneven(data)) from uneven
+    if array.dtype == object or array.dtype.kind in "USV" and array.dtype not in kinds:
         raise _no_numbers(data)
-    if array.dtype.kind in "fc" and isinstance(_first(data), np.generic):
+    if array.dtype.kind in "fV" and kinds:  # ml_dtypes' floats are of kind V
+        return array.astype(np.result_type(*[k for k in kinds if k.kind not in "iub"]))
+    if array.dtype.kind == "c" and isinstance(_first(data), np.generic):
         return array
     if array.dtype.kind == "f":
         return array.astype(get_default_dtype().numpy)
@@ -62,8 +62,10 @@ def _no_numbers(data: Any) -> Exception:
     inner = data
     while isinstance(inner, (list, tuple)) and inner:
         inner = next((x for x in inner if not isinstance(x, (int, float, complex))), inner[0])
-    if isinstance(inner, str):
-        return TypeError("new(): invalid data type 'str'")
+    if isinstance(inner, str) and isinstance(data, (list, tuple)) and isinstance(_first(data), str):
+        return ValueError("too many dimensions 'str'")
+    if isinstance(inner, (str, bytes)):
+        return TypeError(f"new(): invalid data type '{type(inner).__name__}'")
     if isinstance(inner, int):
         return RuntimeError("Overflow when unpacking long long")
     return RuntimeError(f"Could not infer dtype of {type(inner).__name__}")
@@ -87,20 +89,23 @@ def _is_uneven(data: Any) -> bool:
     return False
 
 
-def _numbers(data: Any) -> Any:
-    """Nested sequences with the tensors among them as plain numbers."""
-    return [_numbers(x) if isinstance(x, (list, tuple)) else realize(x) if isinstance(x, Tensor) else x for x in data]
-
-
-def _levelled(data: list[Any]) -> list[Any]:
-    """Nested sequences where an array of one element beside a number is a number itself."""
-    among_numbers = any(not isinstance(x, (list, np.ndarray)) for x in data)
-    return [
-        _levelled(x) if isinstance(x, list)
-        else x.item() if among_numbers and isinstance(x, np.ndarray) and x.size == 1
-        else x
-        for x in data
-    ]  # fmt: skip
+def _numbers(data: Any, kinds: set[np.dtype]) -> Any:
+    """Nested sequences with the tensors among them as plain numbers; adds the dtypes of what has one to `kinds`."""
+    found = []
+    for x in data:
+        if x.__class__ is float:
+            kinds.add(get_default_dtype().numpy)
+        elif isinstance(x, (list, tuple)):
+            x = _numbers(x, kinds)
+        elif isinstance(x, Tensor):
+            if x.numel() != 1:
+                raise ValueError("only one element tensors can be converted to Python scalars")
+            x = realize(x).reshape(())
+            kinds.add(x.dtype)
+        elif isinstance(x, (np.ndarray, np.generic)):
+            kinds.add(x.dtype)
+        found.append(x)
+    return found
 
 
 @function
@@ -131,7 +136,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
 
 def _typed(data: Any, dtype: Any) -> np.ndarray:
     if isinstance(data, (list, tuple)):
-        data = _numbers(data)
+        data = _numbers(data, set())
     try:
         array = np.array(data)
     except ValueError as uneven:

@@ -6,8 +6,9 @@ imported when a writer is made.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from rushlight.core.missing import missing
 from rushlight.record.value import Tensor
@@ -57,9 +58,13 @@ class SummaryWriter:
         """The directory that is written to."""
         return self.log_dir
 
-    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False, **_: Any) -> NoReturn:
-        """Raises NotImplementedError: a picture of a module is drawn by `rushlight.show`."""
-        raise NotImplementedError("SummaryWriter.add_graph: graphs for TensorBoard are not written; see rushlight.show")
+    def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False, **_: Any) -> None:
+        """Warns that nothing is written: a picture of a module is drawn by `rushlight.show`."""
+        warnings.warn(
+            "SummaryWriter.add_graph: graphs for TensorBoard are not written; see rushlight.show",
+            UserWarning,
+            stacklevel=2,
+        )
 
     def add_hparams(self, hparam_dict: dict[str, Any], metric_dict: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Writes hyperparameters and what came of them."""
