@@ -1,5 +1,5 @@
-"""`torch.multiprocessing`: Python's own, with `spawn`. Tensors go through queues and pipes by value: they are
-pickled, so what another process does to them is not seen here.
+"""`torch.multiprocessing`: Python's own, with `spawn`. Tensors in shared memory (`share_memory_`) go to other processes
+as they are: all write to the same pages. Others go by value, so what another process does to them is not seen here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def get_sharing_strategy() -> str:
 
 
 def set_sharing_strategy(new_strategy: str) -> None:
-    """Accepted: tensors are pickled whatever the strategy."""
+    """Accepted: shared tensors go as open files whatever the strategy."""
     assert new_strategy in _STRATEGIES
     _strategy[0] = new_strategy
 

@@ -348,7 +348,10 @@ def test_a_list_of_numbers_and_tensors() -> None:
     one = torch.tensor([2.5])
     assert torch.tensor([1, one, one[0]]).tolist() == [1.0, 2.5, 2.5]
     assert torch.utils.data.default_collate([1, one]).tolist() == [1.0, 2.5]
-    assert torch.tensor([one, one]).shape == torch.tensor([one, [1.0]]).shape == (2, 1)
+    assert torch.tensor([one, one]).shape == (2,)
+    for mixed, reason in (([1.5, [2.0]], "must be real number, not list"), ([[1], 2], "not a sequence")):
+        with pytest.raises(TypeError, match=reason):
+            torch.tensor(mixed)
     assert torch.tensor([[1, one], [one, 2]]).tolist() == [[1.0, 2.5], [2.5, 2.0]]
     with pytest.raises(ValueError, match="expected sequence of length 1 at dim 1"):
         torch.tensor([[1.0], [1.0, 2.0]])

@@ -26,6 +26,7 @@ from . import (  # noqa: E402
     operators,  # noqa: F401
     properties,  # noqa: F401
     queries,  # noqa: F401
+    shared_memory,  # noqa: F401
     storage,  # noqa: F401
 )
 from .public_types import TYPES  # noqa: E402

@@ -34,7 +34,7 @@ def _array_of(data: Any) -> np.ndarray:
     try:
         array = np.array(data)
     except ValueError as uneven:
-        raise ValueError(_uneven(data)) from uneven
+        raise _uneven(data) from uneven
     if array.dtype == object or array.dtype.kind in "USV" and array.dtype not in kinds:
         raise _no_numbers(data)
     if array.dtype.kind in "fV" and kinds:  # ml_dtypes' floats are of kind V
@@ -71,14 +71,21 @@ def _no_numbers(data: Any) -> Exception:
     return RuntimeError(f"Could not infer dtype of {type(inner).__name__}")
 
 
-def _uneven(data: Any, dim: int = 0) -> str:
-    if any(isinstance(x, np.ndarray) for x in data):
-        return "only one element tensors can be converted to Python scalars"
+def _uneven(data: Any, dim: int = 0) -> Exception:
+    if any(isinstance(x, np.ndarray) and x.ndim for x in data):
+        return ValueError("only one element tensors can be converted to Python scalars")
     lengths = [len(x) if isinstance(x, (list, tuple)) else -1 for x in data]
-    for length in lengths:
-        if length != lengths[0]:
-            return f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {length})"
-    return _uneven(next(x for x in data if _is_uneven(x)), dim + 1)
+    odd = next((k for k, n in enumerate(lengths) if n != lengths[0]), None)
+    if odd is None:
+        return _uneven(next(x for x in data if _is_uneven(x)), dim + 1)
+    if lengths[odd] < 0:
+        return TypeError("not a sequence")
+    if lengths[0] >= 0:
+        return ValueError(f"expected sequence of length {lengths[0]} at dim {dim + 1} (got {lengths[odd]})")
+    kind = type(data[odd]).__name__
+    if isinstance(data[0], int):
+        return TypeError(f"'{kind}' object cannot be interpreted as an integer")
+    return TypeError(f"must be real number, not {kind}")
 
 
 def _is_uneven(data: Any) -> bool:
@@ -140,10 +147,7 @@ def _typed(data: Any, dtype: Any) -> np.ndarray:
     try:
         array = np.array(data)
     except ValueError as uneven:
-        data = _levelled(data)
-        if _is_uneven(data):
-            raise ValueError(_uneven(data)) from uneven
-        array = np.array(data)
+        raise _uneven(data) from uneven
     if array.dtype == object or array.dtype.kind in "US":
         raise _no_numbers(data)
     if array.dtype.kind == "c" and not dtype.is_complex:

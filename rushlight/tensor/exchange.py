@@ -1,4 +1,4 @@
-"""Memory that others own too: buffers (`frombuffer`), DLPack, and pages shared between processes.
+"""Memory that others own too: buffers (`frombuffer`) and DLPack.
 
 Everything goes through NumPy arrays on the same memory: what comes in is handed to `from_numpy`, what goes out is what
 `Tensor.numpy()` gives, so that the bookkeeping of exposed memory (`record.memory.expose`) holds here as well.
@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.dtype import bfloat16, dtype
-from rushlight.record.memory import laid_out, storage_of
-from rushlight.record.trace import realize, settle
-from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
+from rushlight.record.trace import settle
+from rushlight.record.value import Tensor
 
 from .construct import from_numpy, function
 from .numpy_bridge import numpy as shared_array
@@ -189,44 +188,6 @@ def _imported(source: Any) -> np.ndarray:
             )
         source = _Capsule(source)
     return np.from_dlpack(source)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Pages shared between processes
-
-
-@method
-def share_memory_(self: Tensor) -> Tensor:
-    """Moves the tensor's storage to memory that processes forked from now on share: all see each other's writes.
-
-    Other ways to start a process, and queues between processes, copy the numbers.
-    """
-    if is_shared(self):
-        return self
-    import mmap
-
-    realize(self)
-    storage = storage_of(self)
-    root = storage.value
-    old = realize(tensor_of(root))
-    pages = mmap.mmap(-1, max(old.nbytes, 1))
-    flat = np.frombuffer(pages, np.uint8, old.nbytes).view(root.spec.numpy)
-    size = old.itemsize
-    shared = np.lib.stride_tricks.as_strided(flat, old.shape, [s * size for s in root.spec.strides])
-    shared[...] = laid_out(old, root.spec.strides)
-    storage.value = value_holding(shared, root.spec)
-    storage.value.exposure = Exposure(pages)
-    storage.version += 1
-    settle(self)
-    return self
-
-
-@method
-def is_shared(self: Tensor) -> bool:
-    """Whether the memory is shared with forked processes (`share_memory_`)."""
-    storage = self._storage
-    exposure = None if storage is None else storage.value.exposure
-    return exposure is not None and type(exposure.owner).__name__ == "mmap"
 
 
 @method
