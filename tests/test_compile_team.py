@@ -344,6 +344,31 @@ def test_a_child_forked_while_something_compiles_does_not_wait_for_it() -> None:
     assert done.returncode == 0
 
 
+EARLY = """
+import os, sys
+import rushlight as torch
+def step():
+    x = torch.ones(50, requires_grad=True)
+    (x.exp() * 2).sum().backward()
+    return x.grad.sum().item()
+step()  # the compiler begins to be loaded
+child = os.fork()
+for _ in range(200):
+    step()
+if not child:
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_forked_while_the_compiler_is_loaded_has_all_of_it() -> None:
+    for _ in range(3):
+        environment, command = {**os.environ, "RUSHLIGHT_COMPILE": "1"}, [sys.executable, "-c", EARLY]
+        done = subprocess.run(command, env=environment, timeout=60, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 ENDING = """
 import sys, time
 import rushlight as torch

@@ -36,6 +36,7 @@ PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it 
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # LLVM compiles one module at a time
+_loading = threading.Lock()  # held while the compiler's own modules are imported
 
 
 class Background:
@@ -100,8 +101,8 @@ class Background:
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
-        global _lock
-        _lock = threading.Lock()
+        global _lock, _loading
+        _lock, _loading = threading.Lock(), threading.Lock()
         self.done.set()
         Program.give_way = self.prepare
         if not FILLINGS:
@@ -162,10 +163,11 @@ def _leave_standing() -> None:
 def _load() -> None:
     """Loads the compiler; what is wrong with it, the first program to be compiled will say."""
     try:
-        from .machine import machine
-        from .native import NativeProgram as NativeProgram
+        with _loading:
+            from .machine import machine
+            from .native import NativeProgram as NativeProgram
 
-        machine()
+            machine()
     except Exception:
         return
 
@@ -222,6 +224,8 @@ def install() -> None:
     elif MODE not in ("", "0"):
         atexit.register(BACKGROUND.stop)
         if hasattr(os, "register_at_fork"):
+            # what a child finds half loaded it could never load
+            os.register_at_fork(before=lambda: _loading.acquire(), after_in_parent=lambda: _loading.release())
             os.register_at_fork(after_in_child=BACKGROUND.forget)
         Program.compiler, Program.give_way = BACKGROUND.request, BACKGROUND.prepare
         Demand.compiler = BACKGROUND.request_fillings

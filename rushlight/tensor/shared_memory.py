@@ -7,12 +7,8 @@ together again on the same pages.  Tensors that share a storage share it there, 
 
 from __future__ import annotations
 
-import mmap
 import os
-import pickle
-import tempfile
 import weakref
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -25,6 +21,7 @@ from rushlight.record.value import TENSORS, Exposure, Node, Storage, Tensor, ten
 
 from .properties import alias, method
 
+PROTOCOL = 5  # of pickles: a tensor's own are alike in all
 _known: weakref.WeakValueDictionary[tuple[int, int], SharedPages] = weakref.WeakValueDictionary()  # by file
 
 
@@ -32,6 +29,8 @@ class SharedPages:
     """The memory of one storage: a file without a name, laid out as the storage's root."""
 
     def __init__(self, file: int, spec: Spec, nbytes: int) -> None:
+        import mmap
+
         self.file, self.spec, self.nbytes = file, spec, nbytes
         weakref.finalize(self, os.close, file)
         pages = mmap.mmap(file, max(nbytes, 1))
@@ -48,7 +47,7 @@ class SharedPages:
 
     def root(self) -> Tensor:
         """A handle on the whole storage, which all tensors on these pages of this process share."""
-        storage = self.storage and self.storage()
+        storage = None if self.storage is None else self.storage()
         if storage is not None:
             return tensor_of(storage.value)
         made = tensor_of(self.value())
@@ -80,6 +79,8 @@ def _unnamed_file(nbytes: int) -> int:
     if hasattr(os, "memfd_create"):
         file = os.memfd_create("rushlight")
     else:
+        import tempfile
+
         with tempfile.TemporaryFile() as opened:
             file = os.dup(opened.fileno())
     os.truncate(file, max(nbytes, 1))
@@ -127,6 +128,8 @@ def _pages_of(t: Tensor) -> SharedPages | None:
 
 def _register() -> None:
     """Lets `multiprocessing` send shared tensors; other pickles still hold the numbers."""
+    from multiprocessing.reduction import ForkingPickler
+
     for kind in TENSORS:
         if kind.__reduce_ex__ is Tensor.__reduce_ex__:
             ForkingPickler.register(kind, _reduced)
@@ -135,9 +138,10 @@ def _register() -> None:
 def _reduced(t: Tensor) -> tuple[Any, ...]:
     pages = _pages_of(t)
     if pages is None or isinstance(t._node, Node):
-        return t.__reduce_ex__(pickle.HIGHEST_PROTOCOL)  # type: ignore[return-value]
+        return t.__reduce_ex__(PROTOCOL)  # type: ignore[return-value]
     settle(t)
-    _, (kind, *_, leaf, state) = t.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    arguments: Any = t.__reduce_ex__(PROTOCOL)[1]
+    kind, _, _, leaf, state = arguments
     return _put_together, (kind, pages, None if t._view is None else placement(t)[:3], leaf, state)
 
 
