@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,22 +20,38 @@ from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number
 from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
 from .node import Function as NodeFace
 
-_SHARED = "node"
+
+def _nothing() -> None:
+    """Where a ctx's node is before there is one."""
 
 
 class FunctionCtx(NodeFace):
-    """What `forward` leaves for `backward`; any attribute may be set on it."""
+    """What `forward` leaves for `backward`; any attribute may be set on it.
+
+    The node holds its ctx; the ctx holds the node only where somebody has seen it as `grad_fn`, so that an ordinary
+    step makes no cycle.
+    """
 
     __slots__ = ("__dict__",)
 
     def __init__(self) -> None:
-        self.node = None
+        self._node_now: Callable[[], Any] = _nothing
         self._kept: Sequence[Tensor | None] = ()
         self._saved: list[Any] = []
         self._dirty: tuple[Tensor, ...] = ()
         self._without: tuple[Tensor, ...] = ()
         self._materialize = True
         self.needs_input_grad: tuple[bool, ...] = ()
+
+    @property
+    def node(self) -> Any:  # type: ignore[override]
+        """The node on the tape, if there is one (still)."""
+        return self._node_now()
+
+    def shown(self, node: Any) -> FunctionCtx:
+        """Itself as the `grad_fn` of a tensor."""
+        self._node_now = lambda: node
+        return self
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps inputs and outputs for `backward`, as `ctx.saved_tensors`."""
@@ -101,6 +118,7 @@ def _unpacked(entry: Any, node: Any) -> Tensor | None:
 
 
 class _FunctionNode(PythonNode):
+    function: Any
     context: Any
     differentiable: list[bool]
     operand_specs: list[Spec | None]
@@ -108,6 +126,10 @@ class _FunctionNode(PythonNode):
     def input_specs(self) -> list[Spec | None]:
         """The Specs of the arguments that are tensors."""
         return self.operand_specs
+
+    def derive(self, arrived: list[Any]) -> list[Any]:
+        """What the user's `backward` makes of the arrived gradients."""
+        return _derive(self.function, self.context, self, arrived)
 
 
 class FunctionMeta(type):
@@ -255,8 +277,8 @@ def _node_of(
         s is not None and id(t) not in without and (s.dtype.is_floating_point or s.dtype.is_complex)
         for t, s in zip(outputs, node.specs, strict=True)
     ]
-    node.derive = functools.partial(_derive, cls, ctx, node)
-    ctx.node = node
+    node.function = cls
+    ctx._node_now = weakref.ref(node)
     return node
 
 

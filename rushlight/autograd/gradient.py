@@ -40,9 +40,12 @@ anomaly_check: Anomaly | None = None  # set by autograd.anomaly while it is on
 class PythonNode(Node):
     """A node whose derivative is the user's code (`autograd.Function`)."""
 
-    derive: Callable[[list[Any]], list[Any]]
     name: str
     specs: tuple[Spec, ...]
+
+    def derive(self, arrived: list[Any]) -> list[Any]:
+        """The gradients of the operands, from those of the results."""
+        raise NotImplementedError(f"{type(self).__name__}.derive")
 
     def input_specs(self) -> list[Spec | None]:
         """The Specs of the arguments that are tensors."""
@@ -318,6 +321,8 @@ class Context:
 
     def find(self, name: str) -> Any:
         known = self.known
+        if name == "results":
+            return Results(self)  # not kept: a cycle would keep what was saved until Python looks for cycles
         if name not in known:
             known[name] = self._look_up(name)
         return known[name]
@@ -329,8 +334,6 @@ class Context:
             return step.attributes[name]
         if name == "result":
             return self.saved(~0)
-        if name == "results":
-            return Results(self)
         if name in op.operands:
             i = op.operands.index(name)
             if op.variadic and i == len(op.operands) - 1:

@@ -154,7 +154,7 @@ _classes: dict[str, type[Function]] = {}
 def function_of(node: Any) -> Any:
     """The Python face of a node."""
     if isinstance(node, PythonNode):
-        return node.context  # type: ignore[attr-defined]
+        return node.context.shown(node)  # type: ignore[attr-defined]
     face = None if node.face is None else node.face()
     if face is not None:
         return face
