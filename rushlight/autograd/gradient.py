@@ -342,7 +342,7 @@ class Context:
         stem = name.removesuffix("_spec")
         if stem in op.operands:
             i = op.operands.index(stem)
-            return step.input_specs[i:] if op.variadic and i == len(op.operands) - 1 else step.input_specs[i]
+            return list(step.input_specs[i:]) if op.variadic and i == len(op.operands) - 1 else step.input_specs[i]
         raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
 
     def saved(self, position: int) -> Tensor:

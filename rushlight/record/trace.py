@@ -65,11 +65,12 @@ class Step:
         "outputs", "saves", "single", "slot", "spec", "specs", "tracks",
     )  # fmt: skip
 
-    def __init__(self, op: Operation, attrs: tuple[Any, ...], inputs: list[int | None], specs: list[Any]) -> None:
+    def __init__(
+        self, op: Operation, attrs: tuple[Any, ...], inputs: tuple[int | None, ...], specs: tuple[Any, ...]
+    ) -> None:
         self.op = op
         self.inputs = inputs
-        self.input_specs = specs
-        self.attributes, self.specs, self.single, self.compute = _inferred(op, attrs, tuple(specs))
+        self.input_specs, self.attributes, self.specs, self.single, self.compute = _inferred(op, attrs, specs)
         self.spec: Any = self.specs[0] if self.specs else None
         self.slot = -1  # of the first result
         self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
@@ -123,10 +124,10 @@ class State:
     )  # fmt: skip
     count = 0
 
-    def __init__(self, parent: State | None, step: Step | None, bound: list[int], width: int) -> None:
+    def __init__(self, parent: State | None, step: Step | None, bound: tuple[int, ...], width: int) -> None:
         self.edges: dict[tuple[Any, ...], State] = {}
         self.memos: dict[Any, Any] = {}
-        self.programs: dict[Any, Program] = {}
+        self.programs: dict[Any, Program | None] = {}  # None: it has run once
         self.parent = parent
         self.step = step
         self.bound = bound  # slots of the inputs met for the first time here
@@ -165,7 +166,7 @@ class Automaton:
     """The root State, shared by all threads; another one for another default dtype, which results depend on."""
 
     def __init__(self) -> None:
-        self.root = State(None, None, [], 0)
+        self.root = State(None, None, (), 0)
         self.roots = {get_default_dtype(): self.root}
 
     def use_default_dtype(self) -> None:
@@ -173,14 +174,19 @@ class Automaton:
         recorder().flush()
         kind = get_default_dtype()
         if kind not in self.roots:
-            self.roots[kind] = State(None, None, [], 0)
+            self.roots[kind] = State(None, None, (), 0)
         self.root = self.roots[kind]
         recorder().trace = Trace(recorder())
 
     def start_afresh(self) -> None:
         """Forgets all programs: too many different ones have been seen."""
         State.count = 0
-        self.root = State(None, None, [], 0)
+        forgotten = list(self.roots.values())
+        while forgotten:  # else they would stay until Python's collector has found that they refer to one another
+            state = forgotten.pop()
+            forgotten.extend(state.edges.values())
+            state.edges, state.memos, state.programs = {}, {}, {}
+        self.root = State(None, None, (), 0)
         self.roots = {get_default_dtype(): self.root}
 
 
@@ -563,7 +569,7 @@ def _several(step: Step, node: Node | None, trace: Trace) -> tuple[Tensor, ...]:
     return tuple(results)
 
 
-def _operands_of(edge: tuple[Any, ...], width: int) -> tuple[list[int | None], list[int]]:
+def _operands_of(edge: tuple[Any, ...], width: int) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
     """The operand slots that a key means, and the slots that it gives out for the first time."""
     slots: list[int | None] = []
     bound: list[int] = []
@@ -577,7 +583,7 @@ def _operands_of(edge: tuple[Any, ...], width: int) -> tuple[list[int | None], l
             slots.append(width)
             bound.append(width)
             width += 1
-    return slots, bound
+    return tuple(slots), tuple(bound)
 
 
 class NotANumber(TypeError):
@@ -606,7 +612,7 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
         if isinstance(entry, type) and entry not in NUMBERS:
             raise NotANumber
     slots, bound = _operands_of(edge, state.width)
-    specs = [None if s is None else _spec_at(values, s) for s in slots]
+    specs = tuple([None if s is None else _spec_at(values, s) for s in slots])
     step = Step(edge[0], edge[1], slots, specs)
     if trace.recorder.tracking and len(parents) == len(slots):
         step.track(parents)
@@ -616,13 +622,12 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     return made
 
 
-_rules: dict[tuple[Any, ...], tuple[dict[str, Any], tuple[Spec, ...], bool, Any]] = {}
+Rules = tuple[tuple[Any, ...], dict[str, Any], tuple[Spec, ...], bool, Any]
+_rules: dict[tuple[Any, ...], Rules] = {}
 
 
-def _inferred(
-    op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...]
-) -> tuple[dict[str, Any], tuple[Spec, ...], bool, Any]:
-    """What an operation's rules say of operands: attributes by name, results, whether there is one, and the dtype.
+def _inferred(op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...]) -> Rules:
+    """What an operation's rules say of operands: these, attributes by name, results, whether there is one, the dtype.
 
     A graph that is another one each time, as over episodes of other lengths, is made of operations met before.
     """
@@ -638,7 +643,7 @@ def _inferred(
         kind = op.compute(*specs, **attributes) if op.compute else None
         if len(_rules) >= MAX_RULES:
             _rules.clear()
-        known = _rules[key] = attributes, made, single, kind
+        known = _rules[key] = specs, attributes, made, single, kind
     return known
 
 
@@ -666,7 +671,7 @@ def _run(trace: Trace) -> None:
     donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
     program = state.programs.get((live, donated))
     if program is None:
-        program = state.programs[live, donated] = build(_steps(state), live, donated)
+        program = _program(state, live, donated)
         program.homes = _homes(values, live)
     why = None
     try:
@@ -694,6 +699,20 @@ def _run(trace: Trace) -> None:
                 settle_at_home(v)
     if why is not None:
         raise why
+
+
+def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
+    """The program of a State and what is wanted of it, which is kept if it runs for the second time.
+
+    Many never do, as where episodes have other lengths each time: what Python's collector must look through counts.
+    """
+    program = build(_steps(state), live, donated)
+    if (live, donated) in state.programs or Program.patience == 1:
+        state.programs[live, donated] = program
+        program.runs = Program.patience > 1
+    else:
+        state.programs[live, donated] = None
+    return program
 
 
 def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
