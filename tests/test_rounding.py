@@ -160,3 +160,9 @@ def write_expected() -> None:
 
 if __name__ == "__main__":
     write_expected()
+
+
+def test_the_slope_of_hardsigmoid_is_a_float32_sixth_in_doubles_too() -> None:
+    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+    torch.nn.functional.hardsigmoid(x).backward()
+    assert x.grad.item() == 0.1666666716337204

@@ -201,8 +201,9 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     return apply(SOFTSHRINK, (input, lambd))
 
 
+SIXTH = float(np.float32(1 / 6))  # PyTorch's slope, in every dtype
 HARDSIGMOID_BACKWARD = _gate(
-    "hardsigmoid", "Hardsigmoid", lambda d, x: np.where((x > -3) & (x < 3), d * d.dtype.type(1 / 6), d.dtype.type(0))
+    "hardsigmoid", "Hardsigmoid", lambda d, x: np.where((x > -3) & (x < 3), d * d.dtype.type(SIXTH), d.dtype.type(0))
 )
 HARDSIGMOID = operation(
     "hardsigmoid", floating("hardsigmoid_cpu"), lambda x: np.minimum(np.maximum(x + 3, 0), 6) / x.dtype.type(6)
