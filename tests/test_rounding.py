@@ -145,6 +145,12 @@ def test_cubic_minimum_of_single_precision(expected: dict[str, Any]) -> None:
     assert cubics() == expected["cubic_minimum"]
 
 
+def test_the_slope_of_hardsigmoid_is_a_float32_sixth_in_doubles_too() -> None:
+    x = rushlight.zeros(1, dtype=rushlight.float64, requires_grad=True)
+    rushlight.nn.functional.hardsigmoid(x).backward()
+    assert x.grad.item() == 0.1666666716337204
+
+
 def write_expected() -> None:
     """Writes PyTorch's bits."""
     import torch
@@ -160,9 +166,3 @@ def write_expected() -> None:
 
 if __name__ == "__main__":
     write_expected()
-
-
-def test_the_slope_of_hardsigmoid_is_a_float32_sixth_in_doubles_too() -> None:
-    x = torch.zeros(1, dtype=torch.float64, requires_grad=True)
-    torch.nn.functional.hardsigmoid(x).backward()
-    assert x.grad.item() == 0.1666666716337204
