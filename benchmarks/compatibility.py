@@ -66,7 +66,15 @@ DIFFERENCES = """\
   and `VonMises` takes its Bessel functions from `torch.special` (PyTorch's polynomials are exact to 1e-7).
   Gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own approximations differ
   from them by up to 1e-3.
-- `torchvision.transforms.v2` knows pictures, masks and bounding boxes; not key points or rotated boxes.
+- `torchvision.transforms.v2` knows pictures, masks, bounding boxes and key points; not rotated boxes. Of its
+  functionals' kernels there are those of pictures, videos and masks (`crop_mask`) by name.
+- Of torchvision's models those for detection and optical flow are missing, MaxViT, MViT and Swin for videos.
+- `torchvision.datasets` has everything but videos (`Kinetics`, `HMDB51`, `UCF101`), stereo pairs, `KittiFlow`, `HD1K`
+  and `LSUN`. Archives are unpacked whole or not at all; links in them, and members that would land elsewhere,
+  are refused. Files are listed in the order of their names where torchvision takes the file system's order.
+  `CocoDetection` reads its list itself; pycocotools is needed only to draw masks.
+- `torchvision.ops`: the gradient of `ps_roi_pool` is that of its result (torchvision's
+  counts a row and a column more at the map's end).
 """
 
 
