@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from rushlight import nn
-
 PRINTED = {
     "Identity(3)": "Identity()",
     "Linear(2,3)": "Linear(in_features=2, out_features=3, bias=True)",
