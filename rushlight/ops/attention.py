@@ -364,18 +364,8 @@ def multi_head_attention_forward(
     else:
         attn_mask = _additive(attn_mask, "attn_mask", None, kind, False)
         is_causal = False if key_padding_mask is not None else is_causal
-    if use_separate_proj_weight:
-        if key.shape[:2] != value.shape[:2]:
-            raise AssertionError(
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
-            )
-        q, k, v = _separately((query, key, value), (q_proj_weight, k_proj_weight, v_proj_weight), in_proj_bias)
-    else:
-        if key.shape != value.shape:
-            raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
-        if in_proj_weight is None:
-            raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
-        q, k, v = _projected(query, key, value, in_proj_weight, in_proj_bias)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    q, k, v = _queries_keys_values((query, key, value), in_proj_weight, separate, in_proj_bias)
     if attn_mask is not None:
         attn_mask = _mask_of_heads(attn_mask, (length, key.size(0)), batch * num_heads)
     if bias_k is not None and bias_v is not None:
@@ -392,28 +382,53 @@ def multi_head_attention_forward(
     mask = _joint_mask(attn_mask, key_padding_mask, batch, num_heads, source)
     p = dropout_p if training else 0.0
     if need_weights:
-        scaled = q * math.sqrt(1.0 / head)
-        scores = bmm(scaled, k.transpose(-2, -1))
-        weights = softmax(scores if mask is None else scores + mask, -1)
-        weights = dropout(weights, p) if p > 0 else weights
-        mixed = bmm(weights, v)
-        result = _joined(
-            mixed.transpose(0, 1).contiguous().view(length * batch, width),
-            out_proj_weight,
-            out_proj_bias,
-            length,
-            batch,
-        )
-        shown = weights.view(batch, num_heads, length, source)
+        flat, shown = _keeping_weights(q, k, v, mask, p)
+        shown = shown.view(batch, num_heads, length, source)
         shown = shown.mean(1) if average_attn_weights else shown
-        return (result, shown) if batched else (result.squeeze(1), shown.squeeze(0))
+        shown = shown if batched else shown.squeeze(0)
+    else:
+        flat, shown = _without_weights(q, k, v, mask, p, is_causal, num_heads), None
+    result = _joined(flat.view(length * batch, width), out_proj_weight, out_proj_bias, length, batch)
+    return (result if batched else result.squeeze(1)), shown
+
+
+def _queries_keys_values(
+    tensors: tuple[Tensor, Tensor, Tensor], stacked: Tensor | None, separate: tuple[Any, ...] | None,
+    bias: Tensor | None,
+) -> Any:  # fmt: skip
+    """The three projections, by one stacked matrix or by three."""
+    _, key, value = tensors
+    if separate is not None:
+        if key.shape[:2] != value.shape[:2]:
+            raise AssertionError(
+                f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+            )
+        return _separately(tensors, separate, bias)
+    if key.shape != value.shape:
+        raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+    if stacked is None:
+        raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+    return _projected(*tensors, stacked, bias)
+
+
+def _keeping_weights(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float) -> tuple[Tensor, Tensor]:
+    """The mixed values (L, N * heads, width), and the weights (N * heads, L, S)."""
+    scores = bmm(q * math.sqrt(1.0 / q.size(-1)), k.transpose(-2, -1))
+    weights = softmax(scores if mask is None else scores + mask, -1)
+    weights = dropout(weights, p) if p > 0 else weights
+    return bmm(weights, v).transpose(0, 1).contiguous(), weights
+
+
+def _without_weights(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, is_causal: bool, heads: int
+) -> Tensor:
+    """The mixed values (L, N, heads, width)."""
+    batch, source, width = q.size(0) // heads, k.size(1), q.size(-1)
     if mask is not None:
-        mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(batch, num_heads, -1, source)
-    q, k, v = (t.view(batch, num_heads, -1, head) for t in (q, k, v))
+        mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(batch, heads, -1, source)
+    q, k, v = (t.view(batch, heads, -1, width) for t in (q, k, v))
     mixed = scaled_dot_product_attention(q, k, v, mask, p, is_causal and mask is None)
-    flat = mixed.permute(2, 0, 1, 3).contiguous().view(batch * length, width)
-    result = _joined(flat, out_proj_weight, out_proj_bias, length, batch)
-    return (result, None) if batched else (result.squeeze(1), None)
+    return mixed.permute(2, 0, 1, 3).contiguous()
 
 
 def _joined(flat: Tensor, weight: Tensor, bias: Tensor | None, length: int, batch: int) -> Tensor:
