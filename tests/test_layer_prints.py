@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import rushlight
+from rushlight import nn
+
 PRINTED = {
     "Identity(3)": "Identity()",
     "Linear(2,3)": "Linear(in_features=2, out_features=3, bias=True)",
@@ -181,4 +184,4 @@ PRINTED = {
 
 @pytest.mark.parametrize("source", PRINTED)
 def test_print(source):
-    assert repr(eval("nn." + source)) == PRINTED[source]
+    assert repr(eval("nn." + source, {"nn": nn, "torch": rushlight})) == PRINTED[source]
