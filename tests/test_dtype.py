@@ -528,3 +528,18 @@ def test_the_default_dtype_of_now_counts() -> None:
     finally:
         torch.set_default_dtype(torch.float32)
     assert [torch.sqrt(integers).dtype, (integers / 2).dtype] == [torch.float32] * 2
+
+
+@pytest.mark.parametrize("first", [1, 1.0])
+def test_an_exponent_is_whole_or_not_whichever_came_first(first):
+    """Equal numbers, other dtypes of the result."""
+    x = torch.tensor([1, 2, 3])
+    torch.zeros(1).add(len(str(first))).item()
+    for exponent in (first, 1, 1.0, True, 0.0, 0, False):
+        assert (x**exponent).dtype is (torch.float32 if isinstance(exponent, float) else torch.int64)
+        assert (x**exponent).tolist() == [n**exponent for n in (1, 2, 3)]
+
+
+def test_padding_with_minus_zero():
+    padded = torch.nn.functional.pad(torch.ones(1), (1, 1), value=-0.0)
+    assert padded.signbit().tolist() == [True, False, True]

@@ -278,7 +278,7 @@ def _integer_power(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(y >= 0, positive, np.where(x == 1, 1, np.where(x == -1, odd, 0))).astype(x.dtype)
 
 
-def _fixed_power(x: Any, *, exponent: float) -> Any:
+def _fixed_power(x: Any, *, exponent: float, whole: bool) -> Any:
     if exponent == 2:
         return np.multiply(x, x)
     if exponent == 3:
@@ -289,16 +289,17 @@ def _fixed_power(x: Any, *, exponent: float) -> Any:
     return _power(x, kind.type(exponent)) if kind.kind != "b" else np.power(x, exponent)
 
 
-def _fixed_power_dtype(x: Spec, *, exponent: float) -> Any:
-    if isinstance(exponent, float) and not (x.dtype.is_floating_point or x.dtype.is_complex):
+def _fixed_power_dtype(x: Spec, *, exponent: float, whole: bool) -> Any:
+    """`whole` says that the exponent is an int: to the recorder's keys 1 and 1.0 are the same."""
+    if not whole and not (x.dtype.is_floating_point or x.dtype.is_complex):
         return get_default_dtype()
     return dtypes.int64 if x.dtype is dtypes.bool_ else x.dtype
 
 
 @computing(_fixed_power_dtype)
-def _fixed_power_spec(x: Spec, *, exponent: float) -> Spec:
-    kind = _fixed_power_dtype(x, exponent=exponent)
-    if isinstance(exponent, int) and exponent < 0 and not (kind.is_floating_point or kind.is_complex):
+def _fixed_power_spec(x: Spec, *, exponent: float, whole: bool) -> Spec:
+    kind = _fixed_power_dtype(x, exponent=exponent, whole=whole)
+    if whole and exponent < 0 and not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     return broadcast((x,), kind)
 
@@ -350,7 +351,7 @@ def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001 - PyTorch's name
     """
     if isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         if exponent.__class__ is int or exponent in FIXED_EXPONENTS:
-            return apply(POWER_OF_NUMBER, (input,), (exponent,))
+            return apply(POWER_OF_NUMBER, (input,), (exponent, not isinstance(exponent, float)))
         return apply(POWER_OF_EXPONENT, (input, exponent))
     return apply(POWER if isinstance(input, Tensor) else POWER_OF_BASE, (input, exponent))
 

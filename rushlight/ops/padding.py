@@ -42,7 +42,7 @@ def _overlap(shape: tuple[int, ...], pads: Pads) -> tuple[Any, Any]:
 
 def _constant(x: np.ndarray, value: Any, *, pads: Pads) -> np.ndarray:
     shape = _padded_shape(x.shape, pads)
-    whole = np.zeros(shape, x.dtype) if value == 0 else np.full(shape, value, x.dtype)
+    whole = np.full(shape, value, x.dtype)
     source, target = _overlap(x.shape, pads)
     whole[target] = x[source]
     return whole

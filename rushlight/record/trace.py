@@ -631,7 +631,7 @@ def _inferred(op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, .
 
     A graph that is another one each time, as over episodes of other lengths, is made of operations met before.
     """
-    key = op, attrs, specs, get_default_dtype()
+    key = op, attrs, tuple([a.__class__ for a in attrs]), specs, get_default_dtype()  # 1 and 1.0 are the same key
     known = _rules.get(key)
     if known is None:
         attributes = dict(zip(op.attributes, attrs, strict=True))
