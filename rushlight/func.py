@@ -16,7 +16,7 @@ from typing import Any
 
 from rushlight.autograd import grad as tape_grad
 from rushlight.autograd.grad_mode import enable_grad
-from rushlight.autograd.gradient import reachable
+from rushlight.autograd.tape import reachable
 from rushlight.core.generator import default_generator
 from rushlight.core.missing import missing
 from rushlight.ops.creation import full_like_spec, make_leaf

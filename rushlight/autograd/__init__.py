@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from rushlight.core.missing import missing
+from rushlight.ops.creation import full_like_spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Tensor
 
 from . import gradient
 from .function import Function
 from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
-from .gradient import replayed
+from .replay import replayed
+from .tape import at_edge
 
 
 def backward(
@@ -55,7 +57,7 @@ def _handles(given: Any) -> tuple[Tensor, ...]:
         return (given,)
     if hasattr(given, "output_nr"):
         given = (given,)
-    return tuple([t if isinstance(t, Tensor) or not hasattr(t, "output_nr") else gradient.at_edge(t) for t in given])
+    return tuple([t if isinstance(t, Tensor) or not hasattr(t, "output_nr") else at_edge(t) for t in given])
 
 
 def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
@@ -115,7 +117,7 @@ def grad(
     found = gradient.gradients(roots, grads, wanted, keep, create_graph)
     if materialize_grads:
         return tuple(
-            gradient.full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True)
+            full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True)
         )
     if not allow_unused and any(g is None for g in found):
         raise RuntimeError(

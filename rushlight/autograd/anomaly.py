@@ -16,8 +16,8 @@ from rushlight.record import trace as tracing
 from rushlight.record.trace import realize
 from rushlight.record.value import Node, Tensor
 
-from . import gradient
-from .gradient import node_name
+from . import derivative
+from .tape import node_name
 
 
 def _remember(node: Node) -> None:
@@ -41,15 +41,15 @@ class set_detect_anomaly:
     """Switches anomaly detection on or off: at once, or as a context until its end."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        self.before = tracing.new_node_hook, gradient.anomaly_check
+        self.before = tracing.new_node_hook, derivative.anomaly_check
         tracing.new_node_hook = _remember if mode else None
-        gradient.anomaly_check = (_check if check_nan else _no_check) if mode else None
+        derivative.anomaly_check = (_check if check_nan else _no_check) if mode else None
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *_: object) -> None:
-        tracing.new_node_hook, gradient.anomaly_check = self.before
+        tracing.new_node_hook, derivative.anomaly_check = self.before
 
 
 def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
@@ -59,12 +59,12 @@ def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly detection is on."""
-    return gradient.anomaly_check is not None
+    return derivative.anomaly_check is not None
 
 
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether NaN in a gradient is an error while anomaly detection is on."""
-    return gradient.anomaly_check is not _no_check
+    return derivative.anomaly_check is not _no_check
 
 
 def _no_check(node: Node, found: Sequence[Any]) -> None:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from rushlight.autograd.functional import _grad, _zeros
 from rushlight.autograd.grad_mode import _Mode, enable_grad
-from rushlight.autograd.gradient import reachable
+from rushlight.autograd.tape import reachable
 from rushlight.ops.creation import make_leaf
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Leaf, Tensor

@@ -17,8 +17,9 @@ from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number
 
-from .gradient import SECOND_TIME, PythonNode, origin_now, overwritten_error, short_name
+from .derivative import SECOND_TIME, origin_now, overwritten_error
 from .node import Function as NodeFace
+from .tape import PythonNode, short_name
 
 
 def _nothing() -> None:

@@ -7,10 +7,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-from rushlight.record.trace import recorder
 from rushlight.record.value import Leaf, Node, Tensor
 
-from .gradient import PythonNode, node_name
+from .tape import PythonNode, attend, node_name
 
 
 def _may_have_gradient(spec: Any, numbers: bool) -> bool:
@@ -130,7 +129,7 @@ class Function:
 
 def _saved(node: Node, name: str, shown: str) -> Any:
     """What a node saved, by PyTorch's name for it."""
-    from .gradient import SECOND_TIME, Context
+    from .derivative import SECOND_TIME, Context
 
     operands = node.step.op.operands
     ours = {"self": 0, "input": 0, "other": 1, "mat1": 0, "mat2": 1}
@@ -174,7 +173,7 @@ def _add(node: Any, kind: str, hook: Any) -> RemovableHandle:
         setattr(node, kind, hooks)
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
-    recorder().trace.regular = False
+    attend(node)
     return handle
 
 
@@ -190,7 +189,7 @@ def register_tensor_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableH
     hooks = node.hooks.setdefault(t._out, Hooks())
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
-    recorder().trace.regular = False
+    attend(node)
     return handle
 
 
@@ -213,4 +212,4 @@ def keep_grad(t: Tensor) -> None:
     if t._node.retained is None:
         t._node.retained = {}
     t._node.retained[t._out] = weakref.ref(t)
-    recorder().trace.regular = False
+    attend(t._node)

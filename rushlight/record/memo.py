@@ -58,8 +58,7 @@ def memoised(
         with me.lock:
             if tracing.EAGER:
                 return [settle(t) for t in build(list(tensors), [_number(x) for x in numbers])]
-            if not _bound(me.trace, key, tensors, numbers):
-                apply(BIND, (*tensors, *numbers), (key,))
+            bind(key, tensors, numbers)
             trace = me.trace
             memo = trace.state.memos.get("bound")
             if memo.__class__ is Memo:
@@ -72,6 +71,12 @@ def memoised(
         me.hold -= 1
         if not me.hold and len(me.trace.values) > MAX_SLOTS:
             me.flush()
+
+
+def bind(key: tuple[Any, ...], tensors: Sequence[Tensor], numbers: Sequence[Any] = ()) -> None:
+    """Gives the tensors and numbers slots, by one edge that the key names."""
+    if not _bound(recorder().trace, key, tensors, numbers):
+        apply(BIND, (*tensors, *numbers), (key,))
 
 
 def _bound(trace: Trace, key: tuple[Any, ...], tensors: Sequence[Tensor], numbers: Sequence[Any]) -> bool:

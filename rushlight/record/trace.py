@@ -484,6 +484,8 @@ def _bind_node(n: Any, trace: Trace) -> str:
     leaf = n.__class__ is Leaf
     if not leaf and n.kept is UNFETCHED:
         n.kept = n.saved  # it leaves the trace in which its saved Values are
+    if not leaf and n.origin is None:
+        n.origin = n.trace
     n.slot = len(trace.nodes)
     n.trace = trace
     trace.nodes.append(n)

@@ -261,7 +261,8 @@ class Node:
     step: Any = None
     parents: list[Any]
     outs: dict[int, int] | None = None
-    trace: Trace | None
+    trace: Trace | None  # the last one that met it
+    origin: Trace | None = None  # where it was recorded, once another trace has met it
     slot = -1
     seq = 0
     kept: Any = UNFETCHED  # what it saved: a tuple until `saved` is read, then a list; None when freed

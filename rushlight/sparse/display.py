@@ -39,7 +39,7 @@ def _notes(t: SparseTensor) -> list[str]:
     notes += [] if t.dtype in obvious else [f"dtype={t.dtype}"]
     notes.append(f"layout={t.layout}")
     if isinstance(t._node, Node):
-        from rushlight.autograd.gradient import node_name
+        from rushlight.autograd.tape import node_name
 
         notes.append(f"grad_fn=<{node_name(t._node)}>")
     elif t.requires_grad:

@@ -16,7 +16,7 @@ def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
     node = self._node
     shown = None
     if isinstance(node, Node):
-        from rushlight.autograd.gradient import node_name
+        from rushlight.autograd.tape import node_name
 
         shown = node_name(node)
     return format_tensor(

@@ -277,7 +277,7 @@ def retains_grad(self: Tensor) -> bool:
 def _grad(self: Tensor) -> Tensor | None:
     """The accumulated gradient, or None."""
     if self._grad is None and isinstance(self._node, Node) and not self._retains:
-        from rushlight.autograd.gradient import warn_non_leaf_grad
+        from rushlight.autograd.leaf import warn_non_leaf_grad
 
         warn_non_leaf_grad()
     return self._grad

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rushlight.amp.autocast_mode import saved_state
+from rushlight.autograd.derivative import SECOND_TIME
 from rushlight.autograd.function import FunctionCtx
 from rushlight.autograd.grad_mode import enable_grad, no_grad
-from rushlight.autograd.gradient import SECOND_TIME, PythonNode, Walk, node_name, reachable
+from rushlight.autograd.gradient import Walk
+from rushlight.autograd.tape import PythonNode, node_name, reachable
 from rushlight.core.generator import default_generator
 from rushlight.core.missing import missing
 from rushlight.record.spec import Spec
