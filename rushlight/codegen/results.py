@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core.strided import dim_order
 from rushlight.record.program import Call
 from rushlight.record.spec import Spec
 from rushlight.record.value import Value
@@ -70,12 +71,15 @@ class Look:
     Attributes:
         source: whose array it looks into, and `lies` where: strides and offset in elements.
         starts: slots of numbers that add to the offset.
+        order: the source's dimensions as they lie in memory; None if they lie in their own order.
     """
 
-    __slots__ = ("dtype", "lies", "shape", "size", "slot", "source", "starts", "strides")
+    __slots__ = ("dtype", "lies", "order", "shape", "size", "slot", "source", "starts", "strides")
 
-    def __init__(self, slot: int, source: int, spec: Spec, lies: Lies, starts: tuple[int, ...]) -> None:
-        self.slot, self.source, self.lies, self.starts = slot, source, lies, starts
+    def __init__(
+        self, slot: int, source: int, spec: Spec, lies: Lies, starts: tuple[int, ...], order: tuple[int, ...] | None
+    ) -> None:
+        self.slot, self.source, self.lies, self.starts, self.order = slot, source, lies, starts, order
         self.shape, self.dtype, self.size = spec.shape, spec.numpy, spec.numpy.itemsize
         self.strides = tuple(s * self.size for s in lies[0])
 
@@ -85,11 +89,13 @@ class Look:
         for slot in self.starts:
             v = values[slot]
             start += v.buf if v.__class__ is Value else v
+        if self.order is not None:
+            array = array.transpose(self.order)
         return np.ndarray(self.shape, self.dtype, array, start * self.size, self.strides)
 
 
 def looks(calls: Sequence[Call], made: Mapping[int, Spec]) -> list[Look] | None:
-    """What view calls make of row-major results of a run; None if they make something else."""
+    """What view calls make of results of a run, which lie in one piece; None if they make something else."""
     found: dict[int, Look] = {}
     for call in calls:
         step = call.step
@@ -98,9 +104,10 @@ def looks(calls: Sequence[Call], made: Mapping[int, Spec]) -> list[Look] | None:
         source, *starts = [slot for slot in step.inputs if slot is not None]
         if source in found:
             before = found[source]
-            base, lies, shape, known = before.source, before.lies, before.shape, before.starts
-        elif source in made and made[source].is_contiguous:
+            base, lies, shape, known, order = before.source, before.lies, before.shape, before.starts, before.order
+        elif source in made:
             base, lies, shape, known = source, (made[source].strides, 0), made[source].shape, ()
+            order = None if made[source].is_contiguous else dim_order(shape, made[source].strides)
         else:
             return None
         if any(spec.numpy is not made[base].numpy for spec in step.specs) or 0 in shape:
@@ -110,5 +117,5 @@ def looks(calls: Sequence[Call], made: Mapping[int, Spec]) -> list[Look] | None:
         except (RuntimeError, ValueError):
             return None
         for slot, spec, (_, strides, offset) in zip(step.outputs, step.specs, placed, strict=True):
-            found[slot] = Look(slot, base, spec, (strides, offset), (*known, *starts))
+            found[slot] = Look(slot, base, spec, (strides, offset), (*known, *starts), order)
     return list(found.values())
