@@ -679,51 +679,6 @@ def test_copies_and_pickles_are_whole() -> None:
     assert w.tolist() == v.tolist()
 
 
-def test_lbfgs_restores_when_the_closure_raises() -> None:
-    params, loss_of = network(rushlight, rushlight.float32)
-    opt = rushlight.optim.LBFGS(params, max_iter=5, line_search_fn="strong_wolfe")
-    calls = [0]
-
-    def closure() -> Any:
-        calls[0] += 1
-        if calls[0] == 9:
-            raise OSError("out of data")
-        opt.zero_grad()
-        loss = loss_of()
-        loss.backward()
-        return loss
-
-    opt.step(closure)
-    before = [p.tolist() for p in params], opt.state[params[0]]["n_iter"], calls[0]
-    assert before[2] < 9
-    with pytest.raises(OSError, match="out of data"):
-        opt.step(closure)
-    assert ([p.tolist() for p in params], opt.state[params[0]]["n_iter"]) == before[:2]
-    with pytest.raises(TypeError, match="closure"):
-        opt.step()
-
-
-@pytest.mark.parametrize(
-    "max_eval, asked, iterations",
-    [(1, 6, 3), (2, 7, 3), (3, 9, 5), (4, 12, 8), (7, 20, 14), (12, 21, 15), (None, 19, 13)],
-)
-def test_lbfgs_line_search_keeps_to_max_eval(max_eval: int | None, asked: int, iterations: int) -> None:
-    """How often PyTorch 2.13 asks for Rosenbrock's function: a line search has what is left of `max_eval`."""
-    w = rushlight.tensor([-1.2, 1.0], dtype=rushlight.float64, requires_grad=True)
-    opt = rushlight.optim.LBFGS([w], max_iter=5, max_eval=max_eval, line_search_fn="strong_wolfe")
-
-    def closure() -> Any:
-        opt.zero_grad()
-        loss = (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
-        loss.backward()
-        return loss
-
-    for _ in range(3):
-        opt.step(closure)
-    assert (opt.state[w]["func_evals"], opt.state[w]["n_iter"]) == (asked, iterations)
-    assert type(opt.state[w]["t"]) is float
-
-
 def test_state_goes_to_pytorch_and_back() -> None:
     torch = pytest.importorskip("torch")
     for name, settings in (("Adam", {"amsgrad": True}), ("SGD", {"momentum": 0.9}), ("NAdam", {}), ("ASGD", {})):

@@ -19,10 +19,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import rushlight
+from rushlight.ops.two_loop import TWO_LOOP
 from rushlight.optim.optimizer import Optimizer, ParamsT
 from rushlight.optim.update import as_number
 from rushlight.optim.validation import check_lr
-from rushlight.record.trace import recorder
+from rushlight.record.trace import apply, recorder
 from rushlight.tensor import Tensor
 
 __all__ = ["LBFGS"]
@@ -137,16 +138,12 @@ def _inside(bracket: list[Point], t: float, stalled: bool) -> tuple[float, bool]
 
 def two_loop_direction(grad: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
     """-H grad by the two-loop recursion, H the inverse Hessian that the remembered pairs suggest."""
-    changes, moves, ro = state["old_dirs"], state["old_stps"], state["ro"]
+    pairs = state["old_dirs"], state["old_stps"], state["ro"]
     factors = state.setdefault("al", [None] * history_size)
-    direction = -grad
-    for i in reversed(range(len(changes))):
-        factors[i] = moves[i].dot(direction) * ro[i]
-        direction = direction - changes[i] * factors[i]
-    direction = direction * state["H_diag"]
-    for i in range(len(changes)):
-        direction = direction + moves[i] * (factors[i] - changes[i].dot(direction) * ro[i])
-    return direction
+    direction, found = apply(TWO_LOOP, (grad, state["H_diag"], *pairs[0], *pairs[1], *pairs[2]))
+    count = len(pairs[0])
+    factors[:count] = found.unbind(0)
+    return direction  # type: ignore[no-any-return]
 
 
 def remember_pair(grad: Tensor, state: dict[str, Any], history_size: int) -> None:
