@@ -76,9 +76,17 @@ class Level:
             return [full_like_spec(settle(s).spec, 0) for s in self.sources]
         chosen = None if vectors is None else [vectors[i] for i in places]
         roots = [outputs[i] for i in places]
-        found = tape_grad(roots, self.sources, chosen, create_graph=True, allow_unused=True)
+        differentiable = self._belongs_to_others([*roots, *(chosen or ())])
+        found = tape_grad(
+            roots, self.sources, chosen, retain_graph=True, create_graph=differentiable, allow_unused=True
+        )
         zeros = full_like_spec
         return [zeros(settle(s).spec, 0) if g is None else g for g, s in zip(found, self.sources, strict=True)]
+
+    def _belongs_to_others(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether tensors depend on what requires grad outside, so that their gradients must be differentiable, too."""
+        own = self.leaves()
+        return any(leaf not in own for leaf in reachable([t._node for t in tensors])[1])
 
     def leaves(self) -> set[Any]:
         """The ends of the tape that this level has made."""

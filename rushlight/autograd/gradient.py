@@ -103,7 +103,8 @@ class Walk:
         """Visits every node once, the newest first."""
         me = recorder()
         tracking, me.tracking = me.tracking, self.create_graph
-        parts = stretches(self.nodes) if self._unobserved() else [(None, self.nodes)]
+        nodes = self.nodes if self.useful is None else [n for n in self.nodes if n in self.useful]
+        parts = stretches(nodes) if self._unobserved() else [(None, self.nodes)]
         try:
             for i, (origin, nodes) in enumerate(parts):
                 if len(parts) > MANY and i % PIECE == 1:
@@ -114,7 +115,9 @@ class Walk:
 
     def _unobserved(self) -> bool:
         """Whether only what arrives at the leaves counts."""
-        return not (self.create_graph or self.wanted is not None or derivative.anomaly_check or tracing.EAGER)
+        if self.create_graph or derivative.anomaly_check or tracing.EAGER:
+            return False
+        return self.wanted is None or all(isinstance(node, Leaf) for node, _ in self.wanted)
 
     def _go_through(self, nodes: list[Node], origin: Trace | None) -> None:
         """Visits a stretch of nodes, as one edge if it can be."""
