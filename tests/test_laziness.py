@@ -275,3 +275,54 @@ def test_draws_behind_an_error_are_made_once():
     with pytest.raises(IndexError):
         wrong.item()
     assert [drawn.tolist(), torch.rand(3).tolist()] == wanted
+
+
+def trained_and_another_each_time(turns: int, others: int) -> list[float]:
+    """A loop's losses, with programs in between that never come again."""
+    torch.manual_seed(0)
+    model, x = torch.nn.Linear(3, 2), torch.arange(12.0).reshape(4, 3).cos()
+    optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.1), []
+    for turn in range(turns):
+        loss = model(x).square().sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        y = x
+        for k in range(others):
+            y = (y + 1).sin() if (turn * 7919 + 1) >> k & 1 else (y - 1).cos()
+        y.sum().item()
+    return losses
+
+
+@only_lazily
+def test_states_that_do_not_come_again_are_forgotten(monkeypatch):
+    trace.recorder().flush()
+    monkeypatch.setattr(trace.AUTOMATON, "roots", dict.fromkeys(trace.AUTOMATON.roots, trace.State(None, None, (), 0)))
+    monkeypatch.setattr(trace.AUTOMATON, "root", next(iter(trace.AUTOMATON.roots.values())))
+    monkeypatch.setattr(trace.AUTOMATON, "limit", 400)
+    monkeypatch.setattr(trace, "FEW_STATES", 400)
+    monkeypatch.setattr(trace.State, "count", 0)
+    monkeypatch.setattr(trace.Program, "patience", 2)
+    trace.recorder().trace = trace.Trace(trace.recorder())
+    wanted = trained_and_another_each_time(40, 0)
+    most = []
+    forget = trace.Automaton.forget
+    monkeypatch.setattr(trace.Automaton, "forget", lambda self: (most.append(trace.State.count), forget(self)))
+    assert trained_and_another_each_time(40, 24) == pytest.approx(wanted, rel=1e-6)
+    assert most and max(most) < 1000
+    trace.AUTOMATON.forget()
+    before = trace.State.count
+    assert 0 < before < 400
+    assert trained_and_another_each_time(3, 0) == pytest.approx(wanted[:3], rel=1e-6)
+    assert trace.State.count == before  # the loop is still known
+
+
+@only_lazily
+def test_all_is_forgotten_where_too_much_comes_again(monkeypatch):
+    trace.recorder().flush()
+    monkeypatch.setattr(trace, "MAX_STATES", 10)
+    wanted = trained_and_another_each_time(5, 0)
+    trace.AUTOMATON.forget()
+    assert trace.State.count == 0
+    assert trained_and_another_each_time(5, 0) == pytest.approx(wanted, rel=1e-6)

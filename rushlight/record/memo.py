@@ -15,7 +15,8 @@ from typing import Any
 from . import trace as tracing
 from .operation import Operation
 from .spec import NUMBERS
-from .trace import MAX_SLOTS, Trace, apply, recorder, rollback, settle
+from .state import MAX_SLOTS
+from .trace import Trace, apply, recorder, rollback, settle
 from .value import Tensor, Value, tensor_of, value_holding
 
 

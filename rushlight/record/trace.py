@@ -17,7 +17,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +24,12 @@ import numpy as np
 
 from rushlight.core import dtype as dtype_module
 from rushlight.core.dtype import get_default_dtype
-from rushlight.core.strided import has_internal_overlap, preserve_strides
 
 from . import value as value_module
 from .operation import Operation
 from .program import Failed, Program, Unfinished, build
-from .spec import NUMBERS, Spec, spec_of
+from .spec import NUMBERS, Spec
+from .state import MAX_BYTES, MAX_SLOTS, State, Step, drop, prune
 from .value import (
     TENSORS,
     UNFETCHED,
@@ -47,96 +46,10 @@ if TYPE_CHECKING:
     from .memo import Memo
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
-LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
-MAX_SLOTS = 8192  # or at the latest here
-MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
-MAX_STATES = 60_000  # forget the automaton beyond this: a program that never repeats must not grow it for ever
-
-MAX_RULES = 20_000  # results of shape rules that are remembered
+FEW_STATES = 15_000  # beyond this, forget those that have not come again,
+MAX_STATES = 60_000  # and all if more than this have
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
-
-
-class Step:
-    """One recorded operation as the State knows it: all of it but the numbers."""
-
-    __slots__ = (
-        "attributes", "compute", "fetch", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers", "op",
-        "outputs", "saves", "single", "slot", "spec", "specs", "tracks",
-    )  # fmt: skip
-
-    def __init__(
-        self, op: Operation, attrs: tuple[Any, ...], inputs: tuple[int | None, ...], specs: tuple[Any, ...]
-    ) -> None:
-        self.op = op
-        self.inputs = inputs
-        self.input_specs, self.attributes, self.specs, self.single, self.compute = _inferred(op, attrs, specs)
-        self.spec: Any = self.specs[0] if self.specs else None
-        self.slot = -1  # of the first result
-        self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
-        self.outputs: tuple[int, ...] = ()
-        self.tracks: tuple[bool, ...] = ()
-        self.saves: tuple[int, ...] = ()  # operand positions; ~k for output k
-        self.kept: tuple[int | None, ...] = ()  # their slots
-        self.leaves: tuple[int, ...] = ()  # operands that are leaves of the tape
-        self.numbers: tuple[int, ...] = ()  # which of `saves` are Python numbers
-
-    def track(self, parents: list[Any]) -> None:
-        """Works out which outputs belong to the tape and what their derivative will need."""
-        wants = tuple(p is not None for p in parents)
-        if not any(wants) or not self.op.differentiable:
-            return
-        tracks = tuple(s.dtype.is_floating_point or s.dtype.is_complex for s in self.specs)
-        if not any(tracks):
-            return
-        self.tracks = tracks
-        needed = self.op.needed_by(wants)
-        saves = [i for i, name in enumerate(self.op.operands[: len(parents)]) if name in needed]
-        if self.op.variadic and self.op.operands[-1] in needed:
-            saves = [*saves, *range(len(self.op.operands), len(parents))]
-        if "result" in needed:
-            saves.append(~0)
-        if "results" in needed:
-            saves.extend(~k for k in range(len(self.specs)))
-        self.saves = tuple(i for i in saves if i < 0 or self.inputs[i] is not None)
-        self.leaves = tuple(i for i, p in enumerate(parents) if p.__class__ is Leaf)
-        self.numbers = tuple(k for k, i in enumerate(self.saves) if i >= 0 and self.input_specs[i].wrapped)
-
-    def place(self, first: int) -> None:
-        """Gives the results their slots, from `first` on."""
-        self.slot = first
-        self.outputs = tuple(range(first, first + len(self.specs)))
-        self.kept = tuple(self.inputs[i] if i >= 0 else self.outputs[~i] for i in self.saves)
-        if len(self.kept) > 1:
-            self.fetch = itemgetter(*self.kept)
-
-    def keep(self, node: Node, values: list[Any]) -> None:
-        """Gives a node what it saves from the slots of its trace."""
-        kept: Any = self.kept
-        node.kept = self.fetch(values) if len(kept) > 1 else (values[kept[0]],) if kept else []
-
-
-class State:
-    """A point of the automaton: everything recorded since the last flush, up to the numbers."""
-
-    __slots__ = (
-        "bound", "depth", "edges", "long", "memos", "nbytes", "nodes", "parent", "programs", "step", "width",
-    )  # fmt: skip
-    count = 0
-
-    def __init__(self, parent: State | None, step: Step | None, bound: tuple[int, ...], width: int) -> None:
-        self.edges: dict[tuple[Any, ...], State] = {}
-        self.memos: dict[Any, Any] = {}
-        self.programs: dict[Any, Program | None] = {}  # None: it has run once
-        self.parent = parent
-        self.step = step
-        self.bound = bound  # slots of the inputs met for the first time here
-        self.width = width  # slots of Values and numbers
-        self.nodes = 0  # slots of nodes
-        self.depth: int = 0 if parent is None else parent.depth + 1  # operations recorded
-        self.nbytes: int = 0 if parent is None or step is None else parent.nbytes + step.nbytes
-        self.long = width > LONG or self.nbytes > MAX_BYTES
-        State.count += 1
 
 
 class Trace:
@@ -168,6 +81,7 @@ class Automaton:
     def __init__(self) -> None:
         self.root = State(None, None, (), 0)
         self.roots = {get_default_dtype(): self.root}
+        self.limit = FEW_STATES  # how many States there may be before some are forgotten
 
     def use_default_dtype(self) -> None:
         """Called when the default dtype has changed: what is recorded was recorded under the old one."""
@@ -178,16 +92,20 @@ class Automaton:
         self.root = self.roots[kind]
         recorder().trace = Trace(recorder())
 
-    def start_afresh(self) -> None:
-        """Forgets all programs: too many different ones have been seen."""
-        State.count = 0
-        forgotten = list(self.roots.values())
-        while forgotten:  # else they would stay until Python's collector has found that they refer to one another
-            state = forgotten.pop()
-            forgotten.extend(state.edges.values())
-            state.edges, state.memos, state.programs = {}, {}, {}
-        self.root = State(None, None, (), 0)
-        self.roots = {get_default_dtype(): self.root}
+    def forget(self) -> None:
+        """Forgets the States that led to no program that has come again; all of them if that leaves too many.
+
+        A program that never repeats makes States for ever: Python's collector would look through them all.
+        """
+        kept = sum([prune(root) for root in self.roots.values()])
+        if kept > MAX_STATES:
+            for root in self.roots.values():
+                drop(root)
+            self.root = State(None, None, (), 0)
+            self.roots = {get_default_dtype(): self.root}
+            kept = 0
+        State.count = kept
+        self.limit = max(FEW_STATES, 2 * kept)
 
 
 AUTOMATON = Automaton()
@@ -238,8 +156,8 @@ class Recorder:
         trace = self.trace
         if not trace.values:
             return
-        if State.count > MAX_STATES:
-            self.automaton.start_afresh()
+        if State.count > self.automaton.limit:
+            self.automaton.forget()
         self.trace = Trace(self)
         if trace.closed == len(trace.nodes):
             trace.nodes.clear()  # the newest first
@@ -622,38 +540,6 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     made = state.edges[edge] = State(state, step, bound, len(values) + len(step.specs))
     made.nodes = len(trace.nodes) + bool(step.tracks)
     return made
-
-
-Rules = tuple[tuple[Any, ...], dict[str, Any], tuple[Spec, ...], bool, Any]
-_rules: dict[tuple[Any, ...], Rules] = {}
-
-
-def _inferred(op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...]) -> Rules:
-    """What an operation's rules say of operands: these, attributes by name, results, whether there is one, the dtype.
-
-    A graph that is another one each time, as over episodes of other lengths, is made of operations met before.
-    """
-    key = op, attrs, tuple([a.__class__ for a in attrs]), specs, get_default_dtype()  # 1 and 1.0 are the same key
-    known = _rules.get(key)
-    if known is None:
-        attributes = dict(zip(op.attributes, attrs, strict=True))
-        found = op.infer(*specs, **attributes)
-        single = isinstance(found, Spec)
-        made: tuple[Spec, ...] = (found,) if single else tuple(found)
-        if not op.view and op.layouts is None:
-            made = tuple([_in_places_of_its_own(s) for s in made])
-        kind = op.compute(*specs, **attributes) if op.compute else None
-        if len(_rules) >= MAX_RULES:
-            _rules.clear()
-        known = _rules[key] = specs, attributes, made, single, kind
-    return known
-
-
-def _in_places_of_its_own(spec: Spec) -> Spec:
-    """What is computed shares no memory among its elements, though an expanded operand does."""
-    if not has_internal_overlap(spec.shape, spec.strides):
-        return spec
-    return spec_of(spec.shape, spec.dtype, preserve_strides(spec.shape, spec.strides), spec.wrapped)
 
 
 def _spec_at(values: list[Any], slot: int) -> Spec:
