@@ -44,7 +44,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(Program, "compiler", staticmethod(compiler) if compiler else None)
     monkeypatch.setattr(Program, "patience", 1)
     recorder().flush()
-    AUTOMATON.root = State(None, None, [], 0)  # no program that another test has left as it wanted it
+    AUTOMATON.root = State(None, None, 0)  # no program that another test has left as it wanted it
     recorder().trace = Trace(recorder())
     return str(request.param)
 

@@ -298,7 +298,7 @@ def trained_and_another_each_time(turns: int, others: int) -> list[float]:
 @only_lazily
 def test_states_that_do_not_come_again_are_forgotten(monkeypatch):
     trace.recorder().flush()
-    monkeypatch.setattr(trace.AUTOMATON, "roots", dict.fromkeys(trace.AUTOMATON.roots, trace.State(None, None, (), 0)))
+    monkeypatch.setattr(trace.AUTOMATON, "roots", dict.fromkeys(trace.AUTOMATON.roots, trace.State(None, None, 0)))
     monkeypatch.setattr(trace.AUTOMATON, "root", next(iter(trace.AUTOMATON.roots.values())))
     monkeypatch.setattr(trace.AUTOMATON, "limit", 400)
     monkeypatch.setattr(trace, "FEW_STATES", 400)

@@ -343,7 +343,7 @@ def test_every_operation_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(trace.Step, "__init__", noted)
     monkeypatch.setattr(trace, "EAGER", False)  # which makes some views at once
-    monkeypatch.setattr(trace.AUTOMATON, "root", trace.State(None, None, [], 0))  # nothing is known yet
+    monkeypatch.setattr(trace.AUTOMATON, "root", trace.State(None, None, 0))  # nothing is known yet
     trace.recorder().flush()
     trace.recorder().trace = trace.Trace(trace.recorder())
     for case in CASES:

@@ -139,7 +139,7 @@ def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tenso
 
 def _recorded(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor]) -> list[Tensor | None]:
     node: Any = root._node
-    nodes, _ = reachable([node])
+    nodes = [node.trace.nodes[s] for s in plan.visited]
     pending: Pending = {}
     reads: Reads = []
     arrive(pending, node, root._out, g if g is not None else full_like_spec(settle(root).spec, 1))

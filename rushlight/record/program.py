@@ -20,7 +20,8 @@ from rushlight.core.dtype import bfloat16, float16
 from .spec import Spec
 
 if TYPE_CHECKING:
-    from .trace import Step
+    from .operation import Operation
+    from .state import Step
     from .value import Value
 
 FLOAT32 = np.dtype("float32")
@@ -53,7 +54,7 @@ class Call:
         self.inputs = step.inputs
         self.outputs = step.outputs
         self.specs = step.specs
-        self.casts = _casts(step)
+        self.casts = step.casts
         self.copies = step.op.overwrites and not donates  # the first operand is still needed: write into a copy
         self.frees = frees
         self.output = step.outputs[0] if step.single and not step.specs[0].wrapped else -1
@@ -212,22 +213,22 @@ def _cast(operand: Any, to: np.dtype) -> Any:
     return np.asarray(operand).astype(to)[()]
 
 
-def _casts(step: Step) -> list[tuple[int, np.dtype]] | None:
+def casts(op: Operation, compute: Any, specs: tuple[Any, ...]) -> list[tuple[int, np.dtype]] | None:
     """Which operands to convert: to the dtype the kernel computes in, and half precision to float32."""
-    if step.op.exact and step.compute is None:
+    if op.exact and compute is None:
         return None
     target = None
-    if step.compute is not None:
-        target = FLOAT32 if _half(step.compute) else step.compute.numpy
-    casts = []
-    for i, spec in enumerate(step.input_specs):
+    if compute is not None:
+        target = FLOAT32 if _half(compute) else compute.numpy
+    found = []
+    for i, spec in enumerate(specs):
         if spec is None:
             continue
         if target is not None and (spec.numpy is not target or spec.wrapped):
-            casts.append((i, target))
+            found.append((i, target))
         elif target is None and not spec.wrapped and _half(spec.dtype):
-            casts.append((i, FLOAT32))
-    return casts or None
+            found.append((i, FLOAT32))
+    return found or None
 
 
 def _half(dtype: Any) -> bool:
@@ -266,7 +267,7 @@ def build(steps: list[Step], live: tuple[int, ...], donated: tuple[int, ...]) ->
     made = {slot for step in kept for slot in step.outputs}
     calls = []
     for at, step in enumerate(kept):
-        frees = tuple({i for i in step.inputs if i is not None and last.get(i) == at and i in made})
+        frees = tuple([i for i in step.inputs if i in made and last[i] == at])
         target = source.get(step.inputs[0], step.inputs[0]) if step.inputs else None
         may = step.op.overwrites and (target in made or target in donated) and last.get(target) == at
         calls.append(Call(step, frees, bool(may)))

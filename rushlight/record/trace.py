@@ -79,7 +79,7 @@ class Automaton:
     """The root State, shared by all threads; another one for another default dtype, which results depend on."""
 
     def __init__(self) -> None:
-        self.root = State(None, None, (), 0)
+        self.root = State(None, None, 0)
         self.roots = {get_default_dtype(): self.root}
         self.limit = FEW_STATES  # how many States there may be before some are forgotten
 
@@ -88,7 +88,7 @@ class Automaton:
         recorder().flush()
         kind = get_default_dtype()
         if kind not in self.roots:
-            self.roots[kind] = State(None, None, (), 0)
+            self.roots[kind] = State(None, None, 0)
         self.root = self.roots[kind]
         recorder().trace = Trace(recorder())
 
@@ -101,7 +101,7 @@ class Automaton:
         if kept > MAX_STATES:
             for root in self.roots.values():
                 drop(root)
-            self.root = State(None, None, (), 0)
+            self.root = State(None, None, 0)
             self.roots = {get_default_dtype(): self.root}
             kept = 0
         State.count = kept
@@ -489,23 +489,6 @@ def _several(step: Step, node: Node | None, trace: Trace) -> tuple[Tensor, ...]:
     return tuple(results)
 
 
-def _operands_of(edge: tuple[Any, ...], width: int) -> tuple[tuple[int | None, ...], tuple[int, ...]]:
-    """The operand slots that a key means, and the slots that it gives out for the first time."""
-    slots: list[int | None] = []
-    bound: list[int] = []
-    for entry in edge[2:]:
-        if entry is None:
-            slots.append(None)
-        elif entry.__class__ is int:
-            if entry >= 0:
-                slots.append(entry)
-        elif isinstance(entry, (Spec, type)):
-            slots.append(width)
-            bound.append(width)
-            width += 1
-    return tuple(slots), tuple(bound)
-
-
 class NotANumber(TypeError):
     """An operand is neither a Tensor nor one of Python's own numbers."""
 
@@ -528,23 +511,34 @@ def _plain(op: Operation, x: Any) -> Any:
 def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
     """Works out an edge taken for the first time; raises the user's error if the operands do not fit."""
     state, values = trace.state, trace.values
-    for entry in edge[2:]:
-        if isinstance(entry, type) and entry not in NUMBERS:
-            raise NotANumber
-    slots, bound = _operands_of(edge, state.width)
-    specs = tuple([None if s is None else _spec_at(values, s) for s in slots])
-    step = Step(edge[0], edge[1], slots, specs)
-    if trace.recorder.tracking and len(parents) == len(slots):
-        step.track(parents)
-    step.place(len(values))
-    made = state.edges[edge] = State(state, step, bound, len(values) + len(step.specs))
+    slots, specs = _operands(edge, state.width, values)
+    taped = trace.recorder.tracking and len(parents) == len(slots)
+    step = Step(edge[0], edge[1], slots, specs, parents if taped else [], len(values))
+    made = state.edges[edge] = State(state, step, len(values) + len(step.specs))
     made.nodes = len(trace.nodes) + bool(step.tracks)
     return made
 
 
-def _spec_at(values: list[Any], slot: int) -> Spec:
-    v = values[slot]
-    return v.spec if isinstance(v, Value) else NUMBERS[v.__class__]
+def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tuple[int | None, ...], tuple[Any, ...]]:
+    """The slots of the operands that a key means, those met for the first time from `width` on, and their Specs."""
+    slots: list[int | None] = []
+    specs: list[Spec | None] = []
+    for entry in edge[2:]:
+        if entry.__class__ is int:
+            if entry >= 0:  # else it is a node
+                known = values[entry]
+                slots.append(entry)
+                specs.append(known.spec if isinstance(known, Value) else NUMBERS[known.__class__])
+        elif entry.__class__ is Spec or entry in NUMBERS:
+            slots.append(width)
+            specs.append(entry if entry.__class__ is Spec else NUMBERS[entry])
+            width += 1
+        elif entry is None:
+            slots.append(None)
+            specs.append(None)
+        elif isinstance(entry, type):
+            raise NotANumber
+    return tuple(slots), tuple(specs)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
