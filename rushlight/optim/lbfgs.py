@@ -23,7 +23,9 @@ from rushlight.ops.two_loop import TWO_LOOP
 from rushlight.optim.optimizer import Optimizer, ParamsT
 from rushlight.optim.update import as_number
 from rushlight.optim.validation import check_lr
-from rushlight.record.trace import apply, recorder
+from rushlight.record.spec import spec_of
+from rushlight.record.trace import apply, realize, recorder
+from rushlight.record.value import tensor_holding
 from rushlight.tensor import Tensor
 
 __all__ = ["LBFGS"]
@@ -139,10 +141,9 @@ def _inside(bracket: list[Point], t: float, stalled: bool) -> tuple[float, bool]
 def two_loop_direction(grad: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
     """-H grad by the two-loop recursion, H the inverse Hessian that the remembered pairs suggest."""
     pairs = state["old_dirs"], state["old_stps"], state["ro"]
-    factors = state.setdefault("al", [None] * history_size)
-    direction, found = apply(TWO_LOOP, (grad, state["H_diag"], *pairs[0], *pairs[1], *pairs[2]))
-    count = len(pairs[0])
-    factors[:count] = found.unbind(0)
+    direction, factors = apply(TWO_LOOP, (grad, state["H_diag"], *pairs[0], *pairs[1], *pairs[2]))
+    kept, spec = state.setdefault("al", [None] * history_size), spec_of((), grad.dtype)
+    kept[: len(pairs[0])] = [tensor_holding(np.array(x), spec) for x in realize(factors)]
     return direction  # type: ignore[no-any-return]
 
 
