@@ -21,7 +21,7 @@ F = torch.nn.functional
 compiling = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
 
 
-@pytest.mark.parametrize("m, r", [(m, r) for m in range(1, 6) for r in range(1, 7 - m) if m + r > 2])
+@pytest.mark.parametrize("m, r", [(m, r) for m in range(1, 8) for r in range(1, 9 - m) if m + r > 2])
 def test_results_of_a_short_filter(m: int, r: int) -> None:
     rng = np.random.default_rng(0)
     output, filters, inputs = (np.array(matrix) for matrix in transforms(m, r))
