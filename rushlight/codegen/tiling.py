@@ -25,6 +25,7 @@ NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
 MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
+CACHE = 1 << 18  # elements of a usual second cache: rows a round distance apart have as much of it as they span
 WAYS = 8  # lines a whole number of pages apart that the first cache holds; with so many rows there is none for B,
 AGAIN = 4  # and to load an element of them costs so many cycles, as it has to be fetched each time
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
@@ -182,9 +183,10 @@ class Tile:
 
     @property
     def hops(self) -> bool:
-        """Whether B is read where it lies, every row on another page."""
+        """Whether B is read where it lies, every row on another page, or so that rows meet in the second cache."""
         p = self.problem
-        far = max((p.b.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
+        step, extent = max(((p.b.strides[v], p.extents[v]) for v in p.of_role("sum")), default=(0, 0))
+        far = step >= PAGE or extent * math.gcd(step, PAGE) > CACHE
         return far and self.form == "outer" and not self.packs
 
     @property
