@@ -284,7 +284,7 @@ def _cycles(t: Tile) -> float:
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
             if _crowded(t, rows):
-                fetch = rows * AGAIN
+                fetch = max(fetch, rows * AGAIN)
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
@@ -292,7 +292,7 @@ def _cycles(t: Tile) -> float:
 
 def _crowded(t: Tile, rows: int) -> bool:
     """Whether too many of so many rows of A lie where the first cache has the same places for them."""
-    step = t.problem.a.strides[t.row] if t.form == "outer" and t.row is not None else 0
+    step = t.problem.a.strides[t.row] if t.form != "batch" and t.row is not None else 0
     return bool(step) and -(-rows * math.gcd(step, PAGE) // PAGE) >= WAYS
 
 
