@@ -739,7 +739,7 @@ OURS = next(n for n in range(1, 9) if not _held([Value()], (0,), n))
 
 
 def _let_go(values: list[Any], slots: Sequence[int]) -> None:
-    """Has overwritten Values that nobody can ask for any more forget their tensors, whose new Values they would hold."""
+    """Has overwritten Values that nobody can ask for any more forget their tensors, which hold the new Values."""
     for i in slots:
         v = values[i]
         if getrefcount(v) <= OURS:
