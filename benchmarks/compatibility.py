@@ -45,8 +45,9 @@ DIFFERENCES = """\
   bits (`tests/test_rounding.py`). PyTorch itself differs from one processor to the next; what magnifies rounding,
   as `LBFGS` in float32 does, ends elsewhere each time.
 - Compiled convolutions of float32 save multiplications where that pays (Winograd's algorithm, as cuDNN does): relative
-  errors are about 1e-6 instead of 3e-7, equal windows may differ in their last bits, and infinity or NaN spreads over a
-  tile of 6x6 numbers. `torch.backends.nnpack.flags(enabled=False)` adds every product.
+  errors are about 1e-6 instead of 3e-7 (with 5x5 kernels 3e-6), equal windows may differ in their last bits, and
+  infinity or NaN spreads over a tile of 6x6 (8x8) numbers. `torch.backends.nnpack.flags(enabled=False)` adds every
+  product.
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.

@@ -253,6 +253,24 @@ def test_rows_a_whole_number_of_pages_apart() -> None:
     assert choose(problem, 16, 28).rows <= 8
 
 
+def test_rows_that_meet_in_the_second_cache_are_asked_for() -> None:
+    """The gradient of a weight, of many places: the operand's rows have a quarter of the cache."""
+    for features, hops in ((512, True), (480, False)):
+        strides = [[1, 0, 128], [0, 1, features], [features, 1, 0]]
+        sides = [Side(own, 0) for own in strides]
+        problem = Problem([128, features, 1024], [0, 1, 2], *sides, [], steady=frozenset({0, 1}))
+        tile = choose(problem, 16, 28, dense=True)
+        assert (tile.problem.exchanged, tile.hops) == (False, hops)
+
+
+def test_sums_in_vectors_take_rows_that_lie_together() -> None:
+    """Images lie 64 kilobytes apart, and the places of a row beside one another."""
+    strides = [[16384, 1, 64], [0, 1, 0], [196, 0, 1]]
+    problem = Problem([16, 64, 14], [0, 1, 2], *[Side(own, 0) for own in strides], [], steady=frozenset({0, 1, 2}))
+    tile = choose(problem, 16, 28, dense=True)
+    assert (tile.form, tile.row) == ("dot", 2)
+
+
 def test_a_large_epilogue_after_long_sums(monkeypatch: Any) -> None:
     """What it reads and writes is fetched while the sums are made, where that is much."""
     x, w, old = torch.randn(300, 80), torch.randn(80, 150), torch.randn(300, 150)

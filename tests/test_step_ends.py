@@ -76,3 +76,36 @@ def test_a_graph_that_waits_for_ever_does_not_put_off_every_step(runs: list[Prog
         model(torch.ones(2, 3)).square().mean().backward()
         optimizer.step()
     assert len(runs) >= 4
+
+
+@only_lazily
+@pytest.mark.parametrize("follows", ["nothing", "a view", "again"])
+def test_results_of_layers_in_place_are_not_kept(runs: list[Program], follows: str) -> None:
+    def wanted(inplace: bool) -> int:
+        torch.manual_seed(0)
+        first, last = torch.nn.Linear(3, 4), torch.nn.Linear(4, 1)
+        opt = torch.optim.SGD([*first.parameters(), *last.parameters()], lr=0.1)
+        h = torch.nn.functional.leaky_relu(first(torch.ones(5, 3)), 0.1, inplace)
+        if follows == "a view":
+            h = h.view(5, 4)
+        if follows == "again":
+            h = torch.nn.functional.relu(h, inplace)
+        last(h).sum().backward()
+        del h
+        runs.clear()
+        opt.step()
+        return len(runs[-1].live)
+
+    assert wanted(True) == wanted(False)
+
+
+@only_lazily
+def test_what_was_overwritten_is_still_refused() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = x.exp()
+    y.add_(1.0)
+    total = y.sum()
+    del y
+    assert total.item() > 0  # the trace ends, and the saved result is asked for after it
+    with pytest.raises(RuntimeError, match="is at version 1; expected version 0"):
+        total.backward()

@@ -11,7 +11,9 @@ from test_compile import compiled, own_cache  # noqa: F401 - a fixture
 from test_compile_contract import whole
 
 import rushlight as torch
+from rushlight.codegen.layout import apart
 from rushlight.codegen.scan import Turns
+from rushlight.codegen.tiles import Tiles
 from rushlight.core.cook_toom import transforms
 from rushlight.ops import im2col, winograd
 from rushlight.ops.im2col import Geometry
@@ -21,7 +23,7 @@ F = torch.nn.functional
 compiling = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
 
 
-@pytest.mark.parametrize("m, r", [(m, r) for m in range(1, 6) for r in range(1, 7 - m) if m + r > 2])
+@pytest.mark.parametrize("m, r", [(m, r) for m in range(1, 8) for r in range(1, 9 - m) if m + r > 2])
 def test_results_of_a_short_filter(m: int, r: int) -> None:
     rng = np.random.default_rng(0)
     output, filters, inputs = (np.array(matrix) for matrix in transforms(m, r))
@@ -177,3 +179,23 @@ def test_the_switch() -> None:
     with nnpack.flags(enabled=False):
         assert not winograd.Setting.enabled
     assert winograd.Setting.enabled
+
+
+def planes(kernels: list[Any]) -> list[int]:
+    """How many elements the places of a tile lie apart, where products of tiles are made inside of scans."""
+    inside = [k for turns in kernels if isinstance(turns, Turns) for k in turns.each]
+    products = [k.problem for k in inside if isinstance(k, Tiles)]
+    return [s.strides[0] for p in products for s in (p.a, p.b, p.c)] + planes(inside) if inside else []
+
+
+@compiling
+def test_planes_do_not_meet_in_the_first_cache(always: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of images of 32 by 32 with 16 channels they would lie a page apart; a line more keeps them in the cache."""
+    found = planes(whole(layer(4, 16, (32, 32), 16, (3, 3), (1, 1), (1, 1)), monkeypatch, 4 * 32 * 32))
+    assert found and not any(distance % 1024 == 0 for distance in found)
+
+
+def test_which_planes_are_put_apart() -> None:
+    assert apart((36, 8, 8, 16), (1024, 128, 16, 1), 4) == (1040, 128, 16, 1)
+    assert apart((36, 7, 7, 64), (3136, 448, 64, 1), 4) == (3136, 448, 64, 1)  # already spread over the cache
+    assert apart((8, 8, 8, 16), (1024, 128, 16, 1), 4) == (1024, 128, 16, 1)  # as many as it has places

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rushlight.core.strided import extent
+
 from .capture import Symbol
 
 if TYPE_CHECKING:
@@ -89,7 +91,7 @@ class Arena:
                     first.setdefault(touched, at)
                     last[touched] = at
         inside = [x for x, buffer in plan.buffers.items() if buffer.slot is None]
-        sizes = {x: x.size * x.dtype.itemsize for x in inside}
+        sizes = {x: extent(x.shape, plan.buffers[x].strides) * x.dtype.itemsize for x in inside}
         for x in sorted(inside, key=lambda x: (-sizes[x], first.get(x, 0))):
             lived = first.get(x, 0), last.get(x, len(plan.nests))
             plan.buffers[x].offset = self.take(sizes[x], *lived)

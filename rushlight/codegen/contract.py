@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from rushlight.core.contraction import Map, Piece
-from rushlight.core.strided import contiguous_strides
+from rushlight.core.strided import contiguous_strides, extent
 
 from .capture import NotLowered, Symbol
 from .epilogue import Epilogue
@@ -165,7 +165,7 @@ class _Contraction:
             strides, place, back = self._aside(largest, best, strides)
         gaps = sum(self._covered(p) for p in self.pieces) < symbol.size
         if gaps:
-            self.stages.append(Zeros(symbol, place))
+            self.stages.append(Zeros(symbol, place, extent(symbol.shape, strides)))
         tiles = self._cut(strides)
         if gaps or back is not None or not all(t.fits_more(len(self.epilogue.loads)) for t in tiles if self.epilogue):
             rest, self.epilogue = self.epilogue, None

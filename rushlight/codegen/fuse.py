@@ -20,7 +20,7 @@ from . import formulas as formulas  # it fills in NumPy's functions that are exp
 from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
 from .epilogue import attach
-from .layout import MADE_APART, channels_last, fixed, is_channels_last, wants_channels_last
+from .layout import MADE_APART, apart, channels_last, fixed, is_channels_last, planes, wants_channels_last
 from .recompute import Recompute
 from .reshaped import reshape_products
 from .separate import separate
@@ -251,8 +251,9 @@ class Plan:
 
     def _lay_out(self) -> None:
         """In which order the dimensions of each intermediate lie, operands first."""
-        self._fixed = fixed(ancestors(self.roots.values()), self._wanted)
-        for x in ancestors(self.roots.values()):
+        order = ancestors(self.roots.values())
+        self._fixed, self._planes = fixed(order, self._wanted), planes(order)
+        for x in order:
             self._copy_for(x)
             self._layouts[x] = self._laid(x)
 
@@ -391,8 +392,10 @@ class Plan:
             strides = next((self._layouts[a] for a in x.args if a.shape == x.shape and a.kind != "iota"), ())
             strides = self.lies(x) if x.kind == "input" else strides
         dense = bool(strides) and is_non_overlapping_and_dense(x.shape, strides)
-        alike = dense and x.kind not in ("contract", "scanned", "whole", "draw")
-        return strides if alike else contiguous_strides(x.shape)
+        if dense and x.kind not in ("contract", "scanned", "whole", "draw"):
+            return strides
+        strides = contiguous_strides(x.shape)
+        return apart(x.shape, strides, x.dtype.itemsize) if x in self._planes else strides
 
     def _from_channels_last(self, x: Symbol) -> bool:
         """Whether it is made, place by place, of something that lies channels last."""

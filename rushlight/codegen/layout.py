@@ -3,11 +3,15 @@
 A convolution makes vectors along its channels, so its result lies channels last where nobody has fixed another order:
 what leaves the run lies as its Spec says, and what meets an array from outside, element by element, lies as that does.
 Everything made of a channels-last array, element by element or window by window, takes its order over.
+
+Many planes that are written or read side by side, as the places of Winograd's tiles are, lie a line further apart where
+their distance is a round number: the first cache would have the same few places for all of them.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 
 from rushlight.core.strided import contiguous_strides
@@ -16,6 +20,8 @@ from .capture import Symbol
 
 MADE_APART = ("view", "reduce", "contract", "scanned", "whole", "pick", "draw")  # whose operands may lie otherwise
 ENOUGH = 8  # channels: with fewer, vectors run along the space
+PAGE, WAYS = 4096, 8  # bytes: so far apart, the first cache has the same places for two lines; it holds so many there
+LINE = 64  # bytes
 
 
 def fixed(order: list[Symbol], wanted: Iterable[Symbol]) -> set[Symbol]:
@@ -28,6 +34,30 @@ def fixed(order: list[Symbol], wanted: Iterable[Symbol]) -> set[Symbol]:
         if x in found or any(_lies(a) for a in alike):
             found.update(a for a in alike if a.args)
     return found
+
+
+def planes(order: list[Symbol]) -> set[Symbol]:
+    """The intermediates that are written or read in all their planes, along dimension 0, at once."""
+    looks: Counter[Symbol] = Counter()
+    for x in order:
+        source = x
+        while source.kind == "view":
+            source = source.args[0]
+        if source is not x and source.shape and x.size * source.shape[0] <= source.size:
+            looks[source] += 1
+    stacked = {x for x in order if x.kind == "whole" and _is_stack(x)}
+    products = {x for x in order if x.kind == "contract" and len(x.data) == 1 and x.ndim > 2}
+    return stacked | {x for x in products if looks[x] >= x.shape[0]}
+
+
+def _is_stack(x: Symbol) -> bool:
+    return x.ndim > 2 and len(x.args) == x.shape[0] and all(p.shape == x.shape[1:] for p in x.args)
+
+
+def apart(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> tuple[int, ...]:
+    """The strides with planes that do not crowd in the first cache: further apart by a line, if need be."""
+    crowded = shape[0] * math.gcd(strides[0] * itemsize, PAGE) > WAYS * PAGE
+    return (strides[0] + LINE // itemsize * crowded, *strides[1:])
 
 
 def _lies(x: Symbol) -> bool:

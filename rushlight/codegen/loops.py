@@ -269,9 +269,7 @@ class NestWriter:
         """The loops of all units, or of some."""
         counted = [a for a in self.low.loads.values() if a.base.kind == "iota"]
         self.offsets = {id(a): 0 for a in self.low.accesses} | {id(a): a.offset for a in counted}
-        for a in self.low.accesses:
-            if a.offset and a.base.kind != "iota":
-                self.begun[id(a)] = self.begin(a.base, a.offset, MEMORY[a.symbol.dtype])
+        self._begin_all()
         if part is not None:
             division = self.low.division
             self.axis = division.axis
@@ -280,6 +278,19 @@ class NestWriter:
             self._in_parts()
         else:
             self._dimension(0)
+
+    def _begin_all(self) -> None:
+        """Where accesses begin: those of one memory so far behind the first of them, for one register holds it then."""
+        first: dict[Symbol, Access] = {}
+        for a in self.low.accesses:
+            ahead = first.setdefault(a.base, a)
+            if a.base.kind == "iota":
+                continue
+            kind = MEMORY[a.symbol.dtype]
+            if ahead is not a:
+                self.begun[id(a)] = self.w.at(kind, self.pointer(ahead), a.offset - ahead.offset)
+            elif a.offset:
+                self.begun[id(a)] = self.begin(a.base, a.offset, kind)
 
     def _in_parts(self) -> None:
         """A unit is a stretch of the outermost dimension; its sums are a row of the partial sums."""

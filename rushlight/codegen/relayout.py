@@ -130,10 +130,10 @@ class Zeros(Stage):
 
     what = "zeros"
 
-    def __init__(self, symbol: Symbol, target: Origin) -> None:
+    def __init__(self, symbol: Symbol, target: Origin, elements: int) -> None:
         super().__init__(symbol, 1)
         self.target = target
-        self.moved = symbol.size * self.itemsize
+        self.moved = elements * self.itemsize
 
     def _write(self, place: Place, first: Index, last: Index) -> None:
-        self.w.zero(self.target.pointer(place, self.kind), self.symbol.size * self.itemsize)
+        self.w.zero(self.target.pointer(place, self.kind), self.moved)

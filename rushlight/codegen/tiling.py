@@ -24,7 +24,8 @@ FETCH = 2.5  # cycles to load a vector from the second cache, one after the othe
 NEAR_VECTORS = 512  # vectors that the first cache holds
 LATENCY = 4  # cycles of a multiply-add: so many independent sums keep the unit busy
 PAGE = 1024  # elements from row to row of an operand: from here on every row is another page,
-MISS = 8  # and costs so many cycles when a panel first meets it, although it was asked for
+MISS = 8  # and costs so many cycles when a panel, or a tile's rows, first meet it, although it was asked for
+CACHE = 1 << 18  # elements of a usual second cache: rows a round distance apart have as much of it as they span
 WAYS = 8  # lines a whole number of pages apart that the first cache holds; with so many rows there is none for B,
 AGAIN = 4  # and to load an element of them costs so many cycles, as it has to be fetched each time
 ONE_BY_ONE = 1.2  # cycles to copy one element between layouts
@@ -182,9 +183,10 @@ class Tile:
 
     @property
     def hops(self) -> bool:
-        """Whether B is read where it lies, every row on another page."""
+        """Whether B is read where it lies, every row on another page, or so that rows meet in the second cache."""
         p = self.problem
-        far = max((p.b.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
+        step, extent = max(((p.b.strides[v], p.extents[v]) for v in p.of_role("sum")), default=(0, 0))
+        far = step >= PAGE or extent * math.gcd(step, PAGE) > CACHE
         return far and self.form == "outer" and not self.packs
 
     @property
@@ -282,7 +284,7 @@ def _cycles(t: Tile) -> float:
             loads = columns + rows * (columns if t.form == "batch" else 1)
             fetch = loads * FETCH if t.form == "dot" and turns * loads > NEAR_VECTORS else 0
             if _crowded(t, rows):
-                fetch = rows * AGAIN
+                fetch = max(fetch, rows * AGAIN)
             after = rows * columns * (8 if t.form == "dot" else 2) + 10
             total += many * wide * (turns * max(rows * columns, loads, fetch, LATENCY) + after)
     return total * repeats + _copies(t, turns)
@@ -290,7 +292,7 @@ def _cycles(t: Tile) -> float:
 
 def _crowded(t: Tile, rows: int) -> bool:
     """Whether too many of so many rows of A lie where the first cache has the same places for them."""
-    step = t.problem.a.strides[t.row] if t.form == "outer" and t.row is not None else 0
+    step = t.problem.a.strides[t.row] if t.form != "batch" and t.row is not None else 0
     return bool(step) and -(-rows * math.gcd(step, PAGE) // PAGE) >= WAYS
 
 
@@ -301,8 +303,9 @@ def _copies(t: Tile, turns: int) -> float:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.b.has(v)) / p.b.uses
     if t.form != "dot" and not t.stores_vectors:
         copied += math.prod(n for v, n in enumerate(p.extents) if p.c.has(v))
-    rows = turns * -(-t.column_extent // t.columns)
-    return copied * ONE_BY_ONE + t.hops * rows * MISS
+    panels, strips = -(-t.column_extent // t.columns), -(-t.row_extent // t.rows)
+    strips *= t.form == "outer" and max((p.a.strides[v] for v in p.of_role("sum")), default=0) >= PAGE
+    return copied * ONE_BY_ONE + turns * (t.hops * panels + strips) * MISS
 
 
 def _cut(extent: int, size: int) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rushlight.core.strided import has_internal_overlap
+from rushlight.core.strided import extent, has_internal_overlap
 
 from .ir import FIXED, FLOATS, SIZES, Function, Index, Loop, Value, When, operand
 
@@ -350,7 +350,7 @@ class _Plans:
         inside = []
         for x, buffer in self.plan.buffers.items():
             if buffer.slot is None:
-                size = x.size * x.dtype.itemsize
+                size = extent(x.shape, buffer.strides) * x.dtype.itemsize
                 self.need(0 <= buffer.offset <= self.plan.arena - size, first.get(x, -1), x, "lies outside the arena")
                 inside.append((buffer.offset, buffer.offset + size, first.get(x, 0), last.get(x, 0), x))
         inside.sort(key=lambda e: e[0])

@@ -8,8 +8,8 @@ the images, a few in each turn, so that what is transformed stays in the cache. 
 kernels, sums of products of transformed tiles of both).  With a stride s that divides the kernel, s * s neighbours are
 one cell with as many times the channels, and the convolution is one of cells without stride.
 
-Rounding errors are about twice to three times those of sums in order, relative to the largest numbers in a tile; what
-is not finite spreads over a tile.
+Rounding errors are about twice to three times those of sums in order, with kernels of 5 seven times, relative to the
+largest numbers in a tile; what is not finite spreads over a tile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from rushlight.core.scan import Arrays, scan
 
 from .im2col import Geometry, Ints
 
-RESULTS = {2: 4, 3: 4, 5: 2}  # how many results a tile has in a dimension, by the kernel's size there
+KERNELS = (2, 3, 5)  # sizes of a kernel that it is for
+RESULTS = 4  # results of a tile in a dimension
 CHANNELS = 16  # fewer do not fill vectors
 TRANSFORM = 12  # what a number costs on its way through a transform, in multiplications (measured)
 GAIN = 1.25  # how much faster it must seem
@@ -85,11 +86,10 @@ def _tiling(w: Ints, geometry: Geometry, cells: Ints) -> Tiling | None:
     plain = geometry.winograd and geometry.groups == 1 and all(d == 1 for d in geometry.dilation)
     if len(w) != 4 or not plain or min(w[:2]) < CHANNELS:
         return None
-    if any(k % s or k // s not in RESULTS for k, s in zip(w[2:], stride, strict=True)):
+    if any(k % s or k // s not in KERNELS for k, s in zip(w[2:], stride, strict=True)):
         return None
     kernel = tuple(k // s for k, s in zip(w[2:], stride, strict=True))
-    results = tuple(RESULTS[k] for k in kernel)
-    return Tiling(kernel, results, tuple(-(-n // m) for n, m in zip(cells, results, strict=True)), stride)
+    return Tiling(kernel, (RESULTS,) * len(kernel), tuple(-(-n // RESULTS) for n in cells), stride)
 
 
 def _pays(t: Tiling, images: int, w: Ints, out: Ints) -> bool:

@@ -388,10 +388,14 @@ def _fitted(new: Tensor, spec: Spec) -> Tensor:
 
 def _retire(old: Value, new: Value, cell: Any, writer: Tensor) -> None:
     """Marks a Value as overwritten, and lets the new one have its buffer."""
-    recorder().trace.overwrote = True
+    trace = recorder().trace
+    trace.overwrote = True
     if writer._untracked:
         old.replaced = new
     elif old.stale is None:
+        if old.trace is trace:
+            trace.rewritten = trace.rewritten or []
+            trace.rewritten.append(old.slot)
         old.stale = (cell, cell.edits if isinstance(cell, Storage) else cell._edits, weakref.ref(writer))
     if old is new or new.exposure is not None or new.root is not None:
         return

@@ -57,7 +57,7 @@ class Trace:
 
     __slots__ = (
         "closed", "ended", "foreign", "freed", "nodes", "overwrote", "period", "recorder", "regular", "replayed",
-        "state", "values",
+        "rewritten", "state", "values",
     )  # fmt: skip
 
     def __init__(self, recorder: Recorder) -> None:
@@ -73,6 +73,7 @@ class Trace:
         self.freed = False  # a backward pass has freed what nodes saved
         self.closed = 0  # how many nodes there were when a pass had visited, and freed, all of them
         self.overwrote = False  # something was written in place: what nodes saved may be out of date
+        self.rewritten: list[int] | None = None  # slots of pending Values in whose memory others are by now
 
 
 class Automaton:
@@ -548,6 +549,8 @@ def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tup
 def _run(trace: Trace) -> None:
     """Runs what the trace recorded, for the Values that somebody outside the trace still holds."""
     values, state = trace.values, trace.state
+    if trace.rewritten is not None:
+        _let_go(values, trace.rewritten)
     produced, donors = _produced(trace)
     live = _held(values, produced)
     donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
@@ -615,6 +618,14 @@ def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, 
 
 # How many references to a Value the loop above and the list hold depends on the interpreter: count them once.
 OURS = next(n for n in range(1, 9) if not _held([Value()], (0,), n))
+
+
+def _let_go(values: list[Any], slots: Sequence[int]) -> None:
+    """Has overwritten Values that nobody can ask for any more forget their tensors, which hold the new Values."""
+    for i in slots:
+        v = values[i]
+        if getrefcount(v) <= OURS:
+            v.stale = None
 
 
 def _owned(v: Value) -> bool:
