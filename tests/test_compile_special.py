@@ -1,0 +1,79 @@
+"""Special functions and other long formulas in machine code: exactness against Python's own, edges against NumPy's."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_compile import assert_same, own_cache  # noqa: F401 - the fixture
+from test_compile_functions import natively, short_runs, units  # noqa: F401 - the fixture
+
+import rushlight as torch
+from rushlight.record import trace
+
+pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+KINDS = [torch.float32, torch.float64]
+S = torch.special
+
+EXACT: dict[str, tuple[Callable[[Any], Any], Callable[[float], float], float, float]] = {
+    "erfc": (torch.erfc, math.erfc, -5, 9),
+    "erfcx": (S.erfcx, lambda v: math.exp(v * v) * math.erfc(v), -4, 5),
+    "lgamma": (torch.lgamma, math.lgamma, 2.5, 60),
+    "lgamma left": (torch.lgamma, math.lgamma, -1.993, -0.013),
+    "log_ndtr": (S.log_ndtr, lambda v: math.log(math.erfc(-v / math.sqrt(2)) / 2), -8, 1),
+}
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "erfc": torch.erfc, "erfinv": torch.erfinv, "erfcx": S.erfcx, "ndtri": S.ndtri, "log_ndtr": S.log_ndtr,
+    "lgamma": torch.lgamma, "digamma": torch.digamma, "trigamma": lambda x: torch.polygamma(1, x),
+    "polygamma": lambda x: torch.polygamma(2, x.abs()), "mvlgamma": lambda x: torch.mvlgamma(x.abs() + 2, 3),
+    "zeta": lambda x: S.zeta(x.abs() + 1, x.abs() + 0.5), "i0": torch.i0, "i0e": S.i0e, "i1": S.i1, "i1e": S.i1e,
+}  # fmt: skip
+EDGES = [0.0, -0.0, 1, -1, 2, -2, -3, 0.5, -0.5, 1.5, 1e-30, -1e-30, 9.99, 10, 1e6, 3e8, math.inf, -math.inf, math.nan]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", EXACT)
+def test_exactness(name: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    function, exactly, low, high = EXACT[name]
+    x = torch.linspace(low, high, 5003, dtype=kind)
+    _, (found,) = natively(lambda: [function(x)], monkeypatch)
+    exact = np.array([exactly(v) for v in x.tolist()])
+    near_zero = np.abs(exact) < 0.1 if "lgamma" in name else np.zeros(exact.shape, bool)  # absolutely exact there
+    assert units(np.where(near_zero, exact, found).astype(x.numpy().dtype), exact) <= 24
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_edges(name: str, kind: torch.dtype, monkeypatch: Any) -> None:
+    x = torch.cat([torch.tensor(EDGES, dtype=kind), torch.linspace(-12, 12, 1201, dtype=kind)])
+    (expected,), (found,) = natively(lambda: [FUNCTIONS[name](x)], monkeypatch)
+    tight = 1e-6 if kind is torch.float32 else 1e-11
+    np.testing.assert_allclose(found, expected, rtol=tight, atol=tight)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_inverses(kind: torch.dtype, monkeypatch: Any) -> None:
+    y = torch.linspace(-3.5, 3.5, 2001, dtype=kind)
+    x, q = torch.erf(y), torch.erfc(-y / math.sqrt(2)) / 2
+    x.sum().item(), q.sum().item()
+    _, (found, quantile) = natively(lambda: [torch.erfinv(x), S.ndtri(q)], monkeypatch)
+    slack = np.spacing(np.ones(1, y.numpy().dtype))[0] * np.exp(np.square(y.numpy().astype(float)))
+    assert np.all(np.abs(found - y.numpy()) <= 4 * slack)
+    assert np.all(np.abs(quantile - y.numpy()) <= 16 * slack)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_values(kind: torch.dtype) -> None:
+    """Digamma and trigamma at 1 and 1/2, log gamma's zeros, tails of the normal distribution."""
+    x = torch.tensor([1.0, 0.5, 2.0], dtype=kind)
+    euler = 0.5772156649015329
+    close = 2e-7 if kind is torch.float32 else 1e-14
+    np.testing.assert_allclose(torch.digamma(x)[:2].numpy(), [-euler, -euler - 2 * math.log(2)], rtol=close)
+    np.testing.assert_allclose(torch.polygamma(1, x)[:2].numpy(), [math.pi**2 / 6, math.pi**2 / 2], rtol=close)
+    assert torch.lgamma(x)[[0, 2]].tolist() == [0, 0]
+    far = torch.tensor([1e8, 30.0, -1e8], dtype=kind)
+    assert torch.erfc(far).tolist() == [0, 0, 2]
+    assert S.log_ndtr(far)[0].item() == 0
