@@ -77,3 +77,97 @@ def test_values(kind: torch.dtype) -> None:
     far = torch.tensor([1e8, 30.0, -1e8], dtype=kind)
     assert torch.erfc(far).tolist() == [0, 0, 2]
     assert S.log_ndtr(far)[0].item() == 0
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pooling by windows of several sizes, remainders, views whose elements meet
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "out"), [((2, 3, 13, 17), (5, 4)), ((1, 2, 4, 5), (7, 6)), ((2, 2, 5, 7, 6), (2, 3, 4))]
+)
+@pytest.mark.parametrize("numbers", ["any", "ties", "nan", "infinite"])
+def test_adaptive_pools(numbers: str, shape: Any, out: Any, kind: torch.dtype, monkeypatch: Any) -> None:
+    """The same values, positions and gradients as the interpreter's loops over windows."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=shape)
+    x = np.round(x) if numbers == "ties" else x
+    x[rng.random(shape) < 0.1] = {"nan": np.nan, "infinite": np.inf}.get(numbers, 0.5)
+    F, dims = torch.nn.functional, len(out)
+
+    def step() -> list[Any]:
+        t = torch.tensor(x, dtype=kind, requires_grad=True)
+        best, where = getattr(F, f"adaptive_max_pool{dims}d")(t, out, return_indices=True)
+        means = getattr(F, f"adaptive_avg_pool{dims}d")(t, out)
+        (best.sum() + (means * means).sum()).backward()
+        return [best.detach(), where, means.detach(), t.grad]
+
+    for expected, found in zip(*natively(step, monkeypatch), strict=True):
+        assert_same(expected, found)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_remainders_are_exact(kind: torch.dtype, monkeypatch: Any) -> None:
+    edges = [0.0, -0.0, 1, -1, 2.5, math.inf, -math.inf, math.nan, 7, 1e9, 1e-3]
+    rng = np.random.default_rng(0)
+    x, y = (torch.tensor(np.concatenate([a.ravel(), rng.normal(size=500) * 9]), dtype=kind)
+            for a in np.meshgrid(edges, edges))  # fmt: skip
+    _, (rest, turned, down) = natively(lambda: [x.fmod(y), x % y, x // y], monkeypatch)
+    a, b = x.numpy(), y.numpy()
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(rest, np.fmod(a, b))
+        np.testing.assert_array_equal(turned, np.where(b == 0, np.nan, np.remainder(a, b)))
+        np.testing.assert_array_equal(down, np.floor_divide(a, b))
+
+
+def test_quotients_beyond_the_exact_are_interpreted() -> None:
+    x = torch.tensor([1e30, 5.0])
+    for _ in range(4):
+        found = (x * 1).fmod(torch.tensor([3e-7, 3.0])).numpy()
+        np.testing.assert_array_equal(found, np.fmod(np.float32([1e30, 5]), np.float32([3e-7, 3])))
+
+
+@pytest.mark.parametrize(("size", "step"), [(4, 2), (3, 1), (2, 3)])
+def test_unfolded_views_give_their_gradients_back(size: int, step: int, monkeypatch: Any) -> None:
+    """Every element gets as much as windows hold it, also through windows of windows."""
+    count = np.zeros(20)
+    for first in range(0, 20 - size + 1, step):
+        count[first : first + size] += 1
+
+    def gradient() -> list[Any]:
+        x = torch.ones(5, 20, requires_grad=True)
+        (x.unfold(1, size, step) * 2).sum().backward()
+        return [x.grad]
+
+    _, (found,) = natively(gradient, monkeypatch)
+    np.testing.assert_array_equal(found, np.tile(count * 2, (5, 1)))
+    x = torch.ones(5, 20, requires_grad=True)
+    x.unfold(1, size, step).unfold(0, 2, 1).sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), np.outer([1, 2, 2, 2, 1], count))
+
+
+def test_products_without_one_factor(monkeypatch: Any) -> None:
+    x = torch.tensor([[2.0, 3, 4], [0, 5, 6], [0, 0, 7]], requires_grad=True)
+
+    def gradient() -> list[Any]:
+        x.grad = None
+        x.prod(1).sum().backward()
+        return [x.grad]
+
+    _, (found,) = natively(gradient, monkeypatch)
+    assert found.tolist() == [[12, 8, 6], [30, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize(("beta", "alpha"), [(1, 1), (0, 2), (0.5, 3)])
+def test_added_products(beta: float, alpha: float, monkeypatch: Any) -> None:
+    c, x, y = torch.full((4, 4), math.nan if beta == 0 else 2.0), torch.ones(4, 3), torch.ones(3, 4)
+    batch = lambda t: t.expand(2, *t.shape).clone()  # noqa: E731
+
+    def step() -> list[Any]:
+        more = dict(beta=beta, alpha=alpha)
+        return [torch.addmm(c, x, y, **more), torch.baddbmm(batch(c), batch(x), batch(y), **more)]
+
+    _, found = natively(step, monkeypatch)
+    for f in found:
+        assert np.unique(f).tolist() == [(0 if beta == 0 else 2 * beta) + 3 * alpha]

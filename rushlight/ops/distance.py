@@ -74,7 +74,7 @@ def _cdist(x: np.ndarray, y: np.ndarray, *, p: float, by_product: bool) -> np.nd
     if by_product and p == 2:
         squares = (x * x).sum(-1)[..., :, None] + (y * y).sum(-1)[..., None, :] - 2 * np.matmul(x, y.swapaxes(-1, -2))
         return np.sqrt(np.maximum(squares, 0))
-    if x.size * y.shape[-2] <= _DIRECT:
+    if x.size * y.shape[-2] <= _DIRECT or not isinstance(x, np.ndarray):  # the compiler stores no differences
         return _norm(x[..., :, None, :] - y[..., None, :, :], p)
     columns = [_norm(x - y[..., j : j + 1, :], p) for j in range(y.shape[-2])]
     return np.stack(columns, axis=-1)
