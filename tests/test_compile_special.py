@@ -171,3 +171,23 @@ def test_added_products(beta: float, alpha: float, monkeypatch: Any) -> None:
     _, found = natively(step, monkeypatch)
     for f in found:
         assert np.unique(f).tolist() == [(0 if beta == 0 else 2 * beta) + 3 * alpha]
+
+
+@pytest.mark.parametrize("largest", [True, False])
+@pytest.mark.parametrize("kind", [*KINDS, torch.int32, torch.int64], ids=str)
+def test_the_largest_of_lines(kind: torch.dtype, largest: bool, monkeypatch: Any) -> None:
+    """Equal elements in the order in which they stand, infinities among them."""
+    x = torch.tensor(np.random.default_rng(5).integers(-9, 9, (3, 4, 50)), dtype=kind)
+    if kind.is_floating_point:
+        x[0, 0, 7:20], x[1, 2, ::3] = math.inf, -math.inf
+    (values, at), found = natively(lambda: list((x * 1).topk(7, largest=largest)), monkeypatch)
+    np.testing.assert_array_equal(found[0], values)
+    np.testing.assert_array_equal(found[1], at)
+
+
+def test_the_largest_with_unknown_numbers() -> None:
+    x = torch.tensor([[1.0, math.nan, 3, 2], [4, 5, 6, 7]])
+    for _ in range(4):
+        values, at = (x * 1).topk(2)
+        assert at.tolist() == [[1, 2], [3, 2]]
+        assert values[1].tolist() == [7, 6]

@@ -4,13 +4,14 @@ NumPy sorts integers several times faster than it finds stable positions.  So ev
 float its bits, those of a negative one turned over, NaN the highest, -0 that of 0.  In short lines a rank and its
 position become one integer, the position below: such keys are never equal, any way to sort them is stable, and their
 lower bits are the positions.  Long lines are sorted by the lower half of the ranks, then by the upper, which NumPy
-does by counting.  Elements of more than 32 bits are compared.
+does by counting.  Elements of more than 32 bits are compared, and so are few elements.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+FEW = 1024  # elements up to which comparing takes less time than the calls that make ranks
 LONG = 2048  # elements of a line from which on counting is faster
 HALF = 16
 MOST = np.uint32(0xFFFFFFFF)
@@ -24,7 +25,7 @@ def stable_order(x: np.ndarray, dim: int, descending: bool = False, first: int |
     array([0, 2, 1])
     """
     lines = np.moveaxis(x, dim, -1)
-    ranks = _ranks(lines)
+    ranks = _ranks(lines) if x.size > FEW else None
     n = x.shape[dim]
     if ranks is None:
         at = _compared(lines, descending)
