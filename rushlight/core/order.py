@@ -25,7 +25,7 @@ def stable_order(x: np.ndarray, dim: int, descending: bool = False, first: int |
     array([0, 2, 1])
     """
     lines = np.moveaxis(x, dim, -1)
-    ranks = _ranks(lines) if x.size > FEW else None
+    ranks = None if x.size <= FEW and x.dtype.kind in "fiub" else _ranks(lines)
     n = x.shape[dim]
     if ranks is None:
         at = _compared(lines, descending)
