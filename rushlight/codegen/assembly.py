@@ -194,6 +194,11 @@ def one_of_each(x: Symbol, index: Symbol, axis: int) -> Symbol:
     return pick(x, (index,), (), places, index.shape)
 
 
+def elements(x: Symbol, index: Any) -> Symbol:
+    """The elements of a vector at positions that are known to be right."""
+    return pick(x, (index,), (), Places((0,), (None,) * index.ndim), index.shape)
+
+
 def along(index: Symbol, before: int, after: int) -> Symbol:
     """An index with 1 in `before` dimensions in front of its own and `after` behind them."""
     shape = index.shape
