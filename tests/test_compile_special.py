@@ -191,3 +191,56 @@ def test_the_largest_with_unknown_numbers() -> None:
         values, at = (x * 1).topk(2)
         assert at.tolist() == [[1, 2], [3, 2]]
         assert values[1].tolist() == [7, 6]
+
+
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 100])
+def test_searches(n: int, right: bool, monkeypatch: Any) -> None:
+    rng = np.random.default_rng(n)
+    sorted_ = np.sort(np.round(rng.normal(size=n) * 9)).astype(np.float32)
+    values = np.concatenate([sorted_, rng.normal(size=50) * 9, [np.inf, -np.inf]]).astype(np.float32)
+    x, y = torch.tensor(sorted_), torch.tensor(values)
+    _, (found, bucket) = natively(
+        lambda: [torch.searchsorted(x, y, right=right), torch.bucketize(y, x, right=right, out_int32=True)], monkeypatch
+    )
+    expected = np.searchsorted(sorted_, values, "right" if right else "left")
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(bucket, expected)
+
+
+def test_searches_for_the_unknown() -> None:
+    """As PyTorch: NaN goes behind everything, and what lies before a NaN in the middle is not looked at."""
+    x, y = torch.tensor([1.0, 2, math.nan]), torch.tensor([0.0, 1.5, 3, math.nan])
+    for _ in range(4):
+        assert torch.searchsorted(x, y * 1).tolist() == [0, 1, 3, 3]
+        assert torch.searchsorted(torch.tensor([1.0, math.nan]), y * 1).tolist() == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("padding", [None, 3])
+def test_bags_of_equal_length(mode: str, padding: int | None, monkeypatch: Any) -> None:
+    rng = np.random.default_rng(0)
+    places, table = torch.tensor(rng.integers(0, 10, (6, 5))), torch.tensor(rng.normal(size=(10, 4)))
+    offsets = torch.arange(0, 30, 5)
+    bag = torch.nn.functional.embedding_bag
+
+    def step() -> list[Any]:
+        w = table.clone().requires_grad_()
+        bags = bag(places, w, mode=mode, padding_idx=padding)
+        (bags * bags).sum().backward()
+        return [bags.detach(), w.grad]
+
+    found = step() if mode == "max" and padding else [torch.tensor(x) for x in natively(step, monkeypatch)[1]]
+    w = table.clone().requires_grad_()
+    bags = bag(places.reshape(-1), w, offsets, mode=mode, padding_idx=padding)
+    (bags * bags).sum().backward()
+    np.testing.assert_allclose(found[0].numpy(), bags.detach().numpy(), rtol=1e-12)
+    np.testing.assert_allclose(found[1].numpy(), w.grad.numpy(), rtol=1e-12)
+
+
+def test_unique_by_counting() -> None:
+    x = torch.tensor([[5, -3, 5], [0, -3, 9]])
+    values, inverse, counts = x.unique(return_inverse=True, return_counts=True)
+    assert (values.tolist(), inverse.tolist(), counts.tolist()) == (
+        [-3, 0, 5, 9], [[2, 0, 2], [1, 0, 3]], [2, 1, 2, 1])  # fmt: skip
+    assert x.to(torch.uint8).unique().tolist() == [0, 5, 9, 253]

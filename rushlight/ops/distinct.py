@@ -59,7 +59,8 @@ def _distinct(x: np.ndarray, dim: int | None, places: bool, often: bool) -> list
         low, high = int(x.min()), int(x.max())
         if high - low < FEW * x.size:
             return _by_counting(x, low, high, places)
-    found = np.unique(x, return_inverse=places, return_counts=often, axis=dim, equal_nan=False)
+    options: Any = dict(return_inverse=places, return_counts=often, axis=dim, equal_nan=False)
+    found = np.unique(x, **options)
     values, *more = found if isinstance(found, tuple) else (found,)
     nothing = np.zeros(0, np.int64)
     inverse = more.pop(0).reshape(x.shape if dim is None else -1).astype(np.int64) if places else nothing
