@@ -244,3 +244,15 @@ def test_unique_by_counting() -> None:
     assert (values.tolist(), inverse.tolist(), counts.tolist()) == (
         [-3, 0, 5, 9], [[2, 0, 2], [1, 0, 3]], [2, 1, 2, 1])  # fmt: skip
     assert x.to(torch.uint8).unique().tolist() == [0, 5, 9, 253]
+
+
+def test_unknown_places_in_a_grid() -> None:
+    """As PyTorch: without a place there is no number, unless places are moved into the image: then its first."""
+    x, grid = torch.arange(1.0, 5).reshape(1, 1, 2, 2), torch.tensor([[[[math.nan, math.nan], [1.0, 1.0]]]])
+    sample = torch.nn.functional.grid_sample
+    for _ in range(4):
+        found = sample(x * 1, grid, align_corners=True).ravel().tolist()
+        assert math.isnan(found[0]) and found[1] == 4
+        for padding in ("border", "reflection"):
+            assert sample(x * 1, grid, padding_mode=padding, align_corners=True).ravel().tolist() == [1, 4]
+        assert sample(x * 1, grid, mode="nearest", align_corners=True).ravel().tolist() == [0, 4]
