@@ -256,3 +256,23 @@ def test_unknown_places_in_a_grid() -> None:
         for padding in ("border", "reflection"):
             assert sample(x * 1, grid, padding_mode=padding, align_corners=True).ravel().tolist() == [1, 4]
         assert sample(x * 1, grid, mode="nearest", align_corners=True).ravel().tolist() == [0, 4]
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("reduce", ["sum", "mean", "amax", "amin", "prod"])
+def test_scattered_elements_are_combined(reduce: str, own: bool, monkeypatch: Any) -> None:
+    rng = np.random.default_rng(2)
+    x, src = (torch.tensor(rng.normal(size=(6, 9))) for _ in range(2))
+    index = torch.tensor(rng.integers(0, 9, (6, 9)))
+    combined = lambda: [(x * 1).scatter_reduce(1, index, src, reduce, include_self=own)]  # noqa: E731
+    (expected,), (found,) = natively(combined, monkeypatch)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_samples_with_replacement_are_the_searched_ones() -> None:
+    """Many rows are compared at once, one row is searched: the same numbers."""
+    weights = torch.tensor(np.random.default_rng(0).random((20, 30)))
+    torch.manual_seed(1)
+    together = torch.multinomial(weights, 4, True)
+    torch.manual_seed(1)
+    assert together.tolist() == [torch.multinomial(row, 4, True).tolist() for row in weights]

@@ -26,7 +26,7 @@ class Places:
     Attributes:
         dims: the dimensions of the array that are indexed, one for each index.
         axes: for every dimension of the elements in question, the dimension of the array that goes along, or None.
-        how: what is done to the number that is there: "add", or "set" to another.
+        how: what is done to the number that is there: "add", "multiply", "maximum", "minimum", or "set" to another.
     """
 
     dims: tuple[int, ...]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.core.order import stable_order
+from rushlight.core.order import elements_at, stable_order
 from rushlight.core.scan import Arrays, scan
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import Operation, operation
@@ -34,7 +34,7 @@ def _sort(x: np.ndarray, *, dim: int, descending: bool) -> tuple[np.ndarray, np.
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, descending)
-    return np.take_along_axis(x, at, dim), at
+    return elements_at(x, at, dim), at
 
 
 def _sort_spec(x: Spec, *, dim: int, descending: bool) -> tuple[Spec, Spec]:
@@ -106,7 +106,7 @@ def _topk(x: np.ndarray, *, k: int, dim: int, largest: bool, ordered: bool) -> t
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, largest, k)
-    return np.take_along_axis(x, at, dim), at
+    return elements_at(x, at, dim), at
 
 
 MOST_PASSES = 16  # over a line, for the compiler
@@ -182,7 +182,7 @@ def _kth(x: np.ndarray, *, k: int, dim: int, keepdim: bool) -> tuple[np.ndarray,
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, first=k).take([k - 1], dim)
-    values = np.take_along_axis(x, at, dim)
+    values = elements_at(x, at, dim)
     return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
 
@@ -260,7 +260,7 @@ def _median_along(ignore_nan: bool) -> Any:
         if x.ndim == 0:
             return x.copy(), np.zeros((), "int64")
         at = _middle(x, dim, ignore_nan)
-        values = np.take_along_axis(x, at, dim)
+        values = elements_at(x, at, dim)
         return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
     return kernel
