@@ -107,3 +107,17 @@ def test_slopes_of_gamma_numbers_do_not_take_forever() -> None:
     found = gamma_slope(a, a + 1.0001)
     before = gamma_slope(a, a + 0.9999)
     np.testing.assert_allclose(found, before, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_least_squares(kind: torch.dtype) -> None:
+    """By QR where the columns are independent; the shortest solution, and the rank, where they are not."""
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(size=(3, 7, 4)), rng.normal(size=(3, 7, 2))
+    found = L.lstsq(torch.tensor(a, dtype=kind), torch.tensor(b, dtype=kind))
+    assert found.rank.tolist() == [4, 4, 4]
+    close(found.solution.numpy(), np.linalg.pinv(a) @ b, kind)
+    a[..., 3] = a[..., 0] + a[..., 1]
+    found = L.lstsq(torch.tensor(a, dtype=kind), torch.tensor(b, dtype=kind))
+    assert found.rank.tolist() == [3, 3, 3]
+    close(found.solution.numpy(), np.linalg.pinv(a, rcond=1e-5) @ b, kind)
