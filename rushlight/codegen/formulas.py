@@ -248,8 +248,10 @@ def _rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     a, b = axes
     if k % 4 == 2:
         return np.flip(x, (a, b))
-    turned = x if k % 4 == 0 else np.flip(x, b) if k % 4 == 1 else x.swapaxes(a, b)
-    return turned.swapaxes(a, b) if k % 4 == 1 else np.flip(turned, b) if k % 4 == 3 else turned
+    across = x.swapaxes(a, b)
+    if k % 4 == 1:  # written out, for then no line is read backwards
+        return np.flip(across.placed(across.shape, None, (slice(None),) * x.ndim), a)
+    return np.flip(across, b) if k % 4 else x
 
 
 def _cross(x: Any, y: Any, axis: int = -1) -> Any:
