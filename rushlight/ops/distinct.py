@@ -55,7 +55,7 @@ FEW = 4  # times as many values as elements, up to which values are counted inst
 
 def _distinct(x: np.ndarray, dim: int | None, places: bool, often: bool) -> list[np.ndarray]:
     """The distinct elements, and where asked for the place of each element among them, and how often each occurs."""
-    if dim is None and x.dtype.kind in "iu" and x.size:
+    if dim is None and x.dtype.kind in "iu" and x.dtype != np.uint64 and x.size:
         low, high = int(x.min()), int(x.max())
         if high - low < FEW * x.size:
             return _by_counting(x, low, high, places)
