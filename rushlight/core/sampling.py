@@ -40,7 +40,7 @@ __all__ = [
 
 _CHOOSING: Final = {np.dtype(np.float32): "chosen32", np.dtype(np.float64): "chosen64"}  # fillings, by type
 _MOST_CATEGORIES: Final = 1 << 24
-_FEW: Final = 1 << 20  # comparisons up to which all of them take less time than a search in each row
+_FEW: Final = 1 << 17  # comparisons up to which all of them take less time than a search in each row
 _UNSUPPORTED: Final = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 
 
