@@ -26,7 +26,7 @@ class Places:
     Attributes:
         dims: the dimensions of the array that are indexed, one for each index.
         axes: for every dimension of the elements in question, the dimension of the array that goes along, or None.
-        how: what is done to the number that is there: "add", or "set" to another.
+        how: what is done to the number that is there: "add", "multiply", "maximum", "minimum", or "set" to another.
     """
 
     dims: tuple[int, ...]
@@ -192,6 +192,26 @@ def one_of_each(x: Symbol, index: Symbol, axis: int) -> Symbol:
     """For every place of the other dimensions the element at its position along `axis`; positions are checked."""
     places = Places((axis,), tuple(d for d in range(x.ndim) if d != axis))
     return pick(x, (index,), (), places, index.shape)
+
+
+def elements(x: Symbol, index: Any) -> Symbol:
+    """The elements of a vector at positions that are known to be right."""
+    return pick(x, (index,), (), Places((0,), (None,) * index.ndim), index.shape)
+
+
+def elements_of_planes(x: Symbol, index: Symbol) -> Symbol:
+    """(N, C, places) at positions (N, 1, ...) that are known to be right: (N, C, ...)."""
+    shape = (*x.shape[:2], *index.shape[2:])
+    return pick(x, (broadcast(index, shape),), (), _planes(shape), shape)
+
+
+def _planes(shape: tuple[int, ...]) -> Places:
+    return Places((2,), (0, 1, *(None,) * (len(shape) - 2)))
+
+
+def added_to_planes(d: Symbol, index: Symbol, places: int) -> Symbol:
+    """The adjoint of `elements_of_planes`."""
+    return changed(0, (*d.shape[:2], places), d, (broadcast(index, d.shape),), (), _planes(d.shape), d.shape)
 
 
 def along(index: Symbol, before: int, after: int) -> Symbol:

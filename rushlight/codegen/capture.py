@@ -192,11 +192,14 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
         return with_slices(self, index, value, axis, how, wraps)
 
-    def assembled(self, pieces: Any, shape: tuple[int, ...], layouts: Any) -> Symbol:
-        """Zeros with pieces in them, which lie apart, at the places `layouts(shape, strides, offset)`."""
+    def assembled(self, pieces: Any, shape: tuple[int, ...], layouts: Any, start: Any = None) -> Symbol:
+        """Zeros with pieces in them, which lie apart, at the places `layouts(shape, strides, offset)`.
+
+        A `start` that is a run-time number comes on top.
+        """
         from .assembly import put
 
-        return put(shape, 0, pieces, layouts)
+        return put(shape, 0, pieces, layouts, start)
 
     def placed(self, shape: tuple[int, ...], background: Any, index: Any) -> Symbol:
         """This array at `[index]` of an array of that shape, full of one number."""

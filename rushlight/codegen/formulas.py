@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .assembly import iota
-from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, operand
+from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, look, operand
+from .lanes import Processor
 
 
 def call(kind: str, *args: Any) -> Symbol:
@@ -142,10 +143,24 @@ def _remainder(x: Any, y: Any) -> Any:
     return np.where(y == 0, rest, found)
 
 
+def _fmod_floats(x: Any, y: Any) -> Any:
+    """|x| minus the largest multiple of |y| in it, exactly: by doubles, and their product rounded with the difference.
+
+    A rounded quotient can be one too large.  Those beyond 2**52 are left to the interpreter.
+    """
+    wide, by = np.abs(x.astype(np.float64)), np.abs(y.astype(np.float64))
+    times = np.floor(wide / by)
+    times = times.provided(np.logical_not(np.logical_and(times > 2.0**52, times < np.inf)))
+    rest = (-times).multiply_add(by, wide)
+    rest = np.where(rest < 0, rest + by, rest)
+    rest = np.where(np.logical_and(by == np.inf, wide < np.inf), wide, rest)
+    return np.copysign(rest.astype(x.dtype), x)
+
+
 def _fmod(x: Any, y: Any) -> Any:
     x, y = _together(x, y)
     if x.dtype.kind == "f":
-        return call("fmod", x, y)
+        return _fmod_floats(x, y) if Processor.fuses else call("fmod", x, y)
     _, rest, zero, minus = _whole_parts(x, y)
     return np.where(np.logical_or(zero, minus), x.dtype.type(0), rest)
 
@@ -223,6 +238,39 @@ def _triangle(x: Any, k: int, lower: bool) -> Any:
     return np.where(inside, x, x.dtype.type(0))
 
 
+def _trace(x: Any) -> Any:
+    """The sum of the diagonal of a matrix, which is a view of it."""
+    n = min(x.shape)
+    return look(x, (n,), lambda strides, offset: ((sum(strides),), offset)).sum()
+
+
+def _rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    a, b = axes
+    if k % 4 == 2:
+        return np.flip(x, (a, b))
+    across = x.swapaxes(a, b)
+    if k % 4 == 1:  # written out, for then no line is read backwards
+        return np.flip(across.placed(across.shape, None, (slice(None),) * x.ndim), a)
+    return np.flip(across, b) if k % 4 else x
+
+
+def _cross(x: Any, y: Any, axis: int = -1) -> Any:
+    def product(i: int, j: int) -> Any:
+        return x[place(i)] * y[place(j)] - x[place(j)] * y[place(i)]
+
+    axis %= x.ndim
+    place = lambda i: (*[slice(None)] * axis, i)  # noqa: E731
+    return np.stack([product(1, 2), product(2, 0), product(0, 1)], axis)
+
+
+def _isclose(x: Any, y: Any, rtol: Any, atol: Any, equal_nan: bool = False) -> Any:
+    near = np.logical_and(np.abs(x - y) <= atol + rtol * np.abs(y), _isfinite(y)) if _is_float(y) else None
+    if near is None:
+        raise NotLowered("whole numbers that are close")
+    close = np.logical_or(near, x == y)
+    return np.logical_or(close, np.logical_and(np.isnan(x), np.isnan(y))) if equal_nan else close
+
+
 def _first_place(best: Callable[..., Any]) -> Callable[..., Any]:
     """argmax and argmin: the first place of the best number, NaN before all others."""
 
@@ -246,5 +294,6 @@ FUNCTIONS.update({
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,
     np.split: _split, np.squeeze: lambda x, axis=None: x.squeeze(axis), np.nan_to_num: _nan_to_num,
+    np.trace: _trace, np.rot90: _rot90, np.cross: _cross, np.isclose: _isclose,
     np.sinc: _sinc, np.real: lambda x: x, np.iscomplex: lambda x: np.not_equal(x, x),
 })  # fmt: skip

@@ -71,11 +71,12 @@ def _gathered(to: NestWriter, vector: Scalars, x: Symbol, names: Names, index: I
 def add_at(
     to: NestWriter, vector: Scalars, x: Symbol, value: Value, names: Names, index: Index, first: int | None
 ) -> None:
-    """Adds or puts the value of an "added" where its positions say: in vectors only where the lanes lie apart."""
+    """Combines or puts the value of an "added" where its positions say: in vectors only where the lanes lie apart."""
     access, kind, size = to.low.added[x], MEMORY[x.dtype], x.dtype.itemsize
     place = _row(to, x, access, names, index)
     if x.dtype == bool:
         value = vector.convert(value, "u8")
-    if x.data.how == "add":
-        value = vector.binary("add", to.w.load(kind, place, size, vector.lanes, first), value)
+    if x.data.how != "set":
+        there = to.w.load(kind, place, size, vector.lanes, first)
+        value = (vector.floating if x.dtype.kind == "f" else vector.whole)(x.data.how, [there, value])
     to.w.store(value, place, size, first)

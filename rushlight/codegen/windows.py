@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from .assembly import assembled, iota
-from .capture import Symbol, broadcast, constant
+from .assembly import Places, along, assembled, iota, pick
+from .capture import Symbol, broadcast, constant, table
 
 Ints = tuple[int, ...]
 Layout = Callable[[Ints, int], tuple[Ints, int]]
@@ -113,6 +113,72 @@ def average_backward(d: Symbol, divisor: Any, *, space: Ints, windows: Any) -> S
     around, inner = _padding_back(space, windows)
     share = padded(d / d.dtype.type(divisor), *around, 0)
     return _spread(lambda code, place: share[place], share, space, windows, inner)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Ranges of several lengths
+
+
+def sums_of_ranges(x: Symbol, axis: int, first: np.ndarray, last: np.ndarray) -> Symbol:
+    """Along a dimension, the sum of the numbers from first[i] to last[i] - 1, for each i."""
+    total: Any = None
+    for here, inside in _in_ranges(x, axis, first, last):
+        if inside is not None:
+            here = np.where(inside, here, x.dtype.type(0))
+        total = here if total is None else total + here
+    return total  # type: ignore[no-any-return]
+
+
+def _in_ranges(x: Symbol, axis: int, first: np.ndarray, last: np.ndarray) -> Iterator[tuple[Any, Symbol | None]]:
+    """The numbers in the first place of every range, in the second, ...; and which ranges reach so far, if not all."""
+    for j in range(int((last - first).max())):
+        here = _at(x, axis, np.minimum(first + j, x.shape[axis] - 1))
+        inside = first + j < last
+        yield here, None if inside.all() else along(table(inside), 0, x.ndim - axis - 1)
+
+
+def _at(x: Symbol, axis: int, positions: np.ndarray) -> Symbol:
+    """The slices at positions that are known, and right."""
+    places = Places((axis,), tuple(None if d == axis else d for d in range(x.ndim)))
+    index = along(table(positions.astype(np.int64)), axis, x.ndim - axis - 1)
+    return pick(x, (index,), (), places, (*x.shape[:axis], len(positions), *x.shape[axis + 1 :]))
+
+
+def largest_of_boxes(x: Symbol, bounds: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Symbol, Symbol]:
+    """The largest number of each box of the last dimensions, by the bounds of its sides, and its flat position: the
+    first of equals, the last NaN.
+
+    One dimension after the other is searched, with the position in those before it.
+    """
+    best: Any = x
+    where: Any = None
+    for axis, (first, last) in enumerate(bounds, x.ndim - len(bounds)):
+        best, where = _largest_along(best, where, axis, first, last)
+    return best, where.astype(np.int64)
+
+
+def _largest_along(x: Any, before: Any, axis: int, first: np.ndarray, last: np.ndarray) -> tuple[Any, Any]:
+    """The largest in each range along a dimension; of equals the one whose position `before` is the first."""
+    best: Any = None
+    where: Any = None
+    for j in range(int((last - first).max())):
+        positions = np.minimum(first + j, last - 1)  # the last place again, which wins nothing, in a shorter range
+        here = _at(x, axis, positions)
+        place: Any = along(table(positions.astype(np.int32)), 0, x.ndim - axis - 1)
+        if before is not None:
+            place = _at(before, axis, positions) * x.shape[axis] + place
+        place = broadcast(place, here.shape)
+        if best is None:
+            best, where = here, place
+            continue
+        wins = np.greater(here, best)
+        if before is not None:
+            wins = np.logical_or(wins, np.logical_and(np.equal(here, best), np.less(place, where)))
+        if x.dtype.kind == "f":
+            later = np.logical_or(np.logical_not(np.isnan(best)), np.greater_equal(place, where))
+            wins = np.logical_or(wins, np.logical_and(np.isnan(here), later))
+        best, where = np.where(wins, here, best), np.where(wins, place, where)
+    return best, where
 
 
 # ---------------------------------------------------------------------------------------------------------------------

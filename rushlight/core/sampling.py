@@ -40,6 +40,7 @@ __all__ = [
 
 _CHOOSING: Final = {np.dtype(np.float32): "chosen32", np.dtype(np.float64): "chosen64"}  # fillings, by type
 _MOST_CATEGORIES: Final = 1 << 24
+_FEW: Final = 1 << 17  # comparisons up to which all of them take less time than a search in each row
 _UNSUPPORTED: Final = ("uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2")
 
 
@@ -244,6 +245,8 @@ def _by_sum(generator: MersenneTwister, rows: Array, count: int) -> Array:
         sums = sums / sums[:, -1:]
     sums[:, -1] = 1.0
     unit = generator.doubles(len(rows) * count).reshape(len(rows), count)
+    if len(rows) > 1 and unit.size * rows.shape[1] <= _FEW:
+        return np.count_nonzero(sums[:, None, :] < unit[:, :, None], axis=2)
     found = [np.searchsorted(row, points) for row, points in zip(sums.astype(np.float64), unit)]
     return np.array(found, np.int64)
 

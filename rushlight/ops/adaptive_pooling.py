@@ -133,22 +133,41 @@ def _adaptive_spread(d: np.ndarray, *, space: Ints) -> np.ndarray:
     return np.array(d)
 
 
-def _equal_windows(space: Ints, out: Ints) -> Windows:
-    """The windows where they are all of one size; NotImplementedError where they are not."""
+def _equal_windows(space: Ints, out: Ints) -> Windows | None:
+    """The windows where they are all of one size."""
     if any(o == 0 or n % o for n, o in zip(space, out, strict=True)):
-        raise NotImplementedError("windows of several sizes")
+        return None
     sizes, nothing = tuple(n // o for n, o in zip(space, out, strict=True)), (0,) * len(out)
     return Windows(sizes, sizes, nothing, (1,) * len(out), out)
 
 
 def _average_symbols(x: Any, *, out: Ints) -> Any:
     windows = _equal_windows(x.shape[-len(out) :], out)
-    return on_symbols.average(x, math.prod(windows.kernel), windows=windows)
+    if windows is not None:
+        return on_symbols.average(x, math.prod(windows.kernel), windows=windows)
+    for axis, o in enumerate(out, x.ndim - len(out)):
+        if o != x.shape[axis]:
+            start, end = _bounds(x.shape[axis], o)
+            x = on_symbols.sums_of_ranges(x, axis, start, end) / _lengths(x, axis, start, end)
+    return x
 
 
 def _spread_symbols(d: Any, *, space: Ints) -> Any:
     windows = _equal_windows(space, d.shape[-len(space) :])
-    return on_symbols.average_backward(d, math.prod(windows.kernel), space=space, windows=windows)
+    if windows is not None:
+        return on_symbols.average_backward(d, math.prod(windows.kernel), space=space, windows=windows)
+    for axis, n in enumerate(space, d.ndim - len(space)):
+        if n != d.shape[axis]:
+            start, end = _bounds(n, d.shape[axis])
+            share, place = d / _lengths(d, axis, start, end), np.arange(n)
+            first, last = np.searchsorted(end, place, "right"), np.searchsorted(start, place, "right")
+            d = on_symbols.sums_of_ranges(share, axis, first, last)  # of the windows that a place is in
+    return d
+
+
+def _lengths(x: Any, axis: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """How long the ranges along a dimension of x are, to divide by."""
+    return (end - start).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
 
 
 def _adaptive_average_operation(dims: int) -> Operation:
@@ -257,6 +276,8 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 # ---------------------------------------------------------------------------------------------------------------------
 # Adaptive maxima
 
+LONGEST_SIDE = 64  # numbers along a window, for which the compiler writes a comparison each
+
 
 def _largest_in(x: np.ndarray, slices: tuple[slice, ...]) -> np.ndarray:
     """The flat position (in the whole space) of the largest number in a box of the last dimensions; the first, or the
@@ -288,6 +309,13 @@ def _adaptive_max(x: np.ndarray, *, out: Ints) -> tuple[np.ndarray, np.ndarray]:
     return _take(x, indices, dims=dims), indices
 
 
+def _adaptive_max_symbols(x: Any, *, out: Ints) -> tuple[Any, Any]:
+    bounds = [_bounds(n, o) for n, o in zip(x.shape[-len(out) :], out, strict=True)]
+    if max(int((end - start).max()) for start, end in bounds) > LONGEST_SIDE:
+        raise NotImplementedError("windows of very many numbers")
+    return on_symbols.largest_of_boxes(x, bounds)
+
+
 def _picked_rule(g: Any, results: Any, x_spec: Spec, out: Ints) -> tuple[Tensor]:
     return (apply(POOL_PUT, (g[0], results[1]), (x_spec.shape[-len(out) :],)),)
 
@@ -303,6 +331,8 @@ ADAPTIVE_MAX = {
     ).gradient(_picked_rule)
     for dims in (2, 3)
 }
+for _op in ADAPTIVE_MAX.values():
+    _op.lower = _adaptive_max_symbols
 
 
 def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:

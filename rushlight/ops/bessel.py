@@ -7,13 +7,26 @@ Mathematical Functions, 10.25.2 and 10.40.1 (https://dlmf.nist.gov).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .blockwise import blockwise
+from .blockwise import blockwise, double
 
 _CROSSING = 30.0
+_POWERS = [[1 / (math.factorial(k) * math.factorial(k + order)) for k in range(64)] for order in range(2)]
+
+
+def _falling(order: int) -> list[float]:
+    """The coefficients of 1, 1 / x, 1 / x ** 2, ... in the asymptotic series."""
+    found = [1.0]
+    for k in range(1, 24):
+        found.append(found[-1] * ((2 * k - 1) ** 2 - 4 * order * order) / (8 * k))
+    return found
+
+
+_FALLING = [_falling(order) for order in range(2)]
 
 
 def scaled_i(order: int, x: Any) -> np.ndarray:
@@ -32,7 +45,7 @@ def _scaled_i1(x: Any) -> np.ndarray:
 
 
 def _scaled(order: int, x: Any) -> np.ndarray:
-    x = np.asarray(x, np.float64)
+    x = double(x)
     size = np.abs(x)
     near = _power_series(order, np.minimum(size, _CROSSING))
     far = _asymptotic_series(order, np.maximum(size, _CROSSING))
@@ -43,27 +56,24 @@ def _scaled(order: int, x: Any) -> np.ndarray:
 
 def modified_i(order: int, x: Any) -> np.ndarray:
     """I_order(x) for order 0 or 1."""
-    x = np.asarray(x, np.float64)
+    x = double(x)
     found = (
         scaled_i(order, x) * np.exp(np.abs(x) / 2) * np.exp(np.abs(x) / 2)
     )  # in two steps: exp alone overflows earlier
     return np.where(np.isinf(x), np.copysign(np.inf, x) if order else np.inf, found)
 
 
-def _power_series(order: int, x: np.ndarray) -> np.ndarray:
-    quarter = x * x / 4
-    term = np.exp(-x) * (x / 2 if order else 1.0)
-    total = term
-    for k in range(1, 64):
-        term = term * quarter / (k * (k + order))
-        total = total + term
-    return total
+def _horner(t: Any, coefficients: Sequence[float]) -> Any:
+    total = t * coefficients[-1]
+    for c in coefficients[-2:0:-1]:
+        total = (total + c) * t
+    return total + coefficients[0]
 
 
-def _asymptotic_series(order: int, x: np.ndarray) -> np.ndarray:
-    term = 1.0 / np.sqrt(2 * math.pi * x)
-    total = term
-    for k in range(1, 24):
-        term = term * (((2 * k - 1) ** 2 - 4 * order * order) / (8 * k)) / x
-        total = total + term
-    return total
+def _power_series(order: int, x: Any) -> Any:
+    first = np.exp(-x) * (x / 2 if order else 1.0)
+    return first * _horner(x * x / 4, _POWERS[order])
+
+
+def _asymptotic_series(order: int, x: Any) -> Any:
+    return _horner(1.0 / x, _FALLING[order]) / np.sqrt(2 * math.pi * x)

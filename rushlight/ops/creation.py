@@ -342,6 +342,16 @@ EYE = operation(
 )
 
 
+def _eye_symbols(*, rows: int, columns: int, dtype: Any) -> Any:
+    from rushlight.codegen.assembly import iota
+
+    shape = rows, columns
+    return np.where(iota(shape, 0) == iota(shape, 1), dtype.numpy.type(1), dtype.numpy.type(0))  # type: ignore[call-overload]
+
+
+EYE.lower = _eye_symbols
+
+
 @public(method=False, out=True)
 def eye(n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, device: Any = None,
         requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip

@@ -1,5 +1,4 @@
-"""Decompositions of matrices: LU, QR, singular values, eigenvalues, and what is made of them (pseudo-inverse, least
-squares, rank).
+"""Decompositions of matrices: LU, QR, singular values, eigenvalues, and what is made of them (pseudo-inverse, rank).
 
 Kernels are NumPy's LAPACK, batched. Derivatives that divide by differences of eigenvalues are zero where nothing is
 asked of the degenerate pair, as in https://pytorch.org/docs/stable/generated/torch.linalg.svd.html.
@@ -42,7 +41,7 @@ from .selection import where
 from .triangle import diag_embed, tril, triu
 
 
-def _matrices(A: Tensor, name: str) -> Spec:
+def checked_matrices(A: Tensor, name: str) -> Spec:
     spec = settle(A).spec
     check_matrix(spec, name)
     check_floating(spec, name)
@@ -115,7 +114,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
 
     https://pytorch.org/docs/stable/generated/torch.linalg.lu.html
     """
-    _matrices(A, "linalg.lu")
+    checked_matrices(A, "linalg.lu")
     p, lower, upper = apply(LU, (A,), (pivot,))
     return LinalgLu(p.detach(), lower, upper)
 
@@ -159,7 +158,7 @@ LuUnpack = result_type("lu_unpack", ("P", "L", "U"))
 @_of_linalg
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
     """`lu_factor` and `info`, not zero where a diagonal element of U is zero; raises only with `check_errors`."""
-    _matrices(A, "torch.linalg.lu_factor_ex")
+    checked_matrices(A, "torch.linalg.lu_factor_ex")
     found = LuFactorEx(apply(LU_FACTOR, (A,), (pivot,)))
     if check_errors:
         _check_factored(found.info, "torch.linalg.lu_factor_ex")
@@ -182,7 +181,7 @@ def _check_factored(info: Tensor, name: str) -> None:
 @_of_linalg
 def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     """The LU factorization in LAPACK's compact form: L below the diagonal of U, and 1-based row exchanges."""
-    _matrices(A, "torch.linalg.lu_factor")
+    checked_matrices(A, "torch.linalg.lu_factor")
     found = apply(LU_FACTOR, (A,), (pivot,))
     _check_factored(found[2], "torch.linalg.lu_factor")
     return LuFactor(found[0], found[1])
@@ -306,7 +305,7 @@ def qr(A: Tensor, mode: str = "reduced") -> Any:
         raise RuntimeError(
             f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
         )
-    _matrices(A, "linalg.qr")
+    checked_matrices(A, "linalg.qr")
     return LinalgQr(apply(QR, (A,), (mode,)))
 
 
@@ -333,7 +332,7 @@ Geqrf = result_type("geqrf", ("a", "tau"))
 @public(out=True)
 def geqrf(input: Tensor) -> Any:
     """The QR decomposition as LAPACK stores it: R above, reflections below the diagonal, and their factors."""
-    _matrices(input, "torch.geqrf")
+    checked_matrices(input, "torch.geqrf")
     return Geqrf(apply(GEQRF, (input,)))
 
 
@@ -429,7 +428,7 @@ def _linalg_svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = N
     `full_matrices`.
     https://pytorch.org/docs/stable/generated/torch.linalg.svd.html
     """
-    _matrices(A, "linalg.svd")
+    checked_matrices(A, "linalg.svd")
     _check_driver(driver)
     _check_converges(A)
     return LinalgSvd(apply(SVD, (A,), (full_matrices,)))
@@ -453,7 +452,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     >>> torch.linalg.svdvals(torch.tensor([[0., 2.], [1., 0.]]))
     tensor([2., 1.])
     """
-    _matrices(A, "linalg.svd")
+    checked_matrices(A, "linalg.svd")
     _check_driver(driver)
     _check_converges(A)
     return apply(SVDVALS, (A,))
@@ -462,7 +461,7 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
 @public(out=True)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
     """U, S, V with input = U diag(S) V^H (`torch.linalg.svd` gives V^H); zeros for U and V without `compute_uv`."""
-    spec = _matrices(input, "linalg.svd")
+    spec = checked_matrices(input, "linalg.svd")
     _check_converges(input)
     if compute_uv:
         u, s, vh = apply(SVD, (input,), (not some,))
@@ -614,7 +613,7 @@ def eigvals(A: Tensor) -> Tensor:
 # Pseudo-inverse, rank, condition
 
 
-def _tolerances(spec: Spec, atol: Any, rtol: Any) -> tuple[Any, Any]:
+def tolerances(spec: Spec, atol: Any, rtol: Any) -> tuple[Any, Any]:
     """Singular values up to max(atol, rtol * the largest) count as zero; these are the defaults."""
     if rtol is None:
         default = dtypes.finfo(spec.dtype).eps * max(spec.shape[-2:])
@@ -649,7 +648,7 @@ def _pinv_kernel(x: np.ndarray, atol: Any, rtol: Any, *, hermitian: bool) -> np.
     return scaled @ np.conj(np.swapaxes(u, -1, -2))
 
 
-def _pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
+def pinv_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
     """G. Golub and V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares" (1973), 4.12."""
     p, ph, gh = result, mH(result), mH(g)
     m, n = x._value.spec.shape[-2:]
@@ -674,7 +673,7 @@ PINV = operation(
     _pinv_kernel,
     node="LinalgPinvBackward0",
 )
-PINV.gradient(x=_pinv_gradient)
+PINV.gradient(x=pinv_gradient)
 
 
 def _singular_values(A: Tensor, hermitian: bool) -> Tensor:
@@ -687,12 +686,12 @@ def pinv(A: Tensor, rcond: Any = None, hermitian: bool = False, *, atol: Any = N
 
     https://pytorch.org/docs/stable/generated/torch.linalg.pinv.html
     """
-    spec = square(A, "linalg.pinv") if hermitian else _matrices(A, "linalg.pinv")
+    spec = square(A, "linalg.pinv") if hermitian else checked_matrices(A, "linalg.pinv")
     if spec.numel == 0:
         return mT(A).clone()
     rtol = rcond if rtol is None else rtol
     (_check_symmetric if hermitian else _check_converges)(A)
-    return apply(PINV, (A, *_tolerances(spec, atol, rtol)), (hermitian,))
+    return apply(PINV, (A, *tolerances(spec, atol, rtol)), (hermitian,))
 
 
 @public()
@@ -710,13 +709,13 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     >>> torch.linalg.matrix_rank(torch.ones(2, 3))
     tensor(1)
     """
-    spec = _matrices(A, "linalg.matrix_rank")
+    spec = checked_matrices(A, "linalg.matrix_rank")
     if tol is not None:
         atol, rtol = tol, 0.0
     if spec.numel == 0:
         return zeros(*spec.shape[:-2], dtype=dtypes.int64)
     values = _singular_values(A.detach(), hermitian)
-    return apply(RANK, (values, *_tolerances(spec, atol, rtol)))
+    return apply(RANK, (values, *tolerances(spec, atol, rtol)))
 
 
 @_of_linalg
@@ -739,70 +738,3 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         return matrix_norm(A, p) * matrix_norm(SPACES["linalg"]["inv"](A), p)
     found = matrix_norm(A, p) * matrix_norm(inv_unchecked(A), p)
     return where(found != found, math.inf, found)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Least squares
-
-
-def _lstsq_spec(a: Spec, b: Spec, limit: Spec, *, driver: str) -> tuple[Spec, ...]:
-    *batch, m, n = a.shape
-    real = a.dtype.to_real()
-    rank = (0,) if driver == "gels" else tuple(batch)
-    values = (*batch, min(m, n)) if driver in ("gelsd", "gelss") else (0,)
-    return (
-        spec_of((*b.shape[:-2], n, b.shape[-1]), a.dtype), spec_of(rank, dtypes.int64), spec_of(values, real),
-    )  # fmt: skip
-
-
-def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> tuple[np.ndarray, ...]:
-    u, s, vh = np.linalg.svd(a, full_matrices=False)
-    keep = s > limit * s.max(-1, keepdims=True, initial=0)
-    weights = (keep / np.where(keep, s, 1))[..., None]
-    x = np.conj(np.swapaxes(vh, -1, -2)) @ (weights * (np.conj(np.swapaxes(u, -1, -2)) @ b))
-    rank = np.zeros(0, np.int64) if driver == "gels" else keep.sum(-1)
-    return x.astype(a.dtype), rank, s if driver in ("gelsd", "gelss") else np.zeros(0, s.dtype)
-
-
-def _lstsq_gradient(g: Any, needs: Any, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-    p = apply(PINV, (a, *_tolerances(a._value.spec, None, None)), (False,))
-    gp = matmul(g[0], mH(b))
-    return (_pinv_gradient(gp, a, p) if needs[0] else None), matmul(mH(p), g[0]), None
-
-
-LSTSQ = operation("lstsq", _lstsq_spec, _lstsq_kernel, node="LinalgLstsqBackward0")
-LSTSQ.gradient(_lstsq_gradient)
-LinalgLstsq = result_type("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
-DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
-
-
-@public(function=False, method=False, space="linalg")
-def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None) -> Any:
-    """X that minimises |A X - B|, with the residuals, the rank and the singular values as far as `driver` gives them.
-
-    https://pytorch.org/docs/stable/generated/torch.linalg.lstsq.html
-    """
-    spec = _matrices(A, "torch.linalg.lstsq")
-    driver = "gelsy" if driver is None else driver
-    if driver not in DRIVERS:
-        raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of ({', '.join(DRIVERS)})")
-    vector = settle(B).spec.ndim == 1 or (spec.ndim - 1 == B.dim() and tuple(B.shape) == spec.shape[:-1])
-    right = B.unsqueeze(-1) if vector else B
-    if right._value.spec.shape[-2] != spec.shape[-2]:
-        raise RuntimeError(
-            "torch.linalg.lstsq: input.size(-2) should match other.size(-2)" if not vector else
-            "torch.linalg.lstsq: input.size(-2) should match other.size(-1)"
-        )  # fmt: skip
-    limit = dtypes.finfo(spec.dtype).eps * max(spec.shape[-2:]) if rcond is None else rcond
-    solution, rank, values = apply(LSTSQ, (A, right, limit), (driver,))
-    residuals = _residuals(A, right, solution, rank, driver)
-    return LinalgLstsq(solution.squeeze(-1) if vector else solution, residuals, rank, values)
-
-
-def _residuals(A: Tensor, B: Tensor, solution: Tensor, rank: Tensor, driver: str) -> Tensor:
-    """Squared residuals, where the system is overdetermined and of full rank; else empty."""
-    m, n = A._value.spec.shape[-2:]
-    if m > n and driver != "gelsy" and (driver == "gels" or bool((realize(rank) == n).all())):
-        miss = matmul(A, solution) - B
-        return (miss * conj(miss)).real.sum(-2) if miss.is_complex() else (miss * miss).sum(-2)
-    return zeros(0, dtype=A._value.spec.dtype.to_real())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -74,7 +75,7 @@ def _cdist(x: np.ndarray, y: np.ndarray, *, p: float, by_product: bool) -> np.nd
     if by_product and p == 2:
         squares = (x * x).sum(-1)[..., :, None] + (y * y).sum(-1)[..., None, :] - 2 * np.matmul(x, y.swapaxes(-1, -2))
         return np.sqrt(np.maximum(squares, 0))
-    if x.size * y.shape[-2] <= _DIRECT:
+    if x.size * y.shape[-2] <= _DIRECT or not isinstance(x, np.ndarray):  # the compiler stores no differences
         return _norm(x[..., :, None, :] - y[..., None, :, :], p)
     columns = [_norm(x - y[..., j : j + 1, :], p) for j in range(y.shape[-2])]
     return np.stack(columns, axis=-1)
@@ -140,24 +141,24 @@ def cdist(
     return apply(CDIST, (x1, x2), (float(p), by_product))
 
 
+@functools.lru_cache(maxsize=4)
 def _pairs(n: int) -> tuple[np.ndarray, np.ndarray]:
-    return np.triu_indices(n, 1)
+    i, j = np.triu_indices(n, 1)
+    return np.ascontiguousarray(i), np.ascontiguousarray(j)
 
 
-def _pdist(x: np.ndarray, *, p: float) -> np.ndarray:
-    i, j = _pairs(len(x))
-    return _norm(x[i] - x[j], p)
+def _pdist(x: Any, i: Any, j: Any, *, p: float) -> Any:
+    return _norm(np.take(x, i, 0) - np.take(x, j, 0), p)
 
 
-def _pdist_rule(g: Tensor, x: Tensor, result: Tensor, x_spec: Spec, p: float) -> Tensor:
-    i, j = (wrap(np.ascontiguousarray(k)) for k in _pairs(x_spec.shape[0]))
+def _pdist_rule(g: Tensor, x: Tensor, i: Tensor, j: Tensor, result: Tensor, x_spec: Spec, p: float) -> Tensor:
     slopes = _slope(x[i] - x[j], result.unsqueeze(-1), p) * g.unsqueeze(-1)
     rows = x_spec.shape[0]
     return apply(ADD_ROWS, (slopes, i), (rows, -1, False)) - apply(ADD_ROWS, (slopes, j), (rows, -1, False))
 
 
 PDIST = operation(
-    "pdist", lambda x, *, p: spec_of((x.shape[0] * (x.shape[0] - 1) // 2,), x.dtype), _pdist, node="PdistBackward0"
+    "pdist", lambda x, i, j, *, p: spec_of(i.shape, x.dtype), _pdist, node="PdistBackward0"
 )
 PDIST.gradient(x=_pdist_rule)
 
@@ -172,4 +173,5 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
-    return apply(PDIST, (input,), (float(p),))
+    i, j = (wrap(k) for k in _pairs(spec.shape[0]))
+    return apply(PDIST, (input, i, j), (float(p),))

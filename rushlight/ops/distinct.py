@@ -47,9 +47,32 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
     wanted = bool(return_inverse), bool(return_counts)
     if x.size == 0 and dim is not None:
         return _chosen([x, np.zeros(x.shape[dim], "int64"), np.zeros(x.shape[dim], "int64")], wanted)
-    values, inverse, counts = np.unique(x, return_inverse=True, return_counts=True, axis=dim, equal_nan=False)
-    inverse = inverse.reshape(x.shape if dim is None else -1)
-    return _chosen([values, inverse.astype("int64"), counts.astype("int64")], wanted)
+    return _chosen(_distinct(x, dim, *wanted), wanted)
+
+
+FEW = 4  # times as many values as elements, up to which values are counted instead of put in order
+
+
+def _distinct(x: np.ndarray, dim: int | None, places: bool, often: bool) -> list[np.ndarray]:
+    """The distinct elements, and where asked for the place of each element among them, and how often each occurs."""
+    if dim is None and x.dtype.kind in "iu" and x.dtype != np.uint64 and x.size:
+        low, high = int(x.min()), int(x.max())
+        if high - low < FEW * x.size:
+            return _by_counting(x, low, high, places)
+    options: Any = dict(return_inverse=places, return_counts=often, axis=dim, equal_nan=False)
+    found = np.unique(x, **options)
+    values, *more = found if isinstance(found, tuple) else (found,)
+    nothing = np.zeros(0, np.int64)
+    inverse = more.pop(0).reshape(x.shape if dim is None else -1).astype(np.int64) if places else nothing
+    return [values, inverse, more[0].astype(np.int64) if often else nothing]
+
+
+def _by_counting(x: np.ndarray, low: int, high: int, places: bool) -> list[np.ndarray]:
+    shifted = x.astype(np.int64) - low
+    counts = np.bincount(shifted.ravel(), minlength=high - low + 1)
+    found = np.flatnonzero(counts)
+    inverse = (np.cumsum(counts != 0) - 1)[shifted] if places else shifted
+    return [(found + low).astype(x.dtype), inverse, counts[found]]
 
 
 @public()

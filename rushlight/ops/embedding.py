@@ -281,7 +281,9 @@ def _sums(rows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return total
 
 
-def _reduce_bags(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool) -> Any:
+def _reduce_bags(
+    rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool, length: int
+) -> Any:
     bag, kept, bags = _bag_of_rows(indices, offsets, include_last, padding_idx)
     rows = rows[: len(bag)]
     if not kept.all():
@@ -290,13 +292,37 @@ def _reduce_bags(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_i
     return total / _divisors(bag, kept, bags, rows.dtype) if mean else total
 
 
-def _spread_bags(d: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool) -> Any:
+def _spread_bags(
+    d: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool, length: int
+) -> Any:
     bag, kept, bags = _bag_of_rows(indices, offsets, include_last, padding_idx)
     if mean:
         d = d / _divisors(bag, kept, bags, d.dtype)
     rows = np.zeros((indices.size, d.shape[1]), d.dtype)
     rows[: len(bag)][kept] = d[bag[kept]]
     return rows
+
+
+def _equal_bags(indices: Any, padding_idx: int, length: int) -> tuple[Any, Any]:
+    """For the compiler, where all bags have so many rows: (bags, rows, 1) which rows count, and (bags, 1) how many."""
+    if not length:
+        raise ValueError("bags of several lengths")
+    kept = indices.reshape(indices.size // length, length, 1) != padding_idx
+    return kept, np.sum(kept, axis=1)
+
+
+def _reduce_equal_bags(rows: Any, indices: Any, _: Any, *, mean: bool, padding_idx: int, length: int, **__: Any) -> Any:
+    kept, counts = _equal_bags(indices, padding_idx, length)
+    bags = rows.reshape(kept.shape[0], length, rows.shape[1])
+    total = np.where(kept, bags, rows.dtype.type(0)).sum(1)
+    return total / np.maximum(counts, 1).astype(rows.dtype) if mean else total
+
+
+def _spread_equal_bags(d: Any, indices: Any, _: Any, *, mean: bool, padding_idx: int, length: int, **__: Any) -> Any:
+    kept, counts = _equal_bags(indices, padding_idx, length)
+    d = d / np.maximum(counts, 1).astype(d.dtype) if mean else d
+    rows = np.where(kept, d.reshape(d.shape[0], 1, d.shape[1]), d.dtype.type(0))
+    return rows.reshape(indices.size, d.shape[1])
 
 
 def _bags_spec(rows: Spec, indices: Spec, offsets: Spec, *, include_last: bool, **_: Any) -> Spec:
@@ -306,23 +332,28 @@ def _bags_spec(rows: Spec, indices: Spec, offsets: Spec, *, include_last: bool, 
 REDUCE_BAGS = operation("embedding_bag", _bags_spec, _reduce_bags)
 SPREAD_BAGS = operation(
     "embedding_bag_backward",
-    lambda d, indices, offsets, *, mean, padding_idx, include_last: spec_of((indices.numel, d.shape[1]), d.dtype),
+    lambda d, indices, offsets, *, mean, padding_idx, include_last, length: spec_of(
+        (indices.numel, d.shape[1]), d.dtype
+    ),
     _spread_bags,
     node="EmbeddingBagBackwardBackward0",
 )
 REDUCE_BAGS.gradient(
-    rows=lambda g, indices, offsets, mean, padding_idx, include_last: apply(
-        SPREAD_BAGS, (g, indices, offsets), (mean, padding_idx, include_last)
+    rows=lambda g, indices, offsets, mean, padding_idx, include_last, length: apply(
+        SPREAD_BAGS, (g, indices, offsets), (mean, padding_idx, include_last, length)
     )
 )
 SPREAD_BAGS.gradient(
-    d=lambda g, indices, offsets, mean, padding_idx, include_last: apply(
-        REDUCE_BAGS, (g, indices, offsets), (mean, padding_idx, include_last)
+    d=lambda g, indices, offsets, mean, padding_idx, include_last, length: apply(
+        REDUCE_BAGS, (g, indices, offsets), (mean, padding_idx, include_last, length)
     )
 )
+REDUCE_BAGS.lower, SPREAD_BAGS.lower = _reduce_equal_bags, _spread_equal_bags
 
 
-def _largest_of_bags(rows: Any, indices: Any, offsets: Any, *, padding_idx: int, include_last: bool) -> tuple[Any, Any]:
+def _largest_of_bags(
+    rows: Any, indices: Any, offsets: Any, *, padding_idx: int, include_last: bool, length: int
+) -> tuple[Any, Any]:
     """The largest numbers of each bag and the rows that hold them (-1: the bag is empty)."""
     starts, lengths = _bags(indices, offsets, include_last)
     found = np.zeros((len(starts), rows.shape[1]), rows.dtype)
@@ -335,14 +366,33 @@ def _largest_of_bags(rows: Any, indices: Any, offsets: Any, *, padding_idx: int,
     return found, at
 
 
-def _to_largest(d: Any, at: Any, *, rows: int) -> Any:
+def _largest_of_equal_bags(
+    rows: Any, indices: Any, offsets: Any, *, padding_idx: int, include_last: bool, length: int
+) -> tuple[Any, Any]:
+    if not length or padding_idx >= 0:
+        raise ValueError("bags of several lengths")
+    count, width = indices.size // length, rows.shape[1]
+    bags = rows.reshape(count, length, width)
+    first = rows.counted(count).reshape(count, 1) * length
+    return np.max(bags, axis=1), np.argmax(bags, axis=1) + first
+
+
+def _to_largest_of_equal_bags(d: Any, at: Any, *, rows: int, length: int) -> Any:
+    if not length:
+        raise ValueError("bags of several lengths")
+    count, width = d.shape
+    chosen = d.counted(rows).reshape(count, length, 1) == at.reshape(count, 1, width)
+    return np.where(chosen, d.reshape(count, 1, width), d.dtype.type(0)).reshape(rows, width)
+
+
+def _to_largest(d: Any, at: Any, *, rows: int, length: int) -> Any:
     total = np.zeros((rows, d.shape[1]), d.dtype)
     bag, column = np.nonzero(at >= 0)
     total[at[bag, column], column] = d[bag, column]
     return total
 
 
-def _from_largest(x: Any, at: Any) -> Any:
+def _from_largest(x: Any, at: Any, *, length: int) -> Any:
     return np.where(at >= 0, np.take_along_axis(x, np.maximum(at, 0), 0), 0) if len(x) else np.zeros(at.shape, x.dtype)
 
 
@@ -352,18 +402,22 @@ def _largest_spec(rows: Spec, indices: Spec, offsets: Spec, **kw: Any) -> tuple[
 
 
 MAX_BAGS = operation(
-    "embedding_bag_max", lambda rows, indices, offsets, *, padding_idx, include_last: _largest_spec(
+    "embedding_bag_max", lambda rows, indices, offsets, *, padding_idx, include_last, length: _largest_spec(
         rows, indices, offsets, include_last=include_last), _largest_of_bags, node="EmbeddingBagBackward0",
 )  # fmt: skip
 TO_LARGEST = operation(
-    "embedding_bag_max_backward", lambda d, at, *, rows: spec_of((rows, d.shape[1]), d.dtype), _to_largest
+    "embedding_bag_max_backward", lambda d, at, *, rows, length: spec_of((rows, d.shape[1]), d.dtype), _to_largest
 )
-FROM_LARGEST = operation("embedding_bag_max_take", lambda x, at: spec_of(at.shape, x.dtype), _from_largest)
+FROM_LARGEST = operation(
+    "embedding_bag_max_take", lambda x, at, *, length: spec_of(at.shape, x.dtype), _from_largest
+)
 MAX_BAGS.gradient(
-    lambda g, results, rows_spec: (apply(TO_LARGEST, (g[0], results[1]), (rows_spec.shape[0],)), None, None)
-)
-TO_LARGEST.gradient(d=lambda g, at: apply(FROM_LARGEST, (g, at)))
-FROM_LARGEST.gradient(x=lambda g, at, x_spec: apply(TO_LARGEST, (g, at), (x_spec.shape[0],)))
+    lambda g, results, rows_spec, length: (
+        apply(TO_LARGEST, (g[0], results[1]), (rows_spec.shape[0], length)), None, None)
+)  # fmt: skip
+MAX_BAGS.lower, TO_LARGEST.lower = _largest_of_equal_bags, _to_largest_of_equal_bags
+TO_LARGEST.gradient(d=lambda g, at, length: apply(FROM_LARGEST, (g, at), (length,)))
+FROM_LARGEST.gradient(x=lambda g, at, x_spec, length: apply(TO_LARGEST, (g, at), (x_spec.shape[0], length)))
 
 
 def _look_through(pairs: list[Any]) -> list[Any]:
@@ -403,6 +457,8 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight._value.spec.ndim}")
     if offsets is None:
         include_last_offset = False  # every row is a bag
+    shape = settle(input).spec.shape
+    length = shape[1] if len(shape) == 2 else 0  # of every bag, if each is a row
     input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
@@ -417,7 +473,7 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
     if mode == "max" and sparse:
         raise ValueError("max mode does not support sparse weights")
     return _embedding_bag(input, weight, offsets, max_norm, norm_type, scale_grad_by_freq, mode, sparse,
-                          per_sample_weights, include_last_offset, padding_idx)  # fmt: skip
+                          per_sample_weights, include_last_offset, padding_idx, length)  # fmt: skip
 
 
 def _flat_bags(input: Tensor, offsets: Tensor | None, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -454,6 +510,7 @@ def _embedding_bag(
     per_sample_weights: Any,
     include_last: bool,
     padding_idx: int | None,
+    length: int,
 ) -> Tensor:
     table = settle(weight).spec
     if padding_idx is not None and not -table.shape[0] <= padding_idx < table.shape[0]:
@@ -469,8 +526,8 @@ def _embedding_bag(
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(1)
     if mode == "max":
-        return apply(MAX_BAGS, (rows, input, offsets), (row, include_last))[0]
-    return apply(REDUCE_BAGS, (rows, input, offsets), (mode == "mean", row, include_last))
+        return apply(MAX_BAGS, (rows, input, offsets), (row, include_last, length))[0]
+    return apply(REDUCE_BAGS, (rows, input, offsets), (mode == "mean", row, include_last, length))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def _unshuffled(x: np.ndarray, r: int) -> np.ndarray:
 
 def _mixed(x: np.ndarray, groups: int) -> np.ndarray:
     n, c, *space = x.shape
-    return np.ascontiguousarray(x.reshape(n, groups, c // groups, *space).swapaxes(1, 2)).reshape(x.shape)
+    return x.reshape(n, groups, c // groups, *space).swapaxes(1, 2).copy().reshape(x.shape)
 
 
 def _shape_after(shape: Ints, r: int, grow: bool) -> Ints:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .blockwise import blockwise
+from .blockwise import blockwise, double
 
 _EULER = 0.57721566490153286060651209008240243
 _BERNOULLI = (
@@ -46,6 +46,36 @@ def _zeta_minus_one(s: int) -> float:
 _TAYLOR = tuple((-1) ** k * _zeta_minus_one(k) / k for k in range(2, 30))  # DLMF 5.7.3
 
 
+# Of the gamma function with the power and the exponential divided off, for t >= 1/2, by 1 / (t + 1) (C. Lanczos, "A
+# precision approximation of the gamma function", 1964); of digamma(t) - log(t) and t trigamma(t), by the same.
+_SHORT_GAMMA_P = (1303.8779934151412, 1866.1092246259525, 1068.3697949265465, 305.84150846754255, 43.778130023605115,
+                  2.5066282746310087)  # fmt: skip
+_SHORT_GAMMA_Q = (4.194568594760394e-08, -6.013180164625887, -5.006612119491056, 5.013178552330542, 5.006613689996817,
+                  1.0)  # fmt: skip
+_SHORT_DIGAMMA_P = (0.127616513628777, -0.585898662466412, 1.23296898584476, -1.48904386209530, 1.14030157185532,
+                    -0.500000002123289, 6.21015949814239e-12)  # fmt: skip
+_SHORT_DIGAMMA_Q = (0.291643165252138, -1.63438641194886, 4.08717920210521, -5.9638346119796, 5.66656316703032,
+                    -3.44726956283570, 1.0)  # fmt: skip
+_SHORT_TRIGAMMA_P = (0.151693823396723, 0.00341563463846188, 0.882056440534193, -1.0774892088415, 1.60896806973531,
+                     -0.622712071036772, 1.00000000000225)  # fmt: skip
+_SHORT_TRIGAMMA_Q = (0.0515115872385802, -0.323858733056387, 0.805581228805345, -1.91417348413605, 1.50365734503466,
+                     -1.12271206991347, 1.0)  # fmt: skip
+_LANCZOS = 4.5
+
+
+def _short(t: Any, above: tuple[float, ...], below: tuple[float, ...]) -> Any:
+    """A quotient of polynomials in 1 / (t + 1)."""
+    u = 1.0 / (t + 1.0)
+    return _horner(u, above) / _horner(u, below)
+
+
+def _horner(u: Any, coefficients: tuple[float, ...]) -> Any:
+    total = u * coefficients[0]
+    for c in coefficients[1:-1]:
+        total = (total + c) * u
+    return total + coefficients[-1]
+
+
 def _series(z: np.ndarray) -> np.ndarray:
     """log gamma(2 + z) for |z| <= 1/2."""
     total = np.zeros_like(z)
@@ -54,10 +84,14 @@ def _series(z: np.ndarray) -> np.ndarray:
     return z * (1 - _EULER + total)
 
 
+def lgamma(x: Any, less: float = 0.0) -> Any:
+    """log |gamma(x - less)|; infinite at 0, -1, -2, ..."""
+    return (_lgamma_short if x.dtype == np.float32 else _lgamma)(x, less)
+
+
 @blockwise
-def lgamma(x: Any) -> np.ndarray:
-    """log |gamma(x)|; infinite at 0, -1, -2, ..."""
-    x = np.asarray(x, np.float64)
+def _lgamma(x: Any, less: Any) -> Any:
+    x = double(x) - less
     size = np.where(x < 0.5, 1.0 - x, x)
     found = _lgamma_right(size)
     mirrored = np.log(math.pi / np.abs(_sin_pi(x))) - found
@@ -66,9 +100,24 @@ def lgamma(x: Any) -> np.ndarray:
     return np.where((x <= 0) & (x == np.floor(x)), np.inf, found)
 
 
+@blockwise
+def _lgamma_short(x: Any, less: Any) -> Any:
+    """Exact enough for single precision: two logarithms, left and right."""
+    x = double(x) - less
+    left = x < 0.5
+    t = np.where(left, 1.0 - x, x)
+    rest = _short(t, _SHORT_GAMMA_P, _SHORT_GAMMA_Q)
+    shifted = t + _LANCZOS
+    most = (t - 0.5) * np.log(shifted) - shifted
+    other = np.log(np.where(left, math.pi / (np.abs(_sin_pi(x)) * rest), rest))
+    found = np.where(left, other - most, other + most)
+    found = np.where((x == 1) | (x == 2), 0.0, found)
+    return np.where(np.isinf(x) | ((x <= 0) & (x == np.floor(x))), np.inf, found)
+
+
 def _sin_pi(x: np.ndarray) -> np.ndarray:
     """sin(pi x), exactly zero at whole numbers."""
-    rest = x - 2.0 * np.round(x / 2.0)
+    rest = x - 2.0 * np.rint(x / 2.0)
     rest = np.where(np.abs(rest) > 0.5, np.copysign(1.0, rest) - rest, rest)
     return np.sin(math.pi * rest)
 
@@ -99,11 +148,20 @@ def _stirling(x: np.ndarray) -> np.ndarray:
 
 
 @blockwise
-def digamma(x: Any) -> np.ndarray:
+def digamma(x: Any) -> Any:
     """The derivative of log gamma: infinite at 0 with the sign of -x, NaN at -1, -2, ..."""
-    x = np.asarray(x, np.float64)
-    left = x < 0
+    short, x = x.dtype == np.float32, double(x)
+    left = x < 0.5 if short else x < 0
     t = np.where(left, 1.0 - x, x)
+    total = np.log(t) + _short(t, _SHORT_DIGAMMA_P, _SHORT_DIGAMMA_Q) if short else _digamma_right(t)
+    whole = x == np.floor(x)
+    rest = x - np.rint(x)
+    total = np.where(left, total - math.pi / np.tan(math.pi * np.where(whole, 0.5, rest)), total)
+    return np.where(x == 0, np.copysign(np.inf, -x), np.where((x < 0) & whole, np.nan, total))
+
+
+def _digamma_right(t: Any) -> Any:
+    """For t >= 0: up to 10, and the asymptotic series there (DLMF 5.11.2)."""
     total = np.zeros_like(t)
     for _ in range(10):
         low = t < 10.0
@@ -113,30 +171,34 @@ def digamma(x: Any) -> np.ndarray:
     tail = np.zeros_like(t)
     for k in range(8, 0, -1):
         tail = (tail + _BERNOULLI[k - 1] / (2 * k)) * inverse
-    total = total + np.log(t) - 0.5 / t - tail
-    whole = x == np.floor(x)
-    rest = x - np.round(x)
-    total = np.where(left, total - math.pi / np.tan(math.pi * np.where(whole, 0.5, rest)), total)
-    return np.where(x == 0, np.copysign(np.inf, -x), np.where(left & whole, np.nan, total))
+    return total + np.log(t) - 0.5 / t - tail
 
 
 @blockwise
 def zeta(s: Any, q: Any) -> np.ndarray:
     """The Hurwitz zeta function, the sum of (q + k) ** -s over k >= 0, by Euler and Maclaurin (DLMF 25.11.7)."""
-    s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))
+    s, q = double(s), double(q)
     valid = (s > 1) & ((q > 0) | ((s == np.floor(s)) & (q != np.floor(q))))
     x, a = np.where(valid, s, 2.0), np.where(valid, q, 1.0)
-    total = np.zeros(np.shape(x))
-    while True:
-        low = a < 10.0
-        if not low.any():
-            break
-        total = np.where(low, total + np.power(np.where(low, a, 1.0), -x), total)
-        a = np.where(low, a + 1.0, a)
-    found = total + _zeta_tail(x, a)
+    head, a = _zeta_head(x, a)
+    found = head + _zeta_tail(x, a)
     pole = (s == 1) | ((s > 1) & (q <= 0) & (q == np.floor(q)))
     found = np.where(np.isposinf(q), 0.0, found)
     return np.where(valid, found, np.where(pole, np.inf, np.nan))
+
+
+def _zeta_head(x: Any, a: Any) -> tuple[Any, Any]:
+    """The sum of (a + k) ** -x up to a + k >= 10, and that."""
+    total = np.zeros_like(x + a)
+    if hasattr(a, "provided"):  # the compiler takes ten turns, which is enough for those that are not negative
+        a, turns = a.provided(a >= 0), 10
+    else:
+        turns = math.ceil(10.0 - np.fmin.reduce(a, axis=None, initial=10.0))
+    for _ in range(turns):
+        low = a < 10.0
+        total = np.where(low, total + np.power(np.where(low, a, 1.0), -x), total)
+        a = np.where(low, a + 1.0, a)
+    return total, a
 
 
 def _zeta_tail(x: np.ndarray, a: np.ndarray) -> np.ndarray:
@@ -152,9 +214,8 @@ def _zeta_tail(x: np.ndarray, a: np.ndarray) -> np.ndarray:
     return total
 
 
-def polygamma(n: int, x: Any) -> np.ndarray:
+def polygamma(n: int, x: Any) -> Any:
     """The n-th derivative of digamma."""
-    x = np.asarray(x, np.float64)
     if n == 0:
         return digamma(x)
     if n == 1:
@@ -163,9 +224,12 @@ def polygamma(n: int, x: Any) -> np.ndarray:
     return sign * math.gamma(n + 1.0) * zeta(n + 1.0, x)
 
 
-def _trigamma(x: np.ndarray) -> np.ndarray:
+@blockwise
+def _trigamma(x: Any) -> Any:
     """With the reflection DLMF 5.15.6 on the left."""
+    short, x = x.dtype == np.float32, double(x)
     left = x < 0.5
-    found = zeta(2.0, np.where(left, 1.0 - x, x))
+    t = np.where(left, 1.0 - x, x)
+    found = _short(t, _SHORT_TRIGAMMA_P, _SHORT_TRIGAMMA_Q) / t if short else zeta(2.0, t)
     sine = _sin_pi(x)
-    return np.where(left, (math.pi / sine) ** 2 - found, found)
+    return np.where(left, np.square(math.pi / sine) - found, found)

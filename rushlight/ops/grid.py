@@ -21,7 +21,6 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .adaptive_pooling import POOL_TAKE
 from .creation import cast, full_like_spec
 from .public import public
 from .selection import where
@@ -105,6 +104,44 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Pixels by their flat places, the same in all channels; places are right by construction
+
+
+def _take(x: Any, at: Any) -> Any:
+    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    if not isinstance(flat, np.ndarray):
+        from rushlight.codegen.assembly import elements_of_planes
+
+        return elements_of_planes(flat, at.reshape(at.shape[0], 1, *at.shape[1:]))
+    places = np.broadcast_to(at.reshape(at.shape[0], 1, -1), (*flat.shape[:2], math.prod(at.shape[1:])))
+    return np.take_along_axis(flat, places, 2).reshape(*x.shape[:2], *at.shape[1:])
+
+
+def _put(d: np.ndarray, at: np.ndarray, *, space: Ints) -> np.ndarray:
+    planes, size = math.prod(d.shape[:2]), math.prod(space)
+    places = np.broadcast_to(at.reshape(at.shape[0], 1, -1), (*d.shape[:2], math.prod(at.shape[1:])))
+    flat = places.reshape(planes, -1) + np.arange(planes)[:, None] * size
+    total = np.bincount(flat.ravel(), d.ravel().astype(np.float64, copy=False), planes * size)
+    return total.astype(d.dtype).reshape(*d.shape[:2], *space)
+
+
+def _put_symbols(d: Any, at: Any, *, space: Ints) -> Any:
+    from rushlight.codegen.assembly import added_to_planes
+
+    count = math.prod(at.shape[1:])  # in another shape: what is added is made in vectors before
+    flat, places = d.reshape(*d.shape[:2], count), at.reshape(at.shape[0], 1, count)
+    return added_to_planes(flat, places, math.prod(space)).reshape(*d.shape[:2], *space)
+
+
+TAKE = operation("grid_take", lambda x, at: spec_of((*x.shape[:2], *at.shape[1:]), x.dtype), _take,
+                 node="GatherBackward0")  # fmt: skip
+PUT = operation("grid_put", lambda d, at, *, space: spec_of((*d.shape[:2], *space), d.dtype), _put,
+                node="GatherBackward0")  # fmt: skip
+PUT.lower = _put_symbols
+TAKE.gradient(x=lambda g, at, x_spec: apply(PUT, (g, at), (x_spec.shape[2:],)))
+PUT.gradient(d=lambda g, at: apply(TAKE, (g, at)))
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Sampling
 
 
@@ -130,7 +167,7 @@ def _bounded(at: Tensor, n: int, padding: str, aligned: bool) -> Tensor:
         return at
     if padding == "reflection":
         at = _reflected(at, 0, n - 1) if aligned else _reflected(at, -0.5, n - 0.5)
-    return at.clamp(0, n - 1)
+    return where(at == at, at, 0.0).clamp(0, n - 1)
 
 
 def _cubic_weights(part: Tensor) -> list[Tensor]:
@@ -154,7 +191,7 @@ def _taps(at: Tensor, n: int, mode: str, padding: str, aligned: bool) -> Taps:
         return [(_bounded(low + k, n, padding, aligned), w) for k, w in enumerate(weights, -1)]
     at = _bounded(at, n, padding, aligned)
     if mode == "nearest":
-        place = at.clamp(-1, n).round()
+        place = where(at == at, at, -1.0).clamp(-1, n).round()
         return [(place.detach(), 1 + place - place.detach())]  # a slope of 0 everywhere
     low = at.detach().floor()
     part = at - low
@@ -176,8 +213,8 @@ def _sampled(input: Tensor, grid: Tensor, mode: str, padding: str, aligned: bool
             here = (place >= 0) & (place <= n - 1)
             inside = here if inside is None else inside & here
             index = index * n + where(here, place, 0.0)
-        flat = cast(index, int64).unsqueeze(1).expand(x.shape[0], x.shape[1], *index.shape[1:])
-        part = apply(POOL_TAKE, (input, flat), (dims,)) * where(inside, weight, 0.0).unsqueeze(1)
+        found = where(inside.unsqueeze(1), apply(TAKE, (input, cast(index, int64))), 0.0)
+        part = found * weight.unsqueeze(1)
         total = part if total is None else total + part
     return total
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,8 @@ def _searched(x: np.ndarray, values: Any, *, right: bool, kind: Any) -> np.ndarr
 
 def _in_row(row: np.ndarray, values: np.ndarray, right: bool) -> np.ndarray:
     """NaN belongs behind everything, NaN included."""
+    if row.dtype.kind == "f" and row.size and np.isnan(row[-1]):
+        return _halved(row, values, right)  # type: ignore[no-any-return]
     found = np.searchsorted(row, values, "right" if right else "left")
     return np.where(np.isnan(values), row.size, found) if values.dtype.kind == "f" else found
 
@@ -52,7 +54,31 @@ def _search_spec(x: Spec, values: Spec, *, right: bool, kind: Any) -> Spec:
     return spec_of(values.shape, kind)
 
 
+def _halved(x: Any, values: Any, right: bool, at: Callable[[Any, Any], Any] = np.take) -> Any:
+    """PyTorch's search by halves, for all values at once; what is unknown comes before everything."""
+    n = x.shape[0]
+    low, high = np.zeros_like(values, dtype=np.int64), np.full_like(values, n, dtype=np.int64)
+    for _ in range(n.bit_length()):
+        middle = low + ((high - low) >> 1)
+        here = at(x, np.minimum(middle, n - 1))
+        before = np.logical_not(here > values if right else here >= values)
+        left = low < high
+        low = np.where(np.logical_and(left, before), middle + 1, low)
+        high = np.where(np.logical_and(left, np.logical_not(before)), middle, high)
+    return low
+
+
+def _search_symbols(x: Any, values: Any, *, right: bool, kind: Any) -> Any:
+    if x.ndim != 1 or not values.ndim:
+        raise ValueError("a search in rows of their own")
+    from rushlight.codegen.assembly import elements
+
+    to = np.result_type(x.dtype, values.dtype)
+    return _halved(x.astype(to), values.astype(to), right, elements).astype(kind.numpy)
+
+
 SEARCHSORTED = operation("searchsorted", _search_spec, _searched)
+SEARCHSORTED.lower = _search_symbols
 
 
 @public(method=False, out=True)

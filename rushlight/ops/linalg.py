@@ -19,7 +19,7 @@ from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
-from . import factorization
+from . import elimination, factorization
 from .arithmetic import conj
 from .matmul import matmul
 from .public import FUNCTIONS, METHODS, public
@@ -104,7 +104,10 @@ def _det(x: np.ndarray) -> np.ndarray:
 
 
 def _cofactors(x: np.ndarray) -> np.ndarray:
-    """The conjugate of the matrix of cofactors, for singular matrices too: by the singular values' products."""
+    """The conjugate of the matrix of cofactors; for singular matrices by the singular values' products."""
+    size = np.linalg.det(x)
+    if np.isfinite(size).all() and (size != 0).all():
+        return np.conj(size[..., None, None] * np.swapaxes(np.linalg.inv(x), -1, -2))
     u, s, vh = np.linalg.svd(x)
     n = x.shape[-1]
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(-1)
@@ -121,8 +124,10 @@ def _cofactors_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:
 
 
 COFACTORS = operation("cofactors", lambda x: spec_of(x.shape, x.dtype), _cofactors)
+COFACTORS.lower = elimination.cofactors
 COFACTORS.gradient(x=_cofactors_gradient)
 DET = operation("det", lambda x: spec_of(x.shape[:-2], x.dtype), _det, node="LinalgDetBackward0")
+DET.lower = elimination.determinant
 DET.gradient(x=lambda g, x: g[..., None, None] * apply(COFACTORS, (x,)))
 
 
@@ -150,6 +155,7 @@ SLOGDET = operation(
     lambda x: np.linalg.slogdet(x),
     node="LinalgSlogdetBackward0",
 )
+SLOGDET.lower = elimination.sign_and_logarithm
 SLOGDET.gradient(_slogdet_gradient)
 LinalgSlogdet = result_type("linalg_slogdet", ("sign", "logabsdet"))
 Slogdet = result_type("slogdet", ("sign", "logabsdet"))
@@ -188,6 +194,7 @@ def logdet(input: Tensor) -> Tensor:
 
 INV = operation("inv_ex", lambda x: (spec_of(x.shape, x.dtype), info_spec(x)), lambda x: factorization.inverse(x),
                 node="LinalgInvExBackward0")  # fmt: skip
+INV.lower = elimination.inverse
 INV.gradient(lambda g, results: (-matmul(mH(results[0]), matmul(g[0], mH(results[0]))),))
 InvEx = result_type("linalg_inv_ex", ("inverse", "info"))
 
@@ -250,6 +257,7 @@ def _solve_gradient(g: Any, a: Tensor, results: Any, needs: Any) -> tuple[Tensor
 
 
 SOLVE = operation("solve_ex", _solve_spec, lambda a, b: factorization.solve(a, b), node="LinalgSolveExBackward0")
+SOLVE.lower = elimination.solve
 SOLVE.gradient(_solve_gradient)
 SolveEx = result_type("linalg_solve_ex", ("result", "info"))
 
@@ -358,6 +366,7 @@ SOLVE_TRIANGULAR = operation(
     lambda a, b, *, upper, unit: factorization.solve_triangular(a, b, upper, unit),
     node="LinalgSolveTriangularBackward0",
 )
+SOLVE_TRIANGULAR.lower = elimination.triangular_solve
 SOLVE_TRIANGULAR.gradient(_triangular_gradient)
 
 
@@ -410,6 +419,7 @@ def _cholesky_gradient(g: tuple[Tensor, Tensor], results: Any, upper: bool) -> t
 def _cholesky_operation(name: str, node: str) -> Any:
     op = operation(name, lambda x, *, upper: (spec_of(x.shape, x.dtype), info_spec(x)),
                    lambda x, *, upper: factorization.cholesky(x, upper), node=node)  # fmt: skip
+    op.lower = elimination.cholesky
     return op.gradient(_cholesky_gradient)
 
 
@@ -466,6 +476,12 @@ _cholesky.__name__ = "cholesky"
 public(out=True)(_cholesky)
 
 
+def _cholesky_product_solve_symbols(b: Any, factor: Any, *, upper: bool) -> Any:
+    lower = factor.swapaxes(-1, -2) if upper else factor
+    half = elimination.triangular(lower, b, False, False)
+    return elimination.triangular(lower.swapaxes(-1, -2), half, True, False)
+
+
 def _cholesky_product_solve(b: np.ndarray, factor: np.ndarray, *, upper: bool) -> np.ndarray:
     lower = np.conj(np.swapaxes(factor, -1, -2)) if upper else factor
     half = factorization.solve_triangular(lower, b, False, False)
@@ -484,6 +500,7 @@ def _cholesky_solve_gradient(g: Tensor, needs: Any, factor: Tensor, result: Tens
 CHOLESKY_SOLVE = operation(
     "cholesky_solve", lambda b, factor, *, upper: _solve_spec(factor, b)[0], _cholesky_product_solve
 )
+CHOLESKY_SOLVE.lower = _cholesky_product_solve_symbols
 CHOLESKY_SOLVE.gradient(_cholesky_solve_gradient)
 
 

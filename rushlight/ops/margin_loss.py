@@ -252,7 +252,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
 
 def _label_sets(target: Any, classes: int) -> tuple[Any, Any]:
     """Of each row: which entries name labels (those before the first -1), and which classes are labels."""
-    valid = np.cumprod(target >= 0, axis=1).astype(bool)
+    valid = np.logical_and.accumulate(target >= 0, axis=1)
     wrong = target[valid & (target >= classes)]
     if wrong.size:
         raise RuntimeError("argument #2 'target' is out of range")
@@ -264,6 +264,8 @@ def _label_sets(target: Any, classes: int) -> tuple[Any, Any]:
 
 def _label_hinges(x: Any, target: Any) -> tuple[Any, Any]:
     valid, is_label = _label_sets(target, x.shape[1])
+    most = int(np.count_nonzero(valid, axis=1).max(initial=0))  # labels that an example has
+    valid, target = valid[:, :most], target[:, :most]
     of_label = np.take_along_axis(x, np.where(valid, target, 0), 1)
     hinges = 1 - of_label[:, :, None] + x[:, None, :]  # (row, entry, class)
     return np.where(valid[:, :, None] & ~is_label[:, None, :], np.maximum(hinges, 0), 0), valid

@@ -203,7 +203,14 @@ def _finite_part(g: Tensor, x: Tensor) -> Tensor:
     return where((x - x) == 0, g, 0)
 
 
+def _nan_to_num_symbols(x: Any, *replaced: Any) -> Any:
+    nan, high, low = (number.astype(x.dtype) for number in replaced)
+    infinite = np.where(x == np.inf, high, np.where(x == -np.inf, low, x))
+    return np.where(np.isnan(x), nan, infinite)
+
+
 NAN_TO_NUM = operation("nan_to_num", lambda x, nan, high, low: fresh(x), _nan_to_num)
+NAN_TO_NUM.lower = _nan_to_num_symbols
 NAN_TO_NUM.gradient(x=_finite_part)
 
 

@@ -128,6 +128,7 @@ def _mv_spec(x: Spec, y: Spec) -> Spec:
 
 
 MV = operation("mv", _mv_spec, _matrix_product)
+MV.lower = lambda x, y: np.sum(x * y, -1, dtype=x.dtype)
 MV.gradient(x=lambda g, y: g.unsqueeze(1) * conj(y), y=lambda g, x: apply(MV, (conj(x).t(), g)))
 
 
@@ -155,6 +156,7 @@ def _dot_spec(x: Spec, y: Spec) -> Spec:
 
 DOT = operation("dot", _dot_spec, lambda x, y: np.dot(x, y))
 DOT.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
+DOT.lower = lambda x, y: np.sum(x * y, dtype=x.dtype)
 VDOT = operation("vdot", _dot_spec, lambda x, y: np.vdot(x, y))
 VDOT.gradient(x=lambda g, y: conj(g) * y, y=lambda g, x: g * x)
 
@@ -281,7 +283,15 @@ def _addmm(c: Any, x: Any, y: Any, beta: float, alpha: float) -> Any:
     return product + (c if beta == 1 else c * beta)
 
 
+def added_symbols(c: Any, product: Any, beta: Any, alpha: Any) -> Any:
+    """`beta * c + alpha * product` for the compiler, which does not know the numbers."""
+    kind = product.dtype
+    term = np.where(beta == 0, kind.type(0), c * beta.astype(kind))
+    return product * alpha.astype(kind) + term
+
+
 ADDMM = operation("addmm", _addmm_spec, _addmm)
+ADDMM.lower = lambda c, x, y, beta, alpha: added_symbols(c, np.matmul(x, y), beta, alpha)
 ADDMM.gradient(
     c=lambda g, beta: g * beta,
     x=lambda g, y, alpha: mm(g, conj(y).t()) * alpha,

@@ -112,6 +112,59 @@ def _borders_added(d: np.ndarray, axis: int, before: int, behind: int, mode: str
     return whole
 
 
+def _runs(at: np.ndarray) -> list[tuple[int, int, int]]:
+    """Positions as (first, how many, step), the step 1, -1 or 0."""
+    runs: list[tuple[int, int, int]] = []
+    for place in at.tolist():
+        if runs:
+            first, count, step = runs[-1]
+            next_ = place - first - (count - 1) * step
+            if next_ == step or (count == 1 and abs(next_) <= 1):
+                runs[-1] = first, count + 1, next_
+                continue
+        runs.append((place, 1, 1))
+    return runs
+
+
+def _gathered_symbols(x: Any, *, pads: Pads, mode: str) -> Any:
+    """For the compiler: a padded dimension is put together from stretches of the other, forwards and backwards."""
+    lead = x.ndim - len(pads)
+    for axis, (before, behind) in enumerate(pads, lead):
+        if before or behind:
+            runs = _runs(_positions(x.shape[axis], before, behind, mode))
+            x = np.concatenate([_stretch(x, axis, *run) for run in runs], axis)
+    return x
+
+
+def _stretch(x: Any, axis: int, first: int, count: int, step: int) -> Any:
+    place: Any = (slice(None),) * axis
+    if step == 0:
+        part = x[(*place, slice(first, first + 1))]
+        return np.broadcast_to(part, (*x.shape[:axis], count, *x.shape[axis + 1 :]))
+    end = first + count * step
+    return x[(*place, slice(first, None if end < 0 else end, step))]
+
+
+def _scattered_symbols(d: Any, *, pads: Pads, mode: str) -> Any:
+    lead = d.ndim - len(pads)
+    for axis, (before, behind) in enumerate(pads, lead):
+        if not before and not behind:
+            continue
+        n = d.shape[axis] - before - behind
+        start, stop = max(-before, 0), n - max(-behind, 0)
+        place: Any = (slice(None),) * axis
+        inner = d[(*place, slice(start + before, stop + before))]
+        shape = (*d.shape[:axis], n, *d.shape[axis + 1 :])
+        whole = inner if stop - start == n else inner.placed(shape, 0, (*place, slice(start, stop), ...))
+        outer = [slice(0, max(before, 0)), slice(n + before, n + before + max(behind, 0))]
+        source = np.concatenate([_positions(n, before, behind, mode)[part] for part in outer])
+        borders = [d[(*place, part)] for part in outer if part.stop > part.start]
+        if borders:
+            whole = whole.with_slices(source, np.concatenate(borders, axis), axis, "add")
+        d = whole
+    return d
+
+
 def _gathering(name: str, node: str) -> Operation:
     op = operation(
         name, lambda x, *, pads, mode: in_format_of(x, shape=_padded_shape(x.shape, pads)), _gathered, node=node
@@ -122,6 +175,7 @@ def _gathering(name: str, node: str) -> Operation:
         _scattered,
         node=node.replace("Backward0", "BackwardBackward0"),
     )
+    op.lower, back.lower = _gathered_symbols, _scattered_symbols
     op.gradient(x=lambda g, pads, mode: apply(back, (g,), (pads, mode)))
     back.gradient(d=lambda g, pads, mode: apply(op, (g,), (pads, mode)))
     return op

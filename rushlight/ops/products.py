@@ -19,7 +19,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
-from .matmul import bmm, check_expands, matmul, mm, mv, outer
+from .matmul import added_symbols, bmm, check_expands, matmul, mm, mv, outer
 from .public import public
 from .rules import broadcast, promoted
 
@@ -119,6 +119,7 @@ def _added(name: str, product: Callable[[Any, Any], Any], result: Callable[[Spec
         return spec_of(shape, x.dtype)
 
     op = operation(name, infer, _kernel(product))
+    op.lower = lambda c, x, y, beta, alpha: added_symbols(c, product(x, y), beta, alpha)
     return op.gradient(
         c=lambda g, beta: g * conj(beta),
         x=lambda g, y, alpha: of_x(g, y) * conj(alpha),

@@ -167,13 +167,14 @@ def _prod(x: np.ndarray, *, dim: int | None, keepdim: bool) -> Any:
 
 
 def _others(x: np.ndarray, *, dim: int | None) -> np.ndarray:
-    """For each element the product of all others: what is before it times what is behind it, so zeros are right."""
-    line = x.reshape(-1, 1) if dim is None or not x.ndim else np.moveaxis(x, dim, 0)
-    before, behind = np.ones_like(line), np.ones_like(line)
-    np.cumprod(line[:-1], axis=0, out=before[1:])
-    behind[:-1] = np.cumprod(line[:0:-1], axis=0)[::-1]
-    before *= behind
-    return before.reshape(x.shape) if dim is None or not x.ndim else np.moveaxis(before, 0, dim)
+    """For each element the product of all others: that of all by it, or, where it is the only zero, of those left."""
+    if not x.ndim:
+        return np.ones_like(x)
+    one, none = x.dtype.type(1), x.dtype.type(0)
+    zero = x == 0
+    others = np.where(zero, one, x)
+    product, zeros = np.prod(others, axis=dim, keepdims=True), np.sum(zero, axis=dim, keepdims=True)
+    return np.where(zeros == 0, product / others, np.where(zero & (zeros == 1), product, none))
 
 
 def _others_gradient(g: Tensor, x: Tensor, dim: int | None) -> Tensor:

@@ -52,6 +52,8 @@ def _by_rows(step: Step, first: Sequence[Any], arrays: Arrays, dim: int, reverse
     if not arrays[0].ndim or arrays[0].size < WIDE * arrays[0].shape[dim]:
         raise NotLowered("a running result of short rows")
     rows = [_rows(x, dim) for x in arrays]
+    if dim == arrays[0].ndim - 1:  # whose rows are columns in memory: they are written out, for vectors
+        rows = [r.placed(r.shape, None, (slice(None),) * r.ndim) for r in rows]
     states = [np.full_like(rows[0][0], value, dtype=kind) for value, kind in first]
     _, results = scan(step, states, rows, reverse=reverse, keep=False)
     back = (*range(1, dim + 1), 0, *range(dim + 1, arrays[0].ndim))

@@ -328,6 +328,19 @@ def scatter_reduced(x: np.ndarray, index: np.ndarray, src: np.ndarray, *, dim: i
     return whole
 
 
+def scatter_reduced_symbols(x: Any, index: Any, src: Any, *, dim: int, reduce: str, own: bool) -> Any:
+    """For the compiler: elements are combined one after the other, as they stand in `src`."""
+    if x.dtype.kind not in "fi" or (reduce == "mean" and x.dtype.kind != "f"):
+        raise ValueError("a mean of whole numbers")
+    count = np.full_like(x, int(own))
+    if not own:
+        x = x.with_each(index, x.dtype.type(_neutral(reduce, x.dtype)), dim, "set")
+    found = x.with_each(index, src, dim, _UFUNCS[reduce].__name__)
+    if reduce != "mean":
+        return found
+    return found / np.maximum(count.with_each(index, x.dtype.type(1), dim, "add"), x.dtype.type(1))
+
+
 def reduced_gradients(g: Tensor, needs: Any, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int,
                        reduce: str, own: bool) -> tuple[Tensor | None, None, Tensor | None]:  # fmt: skip
     rule = {"sum": _sum_rule, "mean": _mean_rule, "prod": _product_rule}.get(reduce, _extreme_rule)
@@ -381,6 +394,7 @@ def _extreme_rule(
 
 
 SCATTER_REDUCE = operation("scatter_reduce", _accumulating_spec, scatter_reduced, overwrites=True)
+SCATTER_REDUCE.lower = scatter_reduced_symbols
 SCATTER_REDUCE.gradient(reduced_gradients)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.core.order import stable_order
+from rushlight.core.order import elements_at, stable_order
+from rushlight.core.scan import Arrays, scan
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -33,7 +34,7 @@ def _sort(x: np.ndarray, *, dim: int, descending: bool) -> tuple[np.ndarray, np.
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, descending)
-    return np.take_along_axis(x, at, dim), at
+    return elements_at(x, at, dim), at
 
 
 def _sort_spec(x: Spec, *, dim: int, descending: bool) -> tuple[Spec, Spec]:
@@ -105,7 +106,48 @@ def _topk(x: np.ndarray, *, k: int, dim: int, largest: bool, ordered: bool) -> t
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, largest, k)
-    return np.take_along_axis(x, at, dim), at
+    return elements_at(x, at, dim), at
+
+
+MOST_PASSES = 16  # over a line, for the compiler
+
+
+def _extremes(x: Any, k: int, largest: bool) -> tuple[list[Any], list[Any]]:
+    """For the compiler: the k largest or smallest of each line (..., n) in order, and their positions (..., 1).
+
+    A pass finds the best of what comes after the last found, in the order of values and positions.
+    """
+    if x.dtype.kind not in "fi" or k > min(MOST_PASSES, x.shape[-1]):
+        raise ValueError("a selection of many")
+    best, further = (np.max, np.less) if largest else (np.min, np.greater)
+    worst = x.dtype.type(-np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min)
+    worst = worst if largest else x.dtype.type(np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).max)
+    position, n = x.counted(x.shape[-1]).astype(np.int32), np.int32(x.shape[-1])
+    values: list[Any] = []
+    at: list[Any] = []
+    left: Any = None  # not found yet
+    for _ in range(k):
+        values.append(best(x if left is None else np.where(left, x, worst), axis=-1, keepdims=True))
+        found = x == values[-1] if left is None else np.logical_and(left, x == values[-1])
+        at.append(np.min(np.where(found, position, n), axis=-1, keepdims=True))
+        behind = np.logical_and(x == values[-1], position > at[-1])
+        left = np.logical_or(further(x, values[-1]), behind)
+    return values, at
+
+
+def _topk_symbols(x: Any, *, k: int, dim: int, largest: bool, ordered: bool) -> tuple[Any, Any]:
+    if not x.ndim or not k or dim != x.ndim - 1:
+        raise ValueError("a selection among other than rows")
+    rows = x.reshape(x.size // x.shape[-1], x.shape[-1])
+
+    def step(_: Arrays, sequences: Arrays, __: Arrays) -> tuple[Arrays, Arrays]:
+        values, at = _extremes(sequences[0], k, largest)
+        return (), (np.concatenate(values, -1), np.concatenate(at, -1))
+
+    _, (values, at) = scan(step, [], [rows])
+    shape = (*x.shape[:-1], k)
+    values = values.provided(x == x) if x.dtype.kind == "f" else values  # NaN is left to the interpreter
+    return values.reshape(shape), at.reshape(shape).astype(np.int64)
 
 
 def _topk_spec(x: Spec, *, k: int, dim: int, largest: bool, ordered: bool) -> tuple[Spec, Spec]:
@@ -119,6 +161,7 @@ def _topk_spec(x: Spec, *, k: int, dim: int, largest: bool, ordered: bool) -> tu
 
 
 TOPK = operation("topk", _topk_spec, _topk).gradient(_to_places)
+TOPK.lower = _topk_symbols
 TopK = result_type("topk", ("values", "indices"))
 
 
@@ -139,7 +182,7 @@ def _kth(x: np.ndarray, *, k: int, dim: int, keepdim: bool) -> tuple[np.ndarray,
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
     at = stable_order(x, dim, first=k).take([k - 1], dim)
-    values = np.take_along_axis(x, at, dim)
+    values = elements_at(x, at, dim)
     return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
 
@@ -217,7 +260,7 @@ def _median_along(ignore_nan: bool) -> Any:
         if x.ndim == 0:
             return x.copy(), np.zeros((), "int64")
         at = _middle(x, dim, ignore_nan)
-        values = np.take_along_axis(x, at, dim)
+        values = elements_at(x, at, dim)
         return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
     return kernel

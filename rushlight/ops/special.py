@@ -19,6 +19,7 @@ from rushlight.record.trace import apply
 from rushlight.record.value import Tensor
 
 from . import bessel, error_function, gamma_function
+from .blockwise import double
 from .elementary import exp, log, log1p, sgn, square
 from .public import FUNCTIONS, SPACES, public
 from .rules import pointwise_float, promoted_float
@@ -96,18 +97,11 @@ erfcx = special("erfcx", lambda x: error_function.erfcx(x), lambda g, x, result:
 ndtr = special("ndtr", lambda x: error_function.erfc(-x / _ROOT_2) / 2,
                lambda g, x: g * exp(x * x * -0.5) / math.sqrt(2 * math.pi),
                "The distribution function of the standard normal distribution.", node="MulBackward1")  # fmt: skip
-ndtri = special("ndtri", lambda x: -_ROOT_2 * error_function.erfcinv(2 * np.asarray(x, np.float64)),
+ndtri = special("ndtri", lambda x: -_ROOT_2 * error_function.erfcinv(2 * x),
                 lambda g, result: g * exp(result * result / 2) * math.sqrt(2 * math.pi),
                 "The quantiles of the standard normal distribution: the inverse of `ndtr`.")  # fmt: skip
-
-
-def _log_ndtr(x: Any) -> np.ndarray:
-    t = np.asarray(x, np.float64) / _ROOT_2
-    left = np.log(error_function.erfcx(-np.minimum(t, 0.0)) / 2) - t * t
-    return np.where(t < -1, left, np.log1p(-error_function.erfc(t) / 2))
-
-
-log_ndtr = special("log_ndtr", _log_ndtr, lambda g, x: g * math.sqrt(2 / math.pi) / erfcx(x / -_ROOT_2),
+log_ndtr = special("log_ndtr", lambda x: error_function.log_ndtr(x),
+                   lambda g, x: g * math.sqrt(2 / math.pi) / erfcx(x / -_ROOT_2),
                    "The logarithm of `ndtr`, exact where that is tiny.")  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -156,17 +150,17 @@ _polygamma_method.__name__ = "polygamma"
 public(function=False, inplace=True)(_polygamma_method)
 
 
-def _shifts(p: int) -> np.ndarray:
-    return np.arange(p) / -2.0
+def _mvlgamma(x: Any, *, p: int) -> Any:
+    total = gamma_function.lgamma(x)
+    for k in range(1, p):
+        total = total + gamma_function.lgamma(x, k / 2)
+    return total + p * (p - 1) / 4 * math.log(math.pi)
 
 
 MVLGAMMA = operation(
     "mvlgamma",
     real_float("mvlgamma"),
-    lambda x, *, p: (
-        gamma_function.lgamma(np.asarray(x, np.float64)[..., None] + _shifts(p)).sum(-1)
-        + p * (p - 1) / 4 * math.log(math.pi)
-    ),
+    _mvlgamma,
 )
 MVLGAMMA.gradient(x=lambda g, x, p: g * _sum_of_digammas(x, p))
 
@@ -244,7 +238,7 @@ i1e: Callable[[Tensor], Tensor] = special("i1e", lambda x: bessel.scaled_i(1, x)
               node="SpecialI1EBackward0")  # fmt: skip
 special("modified_bessel_i0", lambda x: bessel.modified_i(0, x), None, "`i0`, without a derivative.")
 special("modified_bessel_i1", lambda x: bessel.modified_i(1, x), None, "`i1`, without a derivative.")
-special("spherical_bessel_j0", lambda x: np.sinc(np.asarray(x, np.float64) / math.pi), None,
+special("spherical_bessel_j0", lambda x: np.sinc(double(x) / math.pi), None,
         "The spherical Bessel function of the first kind, order 0: sin(x) / x.")  # fmt: skip
 
 

@@ -8,6 +8,7 @@ brings a handle up to date that another handle's `assign` left behind.
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import Any
 
@@ -102,12 +103,61 @@ def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: An
     """`g` added to zeros at the places that `strided` read; real parts of complex memory are memory of their own."""
     memory = np.zeros(extent(shape, layout), _in_precision_of(g.dtype, kind))
     flat = memory.view(g.dtype)
-    if g.size:
-        places = np.lib.stride_tricks.as_strided(
-            np.arange(flat.size)[offset:], g.shape, tuple(s * np.dtype(int).itemsize for s in strides)
-        )
-        np.add.at(flat, places, g)
+    if g.size and not overlaps(g.shape, strides):
+        look(flat, (g.shape, strides, offset, from_numpy(g.dtype)))[...] = g
+    elif g.size:
+        np.add.at(flat, _places(flat.size, g.shape, strides, offset), g)
+    if overlaps(shape, layout):  # the operand's own elements share what meets in a place
+        memory /= np.maximum(np.bincount(_places(memory.size, shape, layout, 0).ravel(), minlength=memory.size), 1)
     return look(memory, (shape, layout, 0, from_numpy(memory.dtype))).copy(order="C")
+
+
+MOST_PARTS = 32  # of a look in which elements meet
+
+
+def overlaps(shape: Any, strides: Any) -> bool:
+    """Whether two elements may have the same place."""
+    reach = 0
+    for s, n in sorted((abs(s), n) for s, n in zip(strides, shape, strict=True) if n > 1):
+        if s <= reach:
+            return True
+        reach += s * (n - 1)
+    return False
+
+
+def _adjoint_symbols(g: Any, offset: Any, *, strides: Any, shape: Any, layout: Any, kind: dtype) -> Any:
+    """For the compiler: a sum of arrays, each with the part of `g` in it that meets itself nowhere."""
+    repeated = tuple(d for d, s in enumerate(strides) if s == 0)
+    g = g.sum(repeated) if repeated else g
+    strides = tuple(s for s in strides if s)
+    order = sorted(range(g.ndim), key=lambda d: abs(strides[d]))
+    apart = next(k for k in range(g.ndim + 1) if not overlaps(*_at(order[k:], g.shape, strides)))
+    inner, outer = order[:apart], sorted(order[apart:])
+    if g.dtype != kind.numpy or overlaps(shape, layout) or math.prod(g.shape[d] for d in inner) > MOST_PARTS:
+        raise ValueError("a look in which very many elements meet")
+    total: Any = None
+    for at in np.ndindex(*[g.shape[d] for d in inner]):
+        known = dict(zip(inner, at, strict=True))
+        here = g[tuple(known.get(d, slice(None)) for d in range(g.ndim))]
+        start = sum(i * strides[d] for d, i in known.items())
+        where = dict(zip(("shape", "strides"), _at(outer, g.shape, strides), strict=True), kind=kind, layout=layout)
+
+        def place(at: Any, lies: Any, offset: int, first: int = start, where: Any = where) -> Any:
+            return _strided_layouts(at, lies, offset + first, **where)
+
+        part = here.assembled((here,), shape, place, offset)
+        total = part if total is None else total + part
+    return total
+
+
+def _at(dims: Any, *values: Any) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(v[d] for d in dims) for v in values)
+
+
+def _places(size: int, shape: Any, strides: Any, offset: int) -> np.ndarray:
+    """The places in flat memory that a look reads."""
+    apart = tuple(s * np.dtype(int).itemsize for s in strides)
+    return np.lib.stride_tricks.as_strided(np.arange(size)[offset:], shape, apart)
 
 
 def _in_precision_of(found: np.dtype, kind: dtype) -> np.dtype:
@@ -122,6 +172,7 @@ def _adjoint_spec(g: Spec, offset: Spec, *, strides: Any, shape: Any, layout: An
 
 
 ADJOINT: Operation = operation("strided_adjoint", _adjoint_spec, _adjoint, node="AsStridedBackwardBackward0")
+ADJOINT.lower = _adjoint_symbols
 ADJOINT.gradient(
     g=lambda g, g_spec, offset, strides, layout: apply(
         STRIDED, (relayout(g, layout), offset), (g_spec.shape, strides, g_spec.dtype, layout)
