@@ -35,7 +35,8 @@ TURN = 0.0002  # seconds: how soon the main thread gives way while something is 
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 THREAD = "rushlight-compiler"
-_lock = threading.Lock()  # LLVM compiles one module at a time
+_lock = threading.Lock()  # one program is compiled at a time
+_emission = threading.Lock()  # held while LLVM is at work
 _loading = threading.Lock()  # held while the compiler's own modules are imported
 
 
@@ -58,7 +59,7 @@ class Background:
             return
         self._start()
         done = threading.Event()
-        self.waiting.put((partial(compile_now, program), done))
+        self.waiting.put((partial(compile_now, program, False), done))
         self._wait(done)
 
     def request_fillings(self) -> None:
@@ -101,8 +102,8 @@ class Background:
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
-        global _lock, _loading
-        _lock, _loading = threading.Lock(), threading.Lock()
+        global _lock, _emission, _loading
+        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
         Program.give_way = self.prepare
         if not FILLINGS:
@@ -111,7 +112,7 @@ class Background:
     def stop(self) -> None:
         """Lets the module being compiled be finished, so that the next process finds it, or LLVM be left standing."""
         self.stopped = True
-        if not _lock.acquire(timeout=LAST):
+        if not _emission.acquire(timeout=LAST):
             _leave_standing()
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
@@ -157,7 +158,12 @@ def _leave_standing() -> None:
         libc.fflush(None)
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
     else:
-        _lock.acquire()
+        _emission.acquire()
+
+
+def emission() -> threading.Lock:
+    """The lock that is held while LLVM is at work; a process that ends takes it and keeps it."""
+    return _emission
 
 
 def _load() -> None:
@@ -172,11 +178,11 @@ def _load() -> None:
         return
 
 
-def compile_now(program: Program) -> None:
-    """Gives the program its native form, if it has one."""
+def compile_now(program: Program, at_once: bool = True) -> None:
+    """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later."""
     try:
         with _lock:
-            _compile(program)
+            _compile(program, at_once)
     except Exception as failure:
         from .verify import Broken
 
@@ -185,16 +191,17 @@ def compile_now(program: Program) -> None:
         warnings.warn(f"Rushlight could not compile a program and goes on interpreting it: {failure!r}", stacklevel=2)
 
 
-def _compile(program: Program) -> None:
+def _compile(program: Program, at_once: bool) -> None:
     from .machine import machine
+    from .modules import Modules
     from .native import NativeProgram
 
     here = machine()
-    native = NativeProgram(program, here.vector_bytes)
-    if not native.segments:
-        return
-    native.link(here)
-    program.faster = native.run
+    with Modules(here, at_once) as modules:
+        native = NativeProgram(program, here.vector_bytes, modules=modules)
+        if native.segments:
+            native.link(here)
+            program.faster = native.run
 
 
 def fillings_now() -> None:
