@@ -24,9 +24,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
+
+if TYPE_CHECKING:
+    from .machine import Machine
+    from .native import NativeProgram
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
@@ -197,11 +202,18 @@ def _compile(program: Program, at_once: bool) -> None:
     from .native import NativeProgram
 
     here = machine()
-    with Modules(here, at_once) as modules:
-        native = NativeProgram(program, here.vector_bytes, modules=modules)
-        if native.segments:
-            native.link(here)
-            program.faster = native.run
+    if at_once:
+        _take(program, NativeProgram(program, here.vector_bytes), here)
+    else:
+        with Modules(here) as modules:
+            _take(program, NativeProgram(program, here.vector_bytes, modules=modules), here)
+
+
+def _take(program: Program, native: NativeProgram, here: Machine) -> None:
+    """Has the program run natively from now on."""
+    if native.segments:
+        native.link(here)
+        program.faster = native.run
 
 
 def fillings_now() -> None:

@@ -135,7 +135,8 @@ class Machine:
         _kept.append(linked)
         if self.grown:
             self.grown = False
-            _bound(cache_folder())
+            with contextlib.suppress(OSError):
+                _bound(cache_folder())
         return linked
 
 
