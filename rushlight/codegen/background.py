@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import os
 import queue
 import sys
@@ -38,6 +39,7 @@ MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in 
 BACK = 0.1  # of the time that passes: so much may be waited anew
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
+YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # one program is compiled at a time
@@ -156,6 +158,20 @@ def quick_turns() -> Iterator[None]:
             sys.setswitchinterval(usual)
 
 
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Has Python look for reference cycles less often: planning makes a million objects, and nearly all are needed."""
+    usual = gc.get_threshold()
+    ours = (max(usual[0], YOUNG), *usual[1:])
+    if usual[0]:  # 0: never
+        gc.set_threshold(*ours)
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == ours:  # else the user has chosen others meanwhile
+            gc.set_threshold(*usual)
+
+
 def _leave_standing() -> None:
     """Has the process end without destructors of C++: they would tear LLVM down under the thread that compiles."""
     libc = ctypes.CDLL(None)
@@ -186,7 +202,7 @@ def _load() -> None:
 def compile_now(program: Program, at_once: bool = True) -> None:
     """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later."""
     try:
-        with _lock:
+        with _lock, rare_collections():
             _compile(program, at_once)
     except Exception as failure:
         from .verify import Broken

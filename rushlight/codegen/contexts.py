@@ -64,7 +64,7 @@ class Listed(Place):
         self.memory.data = 8 * max(1, len(origins))
         if not origins:
             return []
-        rows = [tables("i64", row) for row in np.array(origins, np.int64).T]
+        rows = [tables("i64", np.array(row, np.int64)) for row in zip(*origins, strict=True)]
         before, w.body = w.body, []
         bases = w.reserve(8 * (1 + max(self.bases.values())))
         for first, last in _ranges(sorted({base for base, _ in origins})):

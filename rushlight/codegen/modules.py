@@ -151,15 +151,16 @@ class Modules:
     def _work(self) -> None:
         try:
             while (found := self._next()) is not None:
-                self._compile(*found)
+                if found[1]:
+                    self._improve(found[0])
+                else:
+                    self._compile(found[0], False)
                 self._link_again()
             self._link_again()
         except Exception as failure:
             with self._changed:
                 self._failure = failure
                 self._changed.notify_all()
-            if self._take is not None:
-                warnings.warn(f"Rushlight keeps code that was made in haste: {failure!r}", stacklevel=2)
 
     def _next(self) -> tuple[Module, bool] | None:
         """A module, and whether to compile it with care; None when there is nothing left to do."""
@@ -173,6 +174,13 @@ class Modules:
                 if self._closed:
                     return None
                 self._changed.wait()
+
+    def _improve(self, module: Module) -> None:
+        try:
+            self._compile(module, True)
+        except Exception as failure:
+            module.careful = True  # this is as good as it gets
+            warnings.warn(f"Rushlight keeps code that was made in haste: {failure!r}", stacklevel=2)
 
     def _compile(self, module: Module, careful: bool) -> None:
         code = None if careful else self._here.kept_code(module.text)
