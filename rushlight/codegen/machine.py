@@ -15,7 +15,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,11 +74,11 @@ class Machine:
             cpu=self.cpu, features=self.features, opt=2, codemodel="jitdefault", jit=jit
         )
 
-    def object_code(self, text: str) -> bytes:
+    def object_code(self, text: str, hasty: bool = False) -> bytes:
         """The machine code of a module, from the cache or made now."""
         code = self.kept_code(text)
         if code is None:
-            code = self._compile(text)
+            code = self._compile(text, hasty)
             _keep(self._path(text), code)
             self.grown = True
         return code
@@ -96,8 +96,8 @@ class Machine:
         key = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
         return cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
 
-    def _compile(self, text: str) -> bytes:
-        with emission():
+    def _compile(self, text: str, hasty: bool = False) -> bytes:
+        with emission(), _unreduced_loops() if hasty else contextlib.nullcontext():
             module = llvm.parse_assembly(
                 f'target triple = "{self.target.triple}"\ntarget datalayout = "{self.target.target_data}"\n{text}'
             )
@@ -153,6 +153,16 @@ def _check_array_layout() -> None:
 def machine() -> Machine:
     """The one Machine of the process."""
     return Machine()
+
+
+@contextlib.contextmanager
+def _unreduced_loops() -> Iterator[None]:
+    """LLVM does not think about its loops' addresses meanwhile, for which it would take a fifth of its time."""
+    llvm.set_option("rushlight", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        llvm.set_option("rushlight", "-disable-lsr=false")
 
 
 def callable_at(name: str, address: int) -> Callable[..., Any]:

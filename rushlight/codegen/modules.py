@@ -6,10 +6,10 @@ Where a module ends depends on the last kernel's text alone, so that one more ke
 
 Compiled with care, a program of a thousand calls takes LLVM seconds, and the interpreter is slow meanwhile.  Without
 LLVM's optimizations of loops and its better choice of instructions it takes a third of that, and runs in two to four
-times the time: still faster than the interpreter.  So there is a thread beside the planner which first does hastily
-whatever there is no code for, and, whenever there is no such module, with care the one that takes most of the program's
-time for its length.  The program runs natively as soon as there is code of some kind for all modules, and is linked
-anew, a few times, while they get better.
+times the time: still faster than the interpreter.  So there is a thread beside the planner which does hastily whatever
+there is no code for, and the program runs natively as soon as there is code for all modules.  Then, when no other
+program waits for haste, the thread compiles them again, with care: first what takes most of the program's time for its
+length.  While they get better the program is linked anew, a few times.
 
 Either way gives the same numbers: what is left out changes no arithmetic.
 """
@@ -35,8 +35,10 @@ LEAST, MOST = 6_000, 24_000  # characters of a module, unless one function has m
 LAST_OF = 4  # one kernel of so many ends a module that is long enough
 SHORT = 60_000  # characters of a function without kernels that is compiled with care at once
 SHARE = 0.3  # of a program's time: when so much of it has become better, it is linked anew
+LATER = 0.05  # seconds until a program that waits for a better time looks again
 IMPORTS = re.compile(r"@(rushlight_\w+)\(")
 Take = Callable[[list[Callable[..., Any]]], None]
+_waited_for: set[Modules] = set()  # those whose programs cannot run yet
 
 
 class Module:
@@ -81,9 +83,11 @@ class Modules:
         self._closed = False
 
     def __enter__(self) -> Modules:
+        _waited_for.add(self)
         return self
 
     def __exit__(self, *failure: object) -> None:
+        _waited_for.discard(self)
         with self._changed:
             self._closed = True
             if self._take is None:
@@ -169,11 +173,11 @@ class Modules:
                 if self._fresh:
                     return self._fresh.popleft(), False
                 rest = [m for m in self._modules if not m.careful]
-                if rest:
+                if rest and not _waited_for:
                     return max(rest, key=lambda m: self._cost(m) / m.length), True
-                if self._closed:
+                if self._closed and not rest:
                     return None
-                self._changed.wait()
+                self._changed.wait(LATER if self._closed else None)
 
     def _improve(self, module: Module) -> None:
         try:
@@ -185,7 +189,7 @@ class Modules:
     def _compile(self, module: Module, careful: bool) -> None:
         code = None if careful else self._here.kept_code(module.text)
         careful = careful or code is not None or module.hasty is module.text
-        code = code or self._here.object_code(module.text if careful else module.hasty)
+        code = code or self._here.object_code(module.text if careful else module.hasty, not careful)
         if careful:
             self._here.forget(module.hasty)
             module.text = module.hasty = ""
