@@ -7,7 +7,8 @@ for as the first was; what is not ready then is interpreted until it is.
 always.
 
 `RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before
-it runs for the first time.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
+it runs for the first time.  In the background the code is made twice, in haste and with care (`modules.py`); waiting is
+for the first.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
 interpreted, and one warning says so.
 """
 
