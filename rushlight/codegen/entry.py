@@ -174,7 +174,8 @@ class Entry:
         strides = self._field(array, STRIDES, "ptr")
         known = [(d, stride) for d, (n, stride) in enumerate(zip(spec.shape, spec.byte_strides, strict=True)) if n > 1]
         differ = [w.compare("ne", self._field(strides, 8 * d, "i64"), stride) for d, stride in known]
-        self._leave_if(functools.reduce(lambda a, b: w.make("or", "bool", 1, (a, b)), differ))
+        if differ:
+            self._leave_if(functools.reduce(lambda a, b: w.make("or", "bool", 1, (a, b)), differ))
 
     def _leave_if(self, differs: Value) -> None:
         with When(self.writer, differs):
