@@ -89,7 +89,7 @@ def ran(f: Callable[[], list[Any]], patch: Any, careful: bool) -> tuple[list[Any
             else:
                 work(self, module, False)
 
-        inside.setattr(modules.Modules, "__init__", lambda self, *a: (start(self, *a), made.append(self))[0])
+        inside.setattr(modules.Modules, "__init__", lambda self, *a, **k: (start(self, *a, **k), made.append(self))[0])
         if not careful:
             inside.setattr(modules.Modules, "_compile", haste)
         inside.setattr(modules, "SHORT", 0)
@@ -204,6 +204,19 @@ def test_a_program_without_native_code_leaves_no_thread(monkeypatch: Any) -> Non
         if part._thread is not None:
             part._thread.join(60)
             assert not part._thread.is_alive()
+
+
+def test_programs_are_noted_until_they_are_compiled_with_care(monkeypatch: Any) -> None:
+    noted: dict[object, Program] = {}
+    monkeypatch.setattr(background, "_hasty", noted)
+    _, made = ran(STEPS["convolutions"], monkeypatch, True)
+    assert made and not noted and not background.waited_for
+    program = Program([], ())
+    program.faster, program.runs = list, 7
+    noted[made[0]] = program
+    background.waited_for.add(made[0])
+    background.forget_haste()
+    assert program.faster is None and program.runs == 0 and not noted and not background.waited_for
 
 
 def test_what_nobody_reads_is_left_out() -> None:

@@ -45,6 +45,8 @@ LAST = 10  # seconds that a process waits at its end for the module that is bein
 THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
+waited_for: set[object] = set()  # the Modules of programs that cannot run yet
+_hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _loading = threading.Lock()  # held while the compiler's own modules are imported
 
 
@@ -113,6 +115,7 @@ class Background:
         global _lock, _emission, _loading
         _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
+        forget_haste()
         Program.give_way = self.prepare
         if not FILLINGS:
             Demand.compiler = self.request_fillings
@@ -173,6 +176,14 @@ def rare_collections() -> Iterator[None]:
             gc.set_threshold(*usual)
 
 
+def forget_haste() -> None:
+    """In the child of a fork, where nobody makes hasty code better: programs ask anew when they repeat."""
+    for program in _hasty.values():
+        program.faster, program.runs = None, 0
+    _hasty.clear()
+    waited_for.clear()
+
+
 def _leave_standing() -> None:
     """Has the process end without destructors of C++: they would tear LLVM down under the thread that compiles."""
     libc = ctypes.CDLL(None)
@@ -222,8 +233,11 @@ def _compile(program: Program, at_once: bool) -> None:
     if at_once:
         _take(program, NativeProgram(program, here.vector_bytes), here)
     else:
-        with Modules(here) as modules:
-            _take(program, NativeProgram(program, here.vector_bytes, modules=modules), here)
+        with Modules(here, finished=lambda: _hasty.pop(modules, None)) as modules:
+            native = NativeProgram(program, here.vector_bytes, modules=modules)
+            if native.segments:
+                _hasty[modules] = program
+            _take(program, native, here)
 
 
 def _take(program: Program, native: NativeProgram, here: Machine) -> None:

@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from .background import waited_for
 from .ir import Function
 from .llvm import Printer
 from .parallel import Functions
@@ -38,7 +39,6 @@ SHARE = 0.3  # of a program's time: when so much of it has become better, it is 
 LATER = 0.05  # seconds until a program that waits for a better time looks again
 IMPORTS = re.compile(r"@(rushlight_\w+)\(")
 Take = Callable[[list[Callable[..., Any]]], None]
-_waited_for: set[Modules] = set()  # those whose programs cannot run yet
 
 
 class Module:
@@ -68,8 +68,11 @@ class Modules:
     Used in a `with` statement, at the end of which the program is linked, or never will be.
     """
 
-    def __init__(self, here: Machine, at_once: bool = False) -> None:
-        self._here, self._at_once = here, at_once
+    def __init__(
+        self, here: Machine, at_once: bool = False, finished: Callable[[], object] = lambda: None
+    ) -> None:
+        """`finished` is called when nothing will get better any more."""
+        self._here, self._at_once, self._finished = here, at_once, finished
         self._printer, self._functions = Printer(), Functions(str)
         self._modules: list[Module] = []
         self._part: list[tuple[Function, str]] = []
@@ -83,11 +86,11 @@ class Modules:
         self._closed = False
 
     def __enter__(self) -> Modules:
-        _waited_for.add(self)
+        waited_for.add(self)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        _waited_for.discard(self)
+        waited_for.discard(self)
         with self._changed:
             self._closed = True
             if self._take is None:
@@ -165,6 +168,8 @@ class Modules:
             with self._changed:
                 self._failure = failure
                 self._changed.notify_all()
+        finally:
+            self._finished()
 
     def _next(self) -> tuple[Module, bool] | None:
         """A module, and whether to compile it with care; None when there is nothing left to do."""
@@ -173,7 +178,7 @@ class Modules:
                 if self._fresh:
                     return self._fresh.popleft(), False
                 rest = [m for m in self._modules if not m.careful]
-                if rest and not _waited_for:
+                if rest and not waited_for:
                     return max(rest, key=lambda m: self._cost(m) / m.length), True
                 if self._closed and not rest:
                     return None
