@@ -72,7 +72,8 @@ class Modules:
         self, here: Machine, at_once: bool = False, finished: Callable[[], object] = lambda: None
     ) -> None:
         """`finished` is called when nothing will get better any more."""
-        self._here, self._at_once, self._finished = here, at_once, finished
+        self._here, self._at_once = here, at_once
+        self._finished: Callable[[], object] | None = finished
         self._printer, self._functions = Printer(), Functions(str)
         self._modules: list[Module] = []
         self._part: list[tuple[Function, str]] = []
@@ -169,7 +170,9 @@ class Modules:
                 self._failure = failure
                 self._changed.notify_all()
         finally:
-            self._finished()
+            if self._finished is not None:
+                self._finished()
+            self._finished = self._functions.found = None  # nobody keeps anybody alive any more
 
     def _next(self) -> tuple[Module, bool] | None:
         """A module, and whether to compile it with care; None when there is nothing left to do."""
