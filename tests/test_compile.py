@@ -396,6 +396,7 @@ def test_the_cache_is_bounded(tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(machine, "MAX_CACHE", 250)
     for k in range(5):
         machine._keep(tmp_path / f"{k}.o", b"x" * 100)
+    machine._bound(tmp_path)
     assert sum(p.stat().st_size for p in tmp_path.glob("*.o")) <= 250
 
 
@@ -422,10 +423,10 @@ def test_two_threads_link_at_the_same_time(tmp_path: Any, monkeypatch: Any) -> N
 
 
 def test_a_compiler_that_fails_costs_no_answer(monkeypatch: Any) -> None:
-    def broken(self: Any, text: str, names: list[str]) -> Any:
+    def broken(self: Any, codes: list[bytes], names: list[str], imports: Any) -> Any:
         raise OSError("no memory for code")
 
-    monkeypatch.setattr(machine.Machine, "functions", broken)
+    monkeypatch.setattr(machine.Machine, "callables", broken)
     x = torch.ones(3)
     with pytest.warns(UserWarning, match="could not compile"):
         expected, found, _ = compiled(lambda: [x * 2 + 1, (x + 3).sum()], monkeypatch)

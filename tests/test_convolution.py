@@ -221,3 +221,23 @@ def test_relu_passes_bits_unchanged() -> None:
     torch.relu(x).backward(torch.tensor([INF, NAN, -0.0, 5.0, INF, NAN]))
     assert x.grad.tolist() == [0, 0, 0, 5, INF, 0]
     assert math.copysign(1, x.grad[2].item()) == -1
+
+
+@pytest.mark.parametrize("kernel, padding, dilation, more", [
+    ((3, 3), (1, 1), (1, 1), 0), ((5, 3), (2, 0), (1, 1), 0), ((3, 2), (0, 1), (2, 3), 0), ((3, 3), (3, 1), (1, 1), 0),
+    ((3, 3), (1, 1), (2, 2), 1),
+])  # fmt: skip
+def test_a_scatter_of_stride_one_is_a_convolution_with_turned_kernels(
+    kernel: Any, padding: Any, dilation: Any, more: int, monkeypatch: Any
+) -> None:
+    """Also where padding is wider than the kernel, or where there is output padding, so that it is none."""
+    draw = np.random.default_rng(0)
+    geometry = im2col.Geometry((1, 1), padding, dilation)
+    x, w = draw.normal(size=(2, 4, 9, 11)), draw.normal(size=(5, 4, *kernel))
+    g = draw.normal(size=im2col.correlate(x, w, geometry).shape)
+    space = (9 + more, 11 + more)
+    found = im2col.scatter(g, w, space, geometry)
+    monkeypatch.setattr(im2col, "TURNED", 1 << 30)
+    np.testing.assert_allclose(found, im2col.scatter(g, w, space, geometry), rtol=1e-12, atol=1e-12)
+    if not more:
+        np.testing.assert_allclose((found * x).sum(), (im2col.correlate(x, w, geometry) * g).sum(), rtol=1e-12)

@@ -11,11 +11,12 @@
                 it falls into units, parallel makes a function of these, team runs it on several threads; scan puts the
                 kernels of a plan of its own into a loop
     loop IR     ir is the language that these write in, arithmetic its words for typed numbers, lanes, functions and
-                trigonometry vector functions made of them; entry writes the function around it all.  interpret runs
-                it in NumPy, verify checks it, and the Plan between its passes
+                trigonometry vector functions made of them; entry writes the function around it all, contexts the
+                part of it that calls many kernels.  interpret runs it in NumPy, verify checks it, and the Plan between
+                its passes
     text        llvm prints LLVM's language
-    machine     compiles, links and keeps object code; native runs a program with it, results are the arrays that it
-                gives back; background decides when
+    machine     compiles, links and keeps object code; modules says what is compiled together, and how well; native runs
+                a program with it, results are the arrays that it gives back; background decides when
     seeing in   explain and timing
 
 An operation needs no second definition for this: its NumPy kernel is the source of both ways to run it.

@@ -7,7 +7,8 @@ for as the first was; what is not ready then is interpreted until it is.
 always.
 
 `RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before
-it runs for the first time.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
+it runs for the first time.  In the background the code is made twice, in haste and with care (`modules.py`); waiting is
+for the first.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
 interpreted, and one warning says so.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import os
 import queue
 import sys
@@ -24,18 +26,27 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
+
+if TYPE_CHECKING:
+    from .machine import Machine
+    from .native import NativeProgram
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
 BACK = 0.1  # of the time that passes: so much may be waited anew
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
+YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 THREAD = "rushlight-compiler"
-_lock = threading.Lock()  # LLVM compiles one module at a time
+_lock = threading.Lock()  # one program is compiled at a time
+_emission = threading.Lock()  # held while LLVM is at work
+waited_for: set[object] = set()  # the Modules of programs that cannot run yet
+_hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _loading = threading.Lock()  # held while the compiler's own modules are imported
 
 
@@ -58,7 +69,7 @@ class Background:
             return
         self._start()
         done = threading.Event()
-        self.waiting.put((partial(compile_now, program), done))
+        self.waiting.put((partial(compile_now, program, False), done))
         self._wait(done)
 
     def request_fillings(self) -> None:
@@ -101,9 +112,10 @@ class Background:
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
-        global _lock, _loading
-        _lock, _loading = threading.Lock(), threading.Lock()
+        global _lock, _emission, _loading
+        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
+        forget_haste()
         Program.give_way = self.prepare
         if not FILLINGS:
             Demand.compiler = self.request_fillings
@@ -111,7 +123,7 @@ class Background:
     def stop(self) -> None:
         """Lets the module being compiled be finished, so that the next process finds it, or LLVM be left standing."""
         self.stopped = True
-        if not _lock.acquire(timeout=LAST):
+        if not _emission.acquire(timeout=LAST):
             _leave_standing()
 
     def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
@@ -150,6 +162,28 @@ def quick_turns() -> Iterator[None]:
             sys.setswitchinterval(usual)
 
 
+@contextmanager
+def rare_collections() -> Iterator[None]:
+    """Has Python look for reference cycles less often: planning makes a million objects, and nearly all are needed."""
+    usual = gc.get_threshold()
+    ours = (max(usual[0], YOUNG), *usual[1:])
+    if usual[0]:  # 0: never
+        gc.set_threshold(*ours)
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == ours:  # else the user has chosen others meanwhile
+            gc.set_threshold(*usual)
+
+
+def forget_haste() -> None:
+    """In the child of a fork, where nobody makes hasty code better: programs ask anew when they repeat."""
+    for program in _hasty.values():
+        program.faster, program.runs = None, 0
+    _hasty.clear()
+    waited_for.clear()
+
+
 def _leave_standing() -> None:
     """Has the process end without destructors of C++: they would tear LLVM down under the thread that compiles."""
     libc = ctypes.CDLL(None)
@@ -157,7 +191,12 @@ def _leave_standing() -> None:
         libc.fflush(None)
         libc.on_exit(ctypes.cast(libc._exit, ctypes.c_void_p), None)
     else:
-        _lock.acquire()
+        _emission.acquire()
+
+
+def emission() -> threading.Lock:
+    """The lock that is held while LLVM is at work; a process that ends takes it and keeps it."""
+    return _emission
 
 
 def _load() -> None:
@@ -172,11 +211,11 @@ def _load() -> None:
         return
 
 
-def compile_now(program: Program) -> None:
-    """Gives the program its native form, if it has one."""
+def compile_now(program: Program, at_once: bool = True) -> None:
+    """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later."""
     try:
-        with _lock:
-            _compile(program)
+        with _lock, rare_collections():
+            _compile(program, at_once)
     except Exception as failure:
         from .verify import Broken
 
@@ -185,16 +224,27 @@ def compile_now(program: Program) -> None:
         warnings.warn(f"Rushlight could not compile a program and goes on interpreting it: {failure!r}", stacklevel=2)
 
 
-def _compile(program: Program) -> None:
+def _compile(program: Program, at_once: bool) -> None:
     from .machine import machine
+    from .modules import Modules
     from .native import NativeProgram
 
     here = machine()
-    native = NativeProgram(program, here.vector_bytes)
-    if not native.segments:
-        return
-    native.link(here)
-    program.faster = native.run
+    if at_once:
+        _take(program, NativeProgram(program, here.vector_bytes), here)
+    else:
+        with Modules(here, finished=lambda: _hasty.pop(modules, None)) as modules:
+            native = NativeProgram(program, here.vector_bytes, modules=modules)
+            if native.segments:
+                _hasty[modules] = program
+            _take(program, native, here)
+
+
+def _take(program: Program, native: NativeProgram, here: Machine) -> None:
+    """Has the program run natively from now on."""
+    if native.segments:
+        native.link(here)
+        program.faster = native.run
 
 
 def fillings_now() -> None:

@@ -8,6 +8,7 @@ step of the program.  So the kernel is the only definition there is: dtypes foll
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -67,11 +68,12 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         self.kind = kind
         self.args = args
         self.shape = shape
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype)
         self.data = data
         self.written = False
-        if any(looked_at(a).written for a in args):
-            raise NotLowered("a kernel that reads what it has written in place")
+        for a in args:
+            if looked_at(a).written:
+                raise NotLowered("a kernel that reads what it has written in place")
         if name_of(self.dtype) not in KINDS:
             raise NotLowered(f"dtype {self.dtype}")
         if kind not in MOVES and (HALF in (self.dtype.itemsize, *(a.dtype.itemsize for a in args))):
@@ -85,7 +87,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """How many elements it has."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -405,14 +407,20 @@ def _called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
     kinds = [kind_of(x) for x in inputs]
     if not any(isinstance(k, np.dtype) for k in kinds):
         kinds = [x.dtype if isinstance(x, Symbol) else k for x, k in zip(inputs, kinds, strict=True)]
-    try:
-        *wanted, result = ufunc.resolve_dtypes((*kinds, None))
-    except TypeError as failure:
-        raise NotLowered(str(failure)) from None
+    *wanted, result = _promoted(ufunc, tuple(kinds))
     args = tuple(operand(x, to) for x, to in zip(inputs, wanted, strict=True))
     if name in FLOATING and result.kind != "f":
         raise NotLowered(f"numpy.{name} in {result}")
     return Symbol(name, args, _broadcast(args), result)
+
+
+@functools.lru_cache(4096)
+def _promoted(ufunc: np.ufunc, kinds: tuple[Any, ...]) -> tuple[np.dtype, ...]:
+    """What NumPy casts operands of these kinds to, and the dtype of the result."""
+    try:
+        return ufunc.resolve_dtypes((*kinds, None))  # type: ignore[no-any-return]
+    except TypeError as failure:
+        raise NotLowered(str(failure)) from None
 
 
 def kind_of(x: Any) -> Any:
@@ -439,6 +447,9 @@ def operand(x: Any, to: np.dtype) -> Symbol:
 
 
 def _broadcast(args: tuple[Symbol, ...]) -> tuple[int, ...]:
+    first = args[0].shape
+    if all(a.shape == first for a in args):
+        return first
     return tuple(np.broadcast_shapes(*[a.shape for a in args]))
 
 

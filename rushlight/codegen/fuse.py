@@ -149,21 +149,20 @@ def ancestors(roots: Iterable[Symbol]) -> list[Symbol]:
     """Everything the roots are made of, operands first."""
     order: list[Symbol] = []
     seen: set[Symbol] = set()
+    stack: list[Any] = []
     for root in roots:
-        if root in seen:
-            continue
-        seen.add(root)
-        stack = [(root, iter(root.args))]
+        stack.append(root)
         while stack:
-            x, left = stack[-1]
-            for a in left:
-                if a not in seen:
-                    seen.add(a)
-                    stack.append((a, iter(a.args)))
-                    break
-            else:
-                order.append(x)
-                stack.pop()
+            x = stack.pop()
+            if x is None:  # the operands of what lies below are done
+                order.append(stack.pop())
+            elif x not in seen:
+                seen.add(x)
+                if x.args:
+                    stack += x, None
+                    stack += x.args[::-1]
+                else:
+                    order.append(x)
     return order
 
 

@@ -125,32 +125,43 @@ def table_text(table: Table) -> str:
     return f"@{table.name} = private constant [{table.values.size} x {kind}] [{numbers}], align 64\n"
 
 
-def _function(function: Function, body: str, result: str) -> str:
+def _function(function: Function, body: str, result: str, flags: str) -> str:
     parameters = ", ".join(f"{SCALARS[p.kind]} {p.name}" for p in function.parameters)
-    return f"define {result} @{function.name}({parameters}) {{\n{body}\n}}\n"
+    return f"define {result} @{function.name}({parameters}){flags} {{\n{body}\n}}\n"
 
 
 class Printer:
     """Prints the functions of one program."""
 
     def __init__(self) -> None:
+        self.needs: dict[str, set[str]] = {}  # what each body that was printed has declared
         self.declared: set[str] = set()
         self.lines: list[str] = []
         self.block = "entry"
 
     def body(self, function: Function) -> str:
         """What stands between a function's braces."""
-        self.lines, self.block = ["entry:"], "entry"
+        self.lines, self.block, self.declared = ["entry:"], "entry", set()
         self._list(function.body)
-        return "\n".join(self.lines)
+        text = "\n".join(self.lines)
+        self.needs[text] = self.declared
+        return text
 
     def program(self, tables: Iterable[Table], kernels: Iterable[tuple[Function, str]],
-                entries: Iterable[tuple[Function, str]]) -> str:  # fmt: skip
-        """A module of functions whose bodies are printed: the kernels, which nobody else calls, and the entries."""
-        inner = "".join([_function(f, body, "internal void") for f, body in kernels])
-        outer = "".join([_function(f, body, "ptr") for f, body in entries])
+                entries: Iterable[tuple[Function, str]], whole: bool = True, hasty: bool = False) -> str:  # fmt: skip
+        """A module of functions whose bodies are printed: kernels and entries.
+
+        If it is the `whole` program, nobody else calls the kernels. A `hasty` one is compiled in less time.
+        """
+        kernels, entries = list(kernels), list(entries)
+        haste = " noinline optnone" if hasty else ""
+        inner = "".join([_function(f, body, "internal void" if whole else "void", haste) for f, body in kernels])
+        outer = "".join([_function(f, body, "ptr", haste) for f, body in entries])
         numbers = "".join(map(table_text, tables))
-        return "\n".join(sorted(self.declared)) + "\n" + numbers + inner + outer
+        here = {f"@{f.name}(" for f, _ in (*kernels, *entries)}
+        declared = set[str]().union(*[self.needs[text] for _, text in (*kernels, *entries)])
+        other = [line for line in declared if line[line.find("@") : line.find("(") + 1] not in here]
+        return "\n".join(sorted(other)) + "\n" + numbers + inner + outer
 
     def _list(self, body: list[Value]) -> None:
         for v in body:
@@ -297,10 +308,12 @@ class Printer:
         self._call(v, SCALARS[v.kind] if v.kind else "void", v.data, [tuple(typed(a).split(" ", 1)) for a in v.args])  # type: ignore[misc]
 
     def _kernel(self, v: Value) -> None:
+        self.declared.add(f"declare void @{v.data.name}(ptr, i64, i64, i64)")
         self.lines.append(f"  call void @{v.data.name}({typed(v.args[0])}, i64 0, i64 0, i64 0)")
 
     def _team(self, v: Value) -> None:
         self.declared.add(f"declare void @{RUN}(ptr, ptr, i64)")
+        self.declared.add(f"declare void @{v.data.name}(ptr, i64, i64, i64)")
         self.lines.append(f"  call void @{RUN}(ptr @{v.data.name}, {typed(v.args[0])}, {typed(v.args[1])})")
 
     def _cycles(self, v: Value) -> None:

@@ -7,6 +7,7 @@ aside, then renamed), and one that is damaged is made again.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -14,7 +15,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
+from .background import emission
 from .capture import KINDS
 from .drawing import FILL
 from .entry import C_CONTIGUOUS, DATA, FLAGS
@@ -30,7 +32,7 @@ from .team import RUN, team
 
 METH_FASTCALL = 0x80
 ABANDONED = 3600  # seconds after which nobody is still writing an entry
-MAX_CACHE = 256 << 20  # bytes of object code kept on disk
+MAX_CACHE, MAX_ENTRIES = 256 << 20, 20_000  # bytes of object code kept on disk, and modules
 DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
 _kept: list[Any] = []  # libraries live as long as the process
 
@@ -63,6 +65,7 @@ class Machine:
             KINDS.discard("float16")  # its conversions would be calls into a library of the C compiler
         self.target = self._target(jit=False)
         self.linker = llvm.create_lljit_compiler(self._target(jit=True))
+        self.grown = False  # whether there is more in the cache than when it was last looked through
         self.numbers = itertools.count(1)  # of libraries: two threads never get the same one
 
     def _target(self, jit: bool) -> Any:
@@ -71,42 +74,69 @@ class Machine:
             cpu=self.cpu, features=self.features, opt=2, codemodel="jitdefault", jit=jit
         )
 
-    def object_code(self, text: str) -> bytes:
+    def object_code(self, text: str, hasty: bool = False) -> bytes:
         """The machine code of a module, from the cache or made now."""
-        key = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
-        path = cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
-        code = _kept_code(path)
+        code = self.kept_code(text)
         if code is None:
-            code = self._compile(text)
-            _keep(path, code)
+            code = self._compile(text, hasty)
+            _keep(self._path(text), code)
+            self.grown = True
         return code
 
-    def _compile(self, text: str) -> bytes:
-        module = llvm.parse_assembly(
-            f'target triple = "{self.target.triple}"\ntarget datalayout = "{self.target.target_data}"\n{text}'
-        )
-        module.verify()
-        return self.target.emit_object(module)  # type: ignore[no-any-return]
+    def kept_code(self, text: str) -> bytes | None:
+        """The machine code of a module, if it is in the cache."""
+        return _kept_code(self._path(text))
+
+    def forget(self, text: str) -> None:
+        """Takes a module out of the cache that nobody will ask for again."""
+        with contextlib.suppress(OSError):
+            self._path(text).unlink(missing_ok=True)
+
+    def _path(self, text: str) -> Path:
+        key = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
+        return cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+
+    def _compile(self, text: str, hasty: bool = False) -> bytes:
+        with emission(), _unreduced_loops() if hasty else contextlib.nullcontext():
+            module = llvm.parse_assembly(
+                f'target triple = "{self.target.triple}"\ntarget datalayout = "{self.target.target_data}"\n{text}'
+            )
+            module.verify()
+            return self.target.emit_object(module)  # type: ignore[no-any-return]
 
     def functions(self, text: str, names: list[str]) -> list[Callable[..., Any]]:
-        """The module's functions as Python callables."""
-        imports = {RUN: team().address} if f"call void @{RUN}(" in text else {}
-        if f"@{FILL}" in text:
+        """A module's functions as Python callables."""
+        return self.callables([self.object_code(text)], names)
+
+    def callables(self, codes: Sequence[bytes], names: list[str], imports: Iterable[str] = ()) -> list[Any]:
+        """The functions of some modules as Python callables; `imports` are what they call of our own."""
+        addresses = {RUN: team().address} if RUN in imports else {}
+        if any(name.startswith(FILL) for name in imports):
             from .mersenne import fillings
 
-            imports |= {name: at for name, at in fillings().addresses.items() if f"@{name}(" in text}
-        linked = self.link(text, names, imports)
+            addresses |= {name: at for name, at in fillings().addresses.items() if name in imports}
+        linked = self._link(codes, names, addresses)
         return [callable_at(name, linked[name]) for name in names]
 
     def link(self, text: str, names: list[str], imports: Mapping[str, int] | None = None) -> Any:
         """The module's code in memory: the addresses of its functions by name, for the life of the process."""
-        library = llvm.JITLibraryBuilder().add_object_img(self.object_code(text)).add_current_process()
-        for name, address in (imports or {}).items():
+        return self._link([self.object_code(text)], names, imports or {})
+
+    def _link(self, codes: Sequence[bytes], names: list[str], imports: Mapping[str, int]) -> Any:
+        library = llvm.JITLibraryBuilder().add_current_process()
+        for code in codes:
+            library.add_object_img(code)
+        for name, address in imports.items():
             library.import_symbol(name, address)
         for name in names:
             library.export_symbol(name)
-        linked = library.link(self.linker, f"rushlight{next(self.numbers)}")
+        with emission():
+            linked = library.link(self.linker, f"rushlight{next(self.numbers)}")
         _kept.append(linked)
+        if self.grown:
+            self.grown = False
+            with contextlib.suppress(OSError):
+                _bound(cache_folder())
         return linked
 
 
@@ -123,6 +153,16 @@ def _check_array_layout() -> None:
 def machine() -> Machine:
     """The one Machine of the process."""
     return Machine()
+
+
+@contextlib.contextmanager
+def _unreduced_loops() -> Iterator[None]:
+    """LLVM does not think about its loops' addresses meanwhile, for which it would take a fifth of its time."""
+    llvm.set_option("rushlight", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        llvm.set_option("rushlight", "-disable-lsr=false")
 
 
 def callable_at(name: str, address: int) -> Callable[..., Any]:
@@ -160,7 +200,6 @@ def _keep(path: Path, code: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(hashlib.sha256(code).digest() + code)
         os.replace(aside, path)
-        _bound(path.parent)
     except OSError:
         if aside is not None:
             Path(aside).unlink(missing_ok=True)
@@ -173,7 +212,7 @@ def _bound(folder: Path) -> None:
             part.unlink(missing_ok=True)
     entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.o")), reverse=True)
     total = 0
-    for _, size, path in entries:
+    for count, (_, size, path) in enumerate(entries):
         total += size
-        if total > MAX_CACHE:
+        if total > MAX_CACHE or count >= MAX_ENTRIES:
             path.unlink(missing_ok=True)

@@ -378,7 +378,6 @@ def text(vector_bytes: int) -> str:
     """All of them in LLVM's language."""
     printer = Printer()
     printed = [(f, printer.body(f)) for f in functions(vector_bytes)]
-    printer.declared = {line for line in printer.declared if f"@{FILL}" not in line}  # these are here
     return printer.program((), (), printed)
 
 

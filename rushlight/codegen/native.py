@@ -26,6 +26,7 @@ from .entry import Entry
 from .fuse import Plan, Run
 from .inplace import Loan, Pair, pairs, picker
 from .llvm import Printer
+from .modules import Modules
 from .parallel import Functions
 from .results import SMALL, Look, Shelf, looks, maker
 
@@ -112,18 +113,25 @@ class NativeProgram:
     """Segments and NumPy calls in order.
 
     With `keep`, the functions of the loop IR are kept when they are printed; they are much larger than their text.
+    The `modules` compile what is printed while the rest is still planned.
 
     Attributes:
         steps: what is run, in order.
         reasons: for each call left to NumPy, why.
     """
 
-    def __init__(self, program: Program, vector_bytes: int, timed: bool = False, keep: bool = False) -> None:
+    def __init__(
+        self, program: Program, vector_bytes: int, timed: bool = False, keep: bool = False,
+        modules: Modules | None = None,
+    ) -> None:  # fmt: skip
         self.program = program
         self.timed = timed
         self.vector_bytes = vector_bytes
         self.printer = Printer()
         self.functions = Functions(self.printer.body, keep)
+        self.modules = modules
+        if modules is not None:
+            modules.follow(self.printer, self.functions)
         self.positions: dict[int, int] = {}  # of the calls, by identity
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
@@ -150,7 +158,14 @@ class NativeProgram:
 
     def link(self, here: Machine) -> None:
         """Makes the functions."""
-        functions = here.functions(self.text(), [s.entry.name for s in self.segments])
+        modules, self.modules = self.modules, None
+        if modules is None:
+            modules = Modules(here, at_once=True)
+            modules.follow(self.printer, self.functions)
+        modules.link([(s.entry.function, s.entry.body) for s in self.segments], self._take)
+
+    def _take(self, functions: list[Callable[..., Any]]) -> None:
+        """Has the segments run these functions from now on."""
         for segment, function in zip(self.segments, functions, strict=True):
             segment.function = function
 

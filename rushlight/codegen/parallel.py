@@ -8,17 +8,23 @@ of pointers and numbers on the caller's stack; `Borrowed` fetches from it whatev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from . import verify
 from .capture import Symbol
-from .ir import FIXED, Builder, Function, Index, Value, constant
+from .ir import FIXED, Builder, Function, Index, Table, Value, constant
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
 AWAKE = 6_000.0  # the same in a loop, in which the team does not fall asleep
 FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
+TABLES = re.compile(r"@(table_\w+)")
 SIGNATURE = {"context": "ptr", "thread": "i64", "first": "i64", "last": "i64"}  # of a kernel's function
 
 
@@ -32,11 +38,20 @@ class Place:
     arena: Value
     scratch: Value = constant(0, "ptr")  # memory of this thread alone, aligned to 64 bytes
     alone: bool = False  # whether this is one of the team's threads already
+    often: int = 1  # how many times what is written here runs in a run of the program
 
     def begin(self, base: Symbol | None, offset: int, kind: str) -> Value:
         """The address so many elements behind the beginning of a Symbol's memory; without one, bytes of the arena."""
         memory, kind = (self.arena, "u8") if base is None else (self.pointers[base], kind)
         return self.writer.at(kind, memory, offset)
+
+    def held(self, fields: Sequence[Value]) -> Value:
+        """A context: memory on the stack with what a function wants to know."""
+        w = self.writer
+        memory = w.reserve(8 * len(fields))
+        for k, value in enumerate(fields):
+            w.store(value, w.at("u8", memory, 8 * k), 8)
+        return memory
 
 
 @dataclass
@@ -79,7 +94,12 @@ def worthwhile(kernels: Sequence[Kernel], turns: int = 1) -> list[bool]:
 
 
 class Functions:
-    """The functions of a program's kernels, by their text: kernels that do the same elsewhere are one function."""
+    """The functions of a program's kernels, by their text: kernels that do the same elsewhere are one function.
+
+    Attributes:
+        cost: estimated nanoseconds that each takes in a run of the program, all its calls together.
+        found: told of every function that is there for the first time, and its text.
+    """
 
     def __init__(self, printed: Callable[[Function], str], keep: bool = False) -> None:
         """`printed` is the target's way to print what a function does, without its name.
@@ -88,15 +108,37 @@ class Functions:
         """
         self._printed = printed
         self._made: dict[str, Function] = {}
+        self._tables: dict[str, Table] = {}
         self.keep = keep
+        self.cost: dict[Function, float] = {}
+        self.found: Callable[[Function, str], None] | None = None
 
     def __len__(self) -> int:
         return len(self._made)
 
-    def add(self, function: Function) -> Function:
-        """The function, or the one there is already that does the same."""
-        function.name = f"kernel{len(self._made)}"
-        return self._made.setdefault(self.printed(function), function)
+    def add(self, function: Function, cost: float = 0.0) -> Function:
+        """The function, or the one there is already that does the same.
+
+        Its name follows from its text, so that it is the same in every program.
+        """
+        text = self.printed(function)
+        known = self._made.setdefault(text, function)
+        self.cost[known] = self.cost.get(known, 0.0) + cost
+        if known is function:
+            function.name = f"kernel_{_digest(text.encode())}"
+            if self.found is not None:
+                self.found(function, text)
+        return known
+
+    def table(self, kind: str, values: np.ndarray) -> Table:
+        """Numbers in memory, which functions name."""
+        name = f"table_{kind}_{values.size}_{_digest(values.tobytes())}"
+        return self._tables.setdefault(name, Table(name, kind, values))
+
+    def tables_in(self, functions: Iterable[tuple[Function, str]]) -> list[Table]:
+        """The tables that some functions name."""
+        names = {name for _, text in functions for name in TABLES.findall(text)}
+        return [self._tables[name] for name in sorted(names)]
 
     def printed(self, function: Function) -> str:
         """The function in the target's language."""
@@ -109,12 +151,16 @@ class Functions:
 
     def copy(self) -> Functions:
         """The same functions, to which others can be added."""
-        other = Functions(self._printed, self.keep)
-        other._made.update(self._made)
+        other = copy.copy(self)
+        other._made = dict(self._made)
         return other
 
     def __iter__(self) -> Iterator[tuple[Function, str]]:
         return ((function, text) for text, function in self._made.items())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def write_kernel(kernel: Kernel, apart: bool, place: Place, functions: Functions, many: bool) -> None:
@@ -149,18 +195,15 @@ def _apart(kernel: Kernel, outer: Place, functions: Functions, divided: bool) ->
     if kernel.scratch and divided:
         inner.scratch = body.reserve(kernel.scratch)
     inner.outer, inner.context = outer, borrowed
-    inner.alone = divided or outer.alone
+    inner.alone, inner.often = divided or outer.alone, outer.often
     if divided:
         kernel.write(inner, Part(*rest[1:]))
     else:
         _alone(kernel, inner)
     body.leave()
-    function = functions.add(body.function("", parameters))
-    w = outer.writer
-    held = w.reserve(8 * len(borrowed.fields))
-    for k, value in enumerate(borrowed.fields):
-        w.store(value, w.at("u8", held, 8 * k), 8)
-    w.do("team" if divided else "kernel", (held, kernel.units) if divided else (held,), function)
+    function = functions.add(body.function("", parameters), outer.often * kernel.cost)
+    held = outer.held(borrowed.fields)
+    outer.writer.do("team" if divided else "kernel", (held, kernel.units) if divided else (held,), function)
 
 
 class Inside(Place):

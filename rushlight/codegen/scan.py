@@ -150,9 +150,13 @@ def pointers_in_arena(plan: Plan, w: Builder, arena: Value) -> dict[Symbol, Valu
 def write_uniform(plan: Plan, place: Place) -> None:
     """The functions of numbers alone, which are computed ahead of the kernels."""
     scalar = Scalars(place.writer, 1)
+    known: dict[Any, Value] = {}  # one parameter's update computes the same numbers as the next one's
     for x in plan.uniform:
         values = [constant_of(a) if a.kind == "constant" else place.uniform[a] for a in x.args]
-        place.uniform[x] = scalar.evaluate(x, values)
+        key = x.kind, x.dtype, repr(x.data), *[(v.kind, repr(v.data)) if v.op == "const" else v for v in values]
+        if key not in known:
+            known[key] = scalar.evaluate(x, values)
+        place.uniform[x] = known[key]
 
 
 class Shared(Place):
@@ -174,6 +178,7 @@ class Turns:
     Attributes:
         once: what runs before the loop: copies of the constants.
         lasting: where in the arena these begin.
+        turns: how many there are, in all units.
         each: what runs in every turn.
         first: what brings the first states to their places.
     """
@@ -199,7 +204,7 @@ class Turns:
         parts = self.body.parts
         self.units = parts if self.body.states else min(self.body.count, SHARES)
         self.divided = divide(self.each, self.plan, self.body.count, self.units < 2)
-        turns = self.body.count * parts
+        turns = self.turns = self.body.count * parts
         self.cost = turns * sum(k.cost for k in self.each)
         self.bordered = bool(self.plan.padded) or any(isinstance(k, Turns) and k.bordered for k in self.each)
         self.flops = turns * sum(getattr(k, "flops", 0) for k in self.each)
@@ -276,7 +281,7 @@ class Turns:
         fixed = pointers_in_arena(self.plan, w, arena) | {x: begins[x] for x in self.plan.lasting}
         loop = Loop(w, last, begin=first)
         inner = Shared(w, fixed | self._rows(place, begins, loop.index), {}, arena, alone=place.alone)
-        inner.common, inner.lasting = common, self.lasting
+        inner.common, inner.lasting, inner.often = common, self.lasting, place.often * self.turns
         write_uniform(self.plan, inner)
         for kernel, apart in zip(self.each, self.divided, strict=True):
             write_kernel(kernel, apart and not place.alone, inner, self.functions, True)

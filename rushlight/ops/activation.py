@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.blend import blend
 from rushlight.core.dtype import finfo
 from rushlight.core.generator import engine_of
 from rushlight.core.strided import normalize_dim
@@ -129,7 +130,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _finish(input, apply(THRESHOLD, (input, threshold, value)), inplace)
 
 
-HARDTANH_BACKWARD = _gate("hardtanh", "Hardtanh", lambda d, x, a, b: np.where((x > a) & (x < b), d, d.dtype.type(0)))
+HARDTANH_BACKWARD = _gate("hardtanh", "Hardtanh", lambda d, x, a, b: blend((x > a) & (x < b), d, d.dtype.type(0)))
 HARDTANH = operation("hardtanh", bounded("Bool inputs not supported for hardtanh"),
                      lambda x, low, high: np.minimum(np.maximum(x, low), high))  # fmt: skip
 HARDTANH.gradient(x=lambda g, x, low, high: apply(HARDTANH_BACKWARD, (g, x, low, high)))
@@ -153,8 +154,8 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return _finish(input, apply(HARDTANH, (input, 0, 6)), inplace)
 
 
-LEAKY_RELU_BACKWARD = _gate("leaky_relu", "LeakyRelu", lambda d, x, a: np.where(x > 0, d, d * a))
-LEAKY_RELU = operation("leaky_relu", floating("leaky_relu_cpu"), lambda x, slope: np.where(x > 0, x, x * slope))
+LEAKY_RELU_BACKWARD = _gate("leaky_relu", "LeakyRelu", lambda d, x, a: blend(x > 0, d, d * a))
+LEAKY_RELU = operation("leaky_relu", floating("leaky_relu_cpu"), lambda x, slope: blend(x > 0, x, x * slope))
 LEAKY_RELU.gradient(x=lambda g, x, slope: apply(LEAKY_RELU_BACKWARD, (g, x, slope)))
 
 
@@ -169,13 +170,13 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def _shrink(name: str, camel: str, check: str, kernel: Callable[..., Any]) -> Operation:
-    back = _gate(name, camel, lambda d, x, a: np.where((x >= -a) & (x <= a), d.dtype.type(0), d))
+    back = _gate(name, camel, lambda d, x, a: blend((x >= -a) & (x <= a), d.dtype.type(0), d))
     op = operation(name, floating(check), kernel)
     return op.gradient(x=lambda g, x, a: apply(back, (g, x, a)))
 
 
 HARDSHRINK = _shrink("hardshrink", "Hardshrink", "hardshrink_cpu",
-                     lambda x, a: np.where((x >= -a) & (x <= a), x.dtype.type(0), x))  # fmt: skip
+                     lambda x, a: blend((x >= -a) & (x <= a), x.dtype.type(0), x))  # fmt: skip
 SOFTSHRINK = _shrink("softshrink", "Softshrink", "softshrink_check",
                      lambda x, a: x - np.minimum(np.maximum(x, -a), a))  # fmt: skip
 
@@ -203,7 +204,7 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 SIXTH = float(np.float32(1 / 6))  # PyTorch's slope, in every dtype
 HARDSIGMOID_BACKWARD = _gate(
-    "hardsigmoid", "Hardsigmoid", lambda d, x: np.where((x > -3) & (x < 3), d * d.dtype.type(SIXTH), d.dtype.type(0))
+    "hardsigmoid", "Hardsigmoid", lambda d, x: blend((x > -3) & (x < 3), d * d.dtype.type(SIXTH), d.dtype.type(0))
 )
 HARDSIGMOID = operation(
     "hardsigmoid", floating("hardsigmoid_cpu"), lambda x: np.minimum(np.maximum(x + 3, 0), 6) / x.dtype.type(6)
@@ -219,7 +220,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _hardswish_backward(d: Any, x: Any) -> Any:
     middle = d * (x / x.dtype.type(3) + x.dtype.type(0.5))
-    return np.where(x <= -3, d.dtype.type(0), np.where(x >= 3, d, middle))
+    return blend(x <= -3, d.dtype.type(0), blend(x >= 3, d, middle))
 
 
 HARDSWISH_BACKWARD = operation("hardswish_backward", pointwise, _hardswish_backward, node="HardswishBackwardBackward0")
@@ -244,12 +245,12 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _elu(x: Any, alpha: Any, scale: Any, rate: Any) -> Any:
     below = np.expm1(np.minimum(x, 0) * rate) * (alpha * scale)
-    return np.where(x < 0, below, x * scale)
+    return blend(x < 0, below, x * scale)
 
 
 def _elu_backward(d: Any, x: Any, alpha: Any, scale: Any, rate: Any) -> Any:
     below = d * (rate * (alpha * scale)) * np.exp(np.minimum(x, 0) * rate)
-    return np.where(x <= 0, below, d * scale)
+    return blend(x <= 0, below, d * scale)
 
 
 ELU_BACKWARD = operation("elu_backward", pointwise, _elu_backward)
@@ -308,12 +309,12 @@ def _logistic(x: Any) -> Any:
 
 def _softplus(x: Any, beta: Any, bound: Any) -> Any:
     z = x * beta
-    return np.where(z > bound, x, np.log1p(np.exp(np.minimum(z, bound))) / beta)
+    return blend(z > bound, x, np.log1p(np.exp(np.minimum(z, bound))) / beta)
 
 
 def _softplus_backward(d: Any, x: Any, beta: Any, bound: Any) -> Any:
     z = x * beta
-    return np.where(z > bound, d, d * _logistic(z))
+    return blend(z > bound, d, d * _logistic(z))
 
 
 SOFTPLUS_BACKWARD = operation("softplus_backward", pointwise, _softplus_backward, node="SoftplusBackwardBackward0")
@@ -557,7 +558,7 @@ def _prelu_gradient(g: Tensor, needs: Any, x: Tensor, weight: Tensor) -> tuple[T
     return where(x > 0, g, g * weight), where(x > 0, 0.0, g * x)
 
 
-PRELU = operation("prelu", lambda x, weight: pointwise(x, weight), lambda x, weight: np.where(x > 0, x, x * weight),
+PRELU = operation("prelu", lambda x, weight: pointwise(x, weight), lambda x, weight: blend(x > 0, x, x * weight),
                   compute=promoted, node="PreluKernelBackward0")  # fmt: skip
 PRELU.gradient(_prelu_gradient)
 

@@ -20,6 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 Ints = tuple[int, ...]
 
 BUDGET = 1 << 21  # bytes of columns at a time: measured, with 1 to 40 MB
+TURNED = 16  # positions of a scatter that is worth turning the kernels for
 SIDE_BY_SIDE = 64  # up to so many positions an image's product is too small on its own
 
 
@@ -181,10 +182,27 @@ def scatter(g: np.ndarray, w: np.ndarray, space: Ints, geometry: Geometry) -> np
         return np.zeros(shape, np.result_type(g, w))
     if groups > 1 and w.shape[1] == 1:
         return _scatter_by_position(g, w, shape, geometry)
+    if (room := _turned_padding(g.shape, w.shape, space, geometry)) is not None:
+        turned = np.flip(w, tuple(range(2, w.ndim))).swapaxes(0, 1)
+        return correlate(g, np.ascontiguousarray(turned), geometry._replace(padding=room))
     if groups == 1 and math.prod(g.shape[2:]) <= SIDE_BY_SIDE and n > 1:
         return _scatter_side_by_side(g, w, shape, geometry)
     matrix = np.ascontiguousarray(w.reshape(groups, len(w) // groups, -1).swapaxes(1, 2))
     return _scatter_by_image(g, matrix, kernel, shape, geometry)
+
+
+def _turned_padding(g: Ints, w: Ints, space: Ints, geometry: Geometry) -> Ints | None:
+    """The padding with which the turned kernels make a convolution of a scatter; None if that is not the faster way.
+
+    Gathering columns takes half as long as adding them up, but these have g's channels.
+    """
+    if geometry.groups > 1 or any(s > 1 for s in geometry.stride):
+        return None
+    few = math.prod(space) < TURNED or w[0] > 2 * w[1]
+    room = tuple(d * (k - 1) - p for k, p, d in zip(w[2:], geometry.padding, geometry.dilation, strict=True))
+    if few or min(room) < 0 or geometry._replace(padding=room).output(g[2:], w[2:]) != tuple(space):
+        return None
+    return room
 
 
 def _scatter_by_image(g: np.ndarray, matrix: np.ndarray, kernel: Ints, shape: Ints, geometry: Geometry) -> np.ndarray:

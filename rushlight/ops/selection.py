@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.blend import blend
 from rushlight.core.dtype import finfo
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import computing, operation
@@ -40,7 +41,7 @@ def _where_spec(condition: Spec, x: Spec, y: Spec) -> Spec:
     return spec_of(found.shape, found.dtype, found.strides)
 
 
-WHERE = operation("where", _where_spec, lambda condition, x, y: np.where(condition, x, y), exact=True, aliases=False)
+WHERE = operation("where", _where_spec, blend, exact=True, aliases=False)
 WHERE.gradient(
     x=lambda g, condition: where(condition, g, 0),
     y=lambda g, condition: where(condition, 0, g),
@@ -85,7 +86,7 @@ def _fill_spec(x: Spec, mask: Spec, value: Spec) -> Spec:
 
 def _filled(x: np.ndarray, mask: np.ndarray, value: Any) -> np.ndarray:
     number = value.astype(x.dtype) if hasattr(value, "astype") else x.dtype.type(value)
-    return np.where(mask, number, x)
+    return blend(mask, number, x)
 
 
 def _unmasked(g: Tensor, mask: Tensor) -> Tensor:

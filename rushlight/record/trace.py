@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
 FEW_STATES = 15_000  # beyond this, forget those that have not come again,
 MAX_STATES = 60_000  # and all if more than this have
+SLOW = 200  # calls of a program that the interpreter takes long for
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
 
@@ -590,11 +591,12 @@ def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> P
     """The program of a State and what is wanted of it, which is kept if it runs for the second time.
 
     Many never do, as where episodes have other lengths each time: what Python's collector must look through counts.
+    A long one is compiled a turn sooner: it takes the interpreter long, and few long ones repeat just once.
     """
     program = build(_steps(state), live, donated)
     if (live, donated) in state.programs or Program.patience == 1:
         state.programs[live, donated] = program
-        program.runs = Program.patience > 1
+        program.runs = (Program.patience > 1) + (Program.patience > 2 and len(program.calls) >= SLOW)
     else:
         state.programs[live, donated] = None
     return program
