@@ -1,7 +1,7 @@
 """Networks for pictures: torchvision.models. Parameters have torchvision's names and, seeded, its numbers.
 
-A family lies in a file of its own; `detection`, `segmentation` and `video` have packages. `weights` says how models get trained
-weights, `list_models` and `get_model` know them all by name.
+A family lies in a file of its own; `detection`, `segmentation` and `video` have packages. `weights` says how
+models get trained weights, `list_models` and `get_model` know them all by name.
 """
 
 import sys
@@ -32,9 +32,9 @@ from rushlight.vision.models.weights import Weights, WeightsEnum
 
 _PATHS = """
     alexnet convnext densenet detection.faster_rcnn detection.fcos detection.keypoint_rcnn detection.mask_rcnn
-    detection.retinanet detection.ssd detection.ssdlite efficientnet googlenet inception mnasnet mobilenet regnet resnet segmentation.deeplabv3
-    segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg video.resnet video.s3d
-    vision_transformer
+    detection.retinanet detection.ssd detection.ssdlite efficientnet googlenet inception mnasnet mobilenet regnet resnet
+    segmentation.deeplabv3 segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg
+    video.resnet video.s3d vision_transformer
 """.split()
 _FAMILIES = [import_module(f"{__name__}.{path}") for path in _PATHS]
 _HOMES = {name: family for family in _FAMILIES for name in family.__all__ if name.islower()}

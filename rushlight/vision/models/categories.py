@@ -1,4 +1,4 @@
-"""The classes that published weights tell apart, by name: ImageNet's 1000, Kinetics' 400, COCO's 91, Pascal VOC's 21."""
+"""The classes that published weights tell apart: ImageNet's 1000, Kinetics' 400, COCO's 91, Pascal VOC's 21."""
 
 from __future__ import annotations
 

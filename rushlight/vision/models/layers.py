@@ -11,7 +11,14 @@ from rushlight.nn import init
 from rushlight.tensor import Tensor
 from rushlight.vision.ops.layers import Conv2dNormActivation, SqueezeExcitation
 
-__all__ = ["Conv2dNormActivation", "IntermediateLayerGetter", "Layer", "SqueezeExcitation", "make_divisible", "start_weights"]
+__all__ = [
+    "Conv2dNormActivation",
+    "IntermediateLayerGetter",
+    "Layer",
+    "SqueezeExcitation",
+    "make_divisible",
+    "start_weights",
+]
 
 Layer = Callable[..., nn.Module]
 

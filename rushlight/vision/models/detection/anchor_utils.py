@@ -1,8 +1,8 @@
 """Anchors: the boxes that detectors start from, the same few at every place of every map.
 
-`AnchorGenerator` gives them sizes in pixels (Faster R-CNN, RetinaNet, FCOS), `DefaultBoxGenerator` shares of the picture
-(SSD). Both are called with the pictures and their maps, and hand back the corners (A, 4) of each picture's anchors: map
-after map, row by row, place by place.
+`AnchorGenerator` gives them sizes in pixels (Faster R-CNN, RetinaNet, FCOS), `DefaultBoxGenerator` shares of the
+picture (SSD). Both are called with the pictures and their maps, and hand back the corners (A, 4) of each picture's
+anchors: map after map, row by row, place by place.
 """
 
 from __future__ import annotations

@@ -85,15 +85,16 @@ def _resnet_fpn_extractor(
     """A residual network, what is not trained of it held fast, with a pyramid."""
     if not 0 <= trainable_layers <= 5:
         raise ValueError(f"Trainable layers should be in the range [0,5], got {trainable_layers}")
-    trained = ("layer4", "layer3", "layer2", "layer1", "conv1", "bn1")[: 6 if trainable_layers == 5 else trainable_layers]
+    stages = ("layer4", "layer3", "layer2", "layer1", "conv1", "bn1")
+    trained = stages if trainable_layers == 5 else stages[:trainable_layers]
     for name, parameter in backbone.named_parameters():
         if not name.startswith(trained):
             parameter.requires_grad_(False)
-    stages = returned_layers or [1, 2, 3, 4]
-    if min(stages) <= 0 or max(stages) >= 5:
-        raise ValueError(f"Each returned layer should be in the range [1,4]. Got {stages}")
-    names = {f"layer{stage}": str(number) for number, stage in enumerate(stages)}
-    channels = [backbone.inplanes // 8 * 2 ** (stage - 1) for stage in stages]
+    returned = returned_layers or [1, 2, 3, 4]
+    if min(returned) <= 0 or max(returned) >= 5:
+        raise ValueError(f"Each returned layer should be in the range [1,4]. Got {returned}")
+    names = {f"layer{stage}": str(number) for number, stage in enumerate(returned)}
+    channels = [backbone.inplanes // 8 * 2 ** (stage - 1) for stage in returned]
     return BackboneWithFPN(backbone, names, channels, CHANNELS, extra_blocks, norm_layer)
 
 

@@ -14,7 +14,7 @@ import rushlight
 from rushlight.nn import functional as F
 from rushlight.vision.ops.losses import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 
-__all__ = ["BoxCoder", "BoxLinearCoder", "box_loss", "encode_boxes"]
+__all__ = ["BoxCoder", "BoxLinearCoder", "box_loss", "encode_boxes", "loss_of_found"]
 
 
 def _centres_and_sizes(boxes: Any) -> tuple[Any, Any, Any, Any]:
@@ -115,6 +115,16 @@ class BoxLinearCoder:
         x, y, scale = self._centre_and_scale(boxes.to(dtype=rel_codes.dtype))
         left, above, right, below = (rel_codes if scale is None else rel_codes * scale).unbind(-1)
         return rushlight.stack((x - left, y - above, x + right, y + below), dim=-1)
+
+
+def loss_of_found(moves: Any, aims: Any, found: Any) -> Any:
+    """The summed smooth L1 loss of the moves (N, 4) of those boxes (N,) that were found.
+
+    The others are left out by zeros, not by picking: how many there are changes no shape.
+    """
+    zero = rushlight.zeros((), dtype=moves.dtype)
+    moves, aims = (rushlight.where(found[:, None], entry, zero) for entry in (moves, aims.to(moves.dtype)))
+    return F.smooth_l1_loss(moves, aims, beta=1 / 9, reduction="sum")
 
 
 _OVERLAP_LOSSES = {"ciou": complete_box_iou_loss, "diou": distance_box_iou_loss, "giou": generalized_box_iou_loss}

@@ -100,7 +100,7 @@ class DenseDetector(nn.Module):
         boxes, scores, labels = [], [], []
         for values, boxes_at in parts:
             flat = values.flatten()
-            best = above(flat, self.score_thresh, self.topk_candidates)
+            best = rushlight.from_numpy(above(flat.detach().numpy(), self.score_thresh, self.topk_candidates))
             classes = values.shape[-1]
             boxes.append(box_ops.clip_boxes_to_image(boxes_at(best // classes), size))
             scores.append(flat[best])
@@ -108,5 +108,6 @@ class DenseDetector(nn.Module):
         return self._without_rivals(*(rushlight.cat(each) for each in (boxes, scores, labels)))
 
     def _without_rivals(self, boxes: Any, scores: Any, labels: Any) -> dict[str, Any]:
-        kept = best_boxes(boxes, scores, labels, self.nms_thresh, self.detections_per_img)
+        arrays = (entry.detach().numpy() for entry in (boxes, scores, labels))
+        kept = rushlight.from_numpy(best_boxes(*arrays, self.nms_thresh, self.detections_per_img))
         return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

@@ -13,6 +13,7 @@ from rushlight.nn import init
 from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
 from rushlight.vision.models.detection.backbone_utils import _mobilenet_extractor, _resnet_fpn_extractor
 from rushlight.vision.models.detection.building import Start, coco_weights, detector_builder
+from rushlight.vision.models.detection.equal_shapes import row_wise
 from rushlight.vision.models.detection.generalized_rcnn import GeneralizedRCNN
 from rushlight.vision.models.detection.roi_heads import RoIHeads
 from rushlight.vision.models.detection.rpn import RegionProposalNetwork, RPNHead
@@ -180,6 +181,7 @@ def pyramid_pool(size: int) -> MultiScaleRoIAlign:
     return MultiScaleRoIAlign(featmap_names=["0", "1", "2", "3"], output_size=size, sampling_ratio=2)
 
 
+@row_wise
 class TwoMLPHead(nn.Module):
     """Two linear layers: (K, C, H, W) to (K, representation_size).
 
@@ -197,6 +199,7 @@ class TwoMLPHead(nn.Module):
         return F.relu(self.fc7(F.relu(self.fc6(x.flatten(start_dim=1)))))
 
 
+@row_wise
 class FastRCNNConvFCHead(nn.Sequential):
     """Convolutions, then linear layers.
 
@@ -237,6 +240,7 @@ def start_convolutions(head: nn.Module) -> None:
                 init.zeros_(layer.bias)
 
 
+@row_wise
 class FastRCNNPredictor(nn.Module):
     """Of (K, in_channels) the scores (K, num_classes) and the moves (K, num_classes * 4).
 

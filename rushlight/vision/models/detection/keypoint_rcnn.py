@@ -10,6 +10,7 @@ from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from rushlight.vision.models.detection.building import Start, coco_weights, detector_builder
+from rushlight.vision.models.detection.equal_shapes import row_wise
 from rushlight.vision.models.detection.faster_rcnn import _ON_RESNET, FasterRCNN, pyramid_pool, start_convolutions
 from rushlight.vision.models.resnet import resnet50
 from rushlight.vision.ops.poolers import MultiScaleRoIAlign
@@ -75,6 +76,7 @@ class KeypointRCNN(FasterRCNN):
         self.roi_heads.keypoint_predictor = keypoint_predictor
 
 
+@row_wise
 class KeypointRCNNHeads(nn.Sequential):
     """Convolutions that keep the size.
 
@@ -92,6 +94,7 @@ class KeypointRCNNHeads(nn.Sequential):
         start_convolutions(self)
 
 
+@row_wise
 class KeypointRCNNPredictor(nn.Module):
     """Maps (K, num_keypoints, 4 * H, 4 * W) of (K, in_channels, H, W)."""
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import rushlight
 from rushlight.nn import functional as F
 
 __all__ = ["heatmaps_to_keypoints", "keypointrcnn_inference", "keypointrcnn_loss", "keypoints_to_heatmap"]
+
+IGNORED = -100
 
 
 def keypoints_to_heatmap(keypoints: Any, rois: Any, heatmap_size: int) -> tuple[Any, Any]:
@@ -58,7 +62,7 @@ def keypointrcnn_loss(keypoint_logits: Any, proposals: Any, gt_keypoints: Any, k
     """The cross entropy of the places of all visible points that lie in their proposals.
 
     Args:
-        keypoint_logits: (K, points, M, M) for the proposals of all pictures.
+        keypoint_logits: (K, points, M, M) for the proposals of all pictures; what more there is counts for nothing.
         proposals: corners (L, 4) for each picture.
         gt_keypoints: true points (N, points, 3) for each picture.
         keypoint_matched_idxs: whose points each proposal is to find, for each picture.
@@ -73,11 +77,12 @@ def keypointrcnn_loss(keypoint_logits: Any, proposals: Any, gt_keypoints: Any, k
         )
     parts = zip(proposals, gt_keypoints, keypoint_matched_idxs, strict=True)
     found = [keypoints_to_heatmap(true[match], boxes, height) for boxes, true, match in parts]
-    aims = rushlight.cat([places.view(-1) for places, _ in found])
-    valid = rushlight.where(rushlight.cat([seen.view(-1) for _, seen in found]))[0]
-    if len(valid) == 0:  # the mean of nothing has no gradient
-        return keypoint_logits.sum() * 0
-    return F.cross_entropy(keypoint_logits.view(count * points, -1)[valid], aims[valid])
+    aims = np.full(count * points, IGNORED)
+    places, seen = (np.concatenate([entry.numpy().reshape(-1) for entry in each]) for each in zip(*found, strict=True))
+    aims[: len(places)] = np.where(seen, places, IGNORED)
+    logits = keypoint_logits.view(count * points, -1)
+    loss = F.cross_entropy(logits, rushlight.from_numpy(aims), ignore_index=IGNORED, reduction="sum")
+    return loss / max(1, int(seen.sum()))
 
 
 def keypointrcnn_inference(x: Any, boxes: list[Any]) -> tuple[list[Any], list[Any]]:

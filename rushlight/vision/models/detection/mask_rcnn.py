@@ -1,4 +1,4 @@
-"""Mask R-CNN: Faster R-CNN that also says which places of a box belong to the object (K. He et al., arXiv:1703.06870)."""
+"""Mask R-CNN: Faster R-CNN that also says which places of a box are the object (K. He et al., arXiv:1703.06870)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rushlight import nn
 from rushlight.nn import init
 from rushlight.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from rushlight.vision.models.detection.building import Start, coco_weights, detector_builder
+from rushlight.vision.models.detection.equal_shapes import row_wise
 from rushlight.vision.models.detection.faster_rcnn import (
     _ON_RESNET,
     FasterRCNN,
@@ -80,6 +81,7 @@ class MaskRCNN(FasterRCNN):
         self.roi_heads.mask_predictor = mask_predictor
 
 
+@row_wise
 class MaskRCNNHeads(nn.Sequential):
     """Convolutions that keep the size.
 
@@ -113,6 +115,7 @@ class MaskRCNNHeads(nn.Sequential):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
+@row_wise
 class MaskRCNNPredictor(nn.Sequential):
     """Scores (K, num_classes, 2 * H, 2 * W) of (K, in_channels, H, W).
 

@@ -1,16 +1,17 @@
 """Masks of single objects: what a network learns of them, and how what it says gets back into the picture.
 
-A network says for M by M places of a proposal how likely they are inside. True masks are sampled at these places for the
-loss; in evaluation, masks are stretched over their boxes and pasted into pictures of zeros.
+A network says for M by M places of a proposal how likely they are inside. True masks are sampled at these places for
+the loss; in evaluation, masks are stretched over their boxes and pasted into pictures of zeros.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import rushlight
 from rushlight.nn import functional as F
-from rushlight.vision.ops.regions import roi_align
 
 __all__ = [
     "expand_boxes",
@@ -25,26 +26,56 @@ __all__ = [
 
 def project_masks_on_boxes(gt_masks: Any, boxes: Any, matched_idxs: Any, M: int) -> Any:
     """The true masks (N, H, W), each box's own, sampled at M by M places of the boxes (K, 4): (K, M, M)."""
-    rois = rushlight.cat([matched_idxs.to(boxes)[:, None], boxes], dim=1)
-    return roi_align(gt_masks[:, None].to(rois), rois, (M, M), 1.0)[:, 0]
+    masks, corners, owners = (entry.detach().numpy() for entry in (gt_masks, boxes, matched_idxs))
+    height, width = masks.shape[1:]
+    down = _bin_means(corners[:, 1], corners[:, 3], M, height)
+    along = _bin_means(corners[:, 0], corners[:, 2], M, width).transpose(0, 2, 1)
+    found = np.zeros((len(corners), M, M), corners.dtype)
+    for owner in np.unique(owners):
+        members = owners == owner
+        rows = down[members]
+        seen = (rows.reshape(-1, height) @ masks[owner].astype(rows.dtype)).reshape(len(rows), M, width)
+        found[members] = seen @ along[members]
+    return rushlight.from_numpy(found)
+
+
+def _bin_means(start: np.ndarray, end: np.ndarray, bins: int, places: int) -> np.ndarray:
+    """How much each place counts (K, bins, places) for the mean of each bin between start and end (K,), as `roi_align`
+    has it: about one sample for each place, each between its two neighbours."""
+    side = (np.maximum(end - start, 1) / bins)[:, None, None]
+    counts = np.ceil(side)
+    sample = np.arange(int(counts.max(initial=1)), dtype=side.dtype)
+    at = start[:, None, None] + np.arange(bins, dtype=side.dtype)[:, None] * side + (sample + 0.5) * side / counts
+    used = (at >= -1) & (at <= places) & (sample < counts)
+    at = np.clip(at, 0, places - 1)
+    low = at.astype(np.int64)
+    means = np.zeros((len(start), bins, places), side.dtype)
+    box, bin = np.arange(len(start))[:, None, None], np.arange(bins)[:, None]
+    np.add.at(means, (box, bin, low), (1 - (at - low)) * used / counts)
+    np.add.at(means, (box, bin, np.minimum(low + 1, places - 1)), (at - low) * used / counts)
+    return means
 
 
 def maskrcnn_loss(mask_logits: Any, proposals: Any, gt_masks: Any, gt_labels: Any, mask_matched_idxs: Any) -> Any:
     """The binary cross entropy of the masks of the true classes.
 
     Args:
-        mask_logits: (K, classes, M, M) for the proposals of all pictures.
+        mask_logits: (K, classes, M, M) for the proposals of all pictures; what more there is counts for nothing.
         proposals: corners (L, 4) for each picture.
         gt_masks, gt_labels: true masks (N, H, W) and classes (N,) for each picture.
         mask_matched_idxs: which of these each proposal is to be, for each picture.
     """
     size = mask_logits.shape[-1]
-    labels = rushlight.cat([each[match] for each, match in zip(gt_labels, mask_matched_idxs, strict=True)])
+    count, logits_count = sum(map(len, proposals)), len(mask_logits)
+    labels, aims = np.zeros(logits_count, np.int64), np.zeros((logits_count, size, size), proposals[0].numpy().dtype)
+    pairs = zip(gt_labels, mask_matched_idxs, strict=True)
+    labels[:count] = np.concatenate([each.numpy()[match.numpy()] for each, match in pairs])
     parts = zip(gt_masks, proposals, mask_matched_idxs, strict=True)
-    aims = rushlight.cat([project_masks_on_boxes(masks, boxes, match, size) for masks, boxes, match in parts])
-    if aims.numel() == 0:  # the mean of nothing has no gradient
-        return mask_logits.sum() * 0
-    return F.binary_cross_entropy_with_logits(mask_logits[rushlight.arange(len(labels)), labels], aims)
+    aims[:count] = np.concatenate([project_masks_on_boxes(*part, size).numpy() for part in parts])
+    rows = rushlight.arange(logits_count)
+    own = mask_logits[rows, rushlight.from_numpy(labels)]
+    losses = F.binary_cross_entropy_with_logits(own, rushlight.from_numpy(aims), reduction="none")
+    return losses.mean((1, 2)).masked_fill(rows >= count, 0).sum() / max(1, count)
 
 
 def maskrcnn_inference(x: Any, labels: list[Any]) -> list[Any]:

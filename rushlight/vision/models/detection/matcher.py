@@ -1,12 +1,14 @@
 """Which true box an anchor or a proposal stands for, and which of them a step learns from.
 
-A matcher takes the overlaps (M, N) of M true boxes and N anchors, and gives each anchor the number of a true box, or says
-that it is background or in between. The sampler picks a number of anchors of both kinds by chance.
+A matcher takes the overlaps (M, N) of M true boxes and N anchors, and gives each anchor the number of a true box, or
+says that it is background or in between. The sampler picks a number of anchors of both kinds by chance.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 import rushlight
 
@@ -84,14 +86,15 @@ class BalancedPositiveNegativeSampler:
         return [positive for positive, _ in pairs], [negative for _, negative in pairs]
 
     def _pick(self, labels: Any) -> tuple[Any, Any]:
-        positive, negative = rushlight.where(labels >= 1)[0], rushlight.where(labels == 0)[0]
+        values = labels.numpy()
+        positive, negative = np.flatnonzero(values >= 1), np.flatnonzero(values == 0)
         matches = min(len(positive), int(self.batch_size_per_image * self.positive_fraction))
         others = min(len(negative), self.batch_size_per_image - matches)
         return _mask(positive, matches, len(labels)), _mask(negative, others, len(labels))
 
 
-def _mask(places: Any, count: int, size: int) -> Any:
+def _mask(places: np.ndarray, count: int, size: int) -> Any:
     """Ones (size,) at so many of the places, by chance."""
-    mask = rushlight.zeros(size, dtype=rushlight.uint8)
-    mask[places[rushlight.randperm(len(places))[:count]]] = 1
-    return mask
+    mask = np.zeros(size, np.uint8)
+    mask[places[rushlight.randperm(len(places))[:count].numpy()]] = 1
+    return rushlight.from_numpy(mask)

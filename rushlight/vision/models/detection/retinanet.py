@@ -193,8 +193,8 @@ class RetinaNet(DenseDetector):
         num_classes: how many classes, the background among them.
         min_size, max_size, image_mean, image_std: as for `GeneralizedRCNNTransform`, which gets further options, too.
         anchor_generator, head: what says something about which anchors.
-        proposal_matcher: which anchors match true boxes; by default, overlaps from ``fg_iou_thresh`` do, and those below
-            ``bg_iou_thresh`` do not.
+        proposal_matcher: which anchors match true boxes; by default, overlaps from ``fg_iou_thresh`` do, and those
+            below ``bg_iou_thresh`` do not.
         score_thresh, nms_thresh, detections_per_img, topk_candidates: which boxes are detections, and how many; and how
             many of each map are looked at.
 

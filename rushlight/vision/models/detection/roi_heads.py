@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 import rushlight
 from rushlight import nn
 from rushlight.nn import functional as F
-from rushlight.vision.models.detection.box_coder import BoxCoder
+from rushlight.vision.models.detection.box_coder import BoxCoder, loss_of_found
+from rushlight.vision.models.detection.equal_shapes import compute, filled_up, kept_apart, row_by_row
 from rushlight.vision.models.detection.keypoints import *  # noqa: F403
 from rushlight.vision.models.detection.keypoints import keypointrcnn_inference, keypointrcnn_loss
 from rushlight.vision.models.detection.masks import *  # noqa: F403
@@ -25,6 +28,8 @@ __all__ = ["RoIHeads", "fastrcnn_loss"]
 
 Target = dict[str, Any]
 Tensors = list[Any]
+IGNORED = -100
+MULTIPLES = {"box": 64, "mask": 16, "keypoint": 16}  # of which numbers of proposals are filled up to
 FLOATS = (rushlight.float32, rushlight.float64, rushlight.float16)
 
 
@@ -40,11 +45,14 @@ def fastrcnn_loss(
         regression_targets: true moves (L, 4) for each picture.
     """
     classes, aims = rushlight.cat(labels), rushlight.cat(regression_targets)
-    class_loss = F.cross_entropy(class_logits, classes)
-    found = rushlight.where(classes > 0)[0]
-    moves = box_regression.reshape(len(class_logits), -1, 4)[found, classes[found]]
-    box_loss = F.smooth_l1_loss(moves, aims[found], beta=1 / 9, reduction="sum")
-    return class_loss, box_loss / len(classes)
+    return _box_losses(class_logits, box_regression, classes, aims, len(classes))
+
+
+def _box_losses(logits: Any, moves: Any, classes: Any, aims: Any, count: int) -> tuple[Any, Any]:
+    """`fastrcnn_loss`; proposals of class IGNORED do not count."""
+    class_loss = F.cross_entropy(logits, classes, ignore_index=IGNORED)
+    own = moves.reshape(len(logits), -1, 4)[rushlight.arange(len(logits)), classes.clamp(min=0)]
+    return class_loss, loss_of_found(own, aims, classes > 0) / count
 
 
 class RoIHeads(nn.Module):
@@ -142,7 +150,7 @@ class RoIHeads(nn.Module):
     def select_training_samples(
         self, proposals: Tensors, targets: list[Target] | None
     ) -> tuple[Tensors, Tensors, Tensors, Tensors]:
-        """For each picture's sample the boxes (S, 4), which true boxes they match, their classes, and the true moves."""
+        """Each picture's sample: the boxes (S, 4), which true boxes they match, their classes, and the true moves."""
         self.check_targets(targets)
         assert targets is not None
         boxes = [target["boxes"].to(proposals[0].dtype) for target in targets]
@@ -182,12 +190,11 @@ class RoIHeads(nn.Module):
         labels = rushlight.arange(scores.shape[-1]).view(1, -1).expand_as(scores)[:, 1:].reshape(-1)
         boxes = box_ops.clip_boxes_to_image(boxes, size)[:, 1:].reshape(-1, 4)
         scores = scores[:, 1:].reshape(-1)
-        good = rushlight.where(scores > self.score_thresh)[0]
-        kept = good[
-            best_boxes(
-                boxes[good], scores[good], labels[good], self.nms_thresh, self.detections_per_img, smallest=1e-2
-            )
-        ]
+        values = scores.detach().numpy()
+        good = np.flatnonzero(values > self.score_thresh)
+        arrays = (boxes.detach().numpy()[good], values[good], labels.numpy()[good])
+        kept = best_boxes(*arrays, self.nms_thresh, self.detections_per_img, smallest=1e-2)
+        kept = rushlight.from_numpy(good[kept])
         return boxes[kept], scores[kept], labels[kept]
 
     # ---- both
@@ -235,22 +242,40 @@ class RoIHeads(nn.Module):
     ) -> dict[str, Any]:
         proposals, matches, labels, aims = self.select_training_samples(proposals, targets)
         assert targets is not None
-        class_loss, box_loss = fastrcnn_loss(*self._seen("box", features, proposals, image_shapes), labels, aims)
+        compute()
+        features = kept_apart(features)
+        class_loss, box_loss = self._losses_of_boxes(features, proposals, image_shapes, labels, aims)
         losses = {"loss_classifier": class_loss, "loss_box_reg": box_loss}
         if not self.has_mask() and not self.has_keypoint():
             return losses
-        found = [rushlight.where(label > 0)[0] for label in labels]
+        found = [np.flatnonzero(label.numpy() > 0) for label in labels]
         proposals, matches = (
-            [entry[places] for entry, places in zip(each, found, strict=True)] for each in (proposals, matches)
+            [rushlight.from_numpy(entry.numpy()[places]) for entry, places in zip(each, found, strict=True)]
+            for each in (proposals, matches)
         )
         true = {key: [target[key] for target in targets if key in target] for key in ("labels", "masks", "keypoints")}
         if self.has_mask():
-            masks = self._seen("mask", features, proposals, image_shapes)
+            masks = self._seen("mask", features, self._filled("mask", proposals), image_shapes)
             losses["loss_mask"] = maskrcnn_loss(masks, proposals, true["masks"], true["labels"], matches)
         if self.has_keypoint():
-            points = self._seen("keypoint", features, proposals, image_shapes)
+            points = self._seen("keypoint", features, self._filled("keypoint", proposals), image_shapes)
             losses["loss_keypoint"] = keypointrcnn_loss(points, proposals, true["keypoints"], matches)
         return losses
+
+    def _losses_of_boxes(
+        self, features: Any, proposals: Tensors, image_shapes: Any, labels: Tensors, aims: Tensors
+    ) -> tuple[Any, Any]:
+        count = sum(map(len, proposals))
+        logits, moves = self._seen("box", features, self._filled("box", proposals), image_shapes)
+        classes, wanted = np.full(len(logits), IGNORED), np.zeros((len(logits), 4), aims[0].numpy().dtype)
+        classes[:count] = np.concatenate([label.numpy() for label in labels])
+        wanted[:count] = np.concatenate([aim.numpy() for aim in aims])
+        return _box_losses(logits, moves, *map(rushlight.from_numpy, (classes, wanted)), count)
+
+    def _filled(self, kind: str, proposals: Tensors) -> Tensors:
+        """The proposals, filled up where the layers that look at them treat each by itself."""
+        layers = (getattr(self, f"{kind}_head"), getattr(self, f"{kind}_predictor"))
+        return filled_up(proposals, MULTIPLES[kind]) if row_by_row(*layers) else proposals
 
     def _found(self, features: Any, proposals: Tensors, image_shapes: Any) -> list[Target]:
         seen = self._seen("box", features, proposals, image_shapes)

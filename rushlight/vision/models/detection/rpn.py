@@ -13,7 +13,7 @@ from rushlight import nn
 from rushlight.nn import functional as F
 from rushlight.nn import init
 from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
-from rushlight.vision.models.detection.box_coder import BoxCoder
+from rushlight.vision.models.detection.box_coder import BoxCoder, loss_of_found
 from rushlight.vision.models.detection.image_list import ImageList
 from rushlight.vision.models.detection.matcher import BalancedPositiveNegativeSampler, Matcher
 from rushlight.vision.models.detection.selection import best_boxes
@@ -161,31 +161,32 @@ class RegionProposalNetwork(nn.Module):
             image_shapes: (height, width) of each picture.
             num_anchors_per_level: how many anchors each map has.
         """
-        objectness = objectness.detach().reshape(len(proposals), -1)
+        proposals, objectness = proposals.detach(), objectness.detach().reshape(len(proposals), -1)
         levels = rushlight.cat([rushlight.full((count,), map) for map, count in enumerate(num_anchors_per_level)])
         best = self._get_top_n_idx(objectness, num_anchors_per_level)
         pictures = rushlight.arange(len(proposals))[:, None]
         scores, boxes = rushlight.sigmoid(objectness[pictures, best]), proposals[pictures, best]
+        pairs = zip(boxes, image_shapes, strict=True)
+        clipped = rushlight.stack([box_ops.clip_boxes_to_image(entry, size) for entry, size in pairs])
         final_boxes, final_scores = [], []
-        for entry, score, place, size in zip(boxes, scores, best, image_shapes, strict=True):
-            entry = box_ops.clip_boxes_to_image(entry, size)
+        for entry, score, level in zip(clipped.numpy(), scores.numpy(), levels[best].numpy(), strict=True):
             kept = best_boxes(
-                entry, score, levels[place], self.nms_thresh, self.post_nms_top_n(), self.min_size, self.score_thresh
+                entry, score, level, self.nms_thresh, self.post_nms_top_n(), self.min_size, self.score_thresh
             )
-            final_boxes.append(entry[kept])
-            final_scores.append(score[kept])
+            final_boxes.append(rushlight.from_numpy(entry[kept]))
+            final_scores.append(rushlight.from_numpy(score[kept]))
         return final_boxes, final_scores
 
     def compute_loss(
         self, objectness: Any, pred_bbox_deltas: Any, labels: list[Any], regression_targets: list[Any]
     ) -> tuple[Any, Any]:
         """The losses of the scores and of the moves, for a sample of all pictures' anchors."""
-        positive, negative = (rushlight.where(rushlight.cat(each))[0] for each in self.fg_bg_sampler(labels))
-        sample = rushlight.cat([positive, negative])
-        moves, targets = pred_bbox_deltas[positive], rushlight.cat(regression_targets)[positive]
-        box_loss = F.smooth_l1_loss(moves, targets, beta=1 / 9, reduction="sum") / len(sample)
-        scores = objectness.flatten()[sample]
-        return F.binary_cross_entropy_with_logits(scores, rushlight.cat(labels)[sample]), box_loss
+        positive, negative = (rushlight.cat(each) for each in self.fg_bg_sampler(labels))
+        sample = rushlight.where((positive | negative) > 0)[0]
+        score_loss = F.binary_cross_entropy_with_logits(objectness.flatten()[sample], rushlight.cat(labels)[sample])
+        aims = rushlight.cat(regression_targets)[sample]
+        found = positive[sample] > 0
+        return score_loss, loss_of_found(pred_bbox_deltas[sample], aims, found) / len(sample)
 
     def forward(
         self, images: ImageList, features: dict[str, Any], targets: list[Target] | None = None

@@ -6,6 +6,8 @@ import warnings
 from collections import OrderedDict
 from typing import Any
 
+import numpy as np
+
 import rushlight
 from rushlight import nn
 from rushlight.nn import functional as F
@@ -197,9 +199,10 @@ class SSD(DenseDetector):
     def _of_picture(self, moves: Any, scores: Any, anchors: Any, size: tuple[int, int]) -> dict[str, Any]:
         boxes = box_ops.clip_boxes_to_image(self.box_coder.decode_single(moves, anchors), size)
         kinds = range(1, scores.shape[-1])
-        best = [above(scores[:, kind], self.score_thresh, self.topk_candidates) for kind in kinds]
-        pairs = [(place, rushlight.full_like(place, kind)) for place, kind in zip(best, kinds, strict=True)]
-        places, labels = (rushlight.cat(list(each)) for each in zip(*pairs, strict=True))
+        columns = scores.detach().numpy().T
+        best = [above(columns[kind], self.score_thresh, self.topk_candidates) for kind in kinds]
+        places = rushlight.from_numpy(np.concatenate(best))
+        labels = rushlight.from_numpy(np.repeat(kinds, [len(each) for each in best]))
         return self._without_rivals(boxes[places], scores[places, labels], labels)
 
     def _detections(

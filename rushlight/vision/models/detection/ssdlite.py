@@ -1,4 +1,4 @@
-"""SSDlite: SSD on MobileNet, with convolutions channel by channel (M. Sandler et al., arXiv:1801.04381, section 6.2)."""
+"""SSDlite: SSD on MobileNet, with convolutions channel by channel (M. Sandler et al., arXiv:1801.04381, 6.2)."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ def _ssdlite320(start: Start, norm_layer: Layer | None = None, **options: Any) -
     channels = retrieve_out_channels(layers, size)
     if len(channels) != len(anchors.aspect_ratios):
         raise ValueError(
-            f"The length of the output channels from the backbone {len(channels)} do not match the length of the anchor "
-            f"generator aspect ratios {len(anchors.aspect_ratios)}"
+            f"The length of the output channels from the backbone {len(channels)} do not match the length of the "
+            f"anchor generator aspect ratios {len(anchors.aspect_ratios)}"
         )
     usual: dict[str, Any] = {"score_thresh": 0.001, "nms_thresh": 0.55, "detections_per_img": 300}
     usual |= {"topk_candidates": 300, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
