@@ -301,8 +301,8 @@ def _overlaps(one: np.ndarray, other: np.ndarray, threshold: float) -> np.ndarra
 
 def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
     """`nms` among the boxes of each class. Few boxes are moved apart by class, of many each class is gone through."""
-    arrays = (entry.detach().numpy() for entry in (boxes, scores, idxs))
-    return rushlight.from_numpy(kept_by_group(*arrays, iou_threshold))
+    corners, values, groups = (entry.detach().numpy() for entry in (boxes, scores, idxs))
+    return rushlight.from_numpy(kept_by_group(corners, values, groups, iou_threshold))
 
 
 def kept_by_group(corners: np.ndarray, scores: np.ndarray, groups: np.ndarray, iou_threshold: float) -> np.ndarray:

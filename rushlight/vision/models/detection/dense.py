@@ -108,6 +108,6 @@ class DenseDetector(nn.Module):
         return self._without_rivals(*(rushlight.cat(each) for each in (boxes, scores, labels)))
 
     def _without_rivals(self, boxes: Any, scores: Any, labels: Any) -> dict[str, Any]:
-        arrays = (entry.detach().numpy() for entry in (boxes, scores, labels))
-        kept = rushlight.from_numpy(best_boxes(*arrays, self.nms_thresh, self.detections_per_img))
+        corners, values, classes = (entry.detach().numpy() for entry in (boxes, scores, labels))
+        kept = rushlight.from_numpy(best_boxes(corners, values, classes, self.nms_thresh, self.detections_per_img))
         return {"boxes": boxes[kept], "scores": scores[kept], "labels": labels[kept]}

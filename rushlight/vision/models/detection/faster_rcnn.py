@@ -77,8 +77,11 @@ class FasterRCNN(GeneralizedRCNN):
         TypeError: for parts of another class.
 
     >>> from rushlight.vision.models.detection import FasterRCNN
+    >>> from rushlight.vision.models.detection.anchor_utils import AnchorGenerator
+    >>> from rushlight.vision.ops import MultiScaleRoIAlign
     >>> backbone = torch.nn.Conv2d(3, 8, 3, 16)
-    >>> model = FasterRCNN(backbone, num_classes=2, min_size=32)
+    >>> anchors, pool = AnchorGenerator(((16, 32),)), MultiScaleRoIAlign(["0"], 7, 2)
+    >>> model = FasterRCNN(backbone, num_classes=2, min_size=32, rpn_anchor_generator=anchors, box_roi_pool=pool)
     >>> sorted(model.eval()([torch.zeros(3, 32, 32)])[0])
     ['boxes', 'labels', 'scores']
     """

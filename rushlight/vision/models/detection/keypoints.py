@@ -40,22 +40,18 @@ def keypoints_to_heatmap(keypoints: Any, rois: Any, heatmap_size: int) -> tuple[
 
 def heatmaps_to_keypoints(maps: Any, rois: Any) -> tuple[Any, Any]:
     """The points (K, points, 3) of maps (K, points, M, M) in boxes (K, 4), and the maps' numbers there (K, points)."""
-    offsets = rois[:, :2]
     sides = (rois[:, 2:] - rois[:, :2]).clamp(min=1)
     whole = sides.ceil()
-    points, scores = [], []
-    for map, (width, height), share, offset in zip(maps, whole.tolist(), sides / whole, offsets, strict=True):
+    points, scores = [maps.new_zeros((0, maps.shape[1], 3))], [maps.new_zeros((0, maps.shape[1]))]
+    for map, (width, height), share, offset in zip(maps, whole.tolist(), sides / whole, rois[:, :2], strict=True):
         large = F.interpolate(map[:, None], size=(int(height), int(width)), mode="bicubic", align_corners=False)
         flat = large.flatten(1)
         best = flat.argmax(dim=1)
         x, y = best % int(width), best // int(width)
         at = (rushlight.stack([x, y], dim=1).to(maps.dtype) + 0.5) * share + offset
-        points.append(rushlight.cat([at, rushlight.ones_like(at[:, :1])], dim=1))
-        scores.append(flat.gather(1, best[:, None])[:, 0])
-    if not points:
-        count = maps.shape[1]
-        return maps.new_zeros((0, count, 3)), maps.new_zeros((0, count))
-    return rushlight.stack(points), rushlight.stack(scores)
+        points.append(rushlight.cat([at, rushlight.ones_like(at[:, :1])], dim=1)[None])
+        scores.append(flat.gather(1, best[:, None])[None, :, 0])
+    return rushlight.cat(points).float(), rushlight.cat(scores).float()
 
 
 def keypointrcnn_loss(keypoint_logits: Any, proposals: Any, gt_keypoints: Any, keypoint_matched_idxs: Any) -> Any:

@@ -270,7 +270,7 @@ class RoIHeads(nn.Module):
         classes, wanted = np.full(len(logits), IGNORED), np.zeros((len(logits), 4), aims[0].numpy().dtype)
         classes[:count] = np.concatenate([label.numpy() for label in labels])
         wanted[:count] = np.concatenate([aim.numpy() for aim in aims])
-        return _box_losses(logits, moves, *map(rushlight.from_numpy, (classes, wanted)), count)
+        return _box_losses(logits, moves, rushlight.from_numpy(classes), rushlight.from_numpy(wanted), count)
 
     def _filled(self, kind: str, proposals: Tensors) -> Tensors:
         """The proposals, filled up where the layers that look at them treat each by itself."""
@@ -278,8 +278,8 @@ class RoIHeads(nn.Module):
         return filled_up(proposals, MULTIPLES[kind]) if row_by_row(*layers) else proposals
 
     def _found(self, features: Any, proposals: Tensors, image_shapes: Any) -> list[Target]:
-        seen = self._seen("box", features, proposals, image_shapes)
-        boxes, scores, labels = self.postprocess_detections(*seen, proposals, image_shapes)
+        logits, moves = self._seen("box", features, proposals, image_shapes)
+        boxes, scores, labels = self.postprocess_detections(logits, moves, proposals, image_shapes)
         columns = {"boxes": boxes, "labels": labels, "scores": scores}
         if self.has_mask():
             columns["masks"] = maskrcnn_inference(self._seen("mask", features, boxes, image_shapes), labels)

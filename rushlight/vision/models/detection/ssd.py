@@ -252,7 +252,7 @@ class SSDFeatureExtractorVGG(nn.Module):
         return OrderedDict((str(number), entry) for number, entry in enumerate(maps))
 
 
-def _narrowed(before: int, inside: int, after: int, size: int = 3, **options: int) -> nn.Sequential:
+def _narrowed(before: int, inside: int, after: int, size: int = 3, **options: Any) -> nn.Sequential:
     """A convolution of single pixels to fewer channels, and one of their surroundings."""
     return nn.Sequential(
         nn.Conv2d(before, inside, kernel_size=1),
