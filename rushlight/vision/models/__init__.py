@@ -94,4 +94,4 @@ def get_weight(name: str) -> WeightsEnum:
     raise ValueError(f"The weight enum '{kind}' for the specific method couldn't be retrieved.")
 
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"feature_extraction": f"{__name__}.feature_extraction"})
