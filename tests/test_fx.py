@@ -211,3 +211,17 @@ def test_errors_of_names() -> None:
         create_feature_extractor(resnet())
     with pytest.raises(ValueError, match="If any of `train_return_nodes`"):
         create_feature_extractor(resnet(), train_return_nodes=["fc"])
+
+
+def test_vision_transformers_names_are_torchvisions() -> None:
+    model = models.VisionTransformer(32, 16, 1, 2, 8, 16)
+    names = get_graph_node_names(model)[1]
+    block = "dim eq getattr _assert ln self_attention getitem getitem_1 dropout add ln_1 mlp add_1".split()
+    start = names.index("encoder.layers.encoder_layer_0.dim")
+    assert names[start:-3] == [f"encoder.layers.encoder_layer_0.{name}" for name in block]
+    assert names[6:10] == ["eq", "_assert", "eq_1", "_assert_1"]
+    assert names[-3:] == ["encoder.ln", "getitem_5", "heads.head"]
+    features = create_feature_extractor(model, ["getitem_5"])
+    assert features(torch.rand(2, 3, 32, 32))["getitem_5"].shape == (2, 8)
+    with pytest.raises(AssertionError, match="Wrong image width"):
+        features(torch.rand(2, 3, 32, 16))

@@ -246,7 +246,7 @@ class _NodeList:
 def _candidate(op: str, target: Any) -> str:
     """What a node is named after, in small letters with underscores."""
     name = target.__name__ if callable(target) else str(target)
-    name = name.strip("_").replace(".", "_")
+    name = name[2:-2] if re.fullmatch(r"__\w+__", name) else name.lstrip("*").replace(".", "_")
     return name if op == "placeholder" else re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

@@ -59,7 +59,7 @@ class NodePathTracer(fx.Tracer):
     def _qualified(self, node: fx.Node) -> str:
         own = re.sub(r"_\d+$", "", node.name)
         if node.op == "call_module":
-            name = self.current_module_qualname
+            name = re.sub(r"_\d+$", "", self.current_module_qualname)
         else:
             name = f"{self.current_module_qualname}.{own}" if self.current_module_qualname else own
         self._counts[name] += 1
