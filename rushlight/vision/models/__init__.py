@@ -1,7 +1,7 @@
 """Networks for pictures: torchvision.models. Parameters have torchvision's names and, seeded, its numbers.
 
-A family lies in a file of its own; `segmentation` and `video` have packages. `weights` says how models get trained
-weights, `list_models` and `get_model` know them all by name.
+A family lies in a file of its own; `detection`, `segmentation` and `video` have packages. `weights` says how
+models get trained weights, `list_models` and `get_model` know them all by name.
 """
 
 import sys
@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from rushlight.core.missing import missing
-from rushlight.vision.models import mobilenet, segmentation, video  # noqa: F401
+from rushlight.vision.models import detection, mobilenet, segmentation, video  # noqa: F401
 from rushlight.vision.models.alexnet import *  # noqa: F403
 from rushlight.vision.models.convnext import *  # noqa: F403
 from rushlight.vision.models.densenet import *  # noqa: F403
@@ -31,9 +31,10 @@ from rushlight.vision.models.vision_transformer import *  # noqa: F403
 from rushlight.vision.models.weights import Weights, WeightsEnum
 
 _PATHS = """
-    alexnet convnext densenet efficientnet googlenet inception mnasnet mobilenet regnet resnet segmentation.deeplabv3
-    segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg video.resnet video.s3d
-    vision_transformer
+    alexnet convnext densenet detection.faster_rcnn detection.fcos detection.keypoint_rcnn detection.mask_rcnn
+    detection.retinanet detection.ssd detection.ssdlite efficientnet googlenet inception mnasnet mobilenet regnet resnet
+    segmentation.deeplabv3 segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg
+    video.resnet video.s3d vision_transformer
 """.split()
 _FAMILIES = [import_module(f"{__name__}.{path}") for path in _PATHS]
 _HOMES = {name: family for family in _FAMILIES for name in family.__all__ if name.islower()}
@@ -93,4 +94,4 @@ def get_weight(name: str) -> WeightsEnum:
     raise ValueError(f"The weight enum '{kind}' for the specific method couldn't be retrieved.")
 
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"feature_extraction": f"{__name__}.feature_extraction"})

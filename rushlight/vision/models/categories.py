@@ -1,4 +1,4 @@
-"""The classes that published weights tell apart, by name: ImageNet's 1000, Kinetics' 400 and Pascal VOC's 21."""
+"""The classes that published weights tell apart: ImageNet's 1000, Kinetics' 400, COCO's 91, Pascal VOC's 21."""
 
 from __future__ import annotations
 
@@ -170,7 +170,21 @@ person; pottedplant; sheep; sofa; train; tvmonitor
 """
 
 
+# Numbers that COCO leaves out are "N/A".
+_COCO = """
+__background__; person; bicycle; car; motorcycle; airplane; bus; train; truck; boat; traffic light; fire hydrant; N/A;
+stop sign; parking meter; bench; bird; cat; dog; horse; sheep; cow; elephant; bear; zebra; giraffe; N/A; backpack;
+umbrella; N/A; N/A; handbag; tie; suitcase; frisbee; skis; snowboard; sports ball; kite; baseball bat; baseball glove;
+skateboard; surfboard; tennis racket; bottle; N/A; wine glass; cup; fork; knife; spoon; bowl; banana; apple; sandwich;
+orange; broccoli; carrot; hot dog; pizza; donut; cake; chair; couch; potted plant; bed; N/A; dining table; N/A; N/A;
+toilet; N/A; tv; laptop; mouse; remote; keyboard; cell phone; microwave; oven; toaster; sink; refrigerator; N/A; book;
+clock; vase; scissors; teddy bear; hair drier; toothbrush
+"""
+
+_PERSON = "no person; person"
+
+
 def categories(classes: int) -> list[str]:
     """The names of so many classes, in the order of the scores."""
-    text = {1000: _IMAGENET, 400: _KINETICS400, 21: _VOC}[classes]
+    text = {1000: _IMAGENET, 400: _KINETICS400, 91: _COCO, 21: _VOC, 2: _PERSON}[classes]
     return [" ".join(name.split()) for name in text.split(";")]

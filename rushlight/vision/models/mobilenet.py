@@ -102,6 +102,7 @@ class InvertedResidual(nn.Module):
         ]
         self.conv = nn.Sequential(*parts)
         self.stride = stride
+        self._is_cn = stride > 1
         self.use_res_connect = stride == 1 and inp == oup
         self.out_channels = oup
 

@@ -16,6 +16,7 @@ from rushlight.nn import init
 from rushlight.tensor import Tensor
 from rushlight.vision.models.layers import Layer
 from rushlight.vision.models.weights import File, build, chosen_weights, imagenet_weights
+from rushlight.vision.ops.layers import MLP
 from rushlight.vision.transforms.functional import InterpolationMode
 
 __all__ = ["VisionTransformer"]
@@ -39,15 +40,15 @@ SWAG: dict[str, tuple[str, int, int, str]] = {
 }
 
 
-class MLPBlock(nn.Sequential):
+class MLPBlock(MLP):
     """Two linear layers with GELU between them."""
 
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
-        first, second = nn.Linear(in_dim, mlp_dim), nn.Linear(mlp_dim, in_dim)
-        super().__init__(first, nn.GELU(), nn.Dropout(dropout), second, nn.Dropout(dropout))
-        for layer in (first, second):
-            init.xavier_uniform_(layer.weight)
-            init.normal_(layer.bias, std=1e-6)
+        super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=nn.GELU, dropout=dropout)
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                init.xavier_uniform_(layer.weight)
+                init.normal_(layer.bias, std=1e-6)  # type: ignore[arg-type]
 
 
 class EncoderBlock(nn.Module):
@@ -65,8 +66,7 @@ class EncoderBlock(nn.Module):
         self.mlp = MLPBlock(hidden_dim, mlp_dim, dropout)
 
     def forward(self, input: Tensor) -> Any:
-        if input.dim() != 3:
-            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
+        rushlight._assert(input.dim() == 3, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
         x = self.dropout(x) + input
@@ -84,8 +84,7 @@ class Encoder(nn.Module):
         self.ln = norm(hidden_dim)
 
     def forward(self, input: Tensor) -> Any:
-        if input.dim() != 3:
-            raise RuntimeError(f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
+        rushlight._assert(input.dim() == 3, f"Expected (batch_size, seq_length, hidden_dim) got {input.shape}")
         return self.ln(self.layers(self.dropout(input + self.pos_embedding)))
 
 
@@ -150,14 +149,16 @@ class VisionTransformer(nn.Module):
         """Patches as tokens: (N, patches, hidden_dim)."""
         n, _, height, width = x.shape
         for what, size in (("height", height), ("width", width)):
-            if size != self.image_size:
-                raise RuntimeError(f"Wrong image {what}! Expected {self.image_size} but got {size}!")
+            wrong = f"Wrong image {what}! Expected {self.image_size} but got {size}!"
+            rushlight._assert(size == self.image_size, wrong)
+        down, across = height // self.patch_size, width // self.patch_size
         patches: Tensor = self.conv_proj(x)
-        return patches.reshape(n, self.hidden_dim, -1).permute(0, 2, 1)
+        return patches.reshape(n, self.hidden_dim, down * across).permute(0, 2, 1)
 
     def forward(self, x: Tensor) -> Any:
         tokens = self._process_input(x)
-        first = self.class_token.expand(tokens.shape[0], -1, -1)
+        pictures = tokens.shape[0]
+        first = self.class_token.expand(pictures, -1, -1)
         encoded = self.encoder(rushlight.cat([first, tokens], dim=1))
         return self.heads(encoded[:, 0])
 

@@ -257,41 +257,65 @@ def remove_small_boxes(boxes: Any, min_size: float) -> Any:
     return rushlight.where((sides >= min_size).all(-1))[0]
 
 
+MANY = 4000  # numbers of boxes from which `batched_nms` goes through the classes: torchvision's, as it changes rounding
+BLOCK = 128  # so many boxes at a time drop those behind them: measured
+
+
 def nms(boxes: Any, scores: Any, iou_threshold: float) -> Any:
     """The indices of the boxes that stay, best score first: each drops those below it that overlap it too much."""
-    corners = boxes.detach().numpy()
-    area = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    left = np.argsort(-scores.detach().numpy(), kind="stable")
-    kept = []
-    while len(left):
-        best, left = left[0], left[1:]
-        kept.append(int(best))
-        low = np.maximum(corners[left, :2], corners[best, :2])
-        sides = np.maximum(np.minimum(corners[left, 2:], corners[best, 2:]) - low, 0)
-        shared = sides[:, 0] * sides[:, 1]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            overlap = shared / (area[left] + area[best] - shared)
-        left = left[~(overlap.astype(np.float64) > iou_threshold)]
-    return rushlight.tensor(kept, dtype=rushlight.int64)
+    return rushlight.from_numpy(kept(boxes.detach().numpy(), scores.detach().numpy(), iou_threshold))
+
+
+def kept(corners: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """`nms` of arrays. A block of the best boxes is gone through one by one; what it keeps drops boxes behind it."""
+    order = np.argsort(-scores, kind="stable")
+    sides = np.ascontiguousarray(corners[order].T)
+    alive = np.ones(len(order), bool)
+    for start in range(0, len(order), BLOCK):
+        block = start + np.flatnonzero(alive[start : start + BLOCK])
+        drops = _overlaps(sides[:, block], sides[:, block], iou_threshold)
+        for place, row in enumerate(drops):
+            if alive[block[place]]:
+                alive[block[place + 1 :]] &= ~row[place + 1 :]
+        behind = start + BLOCK + np.flatnonzero(alive[start + BLOCK :])
+        if len(behind):
+            best = sides[:, block[alive[block]]]
+            alive[behind] = ~_overlaps(best, sides[:, behind], iou_threshold).any(0)
+    found: np.ndarray = order[alive]
+    return found
+
+
+def _overlaps(one: np.ndarray, other: np.ndarray, threshold: float) -> np.ndarray:
+    """Which boxes (4, N) overlap which boxes (4, M) by more than the threshold: (N, M)."""
+    one = one[:, :, None]
+    width = np.maximum(np.minimum(one[2], other[2]) - np.maximum(one[0], other[0]), 0)
+    shared = np.maximum(np.minimum(one[3], other[3]) - np.maximum(one[1], other[1]), 0) * width
+    areas = [(boxes[2] - boxes[0]) * (boxes[3] - boxes[1]) for boxes in (one, other)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shared /= areas[0] + areas[1] - shared
+    # The largest number of the dtype that is not above the threshold: as if the overlaps were compared in float64.
+    limit = shared.dtype.type(threshold)
+    limit = np.nextafter(limit, shared.dtype.type(-1)) if limit > threshold else limit
+    return shared > limit
 
 
 def batched_nms(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
     """`nms` among the boxes of each class. Few boxes are moved apart by class, of many each class is gone through."""
-    if boxes.numel() > 4000:
-        return _nms_by_class(boxes, scores, idxs, iou_threshold)
-    if boxes.numel() == 0:
-        return rushlight.empty((0,), dtype=rushlight.int64)
-    apart = idxs.to(boxes.dtype) * (boxes.max() + 1)
-    return nms(boxes + apart[:, None], scores, iou_threshold)
+    corners, values, groups = (entry.detach().numpy() for entry in (boxes, scores, idxs))
+    return rushlight.from_numpy(kept_by_group(corners, values, groups, iou_threshold))
 
 
-def _nms_by_class(boxes: Any, scores: Any, idxs: Any, iou_threshold: float) -> Any:
-    kept = []
-    for kind in rushlight.unique(idxs):
-        members = rushlight.where(idxs == kind)[0]
-        kept.append(members[nms(boxes[members], scores[members], iou_threshold)])
-    found = rushlight.cat(kept).sort()[0]
-    return found[scores[found].sort(descending=True, stable=True)[1]]
+def kept_by_group(corners: np.ndarray, scores: np.ndarray, groups: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """`batched_nms` of arrays."""
+    if corners.size == 0:
+        return np.zeros(0, np.int64)
+    if corners.size <= MANY:
+        apart = groups.astype(corners.dtype) * (corners.max() + corners.dtype.type(1))
+        return kept(corners + apart[:, None], scores, iou_threshold)
+    parts = [np.flatnonzero(groups == kind) for kind in np.unique(groups)]
+    found = np.sort(np.concatenate([part[kept(corners[part], scores[part], iou_threshold)] for part in parts]))
+    best: np.ndarray = found[np.argsort(-scores[found], kind="stable")]
+    return best
 
 
 def masks_to_boxes(masks: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight
 from rushlight import nn
 from rushlight.vision.ops.boxes import box_area
-from rushlight.vision.ops.regions import convert_boxes_to_roi_format, roi_align
+from rushlight.vision.ops.regions import convert_boxes_to_roi_format, roi_align, roi_align_of_maps
 
 __all__ = ["LevelMapper", "MultiScaleRoIAlign"]
 
@@ -70,17 +70,9 @@ class MultiScaleRoIAlign(nn.Module):
         assert self.scales is not None and self.map_levels is not None
         rois = convert_boxes_to_roi_format(boxes)
         if len(maps) == 1:
-            return self._align(maps[0], rois, self.scales[0])
+            return roi_align(maps[0], rois, self.output_size, self.scales[0], self.sampling_ratio)  # type: ignore[arg-type]
         levels = self.map_levels(boxes)
-        found, order = [], []
-        for level, (entry, scale) in enumerate(zip(maps, self.scales, strict=True)):
-            members = rushlight.where(levels == level)[0]
-            found.append(self._align(entry, rois[members], scale).to(maps[0].dtype))
-            order.append(members)
-        return rushlight.cat(found)[rushlight.argsort(rushlight.cat(order))]
-
-    def _align(self, entry: Any, rois: Any, scale: float) -> Any:
-        return roi_align(entry, rois, self.output_size, scale, self.sampling_ratio)  # type: ignore[arg-type]
+        return roi_align_of_maps(maps, rois, levels, self.output_size, self.scales, self.sampling_ratio)
 
     def _set_scales(self, maps: list[Any], image_shapes: list[tuple[int, int]]) -> None:
         if not image_shapes:

@@ -10,12 +10,14 @@ Boxes are (K, 5), with the number of the picture first, or a list of (L, 4) for 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any
 
 import rushlight
 from rushlight import nn
 from rushlight.nn import functional as F
 from rushlight.nn.sizes import _pair
+from rushlight.ops.weighted_rows import weighted_rows
 
 __all__ = [
     "PSRoIAlign",
@@ -28,6 +30,7 @@ __all__ = [
     "roi_pool",
 ]
 
+MOST_TAPS = 64  # of a bin at a time
 Boxes = Any
 Size = int | tuple[int, int] | list[int]
 
@@ -57,6 +60,30 @@ def roi_align(
         extent = extent if aligned else extent.clamp(min=1.0)
         taps = [_taps(start[:, d], extent[:, d], size[d], sampling_ratio, input.shape[2 + d]) for d in (0, 1)]
     return _sampled(_table(input), rois[:, 0].long()[:, None, None], taps, input.shape)
+
+
+def roi_align_of_maps(
+    maps: list[Any], rois: Any, levels: Any, output_size: Any, scales: list[float], sampling_ratio: int
+) -> Any:
+    """`roi_align` of several maps at once: each box (K, 5) looks into the map that `levels` (K,) names.
+
+    All maps are one table, so that how many boxes each of them gets changes no shape: the same program serves all.
+    """
+    height, width = _pair(output_size)
+    with rushlight.no_grad():
+        rois = rois.detach()
+        starts = list(accumulate((entry.numel() // entry.shape[1] for entry in maps), initial=0))
+        places = [[entry.shape[2] for entry in maps], [entry.shape[3] for entry in maps]]
+        rows, columns = (rushlight.tensor(sizes)[levels] for sizes in places)
+        picture = rois[:, 0].long() * (rows * columns)
+        first = (rushlight.tensor(starts[:-1])[levels] + picture)[:, None, None, None, None]
+        start, extent = _extents(rois, rushlight.tensor(scales, dtype=rois.dtype)[levels][:, None], 0.0)
+        extent = extent.clamp(min=1.0)
+        down, share_down = _taps(start[:, 0], extent[:, 0], height, sampling_ratio, rows[:, None, None])
+        along, share_along = _taps(start[:, 1], extent[:, 1], width, sampling_ratio, columns[:, None, None])
+        down = down * columns[:, None, None]
+    table = rushlight.cat([_table(entry) for entry in maps])
+    return sums_of_taps(table, first, (down, share_down), (along, share_along))
 
 
 def ps_roi_align(
@@ -89,7 +116,7 @@ def roi_pool(input: Any, boxes: Boxes, output_size: Size, spatial_scale: float =
     for at, inside in _places(rois[:, 0].long()[:, None, None], bins, input.shape):
         found = F.embedding(at, table)
         best = rushlight.where(inside & (found > best), found, best)
-    return best.expand(*best.shape[:3], input.shape[1]).permute(0, 3, 1, 2)
+    return best.expand(*best.shape[:3], input.shape[1]).permute(0, 3, 1, 2).contiguous()
 
 
 def ps_roi_pool(input: Any, boxes: Boxes, output_size: Size, spatial_scale: float = 1.0) -> Any:
@@ -106,7 +133,7 @@ def ps_roi_pool(input: Any, boxes: Boxes, output_size: Size, spatial_scale: floa
     total = rushlight.zeros((*planes.expand(len(rois), *size).shape, table.shape[1]), dtype=input.dtype)
     for at, inside in _places(planes, bins, input.shape):
         total = total + F.embedding(at, table) * inside
-    return (total / area).permute(0, 3, 1, 2)
+    return (total / area).permute(0, 3, 1, 2).contiguous()
 
 
 # ---- boxes
@@ -138,7 +165,7 @@ def _rois(input: Any, boxes: Boxes) -> Any:
     return rois.detach()
 
 
-def _extents(rois: Any, scale: float, shift: float) -> tuple[Any, Any]:
+def _extents(rois: Any, scale: Any, shift: float) -> tuple[Any, Any]:
     """Where the boxes start on the map, and their sizes: (K, 2) each, as y and x."""
     corners = rois[:, 1:] * scale - shift
     start = corners[:, :2].flip(1)
@@ -171,7 +198,7 @@ def _planes_of_bins(rois: Any, size: tuple[int, int]) -> Any:
 # ---- samples between places
 
 
-def _taps(start: Any, extent: Any, bins: int, ratio: int, places: int, least: int = 1) -> tuple[Any, Any]:
+def _taps(start: Any, extent: Any, bins: int, ratio: int, places: Any, least: int = 1) -> tuple[Any, Any]:
     """Along one side: the places (K, bins, 2 * samples) that the samples lie between, and how much each counts."""
     side = extent / bins
     counts = rushlight.full_like(side, ratio) if ratio > 0 else side.ceil().clamp(min=0)
@@ -182,26 +209,47 @@ def _taps(start: Any, extent: Any, bins: int, ratio: int, places: int, least: in
     side, start, counts = side[:, None, None], start[:, None, None], counts[:, None, None]
     at = start + number * side + (sample + 0.5) * side / counts.clamp(min=1)
     used = (at >= -1.0) & (at <= places) & (sample < counts)
-    at = rushlight.where(used, at.clamp(0, places - 1), rushlight.zeros_like(at))  # zero also where it is no number
+    last = places - 1
+    at = rushlight.where(used, _at_most(at.clamp(min=0), last), rushlight.zeros_like(at))  # also where it is no number
     low = at.floor()
     share = at - low
     share = rushlight.cat([1 - share, share], -1) * rushlight.cat([used, used], -1)
     low = low.long()
     # Without samples the sum is divided by one, or, position-sensitive, by zero.
-    return rushlight.cat([low, (low + 1).clamp(max=places - 1)], -1), share / counts.clamp(min=least)
+    return rushlight.cat([low, _at_most(low + 1, last)], -1), share / counts.clamp(min=least)
+
+
+def _at_most(x: Any, limit: Any) -> Any:
+    """x, or the limit: a number, or a tensor of whole numbers."""
+    return x.clamp(max=limit) if isinstance(limit, int) else rushlight.minimum(x, limit.to(x.dtype))
 
 
 def _sampled(table: Any, planes: Any, taps: list[tuple[Any, Any]], shape: Any) -> Any:
     """The sums of the taps' rows, as (K, C, height, width)."""
+    first = planes[..., None, None] * (shape[2] * shape[3])
     (rows, by_row), (columns, by_column) = taps
-    total: Any = 0
-    for row in range(rows.shape[2]):
-        line = planes * shape[2] + rows[:, :, row, None]
-        for column in range(columns.shape[2]):
-            share = by_row[:, :, row, None] * by_column[:, None, :, column]
-            found = F.embedding(line * shape[3] + columns[:, None, :, column], table)
-            total = total + found * share[..., None]
-    return total.permute(0, 3, 1, 2)
+    return sums_of_taps(table, first, (rows * shape[3], by_row), (columns, by_column))
+
+
+def sums_of_taps(table: Any, first: Any, down: tuple[Any, Any], along: tuple[Any, Any]) -> Any:
+    """Sums of rows of a table (R, C) as (K, C, height, width).
+
+    Args:
+        first: the row (K, 1 or height, 1 or width, 1, 1) that each bin's map begins with.
+        down, along: how many rows further the taps of a bin are (K, height or width, taps), and how much each counts.
+    """
+    (rows, by_row), (columns, by_column) = down, along
+    bins = (len(rows), rows.shape[1], columns.shape[1])
+    some = max(1, MOST_TAPS // max(1, columns.shape[2]))
+    total: Any = None
+    for start in range(0, rows.shape[2], some):
+        part = slice(start, start + some)
+        index = first + rows[:, :, None, part, None] + columns[:, None, :, None, :]
+        share = by_row[:, :, None, part, None] * by_column[:, None, :, None, :]
+        taps = share.shape[3] * share.shape[4]
+        found = weighted_rows(table, index.reshape(-1, taps), share.reshape(-1, taps))
+        total = found if total is None else total + found
+    return total.view(*bins, table.shape[1]).permute(0, 3, 1, 2).contiguous()
 
 
 # ---- bins of whole places

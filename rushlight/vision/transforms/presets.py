@@ -53,6 +53,17 @@ class ImageClassification(_Preset):
         return self._normalized(F.center_crop(img, self.crop_size))
 
 
+class ObjectDetection(_Preset):
+    """The picture as floats (..., 3, H, W) from 0 to 1: detectors normalize and resize it themselves."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def forward(self, img: Any) -> Tensor:
+        tensor = img if isinstance(img, Tensor) else F.pil_to_tensor(img)
+        return F.convert_image_dtype(tensor, rushlight.float)
+
+
 class SemanticSegmentation(_Preset):
     """The resized picture as normalized floats (..., 3, H, W)."""
 

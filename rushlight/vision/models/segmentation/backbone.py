@@ -14,41 +14,12 @@ from typing import Any
 from rushlight import nn
 from rushlight.nn import functional as F
 from rushlight.tensor import Tensor
+from rushlight.vision.models.layers import IntermediateLayerGetter
 from rushlight.vision.models.weights import SERVER, Weights, build, chosen_weights, published, require
 from rushlight.vision.transforms.presets import SemanticSegmentation
 
 CLASSES = 21
 MEMBER = "COCO_WITH_VOC_LABELS_V1"
-
-
-class IntermediateLayerGetter(nn.ModuleDict):
-    """A model's children one after the other, as far as the last whose result is wanted.
-
-    Args:
-        model: the model; its children are used in the order in which they were made.
-        return_layers: from the name of a child to the name of its result.
-
-    Raises ValueError for names that no child has.
-    """
-
-    _version = 2
-
-    def __init__(self, model: nn.Module, return_layers: dict[str, str]) -> None:
-        children = dict(model.named_children())
-        if not set(return_layers).issubset(children):
-            raise ValueError("return_layers are not present in model")
-        names = list(children)
-        last = max(names.index(str(name)) for name in return_layers)
-        super().__init__(OrderedDict((name, children[name]) for name in names[: last + 1]))
-        self.return_layers = return_layers
-
-    def forward(self, x: Tensor) -> OrderedDict[str, Any]:
-        found = OrderedDict()
-        for name, module in self.items():
-            x = module(x)
-            if name in self.return_layers:
-                found[self.return_layers[name]] = x
-        return found
 
 
 class SegmentationModel(nn.Module):

@@ -12,11 +12,11 @@ from typing import Any
 import rushlight
 from rushlight import nn
 from rushlight.tensor import Tensor
+from rushlight.vision.models.layers import IntermediateLayerGetter
 from rushlight.vision.models.mobilenet import MobileNet_V3_Large_Weights, mobilenet_v3_large
 from rushlight.vision.models.resnet import ResNet50_Weights, ResNet101_Weights, resnet50, resnet101
 from rushlight.vision.models.segmentation.backbone import (
     FCNHead,
-    IntermediateLayerGetter,
     SegmentationModel,
     enlarged,
     resnet_layers,

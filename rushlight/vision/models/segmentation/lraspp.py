@@ -8,9 +8,9 @@ from typing import Any
 
 from rushlight import nn
 from rushlight.tensor import Tensor
+from rushlight.vision.models.layers import IntermediateLayerGetter
 from rushlight.vision.models.mobilenet import MobileNet_V3_Large_Weights, mobilenet_v3_large
 from rushlight.vision.models.segmentation.backbone import (
-    IntermediateLayerGetter,
     enlarged,
     segmentation_builder,
     strided_stages,
