@@ -31,6 +31,7 @@ from rushlight.cuda.refusals import (
     ShortTensor,
     Stream,
     StreamContext,
+    graph,
     refused,
 )
 
