@@ -60,4 +60,4 @@ def mark_dynamic(t: Any, index: Any, **_: Any) -> None:
 
 mark_static = mark_dynamic
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"eval_frame": "rushlight._dynamo"})

@@ -37,6 +37,7 @@ INNER = {
     "torch.nn.parallel.scatter_gather": "rushlight.nn.parallel",
     "torch.multiprocessing.spawn": "rushlight.multiprocessing",
     **{f"torch.fx.{_name}": "rushlight.fx" for _name in "_symbolic_trace graph graph_module node proxy".split()},
+    "torch._dynamo.eval_frame": "rushlight._dynamo",
     "torch.distributed.device_mesh": "rushlight.distributed",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",

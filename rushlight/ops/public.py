@@ -52,15 +52,15 @@ def public(
 
     def mark(f: F) -> F:
         for name in (f.__name__, *names):
-            shown = with_out(f, name) if out else f
+            shown = with_out(f, name) if out else with_numpy_names(f)
             if function:
                 FUNCTIONS[name] = shown
             if functional:
-                FUNCTIONAL[name] = shown
+                FUNCTIONAL[name] = shown if out else f
             if space:
                 SPACES[space][name] = shown
             if method:
-                METHODS[name] = f
+                METHODS[name] = with_numpy_names(f)
             if inplace:
                 written = in_place(f, name)
                 METHODS[name + "_"] = written
@@ -71,6 +71,38 @@ def public(
         return f
 
     return mark
+
+
+#: NumPy's name for an argument, which PyTorch's functions take too, and PyTorch's own.
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _numpy_names(f: Callable[..., Any]) -> dict[str, str]:
+    """Those of NUMPY_NAMES that `f` does not take itself and has an argument for."""
+    code = f.__code__
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return {theirs: ours for theirs, ours in NUMPY_NAMES.items() if ours in taken and theirs not in taken}
+
+
+def _rename(kwargs: dict[str, Any], names: dict[str, str]) -> None:
+    for theirs, ours in names.items():
+        if theirs in kwargs:
+            kwargs[ours] = kwargs.pop(theirs)
+
+
+def with_numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, also with `axis` for `dim` and `keepdims` for `keepdim`."""
+    names = _numpy_names(f)
+    if not names:
+        return f
+
+    @functools.wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            _rename(kwargs, names)
+        return f(*args, **kwargs)
+
+    return called
 
 
 def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -136,12 +168,14 @@ def cast(t: Tensor, dtype: Any) -> Tensor:
 
 
 def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function with PyTorch's `out=`."""
+    """The function with PyTorch's `out=`, and with NumPy's names for its arguments."""
+    names = _numpy_names(f)
 
     @functools.wraps(f)
     def accepting_out(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             return f(*args)
+        _rename(kwargs, names)
         out = kwargs.pop("out", None)
         if out is None:
             return f(*args, **kwargs)

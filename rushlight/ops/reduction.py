@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core.caller import stacklevel
 from rushlight.core import dtype as dtypes
 from rushlight.core.strided import normalize_dim, normalize_dims
 from rushlight.record.operation import Operation, operation
@@ -335,7 +336,7 @@ def _warn_degrees(name: str) -> None:
         "(input numel "
         "divided by output numel).",
         UserWarning,
-        stacklevel=4,
+        stacklevel=stacklevel(),
     )
 
 

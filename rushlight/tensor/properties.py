@@ -137,6 +137,13 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     return bool(strided.is_channels_last(spec.shape, spec.strides))
 
 
+@prop
+def _cdata(self: Tensor) -> int:
+    """A number that no other tensor has: libraries ask whether two names are of one tensor."""
+    return id(self)
+
+
+
 @method
 def data_ptr(self: Tensor) -> int:
     """The address of the first element; 0 for an empty tensor."""
