@@ -46,8 +46,8 @@ def _no_switch(*_: Any) -> bool:
 _SWITCHES = """
     _jit_set_profiling_executor _jit_set_profiling_mode _jit_override_can_fuse_on_cpu _jit_override_can_fuse_on_gpu
     _jit_set_texpr_fuser_enabled _jit_set_nvfuser_enabled _jit_can_fuse_on_cpu _jit_can_fuse_on_gpu
-    _jit_texpr_fuser_enabled _jit_set_bailout_depth _debug_set_autodiff_subgraph_inlining _debug_set_fusion_group_inlining
-    _cuda_isInBadFork
+    _jit_texpr_fuser_enabled _jit_set_bailout_depth _debug_set_autodiff_subgraph_inlining
+    _debug_set_fusion_group_inlining _cuda_isInBadFork
 """.split()
 globals().update(dict.fromkeys(_SWITCHES, _no_switch))
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from rushlight.core.missing import missing
 from rushlight.record.trace import realize
-from rushlight.tensor import Tensor
-from rushlight.tensor import printing
+from rushlight.tensor import Tensor, printing
 from rushlight.tensor.printing import printoptions, set_printoptions
 
 __all__ = ["printoptions", "set_printoptions"]

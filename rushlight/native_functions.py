@@ -243,7 +243,7 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
 # ---- kernels that only `torch.ops.aten` names
 
 
-def _to_copy(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool | None = None,
+def _to_copy(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None,
              non_blocking: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
     """A copy, of another dtype if one is given."""
     return input.to(device, dtype, copy=True, memory_format=memory_format)

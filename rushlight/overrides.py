@@ -98,8 +98,8 @@ class TorchFunctionMode:
 
     def __enter__(self) -> NoReturn:
         raise NotImplementedError(
-            f"{type(self).__name__}: a TorchFunctionMode would be asked at every call; Rushlight records calls and asks "
-            "nobody"
+            f"{type(self).__name__}: a TorchFunctionMode would be asked at every call; Rushlight records calls and "
+            "asks nobody"
         )
 
     def __exit__(self, *_: object) -> None:

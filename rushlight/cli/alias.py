@@ -33,6 +33,7 @@ SUMMARIES = {"torchsummary": "rushlight.show.torchsummary", "torchinfo": "rushli
 INNER = {
     "torch._tensor": "rushlight",
     "torch.autograd.variable": "rushlight.autograd",
+    "torch.cuda.random": "rushlight.cuda",
     "torch.storage": "rushlight.tensor.storage",
     "torch.nn.parallel.scatter_gather": "rushlight.nn.parallel",
     "torch.multiprocessing.spawn": "rushlight.multiprocessing",

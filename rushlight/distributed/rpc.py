@@ -1,4 +1,4 @@
-"""`torch.distributed.rpc`: calls between processes, of which there is one. Libraries import it and ask whether it is there."""
+"""`torch.distributed.rpc`: calls between processes, of which there is one. Libraries ask whether it is available."""
 
 from __future__ import annotations
 

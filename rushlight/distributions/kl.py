@@ -36,7 +36,7 @@ from rushlight.distributions.pareto import Pareto
 from rushlight.distributions.poisson import Poisson
 from rushlight.distributions.transformed_distribution import TransformedDistribution
 from rushlight.distributions.uniform import Uniform
-from rushlight.distributions.utils import euler_constant, _sum_rightmost
+from rushlight.distributions.utils import _sum_rightmost, euler_constant
 from rushlight.distributions.wishart import Wishart, mvdigamma
 from rushlight.tensor import Tensor
 

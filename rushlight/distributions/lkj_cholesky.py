@@ -13,7 +13,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.beta import Beta
 from rushlight.distributions.distribution import Distribution
-from rushlight.distributions.utils import broadcast_all, _standard_normal
+from rushlight.distributions.utils import _standard_normal, broadcast_all
 from rushlight.tensor import Tensor
 
 __all__ = ["LKJCholesky"]

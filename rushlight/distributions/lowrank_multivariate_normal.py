@@ -13,7 +13,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.distribution import Distribution
 from rushlight.distributions.multivariate_normal import mahalanobis
-from rushlight.distributions.utils import lazy_property, _standard_normal
+from rushlight.distributions.utils import _standard_normal, lazy_property
 from rushlight.tensor import Tensor
 
 __all__ = ["LowRankMultivariateNormal"]

@@ -8,7 +8,7 @@ from typing import Any
 import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.exp_family import ExponentialFamily
-from rushlight.distributions.utils import batch_shape_of, broadcast_all, _standard_normal
+from rushlight.distributions.utils import _standard_normal, batch_shape_of, broadcast_all
 from rushlight.tensor import Tensor
 
 __all__ = ["Normal"]

@@ -14,9 +14,9 @@ from typing import Any
 import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.utils import (
+    _sum_rightmost,
     broadcast_all,
     lazy_property,
-    _sum_rightmost,
     tril_matrix_to_vec,
     vec_to_tril_matrix,
 )

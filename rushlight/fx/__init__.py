@@ -1,7 +1,7 @@
-"""torch.fx: programs as graphs of PyTorch's own kind, which Rushlight does not make: it records operations, not modules.
+"""torch.fx: programs as graphs of PyTorch's own kind, which are not made here: operations are recorded, not modules.
 
-Libraries mark functions with `wrap` and ask whether something is a `Proxy` or a `GraphModule` without ever tracing; that
-works. `symbolic_trace` and the classes that would trace say that they are not there.
+Libraries mark functions with `wrap` and ask whether something is a `Proxy` or a `GraphModule` without ever tracing;
+that works. `symbolic_trace` and the classes that would trace say that they are not there.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def make_layers(cfg: Iterable[int | str], batch_norm: bool = False) -> nn.Sequen
 
 def _make(layers: int, batch_norm: bool, **options: Any) -> VGG:
     stages = zip(STAGES[layers], WIDTHS, strict=True)
-    cfg = [part for count, width in stages for part in (*[width] * count, "M")]
+    cfg: list[int | str] = [part for count, width in stages for part in (*[width] * count, "M")]  # type: ignore[misc]
     return VGG(make_layers(cfg, batch_norm), **options)
 
 
