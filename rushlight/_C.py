@@ -15,6 +15,18 @@ from rushlight.tensor import Tensor
 
 __all__ = ["Future", "Generator", "default_generator"]
 
+
+class _nn:
+    """torch._C._nn: how libraries read the arguments of a `to` of their own."""
+
+    @staticmethod
+    def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+        """(device, dtype, non_blocking, memory_format)."""
+        from rushlight.nn.conversion import parse_to
+
+        return parse_to(args, kwargs)
+
+
 _LinAlgError = LinAlgError
 _TensorMeta = type(Tensor)
 TensorBase = _TensorBase = Tensor

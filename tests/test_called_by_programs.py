@@ -17,6 +17,7 @@ import rushlight as torch
 from rushlight import futures, fx, jit, nn
 from rushlight.core.caller import stacklevel
 from rushlight.nn import functional as F
+from rushlight.ops import old_overloads
 from rushlight.record.trace import realize
 from rushlight.utils import _foreach_utils, _pytree
 
@@ -147,9 +148,26 @@ def test_warnings_name_the_programs_line() -> None:
 
 def test_a_draw_of_one_number_is_an_array() -> None:
     chance = torch.tensor(0.5)
-    draws = [torch.bernoulli(chance), torch.zeros(()).bernoulli_(chance), torch.distributions.Bernoulli(chance).sample()]
+    drawn = torch.distributions.Bernoulli(chance).sample()
+    draws = [torch.bernoulli(chance), torch.zeros(()).bernoulli_(chance), drawn]
     for t in draws:
         assert type(realize(t)).__name__ == "ndarray" and realize(t).shape == ()
+
+
+# ---- numbers in the old places
+
+
+def test_old_overloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_overloads, "_warned", False)
+    old = r"overload of add_ is deprecated:\n\tadd_\(Number alpha, Tensor other\)"
+    with pytest.warns(UserWarning, match=old) as said:
+        x = torch.ones(2).add_(2, torch.ones(2))
+    assert x.tolist() == [3.0, 3.0] and said[0].filename == __file__
+    with warnings.catch_warnings():  # the second time nothing is said
+        warnings.simplefilter("error")
+        x.addcmul_(0.5, x, x).addcdiv_(2.0, x, x).sub_(2, torch.ones(2))
+    assert x.tolist() == [7.5, 7.5] and torch.add(x, 2, x).tolist() == [22.5, 22.5]
+    assert torch.addcmul(x, 2, x, x).tolist() == [120.0, 120.0]
 
 
 # ---- names that libraries import
