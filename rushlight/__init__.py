@@ -53,7 +53,7 @@ _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps
     multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
-    functional overrides fx
+    functional overrides futures fx __config__ _C _tensor_str
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """
@@ -88,6 +88,7 @@ _SEEDING = """
 #: What is loaded when it is first asked for, and from where.
 _LAZY = {
     "explain": "rushlight.codegen.explain:explain",
+    "torch": "rushlight",  # some programs write torch.torch.Tensor
     **{name: f"rushlight.{name}" for name in _NAMESPACES},
     **{name: f"rushlight.autograd.grad_mode:{name}" for name in _MODES},
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
@@ -115,6 +116,12 @@ _LAZY = {
     "AcceleratorError": "rushlight.cuda.refusals:AcceleratorError",
     "OutOfMemoryError": "rushlight.cuda.refusals:OutOfMemoryError",
     "vmap": "rushlight.func:vmap",
+    "Future": "rushlight.futures:Future",
+    "fork": "rushlight.jit:fork",
+    "wait": "rushlight.jit:wait",
+    "ScriptModule": "rushlight.jit:ScriptModule",
+    "ScriptFunction": "rushlight.jit:ScriptFunction",
+    "PyTorchFileReader": "rushlight.serialization.archive:PyTorchFileReader",
     "save": "rushlight.serialization:save",
     "load": "rushlight.serialization:load",
     "compile": "rushlight.compiler:compile",

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.autograd.grad_mode import no_grad
-from rushlight.core.dtype import get_default_dtype
+from rushlight.core.dtype import float32, get_default_dtype
 from rushlight.nn import functional as F
 from rushlight.ops.creation import wrap
 from rushlight.ops.embedding import _limit_norms
@@ -238,3 +238,44 @@ def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: in
     reduce: Any = np.bitwise_xor.reduce
     found = reduce(wide.view(np.uint64), axis=axes or None, keepdims=keepdim)
     return wrap(np.array(found))
+
+
+# ---- kernels that only `torch.ops.aten` names
+
+
+def _to_copy(input: Tensor, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: Any = None,
+             non_blocking: bool = False, memory_format: Any = None) -> Tensor:  # fmt: skip
+    """A copy, of another dtype if one is given."""
+    return input.to(device, dtype, copy=True, memory_format=memory_format)
+
+
+def alias(input: Tensor) -> Tensor:
+    """A view of all of the tensor."""
+    return input.view(input.shape)
+
+
+def _pin_memory(input: Tensor, device: Any = None) -> Tensor:
+    """`Tensor.pin_memory`."""
+    return input.pin_memory(device)
+
+
+def index(input: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
+    """`input[indices]`, where None stands for a whole dimension."""
+    return input[tuple(slice(None) if i is None else i for i in indices)]
+
+
+def _softmax(input: Tensor, dim: int, half_to_float: bool = False) -> Tensor:
+    """`torch.softmax`, with the result as float32 if `half_to_float`."""
+    return F.softmax(input, dim, dtype=float32 if half_to_float else None)
+
+
+def _log_softmax(input: Tensor, dim: int, half_to_float: bool = False) -> Tensor:
+    """`torch.log_softmax`, with the result as float32 if `half_to_float`."""
+    return F.log_softmax(input, dim, dtype=float32 if half_to_float else None)
+
+
+def _sparse_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """`torch.sparse.addmm`."""
+    from rushlight.sparse import addmm
+
+    return addmm(input, mat1, mat2, beta=beta, alpha=alpha)

@@ -7,14 +7,14 @@ one among the arguments, `handle_torch_function` calls them in turn. Rushlight's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from rushlight.core.missing import missing
 from rushlight.tensor import Tensor
 
 __all__ = [
-    "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
-    "is_tensor_like", "is_tensor_method_or_property", "wrap_torch_function",
+    "TorchFunctionMode", "handle_torch_function", "has_torch_function", "has_torch_function_unary",
+    "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "wrap_torch_function",
 ]  # fmt: skip
 
 
@@ -91,6 +91,19 @@ def wrap_torch_function(dispatcher: Callable[..., Iterable[Any]]) -> Callable[[C
         return asking
 
     return make
+
+
+class TorchFunctionMode:
+    """A base class of libraries' modes, which would see every call of PyTorch's functions; it cannot be entered."""
+
+    def __enter__(self) -> NoReturn:
+        raise NotImplementedError(
+            f"{type(self).__name__}: a TorchFunctionMode would be asked at every call; Rushlight records calls and "
+            "asks nobody"
+        )
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was entered."""
 
 
 __getattr__ = missing(__name__)

@@ -48,6 +48,11 @@ class ProfilerAction(Enum):
     RECORD_AND_SAVE = 3
 
 
+def kineto_available() -> bool:
+    """False: PyTorch's own profiling library is not here."""
+    return False
+
+
 def supported_activities() -> set[ProfilerActivity]:
     """What can be looked at: the CPU."""
     return {ProfilerActivity.CPU}

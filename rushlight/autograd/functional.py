@@ -139,6 +139,11 @@ def jacobian(
 
     xs = _leaves(inputs, create_graph)
     outputs = func(*xs)
+    if not all(isinstance(x, Tensor) for x in _tuple(outputs)):
+        raise TypeError(
+            "The outputs of the user-provided function given to jacobian must be either a Tensor or a tuple of Tensors "
+            f"but the given outputs of the user-provided function has type {type(outputs)}."
+        )
     table = []
     for output in _tuple(outputs):
         blocks = []

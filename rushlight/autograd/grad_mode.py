@@ -106,6 +106,10 @@ class set_grad_enabled(_Mode):
     """Switches the tape on or off: as a function at once, as a context until its end."""
 
     def __init__(self, mode: bool) -> None:
+        if not isinstance(mode, bool | int):
+            raise TypeError(
+                f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}"
+            )
         me = recorder()
         self.before = me.tracking
         self.mode = bool(mode)

@@ -33,6 +33,13 @@ SUMMARIES = {"torchsummary": "rushlight.show.torchsummary", "torchinfo": "rushli
 INNER = {
     "torch._tensor": "rushlight",
     "torch.autograd.variable": "rushlight.autograd",
+    "torch.cuda.random": "rushlight.cuda",
+    "torch.storage": "rushlight.tensor.storage",
+    "torch.nn.parallel.scatter_gather": "rushlight.nn.parallel",
+    "torch.multiprocessing.spawn": "rushlight.multiprocessing",
+    "torch.fx._symbolic_trace": "rushlight.fx.symbolic",
+    "torch._dynamo.eval_frame": "rushlight._dynamo",
+    "torch.distributed.device_mesh": "rushlight.distributed",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",
 }
@@ -67,6 +74,8 @@ class AliasLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self.real_spec  # the import system wrote the alias's over it
+        if self.alias in ROOTS:
+            module.__name__ = self.alias  # what programs print, and libraries compare
         module.__dict__.setdefault("__getattr__", missing(module.__name__, home=self.alias))
 
 
@@ -143,7 +152,9 @@ def uninstall() -> None:
         return
     sys.meta_path.remove(finder)
     for name in finder.answered:
-        sys.modules.pop(name, None)
+        module = sys.modules.pop(name, None)
+        if module is not None and name in ROOTS:
+            module.__name__ = rushlight_path(name)
     spawn = sys.modules.get("multiprocessing.spawn")
     if spawn is not None and hasattr(spawn.get_preparation_data, "__wrapped__"):
         spawn.__dict__["get_preparation_data"] = spawn.get_preparation_data.__wrapped__

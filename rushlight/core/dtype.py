@@ -160,6 +160,23 @@ def dtype_from_name(name: str) -> dtype:
     return found
 
 
+#: What programs write for a dtype beside dtypes.
+PYTHON_TYPES: Final[dict[object, dtype]] = {float: float64, int: int64, bool: bool_, complex: complex128}
+
+
+def given_dtype(value: Any, function: str) -> Any:
+    """The dtype that was handed to `function` as one: a dtype, one of Python's types of numbers, or None.
+
+    >>> given_dtype(float, "zeros")
+    torch.float64
+    """
+    if value is None or value.__class__ is dtype:
+        return value
+    if isinstance(value, type) and value in PYTHON_TYPES:
+        return PYTHON_TYPES[value]
+    raise TypeError(f"{function}(): argument 'dtype' must be torch.dtype, not {type(value).__name__}")
+
+
 _FROM_NUMPY: dict[np.dtype[Any], dtype] = {d.numpy: d for d in ALL if hasattr(np, d.name)}
 
 
@@ -209,16 +226,19 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     try:
         return _PROMOTED[type1, type2]
     except (KeyError, TypeError):
-        _expect_dtype(type1, "promote_types", "type1", 1)
-        _expect_dtype(type2, "promote_types", "type2", 2)
+        type1 = _expect_dtype(type1, "promote_types", "type1", 1)
+        type2 = _expect_dtype(type2, "promote_types", "type2", 2)
     promoted = _PROMOTED[type1, type2] = _promote(type1, type2)
     return promoted
 
 
-def _expect_dtype(value: object, function: str, argument: str, position: int) -> None:
-    if not isinstance(value, dtype):
-        given = type(value).__name__
-        raise TypeError(f"{function}(): argument '{argument}' (position {position}) must be torch.dtype, not {given}")
+def _expect_dtype(value: Any, function: str, argument: str, position: int) -> dtype:
+    if isinstance(value, dtype):
+        return value
+    if isinstance(value, type) and value in PYTHON_TYPES:
+        return PYTHON_TYPES[value]
+    given = type(value).__name__
+    raise TypeError(f"{function}(): argument '{argument}' (position {position}) must be torch.dtype, not {given}")
 
 
 def _promote(a: dtype, b: dtype) -> dtype:
@@ -268,8 +288,8 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     >>> can_cast(float64, float32), can_cast(float32, int64)
     (True, False)
     """
-    _expect_dtype(from_, "can_cast", "from_", 1)
-    _expect_dtype(to, "can_cast", "to", 2)
+    from_ = _expect_dtype(from_, "can_cast", "from_", 1)
+    to = _expect_dtype(to, "can_cast", "to", 2)
     return from_.category <= to.category
 
 
@@ -379,7 +399,7 @@ class finfo:
 
     def __init__(self, type: dtype | None = None) -> None:  # noqa: A002 - PyTorch's name
         wanted = _default if type is None else type
-        _expect_dtype(wanted, "finfo", "type", 1)
+        wanted = _expect_dtype(wanted, "finfo", "type", 1)
         if wanted.category < FLOATING:
             raise TypeError("torch.finfo() requires a floating point input type. "
                             f"Use torch.iinfo to handle 'torch.finfo' (got {wanted})")  # fmt: skip
@@ -410,7 +430,7 @@ class iinfo:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, type: dtype) -> None:  # noqa: A002 - PyTorch's name
-        _expect_dtype(type, "iinfo", "type", 1)
+        type = _expect_dtype(type, "iinfo", "type", 1)  # noqa: A001
         if type.category >= FLOATING:
             raise TypeError("torch.iinfo() requires an integer input type. Use torch.finfo to handle 'torch.iinfo'"
                             f" (got {type})")  # fmt: skip

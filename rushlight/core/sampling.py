@@ -106,7 +106,8 @@ def bernoulli_of(generator: MersenneTwister, p: Array, dtype: str | None = None)
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false. (a probability handed to "
                            "bernoulli is below 0, above 1 or nan)")  # fmt: skip
     unit = generator.doubles(p.size) if p.dtype == np.float64 else unit32(generator, p.size)
-    return (unit.reshape(p.shape) < p.astype(unit.dtype, copy=False)).astype(kind, copy=False)
+    chosen = unit.reshape(p.shape) < p.astype(unit.dtype, copy=False)
+    return np.asarray(chosen, dtype=kind)  # a comparison of arrays without dimensions is no array
 
 
 def dropout_mask(generator: MersenneTwister, shape: Shape, p: float = 0.5, dtype: str = "float32") -> Array:

@@ -31,6 +31,7 @@ from rushlight.cuda.refusals import (
     ShortTensor,
     Stream,
     StreamContext,
+    graph,
     refused,
 )
 
@@ -188,4 +189,5 @@ def set_rng_state_all(new_states: Iterable[Any]) -> None:
     """Nothing to set: no device has a generator."""
 
 
-__getattr__ = missing(__name__, {name: f"rushlight.cuda.{name}" for name in ("amp", "nvtx", "sparse")})
+_MODULES = {name: f"rushlight.cuda.{name}" for name in ("amp", "nvtx", "sparse")}
+__getattr__ = missing(__name__, {**_MODULES, "random": __name__})  # whose functions are these

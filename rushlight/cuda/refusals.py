@@ -59,6 +59,13 @@ class CUDAGraph:
         raise RuntimeError("Tried to instantiate dummy base class CUDAGraph")
 
 
+class graph:
+    """What captures work into a CUDAGraph: none can be made."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError("torch.cuda.graph requires CUDA support")
+
+
 class TensorType(type):
     """The old type of a tensor on a device: of none, so `isinstance` is False and none can be made."""
 

@@ -150,4 +150,6 @@ __all__ += sorted((*_FUNCTIONS, *_CLASSES))  # noqa: PLE0605 - a list all the sa
 
 from . import nn as nn  # noqa: E402 - its collectives ask for the group
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(
+    __name__, {"device_mesh": __name__, "optim": f"{__name__}.optim", "rpc": f"{__name__}.rpc"}
+)

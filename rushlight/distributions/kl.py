@@ -36,7 +36,7 @@ from rushlight.distributions.pareto import Pareto
 from rushlight.distributions.poisson import Poisson
 from rushlight.distributions.transformed_distribution import TransformedDistribution
 from rushlight.distributions.uniform import Uniform
-from rushlight.distributions.utils import euler_constant, sum_rightmost
+from rushlight.distributions.utils import _sum_rightmost, euler_constant
 from rushlight.distributions.wishart import Wishart, mvdigamma
 from rushlight.tensor import Tensor
 
@@ -49,9 +49,12 @@ _FOUND: dict[tuple[type, type], Formula] = {}
 
 
 def register_kl(type_p: type, type_q: type) -> Callable[[Formula], Formula]:
-    """A decorator that enters a function for KL(p || q). Raises TypeError unless both are classes of distributions."""
+    """A decorator that enters a function for KL(p || q). Raises TypeError unless both are classes.
+
+    They need not be subclasses of Distribution: libraries have bases of their own.
+    """
     for name, kind in (("type_p", type_p), ("type_q", type_q)):
-        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+        if not isinstance(kind, type):
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
 
     def enter(formula: Formula) -> Formula:
@@ -264,7 +267,7 @@ def _one_exponential_family(p: ExponentialFamily, q: ExponentialFamily) -> Tenso
     slopes = torch.autograd.grad(normalizer.sum(), mine, create_graph=True)
     result = q._log_normalizer(*theirs) - normalizer
     for a, b, slope in zip(mine, theirs, slopes):
-        result = result - sum_rightmost((b - a) * slope, len(q.event_shape))
+        result = result - _sum_rightmost((b - a) * slope, len(q.event_shape))
     return result
 
 
@@ -279,7 +282,7 @@ def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tens
 def _independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError
-    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+    return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
 @register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)

@@ -13,7 +13,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.beta import Beta
 from rushlight.distributions.distribution import Distribution
-from rushlight.distributions.utils import broadcast_all, standard_normal
+from rushlight.distributions.utils import _standard_normal, broadcast_all
 from rushlight.tensor import Tensor
 
 __all__ = ["LKJCholesky"]
@@ -47,7 +47,7 @@ class LKJCholesky(Distribution):
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
         squared = self._beta.sample(sample_shape).unsqueeze(-1)
-        normal = standard_normal(self._extended_shape(sample_shape), squared.dtype, squared.device).tril(-1)
+        normal = _standard_normal(self._extended_shape(sample_shape), squared.dtype, squared.device).tril(-1)
         direction = normal / normal.norm(dim=-1, keepdim=True)
         direction[..., 0, :] = 0.0  # nothing stands left of the first row's diagonal
         rows = torch.sqrt(squared) * direction

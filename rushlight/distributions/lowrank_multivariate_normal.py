@@ -13,7 +13,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.distribution import Distribution
 from rushlight.distributions.multivariate_normal import mahalanobis
-from rushlight.distributions.utils import lazy_property, standard_normal
+from rushlight.distributions.utils import _standard_normal, lazy_property
 from rushlight.tensor import Tensor
 
 __all__ = ["LowRankMultivariateNormal"]
@@ -86,8 +86,8 @@ class LowRankMultivariateNormal(Distribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        few = standard_normal(shape[:-1] + self.cov_factor.shape[-1:], self.loc.dtype, self.loc.device)
-        many = standard_normal(shape, self.loc.dtype, self.loc.device)
+        few = _standard_normal(shape[:-1] + self.cov_factor.shape[-1:], self.loc.dtype, self.loc.device)
+        many = _standard_normal(shape, self.loc.dtype, self.loc.device)
         return self.loc + (self._factor @ few.unsqueeze(-1)).squeeze(-1) + self._diag.sqrt() * many
 
     def _log_det(self) -> Tensor:

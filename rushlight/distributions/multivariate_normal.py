@@ -9,7 +9,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.covariance import FORMS, OfCovariance, factor_of
 from rushlight.distributions.distribution import Distribution
-from rushlight.distributions.utils import standard_normal
+from rushlight.distributions.utils import _standard_normal
 from rushlight.tensor import Tensor
 
 __all__ = ["MultivariateNormal"]
@@ -78,7 +78,7 @@ class MultivariateNormal(OfCovariance, Distribution):
         return self._unbroadcasted_scale_tril.pow(2).sum(-1).expand(self._batch_shape + self._event_shape)
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
-        noise = standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
+        noise = _standard_normal(self._extended_shape(sample_shape), self.loc.dtype, self.loc.device)
         return self.loc + (self._unbroadcasted_scale_tril @ noise.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.chi2 import Chi2
 from rushlight.distributions.distribution import Distribution
-from rushlight.distributions.utils import broadcast_all, standard_normal
+from rushlight.distributions.utils import _standard_normal, broadcast_all
 from rushlight.tensor import Tensor
 
 __all__ = ["StudentT"]
@@ -54,7 +54,7 @@ class StudentT(Distribution):
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         shape = self._extended_shape(sample_shape)
-        x = standard_normal(shape, self.df.dtype, self.df.device)
+        x = _standard_normal(shape, self.df.dtype, self.df.device)
         z = self._chi2.rsample(sample_shape)
         return self.loc + self.scale * (x * torch.rsqrt(z / self.df))
 

@@ -9,7 +9,7 @@ from rushlight.distributions import constraints
 from rushlight.distributions.distribution import Distribution
 from rushlight.distributions.independent import Independent
 from rushlight.distributions.transforms import ComposeTransform, Transform
-from rushlight.distributions.utils import sum_rightmost
+from rushlight.distributions.utils import _sum_rightmost
 from rushlight.tensor import Tensor
 
 __all__ = ["TransformedDistribution"]
@@ -81,9 +81,9 @@ class TransformedDistribution(Distribution):
         for transform in reversed(self.transforms):
             x = transform.inv(y)
             event += transform.domain.event_dim - transform.codomain.event_dim
-            total = total - sum_rightmost(transform.log_abs_det_jacobian(x, y), event - transform.domain.event_dim)  # type: ignore[assignment]
+            total = total - _sum_rightmost(transform.log_abs_det_jacobian(x, y), event - transform.domain.event_dim)  # type: ignore[assignment]
             y = x
-        return total + sum_rightmost(self.base_dist.log_prob(y), event - len(self.base_dist.event_shape))
+        return total + _sum_rightmost(self.base_dist.log_prob(y), event - len(self.base_dist.event_shape))
 
     def _direction(self) -> Any:
         sign: Any = 1

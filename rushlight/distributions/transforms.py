@@ -14,9 +14,9 @@ from typing import Any
 import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.utils import (
+    _sum_rightmost,
     broadcast_all,
     lazy_property,
-    sum_rightmost,
     tril_matrix_to_vec,
     vec_to_tril_matrix,
 )
@@ -247,7 +247,7 @@ class ComposeTransform(Transform):
         values.append(y)
         terms, event_dim = [], self.domain.event_dim
         for part, before, after in zip(self.parts, values[:-1], values[1:]):
-            terms.append(sum_rightmost(part.log_abs_det_jacobian(before, after), event_dim - part.domain.event_dim))
+            terms.append(_sum_rightmost(part.log_abs_det_jacobian(before, after), event_dim - part.domain.event_dim))
             event_dim += part.codomain.event_dim - part.domain.event_dim
         return sum(terms[1:], terms[0])
 
@@ -309,7 +309,7 @@ class IndependentTransform(Transform):
         return self.base_transform.inv(y)
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
+        return _sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
 
     def __repr__(self) -> str:
         return f"{self.__class__.__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
@@ -777,7 +777,7 @@ class CatTransform(_SideBySide):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         parts, size = zip(self.transforms, self._parts(x), self._parts(y)), self.event_dim
-        found = [sum_rightmost(t.log_abs_det_jacobian(a, b), size - t.event_dim) for t, a, b in parts]
+        found = [_sum_rightmost(t.log_abs_det_jacobian(a, b), size - t.event_dim) for t, a, b in parts]
         dim = (self.dim - x.dim() if self.dim >= 0 else self.dim) + size
         return torch.cat(found, dim) if dim < 0 else torch.stack(found).sum(0)  # within an event, determinants multiply
 

@@ -17,7 +17,7 @@ from rushlight.distributions import constraints
 from rushlight.distributions.chi2 import Chi2
 from rushlight.distributions.covariance import FORMS, OfCovariance, factor_of
 from rushlight.distributions.exp_family import ExponentialFamily
-from rushlight.distributions.utils import standard_normal
+from rushlight.distributions.utils import _standard_normal
 from rushlight.tensor import Tensor
 
 __all__ = ["Wishart"]
@@ -124,7 +124,7 @@ class Wishart(OfCovariance, ExponentialFamily):
         triangle = chi.clamp(min=torch.finfo(chi.dtype).eps).diag_embed()
         i, j = torch.tril_indices(size, size, offset=-1)
         shape = (*sample_shape, *self._batch_shape, size * (size - 1) // 2)
-        triangle[..., i, j] = standard_normal(shape, triangle.dtype, triangle.device)
+        triangle[..., i, j] = _standard_normal(shape, triangle.dtype, triangle.device)
         lower = self._unbroadcasted_scale_tril @ triangle
         return lower @ lower.mT
 

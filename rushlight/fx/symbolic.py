@@ -14,7 +14,9 @@ from rushlight.fx.node import Node, map_aggregate
 from rushlight.fx.proxy import Proxy, watching
 from rushlight.tensor import Tensor
 
-__all__ = ["Tracer", "symbolic_trace"]
+__all__ = ["Tracer", "is_fx_tracing", "symbolic_trace"]
+
+_tracing = 0  # tracers at work
 
 
 class Tracer:
@@ -126,6 +128,7 @@ class Tracer:
     @contextmanager
     def _watching_modules(self) -> Iterator[None]:
         """Inside, calls of modules come to `call_module`, and their parameters are nodes."""
+        global _tracing
         call, look_up = nn.Module.__call__, nn.Module.__getattr__
         tracer = self
 
@@ -141,10 +144,17 @@ class Tracer:
 
         kind: Any = nn.Module
         kind.__call__, kind.__getattr__ = watched_call, watched_look_up
+        _tracing += 1
         try:
             yield
         finally:
+            _tracing -= 1
             kind.__call__, kind.__getattr__ = call, look_up
+
+
+def is_fx_tracing() -> bool:
+    """Whether a program is being traced just now."""
+    return _tracing > 0
 
 
 def symbolic_trace(root: Any, concrete_args: dict[str, Any] | None = None) -> GraphModule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+from rushlight.core.dtype import given_dtype
 from rushlight.tensor import Tensor
 
 _COMPLEX = (
@@ -39,7 +40,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     kinds: dict[str, Any] = {
         "tensor": Tensor,
         "device": (rushlight.device, str, int),
-        "dtype": rushlight.dtype,
+        "dtype": (rushlight.dtype, type),
         "non_blocking": bool,
         "copy": bool,
         "memory_format": rushlight.memory_format,
@@ -47,7 +48,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, b
     for name, value in named.items():
         if not (isinstance(value, kinds[name]) or value is None and name != "tensor"):
             raise _no_such_form(args, kwargs)
-    device, dtype = named.get("device"), named.get("dtype")
+    device, dtype = named.get("device"), given_dtype(named.get("dtype"), "to")
     if "tensor" in named:
         device, dtype = named["tensor"].device, named["tensor"].dtype
     elif device is not None:
@@ -62,7 +63,7 @@ def _named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     names: tuple[str, ...] = ("device", "dtype", "non_blocking", "copy")
     if "tensor" in kwargs or args and isinstance(args[0], Tensor):
         names = ("tensor", "non_blocking", "copy")
-    elif args and isinstance(args[0], rushlight.dtype):
+    elif args and (isinstance(args[0], rushlight.dtype) or args[0] in (float, int, bool, complex)):
         names = ("dtype", "non_blocking", "copy")
     if len(args) > len(names):
         raise TypeError(f"to() takes from 0 to {len(names)} positional arguments but {len(args)} were given")

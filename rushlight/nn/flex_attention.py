@@ -25,7 +25,7 @@ __all__ = [
 ]  # fmt: skip
 
 Mod = Callable[..., Any]
-BLOCK = 128
+_DEFAULT_SPARSE_BLOCK_SIZE = 128
 
 
 class AuxRequest(NamedTuple):
@@ -128,7 +128,7 @@ class BlockMask:
         kv_indices: Tensor,
         full_kv_num_blocks: Tensor | None = None,
         full_kv_indices: Tensor | None = None,
-        BLOCK_SIZE: Any = BLOCK,
+        BLOCK_SIZE: Any = _DEFAULT_SPARSE_BLOCK_SIZE,
         mask_mod: Mod | None = None,
         seq_lengths: tuple[int, int] | None = None,
         compute_q_blocks: bool = True,
@@ -217,7 +217,7 @@ def create_block_mask(
     Q_LEN: int,
     KV_LEN: int,
     device: Any = None,
-    BLOCK_SIZE: Any = BLOCK,
+    BLOCK_SIZE: Any = _DEFAULT_SPARSE_BLOCK_SIZE,
     _compile: bool = False,
     separate_full_blocks: bool = True,
 ) -> BlockMask:

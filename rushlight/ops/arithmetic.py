@@ -19,6 +19,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import full_like_spec
+from .old_overloads import warn_of_old_overload
 from .public import METHODS, check_cast, public, write_back
 from .rules import broadcast, comparison, dtype_of, pointwise, pointwise_float, promoted
 
@@ -94,12 +95,15 @@ def _scaled(other: Any, alpha: Any) -> Any:
 
 
 @public(inplace=True, out=True)
-def add(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+def add(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any = 1) -> Tensor:
     """`input + alpha * other`, broadcast (https://pytorch.org/docs/stable/generated/torch.add.html).
 
     >>> torch.add(torch.tensor([1., 2.]), 1, alpha=2)
     tensor([3., 4.])
     """
+    if scaled is not None:
+        warn_of_old_overload("add", "Number alpha, Tensor other", "Tensor other, *, Number alpha = 1")
+        other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(ADD, (input, other))
     _check_alpha(input, other, alpha)
@@ -114,12 +118,15 @@ def _check_alpha(input: Any, other: Any, alpha: Any) -> None:
 
 
 @public(inplace=True, out=True, names=("subtract",))
-def sub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+def sub(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any = 1) -> Tensor:
     """`input - alpha * other`, broadcast.
 
     >>> torch.tensor([3., 4.]) - 1
     tensor([2., 3.])
     """
+    if scaled is not None:
+        warn_of_old_overload("sub", "Number alpha, Tensor other", "Tensor other, *, Number alpha = 1")
+        other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(SUBTRACT, (input, other))
     _check_alpha(input, other, alpha)

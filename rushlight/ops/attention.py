@@ -214,7 +214,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
     whole = (
         q.ndim == k.ndim == v.ndim == 4
         and not dropout_p
-        and q.shape[-1] == v.shape[-1]
+        and q.shape[-1] == k.shape[-1] == v.shape[-1]
+        and k.shape[-2] == v.shape[-2]
         and q.shape[:2] == key.shape[:2]
     )
     if whole and (attn_mask is None or attn_mask._node is None or not recorder().tracking):

@@ -16,9 +16,10 @@ import numpy as np
 from rushlight.core import device as devices
 from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.core.dtype import get_default_dtype
+from rushlight.core.dtype import get_default_dtype, given_dtype
 from rushlight.core.layout import strided
 from rushlight.core.strided import contiguous_strides, preserve_strides
+from rushlight.record import trace
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -73,6 +74,8 @@ def finish(t: Tensor, requires_grad: bool) -> Tensor:
     t._node = None
     if requires_grad:
         make_leaf(t)
+    if recorder().inference:
+        trace.mark_inference(t)
     return t
 
 
@@ -361,6 +364,9 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, 
     tensor([[1., 0.],
             [0., 1.]])
     """
+    for name, count in (("n", n), ("m", m)):
+        if count is not None and count < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {count}")
     return finish(apply(EYE, (), (n, n if m is None else m, dtype or get_default_dtype())), requires_grad)
 
 
@@ -386,7 +392,9 @@ CAST.gradient(x=lambda g, x_spec: cast(g, x_spec.dtype))
 
 def cast(t: Tensor, dtype: Dtype) -> Tensor:
     """The tensor in another dtype: itself if it has it already."""
-    return t if t._value.spec.dtype is dtype else apply(CAST, (t,), (dtype,))
+    if t._value.spec.dtype is dtype:
+        return t
+    return apply(CAST, (t,), (dtype if dtype.__class__ is Dtype else given_dtype(dtype, "to"),))
 
 
 surface.cast = cast

@@ -305,11 +305,12 @@ def _solved(A: Tensor, B: Tensor, left: bool, name: str) -> tuple[Tensor, Tensor
             f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
             "linalg.solve is equivalent to B / A.squeeze(-1)"
         )
-    if not vector and b.shape[-2 if left else -1] != a.shape[-1]:
+    rows, columns = (b.shape[-1], 1) if vector else b.shape[-2:]
+    if (rows if left else columns) != a.shape[-1]:
         equation = "AX = B" if left else "XA = B"
         raise RuntimeError(
             f"{name}: Incompatible shapes of A and B for the equation {equation} ({a.shape[-2]}x{a.shape[-1]} and "
-            f"{b.shape[-2]}x{b.shape[-1]})"
+            f"{rows}x{columns})"
         )
     if vector:
         return apply(SOLVE_VECTOR, (A, B))

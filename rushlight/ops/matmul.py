@@ -465,7 +465,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> torch.nn.functional.linear(torch.tensor([[1., 2.]]), torch.tensor([[1., 1.]]))
     tensor([[3.]])
     """
-    flat = input._value.spec.ndim == 2
+    flat = settle(input).spec.ndim == 2
     if weight._value.spec.ndim == 1:
         product = matmul(input, weight)
         return product if bias is None else product + bias

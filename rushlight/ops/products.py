@@ -20,6 +20,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .matmul import added_symbols, bmm, check_expands, matmul, mm, mv, outer
+from .old_overloads import warn_of_old_overload
 from .public import public
 from .rules import broadcast, promoted
 
@@ -54,20 +55,29 @@ ADDCDIV.gradient(
 )
 
 
+_OLD, _NEW = "Number value, Tensor tensor1, Tensor tensor2", "Tensor tensor1, Tensor tensor2, *, Number value = 1"
+
+
 @public(inplace=True, out=True)
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = None, *, value: Any = 1) -> Tensor:
     """`input + value * tensor1 * tensor2`, broadcast.
 
     >>> torch.addcmul(torch.ones(1), torch.tensor([2.]), torch.tensor([3.]), value=10)
     tensor([61.])
     """
+    if last is not None:
+        warn_of_old_overload("addcmul", _OLD, _NEW)
+        value, tensor1, tensor2 = tensor1, tensor2, last
     _check_value(promoted(settle(input).spec, settle(tensor1).spec, settle(tensor2).spec), value)
     return apply(ADDCMUL, (input, tensor1, tensor2, value))
 
 
 @public(inplace=True, out=True)
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = None, *, value: Any = 1) -> Tensor:
     """`input + value * tensor1 / tensor2`, broadcast, of floating-point tensors."""
+    if last is not None:
+        warn_of_old_overload("addcdiv", _OLD, _NEW)
+        value, tensor1, tensor2 = tensor1, tensor2, last
     kinds = [settle(t).spec.dtype for t in (tensor1, tensor2)]
     if not any(k.is_floating_point or k.is_complex for k in kinds):
         raise RuntimeError(

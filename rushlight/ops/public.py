@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from rushlight.core.dtype import can_cast
+from rushlight.core.dtype import can_cast, given_dtype
+from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.strided import extent, has_internal_overlap, is_non_overlapping_and_dense
 from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.spec import Spec
@@ -52,15 +53,15 @@ def public(
 
     def mark(f: F) -> F:
         for name in (f.__name__, *names):
-            shown = with_out(f, name) if out else f
+            shown = with_out(f, name) if out else as_called(f, name)
             if function:
                 FUNCTIONS[name] = shown
             if functional:
-                FUNCTIONAL[name] = shown
+                FUNCTIONAL[name] = shown if out else f
             if space:
                 SPACES[space][name] = shown
             if method:
-                METHODS[name] = f
+                METHODS[name] = as_called(f, name)
             if inplace:
                 written = in_place(f, name)
                 METHODS[name + "_"] = written
@@ -71,6 +72,47 @@ def public(
         return f
 
     return mark
+
+
+#: NumPy's name for an argument, which PyTorch's functions take too, and PyTorch's own.
+NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def _numpy_names(f: Callable[..., Any]) -> dict[str, str]:
+    """Those of NUMPY_NAMES that `f` does not take itself and has an argument for."""
+    code = f.__code__
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return {theirs: ours for theirs, ours in NUMPY_NAMES.items() if ours in taken and theirs not in taken}
+
+
+def _takes_dtype(f: Callable[..., Any]) -> bool:
+    """Whether `f` wants its `dtype` looked at: not the busiest functions, which see to it and to `axis` themselves."""
+    code = f.__code__
+    taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return "dtype" in taken and "axis" not in taken and f.__name__ not in ("to", "type")
+
+
+def _translate(kwargs: dict[str, Any], names: dict[str, str], name: str, typed: bool) -> None:
+    for theirs, ours in names.items():
+        if theirs in kwargs:
+            kwargs[ours] = kwargs.pop(theirs)
+    if typed and "dtype" in kwargs and kwargs["dtype"].__class__ is not Dtype:
+        kwargs["dtype"] = given_dtype(kwargs["dtype"], name)
+
+
+def as_called(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """The function as programs call it: also with `axis` for `dim`, and with `dtype=float`."""
+    names, typed = _numpy_names(f), _takes_dtype(f)
+    if not names and not typed:
+        return f
+
+    @functools.wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            _translate(kwargs, names, name, typed)
+        return f(*args, **kwargs)
+
+    return called
 
 
 def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -136,12 +178,14 @@ def cast(t: Tensor, dtype: Any) -> Tensor:
 
 
 def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The function with PyTorch's `out=`."""
+    """The function as programs call it (`as_called`), and with PyTorch's `out=`."""
+    names, typed = _numpy_names(f), _takes_dtype(f)
 
     @functools.wraps(f)
     def accepting_out(*args: Any, **kwargs: Any) -> Any:
         if not kwargs:
             return f(*args)
+        _translate(kwargs, names, name, typed)
         out = kwargs.pop("out", None)
         if out is None:
             return f(*args, **kwargs)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.caller import stacklevel
 from rushlight.core.strided import normalize_dim, normalize_dims
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -52,7 +53,7 @@ def spread(g: Tensor, x_spec: Spec, dim: Dims, keepdim: bool) -> Tensor:
 
 def _sum_dtype(x: Spec, dtype: Any) -> Any:
     if dtype is not None:
-        return dtype
+        return dtypes.given_dtype(dtype, "sum")
     return x.dtype if x.dtype.is_floating_point or x.dtype.is_complex else dtypes.int64
 
 
@@ -116,10 +117,11 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
     tensor(3.)
     """
     spec = settle(input).spec
-    kind = dtype or spec.dtype
+    kind = spec.dtype if dtype is None else dtypes.given_dtype(dtype, "mean")
     if not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"mean(): could not infer output dtype. {'Input' if dtype is None else 'Optional'} dtype must be either a "
+            "floating point or complex dtype. "
             f"Got: {kind.scalar_name}"
         )
     dim = axis if dim is None else dim
@@ -336,7 +338,7 @@ def _warn_degrees(name: str) -> None:
         "(input numel "
         "divided by output numel).",
         UserWarning,
-        stacklevel=4,
+        stacklevel=stacklevel(),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.dtype import given_dtype
 from rushlight.core.scan import Arrays, Step, scan
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import operation
@@ -244,7 +245,8 @@ LOGCUMSUMEXP.lower = _accumulated_by_rows(np.logaddexp, -np.inf)
 
 def _running(input: Tensor, op: Any, dim: int, dtype: Any, name: str) -> Tensor:
     spec = settle(input).spec
-    kind = dtype or (spec.dtype if spec.dtype.is_floating_point or spec.dtype.is_complex else dtypes.int64)
+    kind = given_dtype(dtype, name)
+    kind = kind or (spec.dtype if spec.dtype.is_floating_point or spec.dtype.is_complex else dtypes.int64)
     return apply(op, (cast(input, kind),), (normalize_dim(dim, spec.ndim),))
 
 

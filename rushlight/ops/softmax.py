@@ -146,7 +146,7 @@ def _across(op: Operation, name: str, input: Tensor, dim: Any, stacklevel: Any, 
     return apply(op, (input,), (dim,))
 
 
-@public(functional=True, space="special")
+@public(function=False, method=False, functional=True)
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) across `dim`; with `dtype`, computed in that dtype.
 
@@ -156,7 +156,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: 
     return _across(SOFTMAX, "softmax", input, dim, _stacklevel, dtype)
 
 
-@public(functional=True, space="special")
+@public(function=False, method=False, functional=True)
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """log(softmax(x)) across `dim`, computed without ever taking the logarithm of 0.
 
@@ -164,6 +164,22 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dty
     tensor([-0.6931, -0.6931])
     """
     return _across(LOG_SOFTMAX, "log_softmax", input, dim, _stacklevel, dtype)
+
+
+def _with_dim(op: Operation, name: str, doc: str | None) -> None:
+    """`torch.<name>`, which has no dimension to choose and takes the dtype where `F.<name>` takes a stack level."""
+
+    def along(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
+        if dim is None:
+            raise TypeError(f'{name}() missing 1 required positional arguments: "dim"')
+        return _across(op, name, input, dim, 0, dtype)
+
+    along.__name__, along.__doc__ = name, doc
+    public(space="special")(along)
+
+
+_with_dim(SOFTMAX, "softmax", softmax.__doc__)
+_with_dim(LOG_SOFTMAX, "log_softmax", log_softmax.__doc__)
 
 
 @public(function=False, method=False, functional=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from rushlight.core import strided
 from rushlight.core.dtype import dtype as Dtype
+from rushlight.core.dtype import given_dtype
 from rushlight.core.size import Size
 from rushlight.core.strided import normalize_dim
 from rushlight.record import trace as tracing
@@ -215,8 +216,8 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Dtype | None = Non
     >>> torch.arange(6).view(2, -1).shape
     torch.Size([2, 3])
     """
-    if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype)):
-        return view_as_dtype(input, sizes[0] if dtype is None else dtype)
+    if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype | type)):
+        return view_as_dtype(input, given_dtype(sizes[0] if dtype is None else dtype, "view"))
     to = _sizes(sizes if size is None else (size,))
     spec = settle(input).spec
     if -1 in to or _product(to) != spec.numel:

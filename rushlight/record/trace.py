@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rushlight.core import dtype as dtype_module
+from rushlight.core.caller import wrong_argument
 from rushlight.core.dtype import get_default_dtype
 
 from . import value as value_module
@@ -296,7 +297,6 @@ inference_seen = False  # whether any tensor was ever made in inference mode
 
 def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
     """Refuses a node that saves a tensor of inference mode; marks what is made in that mode."""
-    global inference_seen
     if node is not None and _saves_inference(node):
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
@@ -304,9 +304,15 @@ def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
             "it in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
         )
     if me.inference:
-        inference_seen = True
         for t in result if isinstance(result, tuple) else (result,):
-            t._inference = t._value.inference = True
+            mark_inference(t)
+
+
+def mark_inference(t: Tensor) -> None:
+    """The tensor was made in inference mode."""
+    global inference_seen
+    inference_seen = True
+    t._inference = t._value.inference = True
 
 
 def _saves_inference(node: Node) -> bool:
@@ -345,8 +351,14 @@ def _period(steps: list[Step]) -> int:
 
 
 def settle(t: Tensor) -> Value:
-    """The tensor's current Value, recordable by this thread: up to date, and computed if another thread recorded it."""
-    storage = t._storage
+    """The tensor's current Value, recordable by this thread: up to date, and computed if another thread recorded it.
+
+    Raises PyTorch's TypeError for what is no tensor.
+    """
+    try:
+        storage = t._storage
+    except AttributeError:
+        raise TypeError(wrong_argument(t)) from None
     if storage is not None and t._seen != storage.version:
         refresh(t)
     v = t._value

@@ -6,7 +6,14 @@ the program has allowed it (`allowlist.py`). `storages.py` puts the tensors on t
 that may be. `options.py` has the settings that hold for the whole program.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, Union
+
+from rushlight.core.device import device
 from rushlight.core.missing import missing
+from rushlight.tensor.storage import UntypedStorage as Storage
 
 from .allowlist import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .loading import get_unsafe_globals_in_checkpoint, load
@@ -37,5 +44,8 @@ __all__ = [
     "register_package", "safe_globals", "save", "set_crc32_options", "set_default_load_endianness",
     "set_default_mmap_options", "skip_data", "validate_cuda_device",
 ]  # fmt: skip
+
+#: What `map_location` of `load` may be; libraries annotate with it.
+MAP_LOCATION: TypeAlias = Union[Callable[[Storage, str], Storage], device, str, dict[str, str], None]  # noqa: UP007
 
 __getattr__ = missing(__name__)

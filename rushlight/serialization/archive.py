@@ -280,3 +280,23 @@ def write_archive(file: Any, name: str, pickled: bytes, storages: list[np.ndarra
     writer.add("version", b"3\n")
     writer.add(".data/serialization_id", b"%040d" % writer.checksum)
     writer.finish()
+
+
+class PyTorchFileReader:
+    """`torch.PyTorchFileReader`: the entries of a checkpoint by their names, for programs that read single ones."""
+
+    def __init__(self, name_or_buffer: Any) -> None:
+        named = isinstance(name_or_buffer, str | os.PathLike)
+        self._archive = Archive(open(name_or_buffer, "rb") if named else name_or_buffer)  # noqa: SIM115 - kept open
+
+    def has_record(self, name: str) -> bool:
+        """Whether there is an entry of this name."""
+        return name in self._archive
+
+    def get_record(self, name: str) -> bytes:
+        """The bytes of an entry."""
+        return self._archive.read(name)
+
+    def get_all_records(self) -> list[str]:
+        """The names of all entries."""
+        return list(self._archive.entries)

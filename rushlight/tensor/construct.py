@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.caller import stacklevel
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.size import Size
 from rushlight.ops.creation import cast, check_device, empty, finish, spec_of_array, wrap
-from rushlight.ops.public import FUNCTIONS, attach
+from rushlight.ops.public import FUNCTIONS, as_called, attach
 from rushlight.record.memory import storage_of
 from rushlight.record.trace import realize
 from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
@@ -18,7 +19,7 @@ from rushlight.record.value import Exposure, Tensor, tensor_of, value_holding
 
 def function(f: Any) -> Any:
     """Makes a function `torch.f`."""
-    FUNCTIONS[f.__name__] = f
+    FUNCTIONS[f.__name__] = as_called(f, f.__name__)
     return f
 
 
@@ -48,7 +49,7 @@ def _array_of(data: Any) -> np.ndarray:
     if array.size == 0:
         return array.astype(get_default_dtype().numpy)
     if array.dtype == np.uint64:
-        raise RuntimeError("Overflow when unpacking long long")
+        raise ValueError("Overflow when unpacking long long")
     return array
 
 
@@ -67,7 +68,7 @@ def _no_numbers(data: Any) -> Exception:
     if isinstance(inner, (str, bytes)):
         return TypeError(f"new(): invalid data type '{type(inner).__name__}'")
     if isinstance(inner, int):
-        return RuntimeError("Overflow when unpacking long long")
+        return ValueError("Overflow when unpacking long long")
     return RuntimeError(f"Could not infer dtype of {type(inner).__name__}")
 
 
@@ -132,7 +133,7 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
             "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
             "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
             UserWarning,
-            stacklevel=2,
+            stacklevel=stacklevel(),
         )
         copied = wrap(np.array(realize(data)))
         return finish(copied if dtype is None else cast(copied, dtype), requires_grad)
@@ -157,19 +158,21 @@ def _typed(data: Any, dtype: Any) -> np.ndarray:
 
 
 def _check_range(array: np.ndarray, data: Any, dtype: Any) -> None:
-    """Integers that the dtype cannot hold are refused, as PyTorch refuses them."""
+    """Numbers that the dtype cannot hold are refused, as PyTorch refuses them; unsigned types count negative ones back.
+
+    >>> torch.tensor([-1], dtype=torch.uint8)
+    tensor([255], dtype=torch.uint8)
+    """
     if isinstance(data, (np.ndarray, np.generic)) or dtype.is_floating_point or dtype.is_complex or not array.size:
         return
-    if dtype is dtypes.bool_ or array.dtype.kind not in "iu":
+    if dtype is dtypes.bool_ or array.dtype.kind not in "iuf":
         return
-    limits = np.iinfo(dtype.numpy)
-    if array.min() < limits.min or array.max() > limits.max:
-        raise RuntimeError(f"value cannot be converted to type {_c_type(dtype)} without overflow")
-
-
-def _c_type(dtype: Any) -> str:
-    names = {"uint8": "uint8_t", "int8": "int8_t", "int16": "int16_t", "int32": "int", "int64": "int64_t"}
-    return names.get(dtype.name, dtype.name)
+    limits, low, high = np.iinfo(dtype.numpy), array.min(), array.max()
+    if array.dtype.kind == "u" and high > np.iinfo(np.int64).max and dtype is not dtypes.uint64:
+        raise ValueError("Overflow when unpacking long long")
+    lowest = limits.min if dtype.is_signed else -limits.max
+    if not (low >= lowest and high <= limits.max):
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
 
 
 def _native(array: np.ndarray) -> np.ndarray:
@@ -239,10 +242,18 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     return tensor(data, dtype=dtype)
 
 
-FUNCTIONS["asarray"] = lambda obj, *, dtype=None, device=None, copy=None, requires_grad=False: finish(
-    tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad
-)
-FUNCTIONS["scalar_tensor"] = lambda s, **options: tensor(s, **{"dtype": get_default_dtype(), **options})
+@function
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
+) -> Tensor:
+    """The tensor itself, a view of an array's memory, or a new tensor; with `copy`, new in any case."""
+    return finish(tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad)
+
+
+@function
+def scalar_tensor(s: Any, *, dtype: Any = None, **options: Any) -> Tensor:
+    """A number as a tensor without dimensions, of the default dtype."""
+    return tensor(s, dtype=dtype or get_default_dtype(), **options)
 
 
 def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:

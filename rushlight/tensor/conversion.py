@@ -16,6 +16,7 @@ from rushlight.record.value import Tensor
 from .construct import tensor
 from .properties import method
 
+_type = type  # the method below takes the name
 
 @method
 def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False,
@@ -26,14 +27,14 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
     tensor([1])
     """
     for arg in args:
-        if isinstance(arg, Dtype):
+        if isinstance(arg, Dtype) or (isinstance(arg, _type) and arg in dtypes.PYTHON_TYPES):
             dtype = arg
         elif isinstance(arg, Tensor):
             dtype = settle(arg).spec.dtype
         elif isinstance(arg, (str, Device, int)) and not isinstance(arg, bool):
             device = arg
         elif arg is not None and not isinstance(arg, bool):
-            raise TypeError(f"to() received an invalid combination of arguments - got ({type(arg).__name__})")
+            raise TypeError(f"to() received an invalid combination of arguments - got ({_type(arg).__name__})")
     if device is not None:
         check_device(device)
     spec = settle(self).spec
@@ -92,7 +93,13 @@ def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:  #
         return f"torch.{settle(self).spec.dtype.scalar_name}Tensor"
     if isinstance(dtype, str):
         dtype = _named_type(dtype)
-    return to(self, getattr(dtype, "dtype", dtype))
+    kind = getattr(dtype, "dtype", dtype)
+    if isinstance(kind, Dtype):
+        return to(self, kind)
+    if isinstance(kind, _type):
+        named = kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        raise ValueError(f"invalid type: '{named}'")
+    raise TypeError("dtype must be a type, str, or dtype object")
 
 
 def _named_type(name: str) -> Dtype:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -289,6 +289,13 @@ def _broadcastable(source: Tensor, goal: tuple[int, ...]) -> Tensor:
 
 attach("__getitem__", _getitem)
 attach("__setitem__", _setitem)
+
+
+def _delitem(self: Tensor, index: Any) -> NoReturn:
+    raise TypeError("Tensor does not support deleting items")
+
+
+attach("__delitem__", _delitem)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

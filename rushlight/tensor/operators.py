@@ -83,7 +83,14 @@ for _name, _method in (("add", "add_"), ("sub", "sub_"), ("mul", "mul_"), ("true
     _in_place(f"__i{_name}__", _method)
 
 attach("__neg__", METHODS["neg"])
-attach("__invert__", METHODS["bitwise_not"])
+def _invert(self: Tensor) -> Any:
+    kind = settle(self).spec.dtype
+    if kind.is_floating_point or kind.is_complex:
+        raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+    return METHODS["bitwise_not"](self)
+
+
+attach("__invert__", _invert)
 attach("__pos__", METHODS["positive"])
 attach("__hash__", lambda self: id(self))
 

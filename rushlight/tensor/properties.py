@@ -9,7 +9,7 @@ from rushlight.core import strided
 from rushlight.core.layout import strided as dense
 from rushlight.core.size import Size
 from rushlight.ops.creation import make_leaf
-from rushlight.ops.public import METHODS, attach
+from rushlight.ops.public import METHODS, as_called, attach
 from rushlight.record.memory import placement, storage_of
 from rushlight.record.trace import realize, recorder, settle
 from rushlight.record.value import Node, Tensor, tensor_of
@@ -22,8 +22,8 @@ def prop(f: Callable[[Tensor], Any]) -> None:
 
 def method(f: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a function a method of Tensor."""
-    METHODS[f.__name__] = f
-    setattr(Tensor, f.__name__, f)
+    METHODS[f.__name__] = called = as_called(f, f.__name__)
+    setattr(Tensor, f.__name__, called)
     return f
 
 
@@ -135,6 +135,13 @@ def is_contiguous(self: Tensor, memory_format: Any = None) -> bool:
     if name == "contiguous_format":
         return bool(strided.is_contiguous(spec.shape, spec.strides))
     return bool(strided.is_channels_last(spec.shape, spec.strides))
+
+
+@prop
+def _cdata(self: Tensor) -> int:
+    """A number that no other tensor has: libraries ask whether two names are of one tensor."""
+    return id(self)
+
 
 
 @method

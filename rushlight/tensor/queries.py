@@ -22,6 +22,13 @@ def _assert(condition: Any, message: str) -> None:
 
 
 @function
+def _assert_async(input: Tensor, assert_msg: str = "Expected Tensor with single nonzero value, but got zero") -> None:
+    """Raises RuntimeError if the only element is zero; it is looked at now."""
+    if not input:
+        raise RuntimeError(assert_msg)
+
+
+@function
 def is_tensor(obj: Any) -> bool:
     """Whether `obj` is a Tensor."""
     return isinstance(obj, Tensor)
@@ -124,6 +131,10 @@ _settings: dict[str, Any] = {"deterministic": False, "matmul": "highest", "warn_
 @function
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Operations always are deterministic; True makes reproducible, too, when a loop becomes machine code."""
+    if not isinstance(mode, bool):
+        raise TypeError(
+            f"_set_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}"
+        )
     BACKGROUND.awaited = mode
     _settings["deterministic"] = mode
     _settings["warn_only"] = warn_only
@@ -156,4 +167,6 @@ def set_default_tensor_type(t: Any) -> None:
 
     from .conversion import _named_type
 
+    if isinstance(t, str) and t.startswith("torch.cuda."):
+        raise TypeError(f"type {t} not available. Torch not compiled with CUDA enabled.")
     set_default_dtype(_named_type(t) if isinstance(t, str) else t.dtype)

@@ -22,37 +22,105 @@ class NodeDef(NamedTuple):
     type: type[Any]
     flatten_fn: Flatten
     unflatten_fn: Unflatten
+    flatten_with_keys_fn: Flatten | None = None  # as flatten_fn, but gives pairs of a key and a child
 
 
 SUPPORTED_NODES: dict[type[Any], NodeDef] = {}
 
 
-def register_pytree_node(cls: type[Any], flatten_fn: Flatten, unflatten_fn: Unflatten, **_: Any) -> None:
+def register_pytree_node(
+    cls: type[Any],
+    flatten_fn: Flatten,
+    unflatten_fn: Unflatten,
+    *,
+    flatten_with_keys_fn: Flatten | None = None,
+    **_: Any,
+) -> None:
     """Makes a class a container: `flatten_fn(x)` gives children and a context, `unflatten_fn(children, context)` x."""
     if cls in SUPPORTED_NODES:
         raise ValueError(f"{cls} is already registered as pytree node.")
-    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn)
+    SUPPORTED_NODES[cls] = NodeDef(cls, flatten_fn, unflatten_fn, flatten_with_keys_fn)
 
 
 _register_pytree_node = register_pytree_node
 
 
-def _dict(cls: Callable[[Any], Any]) -> tuple[Flatten, Unflatten]:
-    def flatten(d: Any) -> tuple[list[Any], Any]:
-        return list(d.values()), list(d.keys())
+class SequenceKey(NamedTuple):
+    """The way from a sequence to one of its elements."""
 
-    return flatten, lambda values, keys: cls(zip(keys, values, strict=True))
+    idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx!r}]"
+
+    def get(self, sequence: Any) -> Any:
+        """The element."""
+        return sequence[self.idx]
 
 
-register_pytree_node(tuple, lambda x: (list(x), None), lambda children, _: tuple(children))
-register_pytree_node(list, lambda x: (list(x), None), lambda children, _: list(children))
-register_pytree_node(deque, lambda x: (list(x), x.maxlen), lambda children, maxlen: deque(children, maxlen))
-register_pytree_node(dict, *_dict(dict))
-register_pytree_node(OrderedDict, *_dict(OrderedDict))
+class MappingKey(NamedTuple):
+    """The way from a mapping to one of its values."""
+
+    key: Any
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+    def get(self, mapping: Any) -> Any:
+        """The value."""
+        return mapping[self.key]
+
+
+class GetAttrKey(NamedTuple):
+    """The way from an object to one of its attributes."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f".{self.name}"
+
+    def get(self, obj: Any) -> Any:
+        """The attribute."""
+        return getattr(obj, self.name)
+
+
+def _dict_flatten(d: Any) -> tuple[list[Any], Any]:
+    return list(d.values()), list(d.keys())
+
+
+def _dict_flatten_with_keys(d: Any) -> tuple[list[Any], Any]:
+    return [(MappingKey(k), v) for k, v in d.items()], list(d.keys())
+
+
+def _numbered(flatten: Flatten) -> Flatten:
+    def flatten_with_keys(x: Any) -> tuple[list[Any], Any]:
+        children, context = flatten(x)
+        return [(SequenceKey(i), c) for i, c in enumerate(children)], context
+
+    return flatten_with_keys
+
+
+def _register_sequence(cls: type[Any], flatten: Flatten, unflatten: Unflatten) -> None:
+    register_pytree_node(cls, flatten, unflatten, flatten_with_keys_fn=_numbered(flatten))
+
+
+def _register_dict(cls: type[Any]) -> None:
+    def unflatten(values: Iterable[Any], keys: Any) -> Any:
+        return cls(zip(keys, values, strict=True))
+
+    register_pytree_node(cls, _dict_flatten, unflatten, flatten_with_keys_fn=_dict_flatten_with_keys)
+
+
+_register_sequence(tuple, lambda x: (list(x), None), lambda children, _: tuple(children))
+_register_sequence(list, lambda x: (list(x), None), lambda children, _: list(children))
+_register_sequence(deque, lambda x: (list(x), x.maxlen), lambda children, maxlen: deque(children, maxlen))
+_register_dict(dict)
+_register_dict(OrderedDict)
 register_pytree_node(
     defaultdict,
     lambda d: (list(d.values()), (d.default_factory, list(d.keys()))),
     lambda values, context: defaultdict(context[0], zip(context[1], values, strict=True)),
+    flatten_with_keys_fn=lambda d: (_dict_flatten_with_keys(d)[0], (d.default_factory, list(d.keys()))),
 )
 
 
@@ -60,11 +128,15 @@ def _flatten_named(x: Any) -> tuple[list[Any], Any]:
     return list(x), type(x)
 
 
+def _flatten_named_with_keys(x: Any) -> tuple[list[Any], Any]:
+    return [(GetAttrKey(name), child) for name, child in zip(x._fields, x, strict=True)], type(x)
+
+
 def _unflatten_named(children: Iterable[Any], cls: Any) -> Any:
     return cls(*children)
 
 
-_NAMED = NodeDef(tuple, _flatten_named, _unflatten_named)
+_NAMED = NodeDef(tuple, _flatten_named, _unflatten_named, _flatten_named_with_keys)
 
 
 def _definition(x: Any) -> NodeDef | None:
@@ -72,6 +144,11 @@ def _definition(x: Any) -> NodeDef | None:
     if found is None and isinstance(x, tuple) and hasattr(x, "_fields"):
         return _NAMED
     return found
+
+
+def _get_node_type(tree: Any) -> Any:
+    """What stands for the container's class in a TreeSpec; `SUPPORTED_NODES` has it, or the thing is a leaf."""
+    return tuple if _definition(tree) is _NAMED else type(tree)
 
 
 class TreeSpec:
@@ -90,6 +167,14 @@ class TreeSpec:
         """Whether it stands for a leaf."""
         return self.type is None
 
+    def unflatten(self, leaves: Iterable[Any]) -> Any:
+        """The nested container of this shape with these leaves."""
+        return tree_unflatten(leaves, self)
+
+    def flatten_up_to(self, tree: Any) -> list[Any]:
+        """The parts of a container that stand where this shape has leaves."""
+        return flatten_up_to(self, tree)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, TreeSpec):
             return NotImplemented
@@ -107,8 +192,17 @@ class TreeSpec:
         return f"{self.type.__name__}, {self.context}, [{children}]"
 
 
-LEAF = TreeSpec(None, None, [])
-LeafSpec = lambda: LEAF  # noqa: E731
+
+class LeafSpec(TreeSpec):
+    """The shape of a leaf."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(None, None, [])
+
+
+LEAF = LeafSpec()
 IsLeaf = Callable[[Any], bool] | None
 
 
@@ -174,6 +268,52 @@ def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf =
     leaves, spec = tree_flatten(tree, is_leaf)
     others = [flatten_up_to(spec, rest) for rest in rests]
     return tree_unflatten([func(*together) for together in zip(leaves, *others, strict=True)], spec)
+
+
+Path = tuple[Any, ...]
+
+
+def tree_flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[Path, Any]], TreeSpec]:
+    """The leaves of a nested container, each after the keys that lead to it, and the container's shape.
+
+    >>> from rushlight.utils._pytree import keystr, tree_flatten_with_path
+    >>> [(keystr(path), leaf) for path, leaf in tree_flatten_with_path({"a": [1, 2]})[0]]
+    [("['a'][0]", 1), ("['a'][1]", 2)]
+    """
+    found: list[tuple[Path, Any]] = []
+    _collect_with_path(tree, (), found, is_leaf)
+    return found, tree_structure(tree, is_leaf)
+
+
+def _collect_with_path(tree: Any, path: Path, found: list[tuple[Path, Any]], is_leaf: IsLeaf) -> None:
+    definition = None if is_leaf is not None and is_leaf(tree) else _definition(tree)
+    if definition is None:
+        found.append((path, tree))
+        return
+    if definition.flatten_with_keys_fn is None:
+        raise ValueError(
+            f"Did not find a flatten_with_keys_fn for type: {_get_node_type(tree)}. Please pass a flatten_with_keys_fn "
+            "argument to register_pytree_node."
+        )
+    for key, child in definition.flatten_with_keys_fn(tree)[0]:
+        _collect_with_path(child, (*path, key), found, is_leaf)
+
+
+def tree_leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[Path, Any]]:
+    """The leaves of a nested container, each after the keys that lead to it."""
+    return tree_flatten_with_path(tree, is_leaf)[0]
+
+
+def tree_map_with_path(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf = None) -> Any:
+    """The container with `func` of the path to each leaf, the leaf, and the leaves in the same places of `rests`."""
+    leaves, spec = tree_flatten_with_path(tree, is_leaf)
+    others = [flatten_up_to(spec, rest) for rest in rests]
+    return tree_unflatten([func(*leaf, *more) for leaf, *more in zip(leaves, *others, strict=True)], spec)
+
+
+def keystr(kp: Path) -> str:
+    """A path as the text that Python would lead along it by."""
+    return "".join(map(str, kp))
 
 
 def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: IsLeaf = None) -> Any:

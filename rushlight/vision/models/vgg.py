@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -94,22 +95,26 @@ class VGG(nn.Module):
         return self.classifier(rushlight.flatten(x, 1))
 
 
-def _features(layers: int, batch_norm: bool) -> nn.Sequential:
+def make_layers(cfg: Iterable[int | str], batch_norm: bool = False) -> nn.Sequential:
+    """The convolutions: for each number one with so many channels, for each "M" a pool of half the size."""
     parts: list[nn.Module] = []
     channels = 3
-    for count, width in zip(STAGES[layers], WIDTHS, strict=True):
-        for _ in range(count):
-            parts.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
-            if batch_norm:
-                parts.append(nn.BatchNorm2d(width))
-            parts.append(nn.ReLU(inplace=True))
-            channels = width
-        parts.append(nn.MaxPool2d(kernel_size=2, stride=2))
+    for width in cfg:
+        if isinstance(width, str):
+            parts.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            continue
+        parts.append(nn.Conv2d(channels, width, kernel_size=3, padding=1))
+        if batch_norm:
+            parts.append(nn.BatchNorm2d(width))
+        parts.append(nn.ReLU(inplace=True))
+        channels = width
     return nn.Sequential(*parts)
 
 
 def _make(layers: int, batch_norm: bool, **options: Any) -> VGG:
-    return VGG(_features(layers, batch_norm), **options)
+    stages = zip(STAGES[layers], WIDTHS, strict=True)
+    cfg: list[int | str] = [part for count, width in stages for part in (*[width] * count, "M")]  # type: ignore[misc]
+    return VGG(make_layers(cfg, batch_norm), **options)
 
 
 def vgg11(weights: Any = None, progress: bool = True, **kwargs: Any) -> VGG:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, NoReturn, TypeVar
 
 from rushlight.core.missing import missing
+from rushlight.futures import Future
 from rushlight.nn import Module
 
 __all__ = [
@@ -41,7 +42,7 @@ def _as_it_is(fn: F) -> F:
     return fn
 
 
-export = unused = script_if_tracing = script_method = interface = _as_it_is
+export = unused = script_if_tracing = script_method = interface = _overload = _overload_method = _as_it_is
 
 
 def trace_module(mod: F, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> F:
@@ -101,25 +102,17 @@ def is_scripting() -> bool:
 is_tracing = is_scripting
 
 
-class Future:
-    """What `fork` gives: the call is made at once."""
-
-    def __init__(self, value: Any) -> None:
-        self._value = value
-
-    def wait(self) -> Any:
-        """The result."""
-        return self._value
-
-    value = wait
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Future[Any]:
+    """Calls the function at once; `wait` gives its result, or raises what it raised."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(func(*args, **kwargs))
+    except Exception as failure:
+        future.set_exception(failure)
+    return future
 
 
-def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Future:
-    """Calls the function; `wait` gives its result."""
-    return Future(func(*args, **kwargs))
-
-
-def wait(future: Future) -> Any:
+def wait(future: Future[Any]) -> Any:
     """The result of a `fork`."""
     return future.wait()
 

@@ -9,8 +9,8 @@ from typing import Any
 from rushlight.compiler import OptimizedModule, allow_in_graph, compile, disable, is_compiling, reset
 from rushlight.core.missing import missing
 
-__all__ = ["OptimizedModule", "allow_in_graph", "config", "disable", "graph_break", "is_compiling", "mark_dynamic",
-           "mark_static", "optimize", "reset"]  # fmt: skip
+__all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "graph_break",
+           "is_compiling", "is_dynamo_supported", "mark_dynamic", "mark_static", "optimize", "reset"]  # fmt: skip
 
 
 class _Config:
@@ -44,10 +44,20 @@ def graph_break(msg: str = "") -> None:
     """Nothing to break."""
 
 
+def assume_constant_result(fn: Any) -> Any:
+    """The function as it is."""
+    return fn
+
+
+def is_dynamo_supported() -> bool:
+    """True: `torch.compile` can be called."""
+    return True
+
+
 def mark_dynamic(t: Any, index: Any, **_: Any) -> None:
     """Accepted: shapes are never fixed."""
 
 
 mark_static = mark_dynamic
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(__name__, {"eval_frame": "rushlight._dynamo"})
