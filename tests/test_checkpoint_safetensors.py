@@ -51,7 +51,7 @@ model[0].bias = other[0].bias
 save_model(model, path + ".model")
 load_model(other, path + ".model")
 assert torch.equal(model[0].weight, other[0].weight)
-print(torch.__name__, sorted(found))
+print("rushlight" in torch.__file__, sorted(found))
 """
 
 
@@ -67,7 +67,7 @@ def test_the_library_works_with_rushlight_as_with_pytorch(tmp_path):
     program.write_text(PROGRAM)
     done = run(["-m", "rushlight", "run"], str(program), str(tmp_path / "a.safetensors"))
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.startswith("rushlight ['bfloat16', 'bool', 'empty'")
+    assert done.stdout.startswith("True ['bfloat16', 'bool', 'empty'")
 
 
 def test_pytorch_writes_and_reads_the_same_bytes(tmp_path):

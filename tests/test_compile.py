@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is 
 def fresh_automaton() -> None:
     """Forgets every program."""
     trace.recorder().flush()
-    trace.AUTOMATON.root = trace.State(None, None, 0)
+    trace.AUTOMATON.start_afresh()
     trace.recorder().trace = trace.Trace(trace.recorder())
 
 

@@ -20,7 +20,7 @@ from rushlight.codegen.machine import machine
 from rushlight.codegen.native import NativeProgram
 from rushlight.ops import drawing
 from rushlight.record.program import Program
-from rushlight.record.trace import AUTOMATON, EAGER, State, Trace, recorder
+from rushlight.record.trace import AUTOMATON, EAGER, Trace, recorder
 
 F = torch.nn.functional
 
@@ -44,7 +44,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(Program, "compiler", staticmethod(compiler) if compiler else None)
     monkeypatch.setattr(Program, "patience", 1)
     recorder().flush()
-    AUTOMATON.root = State(None, None, 0)  # no program that another test has left as it wanted it
+    AUTOMATON.start_afresh()  # no program that another test has left as it wanted it
     recorder().trace = Trace(recorder())
     return str(request.param)
 

@@ -328,8 +328,11 @@ def in_every_way(case: Case) -> None:
         case.run_in_place(torch, *operands(case))
 
 
-#: What has tests of its own: what `rushlight.sparse` declares when it is loaded, and L-BFGS's direction.
-ELSEWHERE = "sparse_product sparse_form_product row_totals values_of_sparse listed_of_dense two_loop".split()
+#: What has tests of its own: what `rushlight.sparse` declares when it is loaded, L-BFGS's direction, detectors' maps.
+ELSEWHERE = """
+    sparse_product sparse_form_product row_totals values_of_sparse listed_of_dense two_loop weighted_rows
+    weighted_rows_backward
+""".split()
 
 
 def test_every_operation_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,15 +100,18 @@ class Automaton:
 
         A program that never repeats makes States for ever: Python's collector would look through them all.
         """
-        kept = sum([prune(root) for root in self.roots.values()])
-        if kept > MAX_STATES:
-            for root in self.roots.values():
-                drop(root)
-            self.root = State(None, None, 0)
-            self.roots = {get_default_dtype(): self.root}
-            kept = 0
-        State.count = kept
-        self.limit = max(FEW_STATES, 2 * kept)
+        State.count = sum([prune(root) for root in self.roots.values()])
+        if State.count > MAX_STATES:
+            self.start_afresh()
+        self.limit = max(FEW_STATES, 2 * State.count)
+
+    def start_afresh(self) -> None:
+        """Forgets all programs."""
+        for root in self.roots.values():
+            drop(root)
+        self.root = State(None, None, 0)
+        self.roots = {get_default_dtype(): self.root}
+        State.count = 0
 
 
 AUTOMATON = Automaton()
