@@ -53,23 +53,19 @@ class Classifier:
         out = self.model(self.x if x is None else x)
         return self.torch.nn.functional.cross_entropy(out, self.y if y is None else y)
 
-    def learn(self, loss: Any) -> None:
-        """One step down."""
+    def learn(self, loss: Any) -> Any:
+        """One step down; the loss, read after it."""
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
+        return loss.item()
 
 
 @idiom
 def loss_read_after(torch: Any) -> Step:
     it = Classifier(torch)
 
-    def step(turn: int) -> Any:
-        loss = it.loss()
-        it.learn(loss)
-        return loss.item()
-
-    return step
+    return lambda turn: it.learn(it.loss())
 
 
 @idiom
@@ -136,11 +132,10 @@ def moving_average_of_weights(torch: Any) -> Step:
     average = copy.deepcopy(it.model)
 
     def step(turn: int) -> Any:
-        loss = it.loss()
-        it.learn(loss)
+        seen = it.learn(it.loss())
         for p, q in zip(it.model.parameters(), average.parameters(), strict=True):
             q.data.copy_(0.01 * p.data + 0.99 * q.data)
-        return loss.item()
+        return seen
 
     return step
 
@@ -174,12 +169,7 @@ def own_optimizer(torch: Any) -> Step:
     it = Classifier(torch)
     it.optimizer = Lion(it.model.parameters(), {})
 
-    def step(turn: int) -> Any:
-        loss = it.loss()
-        it.learn(loss)
-        return loss.item()
-
-    return step
+    return lambda turn: it.learn(it.loss())
 
 
 @idiom
@@ -203,9 +193,7 @@ def batches_from_a_loader(torch: Any) -> Step:
     batches = (batch for _ in iter(int, 1) for batch in loader)
 
     def step(turn: int) -> Any:
-        loss = it.loss(*next(batches))
-        it.learn(loss)
-        return loss.item()
+        return it.learn(it.loss(*next(batches)))
 
     return step
 
@@ -217,9 +205,7 @@ def batches_from_numpy(torch: Any) -> Step:
 
     def step(turn: int) -> Any:
         chosen = rng.choice(640, 32)
-        loss = it.loss(torch.from_numpy(xs[chosen]).float(), torch.tensor(ys[chosen]))
-        it.learn(loss)
-        return loss.item()
+        return it.learn(it.loss(torch.from_numpy(xs[chosen]).float(), torch.tensor(ys[chosen])))
 
     return step
 

@@ -14,6 +14,7 @@ import pytest
 
 import rushlight as torch
 from rushlight import Tensor
+from rushlight.record import trace
 
 ROUNDS = 60
 Shared = dict[int, Tensor]
@@ -73,3 +74,36 @@ def test_pending_results_are_shared(other: Callable[[Shared, int], None]) -> Non
         thread.join(60)
     assert not any(thread.is_alive() for thread in threads), "a thread waits for ever"
     assert failures == []
+
+
+def test_programs_are_forgotten_while_others_record() -> None:
+    stopped, failures = threading.Event(), []
+
+    def another_each_time(seed: int) -> None:
+        x = torch.ones(3)
+        try:
+            for turn in range(150):
+                y, wanted = x, 1.0
+                for k in range(12):
+                    add = (turn * 7919 + seed) >> k & 1
+                    y, wanted = (y + 1, wanted + 1) if add else (y * 2, wanted * 2)
+                assert y.tolist() == [wanted] * 3
+        except Exception as failure:
+            failures.append(failure)
+
+    def forget() -> None:
+        try:
+            while not stopped.is_set():
+                trace.AUTOMATON.forget()
+        except Exception as failure:
+            failures.append(failure)
+
+    recording = [threading.Thread(target=another_each_time, args=(seed,)) for seed in (1, 2)]
+    forgetting = threading.Thread(target=forget)
+    for thread in (*recording, forgetting):
+        thread.start()
+    for thread in recording:
+        thread.join()
+    stopped.set()
+    forgetting.join()
+    assert not failures

@@ -1,10 +1,9 @@
 """The backward pass: from a tensor's node through the tape to the leaves, newest node first.
 
 `backward` is what `Tensor.backward` and `autograd.grad` call.  A derivative rule is ordinary recording, so a backward
-pass
-costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.
-What is
-known from an earlier pass is not walked through again: `replay` takes the whole pass, or a stretch of it, as one edge.
+pass costs no arithmetic until somebody looks, and `create_graph` only means that the tape is on while it is recorded.
+What is known from an earlier pass is not walked through again: `replay` takes the whole pass, or a stretch of it, as
+one edge.
 """
 
 from __future__ import annotations

@@ -170,8 +170,9 @@ def prune(root: State) -> int:
                 at = at.parent
     for state in order:
         if state in useful:
-            state.edges = {key: s for key, s in state.edges.items() if s in useful}
-            state.memos = {key: m for key, m in state.memos.items() if getattr(m, "state", root) in useful}
+            edges, memos = list(state.edges.items()), list(state.memos.items())  # other threads may be adding some
+            state.edges = {key: s for key, s in edges if s in useful}
+            state.memos = {key: m for key, m in memos if getattr(m, "state", root) in useful}
         else:  # it refers to its neighbours, as they to it
             state.edges, state.memos, state.programs = {}, {}, {}
     return len(useful)

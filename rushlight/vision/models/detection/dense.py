@@ -48,7 +48,7 @@ class DenseDetector(nn.Module):
     """Pictures to losses in training, to detections in evaluation.
 
     Subclasses have `backbone`, `anchor_generator`, `head`, `transform`, the limits of `nms_thresh` and
-    `detections_per_img`, `_losses` and `_detections`.
+    `detections_per_img`, `_losses` and `postprocess_detections`.
     """
 
     def eager_outputs(self, losses: dict[str, Any], detections: list[dict[str, Any]]) -> Any:
@@ -86,10 +86,16 @@ class DenseDetector(nn.Module):
     def _losses(self, targets: Any, said: dict[str, Any], anchors: list[Any], counts: list[int]) -> dict[str, Any]:
         raise NotImplementedError
 
+    def postprocess_detections(self, head_outputs: Any, anchors: Any, image_shapes: Any) -> list[dict[str, Any]]:
+        """The detections of each picture, before they are scaled to its size."""
+        raise NotImplementedError
+
     def _detections(
         self, said: dict[str, Any], anchors: list[Any], sizes: list[tuple[int, int]], counts: list[int]
     ) -> list[dict[str, Any]]:
-        raise NotImplementedError
+        """The pictures' detections, of what is said of the anchors, map by map; SSD takes all maps at once."""
+        by_maps = {name: list(entry.split(counts, dim=1)) for name, entry in said.items()}
+        return self.postprocess_detections(by_maps, [list(entry.split(counts)) for entry in anchors], sizes)
 
     def _best_of_maps(self, parts: Any, size: tuple[int, int]) -> dict[str, Any]:
         """One picture's detections of its maps' boxes.

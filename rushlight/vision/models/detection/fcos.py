@@ -270,12 +270,6 @@ class FCOS(DenseDetector):
             found.append(self._best_of_maps(parts, size))
         return found
 
-    def _detections(
-        self, said: dict[str, Any], anchors: list[Any], sizes: list[tuple[int, int]], counts: list[int]
-    ) -> list[dict[str, Any]]:
-        by_maps = {name: list(entry.split(counts, dim=1)) for name, entry in said.items()}
-        return self.postprocess_detections(by_maps, [list(entry.split(counts)) for entry in anchors], sizes)
-
 
 def _assemble(start: Start, **options: Any) -> FCOS:
     backbone = start.backbone(resnet50, norm_layer=start.norm_layer)
