@@ -69,10 +69,12 @@ DIFFERENCES = """\
   from them by up to 1e-3.
 - `torchvision.transforms.v2` knows pictures, masks, bounding boxes and key points; not rotated boxes. Of its
   functionals' kernels there are those of pictures, videos and masks (`crop_mask`) by name.
-- `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`);
-  it has no passes and no `replace_pattern`, and sees functions through their modules: a name imported from one
+- `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
+  `replace_pattern`, and of the passes `ShapeProp`); it sees functions through their modules: a name imported from one
   (`from torch import relu`) is not seen. Swin transformers cannot be traced.
-- Of torchvision's models those for optical flow are missing, MaxViT, MViT and Swin for videos. Detectors fill proposals
+- `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` cannot be entered.
+- `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.
+- Of torchvision's models those for optical flow and the quantized ones are missing. Detectors fill proposals
   up to multiples of 16 or 64 in training, with some that count for nothing, where the heads treat each by itself: what
   a head of your own prints of its input may have more rows.
 - `torchvision.datasets` has everything but videos (`Kinetics`, `HMDB51`, `UCF101`), stereo pairs, `KittiFlow`, `HD1K`

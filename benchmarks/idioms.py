@@ -5,7 +5,8 @@
 The arithmetic is small, so what counts is how a step is put: where the loss is read, what happens to gradients and
 parameters between two steps, whether shapes and lengths change.  Each idiom runs for some seconds under either
 framework, in a process of its own, on one thread; the fastest fifth of the second half is printed (it is long enough
-for what repeats to be compiled), and how many steps the first second saw.
+for what repeats to be compiled), its mean, and how many steps the first second saw.  `shapes.py` has programs whose
+steps differ in shape, for which the mean is what counts.
 """
 
 from __future__ import annotations
@@ -307,6 +308,41 @@ def episodes(torch: Any) -> Step:
 
 
 @idiom
+def turns_of_several_kinds(torch: Any) -> Step:
+    """A score that is read at every turn and says how to go on, as in the LSTM-CRF tutorial."""
+    weights, x = layers(torch, 5, 5), torch.randn(30, 5)
+    optimizer = torch.optim.SGD(weights.parameters(), lr=0.01)
+
+    def step(turn: int) -> Any:
+        scores = torch.zeros(5)
+        for seen in weights(x[turn % 20 : turn % 20 + 10]):
+            scores = scores + seen
+            best = scores[scores.argmax().item()]
+            scores = best + (scores - best).exp().sum().log() + 0.1 * scores
+        optimizer.zero_grad()
+        loss = scores.sum()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+@idiom
+def batches_from_a_memory(torch: Any) -> Step:
+    """Deep Q-learning: a batch is put together of tensors drawn from a list."""
+    it, examples = Classifier(torch), []
+    for _ in range(500):
+        examples.append((torch.randn(1, 20), torch.tensor([random.randrange(5)])))
+
+    def step(turn: int) -> Any:
+        xs, ys = zip(*random.choices(examples, k=64), strict=True)
+        return it.learn(it.loss(torch.cat(xs), torch.cat(ys)))
+
+    return step
+
+
+@idiom
 def sequence_in_a_loop(torch: Any) -> Step:
     cell, out, x = torch.nn.GRUCell(8, 32), torch.nn.Linear(32, 8), torch.randn(20, 16, 8)
     optimizer = torch.optim.Adam([*cell.parameters(), *out.parameters()])
@@ -362,14 +398,15 @@ def sequences_of_other_lengths(torch: Any) -> Step:
     return step
 
 
-def measured(name: str, framework: str, seconds: float) -> tuple[float, int]:
-    """Microseconds of a step, and how many steps the first second saw."""
+def measured(make: Callable[[Any], Step], framework: str, seconds: float) -> tuple[float, float, int]:
+    """Microseconds of a step, the fastest fifth and the mean, and how many steps the first second saw."""
     torch = import_module(framework)
     import_module(f"{framework}.distributions")
     torch.set_num_threads(1)
     torch.manual_seed(0)
     random.seed(0)
-    step, times, start = IDIOMS[name](torch), [], time.perf_counter()
+    np.random.seed(0)
+    step, times, start = make(torch), [], time.perf_counter()
     early = 0
     while time.perf_counter() - start < seconds:
         before = time.perf_counter()
@@ -377,25 +414,27 @@ def measured(name: str, framework: str, seconds: float) -> tuple[float, int]:
         times.append(time.perf_counter() - before)
         early += time.perf_counter() - start < 1
     late = sorted(times[len(times) // 2 :])
-    return late[len(late) // 5] * 1e6, early
+    return late[len(late) // 5] * 1e6, sum(late) / len(late) * 1e6, early
 
 
-def main() -> None:
+def compare(programs: dict[str, Callable[[Any], Step]], script: str) -> None:
+    """Runs the programs that the command line names, each framework in a process of its own, and prints a table."""
     if len(sys.argv) == 5 and sys.argv[1] == "--one":
-        print(*measured(sys.argv[2], sys.argv[3], float(sys.argv[4])))
+        print(*measured(programs[sys.argv[2]], sys.argv[3], float(sys.argv[4])))
         return
     pattern, seconds = [*sys.argv[1:], ".", "10"][:2] if len(sys.argv) < 3 else sys.argv[1:3]
     frameworks = ["rushlight", "torch"] if find_spec("torch") else ["rushlight"]
-    print(f"{'idiom':30}" + "".join(f"{f:>12} us{'first s':>9}" for f in frameworks) + "     ratio")
-    for name in (n for n in IDIOMS if re.search(pattern, n)):
+    print(f"{'':30}" + "".join(f"{f:>12} us{'mean':>9}{'first s':>9}" for f in frameworks) + "     ratio  of means")
+    for name in (n for n in programs if re.search(pattern, n)):
         found = []
         for framework in frameworks:
-            command = [sys.executable, __file__, "--one", name, framework, seconds]
+            command = [sys.executable, script, "--one", name, framework, seconds]
             answer = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-            found.append((float(answer[0]), int(answer[1])))
-        ratio = f"{found[1][0] / found[0][0]:10.2f}" if len(found) > 1 else ""
-        print(f"{name:30}" + "".join(f"{us:15.0f}{early:9}" for us, early in found) + ratio, flush=True)
+            found.append((float(answer[0]), float(answer[1]), int(answer[2])))
+        ratio = f"{found[1][0] / found[0][0]:10.2f}{found[1][1] / found[0][1]:10.2f}" if len(found) > 1 else ""
+        line = "".join(f"{us:15.0f}{mean:9.0f}{early:9}" for us, mean, early in found)
+        print(f"{name:30}" + line + ratio, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    compare(IDIOMS, __file__)

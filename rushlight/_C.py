@@ -11,6 +11,7 @@ from rushlight.core.missing import missing
 from rushlight.futures import Future
 from rushlight.linalg import LinAlgError
 from rushlight.random import Generator, default_generator
+from rushlight.record.own_attributes import TensorBase
 from rushlight.tensor import Tensor
 
 __all__ = ["Future", "Generator", "default_generator"]
@@ -29,7 +30,7 @@ class _nn:
 
 _LinAlgError = LinAlgError
 _TensorMeta = type(Tensor)
-TensorBase = _TensorBase = Tensor
+_TensorBase = TensorBase
 
 
 def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -53,7 +53,7 @@ _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps
     multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
-    functional overrides futures fx __config__ _C _tensor_str
+    functional overrides futures fx __config__ _C _tensor_str storage return_types
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """

@@ -48,6 +48,9 @@ class OptimizedModule(Module):
             return getattr(self._orig_mod, name)
 
 
+MODES = ("default", "lite", "reduce-overhead", "max-autotune-no-cudagraphs", "max-autotune")
+
+
 def compile(
     model: Callable[..., Any] | None = None,
     *,
@@ -63,7 +66,7 @@ def compile(
     From now on every program of the process is compiled when it first runs, not when it has repeated. The options are
     checked and change nothing.
 
-    Raises RuntimeError where both `mode` and `options` are given, TypeError for what cannot be called.
+    Raises RuntimeError where both `mode` and `options` are given, AssertionError for what cannot be called.
 
     >>> compile(len)([1, 2])
     2
@@ -73,8 +76,10 @@ def compile(
     if model is None:
         return lambda model: compile(model, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode,
                                      options=options, disable=disable)  # fmt: skip
+    if mode is not None and mode not in MODES:
+        raise RuntimeError(f"Unrecognized mode={mode}, should be one of: {', '.join(MODES)}")
     if not callable(model):
-        raise TypeError(f"torch.compile takes a function or a module, got {type(model).__name__}")
+        raise AssertionError(f"A callable function is expected, but {type(model)} is provided.")
     if disable:
         return model
     at_once()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,8 +52,63 @@ def test_all_turns_together_wait_a_second_and_a_little(clock: Clock) -> None:
     assert waited(here, clock, 200) < 0.1
 
 
+def test_less_is_waited_for_the_compilers_own_modules(clock: Clock) -> None:
+    here = background.Background()
+    before = clock.now
+    for _ in range(200):
+        here._wait_for_loading(clock)  # type: ignore[arg-type]
+    assert background.LOADING <= clock.now - before < background.LOADING + 2 * background.MOMENT
+
+
 def test_a_later_model_is_waited_for_again(clock: Clock) -> None:
     here = background.Background()
     waited(here, clock, 200)
     clock.now += 3600.0
     assert background.ALTOGETHER <= waited(here, clock, 200) < 1.3 * background.ALTOGETHER
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Functions for arrays of any extents
+
+
+@pytest.fixture
+def asked(monkeypatch: Any) -> background.Background:
+    """A compiler that notes what it is asked for, and does nothing."""
+    here = background.Background()
+    monkeypatch.setattr(here, "_start", lambda: None)
+    monkeypatch.setattr(background.Program, "interpreting", here.interpreting)
+    return here
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The groups of functions that are made, which they are at once."""
+    groups: list[str] = []
+
+    def begin(target: Any, **options: Any) -> Any:
+        return SimpleNamespace(start=target)
+
+    monkeypatch.setattr(background.threading, "Thread", begin)
+    monkeypatch.setattr(background, "general_now", groups.append)
+    return groups
+
+
+def test_much_that_is_interpreted_asks_for_functions_once(asked: background.Background, made: list[str]) -> None:
+    for _ in range(background.TIRED // 100):
+        asked.interpreting(100)
+    assert not made and background.Program.interpreting is not None
+    asked.interpreting(1)
+    assert background.Program.interpreting is None
+    assert tuple(made) == background.GENERAL
+
+
+def test_a_child_asks_for_what_is_missing(asked: background.Background, made: list[str]) -> None:
+    asked.general.update(background.GENERAL[1:])
+    asked.interpreted = background.TIRED
+    asked.interpreting(1)
+    assert made == [background.GENERAL[0]]
+
+
+def test_what_cannot_be_compiled_stays_with_numpy() -> None:
+    with pytest.warns(UserWarning, match="could not compile none and leaves them to NumPy"):
+        background.general_now("none")

@@ -23,7 +23,7 @@ def lent(patch: Any) -> list[int]:
     count, arrays = [0], inplace.Loan.arrays
 
     def counted(loan: Any, values: Any, ours: int) -> Any:
-        homes = [id(v.home) for v in loan.news(values)]
+        homes = [id(values[new].home) for new, _, _ in loan.pairs]
         found = arrays(loan, values, ours)
         count[0] += sum(id(array) == home for array, home in zip(found, homes, strict=True))
         return found

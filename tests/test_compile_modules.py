@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,12 +77,11 @@ def ran(f: Callable[[], list[Any]], patch: Any, careful: bool) -> tuple[list[Any
     def compile_beside(program: Program) -> None:
         background.compile_now(program, False)
         if careful:
-            thread = made[-1]._thread
-            assert thread is not None
-            thread.join(60)
+            assert modules.WORKER.join(60)
 
     with patch.context() as inside:
         start, work = modules.Modules.__init__, modules.Modules._compile
+        inside.setattr(modules, "WORKER", modules.Worker())
 
         def haste(self: modules.Modules, module: modules.Module, with_care: bool) -> None:
             if with_care:
@@ -168,6 +168,18 @@ def test_what_was_made_in_haste_does_not_stay_on_the_disk(monkeypatch: Any) -> N
     assert 0 < kept <= sum(len(part._modules) for part in made) + 2  # and the team, and the random numbers
 
 
+def test_a_short_function_stays_on_the_disk(monkeypatch: Any) -> None:
+    """It is compiled with care at once: its hasty text is the same."""
+    made = []
+    with modules.Modules(machine()) as parts:
+        x = torch.ones(3)
+        (one,) = compiled(lambda: [x * 2 + 1], monkeypatch)[2]
+        parts.follow(one.printer, one.functions)
+        parts.link(one.entries, made.append)
+    ((careful, hasty),) = parts.keys
+    assert careful == hasty and made[0].objects == (machine().kept_code(careful),)
+
+
 def test_the_thread_fails_and_the_program_stays_interpreted(monkeypatch: Any) -> None:
     def broken(self: Any, text: str, hasty: bool = False) -> bytes:
         raise RuntimeError("no such instruction")
@@ -198,26 +210,51 @@ def test_care_that_fails_leaves_what_was_made_in_haste(monkeypatch: Any) -> None
 def test_a_program_without_native_code_leaves_no_thread(monkeypatch: Any) -> None:
     with modules.Modules(machine()) as parts:
         pass
-    assert parts._thread is None
+    assert parts.done()
     _, made = ran(lambda: [torch.sort(torch.randn(9))[0]], monkeypatch, False)
     for part in made:
-        if part._thread is not None:
-            part._thread.join(60)
-            assert not part._thread.is_alive()
+        assert part._worker.join(60) and not part._worker.busy()
+
+
+def test_the_thread_does_haste_first_and_then_what_is_worth_most(monkeypatch: Any) -> None:
+    worker, order = modules.Worker(), list[tuple[str, bool]]()
+
+    class Listed(modules.Modules):
+        def __init__(self, name: str, worth: float) -> None:
+            super().__init__(machine(), worth=worth)
+            self.name = name
+
+        def compile(self, module: modules.Module, careful: bool) -> None:
+            order.append((self.name, careful))
+            module.careful = careful
+
+    monkeypatch.setattr(modules, "WORKER", worker)
+    monkeypatch.setattr(modules, "KEPT", 2)
+    worker.hold("somebody")
+    for name, worth in (("a", 1.0), ("b", 3.0), ("c", 2.0)):
+        with Listed(name, worth) as part:
+            part._wait_for(modules.Module([], name, name + "!", machine()))
+            part._take = print
+    while len(order) < 3:
+        time.sleep(0.001)
+    worker.release("somebody")
+    assert worker.join(60)
+    assert order == [("a", False), ("b", False), ("c", False), ("b", True), ("c", True)]  # there is no room for a
 
 
 def test_programs_are_noted_until_they_are_compiled_with_care(monkeypatch: Any) -> None:
     noted: dict[object, Program] = {}
     monkeypatch.setattr(background, "_hasty", noted)
     _, made = ran(STEPS["convolutions"], monkeypatch, True)
-    assert made and made[0] not in noted and made[0] not in background.waited_for  # other tests' programs may be
+    assert made and made[0] not in noted and made[0] not in modules.WORKER.waited_for
     program = Program([], ())
     program.faster, program.runs = list, 7
     noted[made[0]] = program
-    background.waited_for.add(made[0])
+    monkeypatch.setattr(modules, "WORKER", modules.Worker())
+    modules.WORKER.hold(made[0])
     background.forget_haste()
     assert program.faster is None and program.runs == 0
-    assert made[0] not in noted and made[0] not in background.waited_for
+    assert made[0] not in noted and not modules.WORKER.waited_for
 
 
 def test_what_nobody_reads_is_left_out() -> None:

@@ -15,6 +15,7 @@ from distribution_answers import EXPECTED, answers
 import rushlight as torch
 from rushlight.distributions import constraints, kl_divergence, register_kl, transform_to, transforms
 from rushlight.distributions.implicit import beta_slope, gamma_slope
+from rushlight.record import trace
 
 D = torch.distributions
 PYTORCH: dict[str, Any] = json.loads(EXPECTED.read_text())
@@ -270,3 +271,25 @@ def test_policy_gradient_reaches_the_logits() -> None:
 def test_support_of_a_mixture_has_the_shape_of_the_samples():
     mixture = D.MixtureSameFamily(D.Categorical(torch.tensor([0.3, 0.7])), D.Gamma(torch.ones(2), torch.ones(2)))
     assert mixture.support.check(torch.tensor([1.0, -1.0, 2.0])).tolist() == [True, False, True]
+
+
+@pytest.mark.skipif(trace.EAGER, reason="nothing is pending")
+def test_checks_of_computed_parameters_leave_what_is_pending() -> None:
+    mean, scale = torch.zeros(3), torch.ones(3)
+    _ = mean.tolist(), scale.tolist()
+    pending = torch.ones(3) * 3
+    normal = torch.distributions.Normal(mean, scale)
+    log_prob = normal.log_prob(scale)
+    torch.distributions.Independent(normal, 1).log_prob(mean)
+    assert pending._value.buf is None
+    with pytest.raises(ValueError, match="Expected parameter scale .Tensor of shape"):
+        torch.distributions.Normal(mean, -scale)
+    with pytest.raises(ValueError, match=r"Expected parameter scale .*\n.*-1"):
+        torch.distributions.Normal(pending, mean - 1)
+    assert pending.tolist() == [3, 3, 3]
+    assert np.allclose(log_prob.numpy(), -0.5 - 0.5 * np.log(2 * np.pi))
+
+
+def test_the_first_parameter_that_does_not_fit_is_named() -> None:
+    with pytest.raises(ValueError, match="Expected parameter loc"):
+        torch.distributions.Normal(torch.tensor([float("nan")]) * 1, torch.tensor([1.0]) - 3)

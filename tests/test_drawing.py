@@ -288,9 +288,9 @@ def test_a_step_meets_its_own_trace_again() -> None:
         seen.append(recorder().trace.state)
         optimizer.step()
 
-    for turn in range(5):
+    for turn in range(7):
         step(1 / (turn + 1))  # a number: another one is no other program
-    assert seen[2] is seen[3] is seen[4]
+    assert seen[4] is seen[5] is seen[6]
 
 
 @pytest.mark.skipif(EAGER, reason="nothing is recorded")

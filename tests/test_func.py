@@ -205,7 +205,7 @@ def test_jacobians_of_nothing_and_of_numbers():
 # vmap
 
 
-def test_vmap_is_a_loop():
+def test_vmap():
     rows = torch.arange(6.0).reshape(3, 2)
     assert vmap(torch.sum)(rows).tolist() == [1, 5, 9]
     assert vmap(torch.dot)(rows, rows).tolist() == [1, 13, 41]

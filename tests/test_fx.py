@@ -225,3 +225,92 @@ def test_vision_transformers_names_are_torchvisions() -> None:
     assert features(torch.rand(2, 3, 32, 32))["getitem_5"].shape == (2, 8)
     with pytest.raises(AssertionError, match="Wrong image width"):
         features(torch.rand(2, 3, 32, 16))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Replacing patterns, and shapes
+
+
+class Twice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.l = nn.Linear(3, 3)
+
+    def forward(self, x, y):  # type: ignore[no-untyped-def]
+        a = torch.cat([x, y]).sum()
+        b = torch.cat([y, x]).sum()
+        c = torch.relu(self.l(x))
+        return torch.relu(torch.relu(c)) + a * b
+
+
+def _names(gm: Any) -> list[str]:
+    return [node.name for node in gm.graph.nodes]
+
+
+def test_a_pattern_is_replaced_wherever_it_occurs() -> None:
+    gm = fx.symbolic_trace(Twice())
+    found = fx.replace_pattern(gm, lambda a, b: torch.cat([a, b]).sum(), lambda a, b: torch.stack([a, b]).mean())
+    assert [match.anchor.name for match in found] == ["sum_1", "sum_1"]
+    assert [found[1].nodes_map[match].name for match in list(found[1].nodes_map)][:2] == ["sum_2", "cat_1"]
+    after = ["stack", "mean", "stack_1", "mean_1", "mul", "add", "output"]
+    assert _names(gm) == ["x", "y", "l", "relu", "relu_1", "relu_2", *after]
+    gm.graph.lint()
+    x, y = torch.rand(2, 3), torch.rand(2, 3)
+    mean = torch.stack([x, y]).mean()
+    assert torch.allclose(gm(x, y), torch.relu(gm.l(x)) + mean * mean)
+
+
+def test_matches_do_not_overlap() -> None:
+    gm = fx.symbolic_trace(Twice())
+    assert len(fx.replace_pattern(gm, lambda a: torch.relu(torch.relu(a)), lambda a: torch.tanh(a))) == 1
+    assert "relu_2" in _names(gm) and "relu" not in _names(gm)
+
+
+def test_a_replacement_may_bring_modules() -> None:
+    class Other(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.k = nn.Linear(3, 3)
+
+        def forward(self, x):  # type: ignore[no-untyped-def]
+            return self.k(x)
+
+    other = Other()
+    gm = fx.symbolic_trace(Twice())
+    assert len(fx.replace_pattern(gm, lambda a: torch.relu(a), other)) == 3
+    assert gm.k is other.k
+    x = torch.rand(2, 3)
+    both = torch.cat([x, x]).sum()
+    assert torch.allclose(gm(x, x), other.k(other.k(other.k(gm.l(x)))) + both * both)
+
+
+def test_a_pattern_with_two_results() -> None:
+    gm = fx.symbolic_trace(Twice())
+    pattern = lambda a, b: (torch.cat([a, b]).sum(), torch.cat([b, a]).sum())
+    assert len(fx.replace_pattern(gm, pattern, lambda a, b: (a.sum(), b.sum()))) == 1
+    x, y = torch.rand(2, 3), torch.rand(2, 3)
+    assert torch.allclose(gm(x, y), torch.relu(gm.l(x)) + x.sum() * y.sum())
+
+
+def test_what_is_used_elsewhere_is_not_replaced() -> None:
+    def used_twice(x, y):  # type: ignore[no-untyped-def]
+        t = x + y
+        return torch.relu(t) * t
+
+    gm = fx.symbolic_trace(used_twice)
+    assert fx.replace_pattern(gm, lambda a, b: torch.relu(a + b), lambda a, b: a) == []
+    assert fx.replace_pattern(gm, lambda a: F.gelu(a), lambda a: a) == []
+
+
+def test_shapes_of_a_graph() -> None:
+    from rushlight.fx.passes.shape_prop import ShapeProp
+
+    gm = fx.symbolic_trace(nn.Sequential(nn.Conv2d(2, 4, 1), nn.Flatten()))
+    ShapeProp(gm).propagate(torch.ones(2, 2, 4, 4).to(memory_format=torch.channels_last))
+    x, conv, flat, _ = gm.graph.nodes
+    assert x.meta["tensor_meta"].memory_format is torch.channels_last and not x.meta["tensor_meta"].requires_grad
+    meta = conv.meta["tensor_meta"]
+    assert (tuple(meta.shape), meta.dtype, meta.requires_grad) == ((2, 4, 4, 4), torch.float32, True)
+    assert flat.meta["tensor_meta"].memory_format is torch.contiguous_format and flat.meta["type"] is torch.Tensor
+    with pytest.raises(RuntimeError, match="ShapeProp error for: node=%_0"):
+        ShapeProp(gm).propagate(torch.ones(2, 3, 4, 4))

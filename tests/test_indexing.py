@@ -418,3 +418,11 @@ def test_random_indices_are_pytorchs() -> None:
 
     for shape, index in examples(2, 200):
         assert observe(torch, shape, index) == observe(real, shape, index), f"{shape} {index}"
+
+
+def test_index_put_at_single_positions():
+    t = torch.tensor([1.0, 5.0, 2.0])
+    assert torch.zeros(4).index_put_((t.argmax(),), torch.tensor(3.0)).tolist() == [0, 3, 0, 0]
+    assert torch.zeros(2, 2).index_put((torch.tensor(1),), torch.tensor([1.0, 2.0])).tolist() == [[0, 0], [1, 2]]
+    mixed = torch.zeros(2, 3).index_put_((torch.tensor(1), torch.tensor([0, 2])), torch.tensor(4.0), accumulate=True)
+    assert mixed.tolist() == [[0, 0, 0], [4, 0, 4]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import resource
 import subprocess
@@ -21,7 +22,7 @@ import pytest
 from cases import random_programs
 
 import rushlight as torch
-from rushlight.record import trace
+from rushlight.record import spec, trace
 
 TESTS = Path(__file__).resolve().parent
 MEGABYTE = 1 << 20
@@ -278,7 +279,7 @@ def test_draws_behind_an_error_are_made_once():
 
 
 def trained_and_another_each_time(turns: int, others: int) -> list[float]:
-    """A loop's losses, with programs in between that never come again."""
+    """A loop's losses, with programs in between that come twice and never again."""
     torch.manual_seed(0)
     model, x = torch.nn.Linear(3, 2), torch.arange(12.0).reshape(4, 3).cos()
     optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.1), []
@@ -288,11 +289,27 @@ def trained_and_another_each_time(turns: int, others: int) -> list[float]:
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        y = x
-        for k in range(others):
-            y = (y + 1).sin() if (turn * 7919 + 1) >> k & 1 else (y - 1).cos()
-        y.sum().item()
+        for _ in range(2):
+            y = x
+            for k in range(others):
+                y = (y + 1).sin() if (turn * 7919 + 1) >> k & 1 else (y - 1).cos()
+            y.sum().item()
     return losses
+
+
+@only_lazily
+def test_what_comes_once_leaves_nothing_in_the_automaton():
+    x = torch.arange(12.0).requires_grad_()
+    trace.recorder().flush()
+    grown = []
+    for size in (1231, 1237, 1231):
+        before = trace.State.count
+        x.grad = None
+        (torch.ones(size, 12) @ x).sin().sum().backward()
+        wanted = size * math.cos(66)
+        np.testing.assert_allclose(x.grad.numpy(), np.full(12, wanted), rtol=1e-5)
+        grown.append(trace.State.count - before)
+    assert grown[:2] == [0, 0] and grown[2] > 5
 
 
 @only_lazily
@@ -326,3 +343,14 @@ def test_all_is_forgotten_where_too_much_comes_again(monkeypatch):
     trace.AUTOMATON.forget()
     assert trace.State.count == 0
     assert trained_and_another_each_time(5, 0) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_specs_that_nobody_uses_are_forgotten(monkeypatch):
+    monkeypatch.setattr(spec, "MANY", 10)
+    monkeypatch.setattr(spec, "_limit", 10)
+    monkeypatch.setattr(spec, "_interned", {})
+    held = [spec.spec_of((n, 2), torch.float32) for n in range(1, 4)]
+    for n in range(1, 100):
+        spec.spec_of((n, 3), torch.float32)
+    assert len(spec._interned) <= 20
+    assert [spec.spec_of((n, 2), torch.float32) for n in range(1, 4)] == held

@@ -331,7 +331,7 @@ def in_every_way(case: Case) -> None:
 #: What has tests of its own: what `rushlight.sparse` declares when it is loaded, L-BFGS's direction, detectors' maps.
 ELSEWHERE = """
     sparse_product sparse_form_product row_totals values_of_sparse listed_of_dense two_loop weighted_rows
-    weighted_rows_backward
+    weighted_rows_backward adam_step
 """.split()
 
 
@@ -340,9 +340,9 @@ def test_every_operation_has_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     recorded: set[str] = set()
     whole = trace.Step.__init__
 
-    def noted(step: Any, op: Any, *rest: Any) -> None:
-        recorded.add(op.name)
-        whole(step, op, *rest)
+    def noted(step: Any, kind: Any, *rest: Any) -> None:
+        recorded.add(kind.op.name)
+        whole(step, kind, *rest)
 
     monkeypatch.setattr(trace.Step, "__init__", noted)
     monkeypatch.setattr(trace, "EAGER", False)  # which makes some views at once

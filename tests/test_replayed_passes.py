@@ -227,7 +227,7 @@ def test_a_pass_into_an_earlier_step_visits_no_node_again(visits: list[Any]) -> 
     maker, judge = nn.Linear(2, 3), nn.Linear(3, 1)
     optimizer = torch.optim.SGD(judge.parameters(), lr=0.0)
     noise, seen, found = torch.arange(8.0).reshape(4, 2).cos(), [], []
-    for _ in range(6):
+    for _ in range(9):
         maker.zero_grad()
         judge.zero_grad()
         made = maker(noise).tanh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,8 +19,9 @@ def runs(monkeypatch: Any) -> list[Program]:
     """The programs that ran; what earlier tests have left is out of the way."""
     trace.recorder().flush()
     ran: list[Program] = []
-    run = Program.run
+    run, once = Program.run, trace.run_once
     monkeypatch.setattr(Program, "run", lambda self, values: ran.append(self) or run(self, values))
+    monkeypatch.setattr(trace, "run_once", lambda *given: ran.append(SimpleNamespace(live=given[2])) or once(*given))
     return ran
 
 

@@ -372,7 +372,7 @@ def test_model_parameters_have_torchvisions_names() -> None:
 
 SIZED = """
     resnet18 mobilenet_v2 mobilenet_v3_small squeezenet1_1 shufflenet_v2_x1_0 mnasnet1_0 regnet_x_400mf regnet_y_800mf
-    efficientnet_v2_s convnext_tiny swin_t swin_v2_t mc3_18 s3d
+    efficientnet_v2_s convnext_tiny swin_t swin_v2_t mc3_18 s3d maxvit_t
 """.split()
 
 

@@ -145,7 +145,7 @@ def install() -> None:
             for place in places:
                 if callable(place.get(name)):
                     place[name] = _cached(made, place[name], cast)
-            method = Tensor.__dict__.get(name)
+            method = vars(Tensor).get(name)
             if callable(method):
                 setattr(Tensor, name, _cached(made, method, cast))
             _wrapped.add(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 from rushlight.core.missing import missing
@@ -160,6 +161,9 @@ class Variable(metaclass=_Variables):
     def __new__(cls, data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # type: ignore[misc]
         t = data.detach() if isinstance(data, Tensor) else data
         return t.requires_grad_(requires_grad)
+
+
+import_module(f"{__name__}.variable")  # first: the function has the module's name
 
 
 def variable(*args: Any, **kwargs: Any) -> NoReturn:

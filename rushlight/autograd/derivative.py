@@ -8,6 +8,7 @@ from typing import Any
 from rushlight.ops.creation import full_like_spec
 from rushlight.ops.reduction import sum_to_spec
 from rushlight.record.spec import Spec
+from rushlight.record.state import Kind
 from rushlight.record.value import Node, Storage, Tensor, Value, latest, tensor_of
 
 from .tape import Pending, PythonNode, arrive, node_name, short_name
@@ -46,21 +47,21 @@ def derivatives(node: Node, arrived: list[Any], create_graph: bool, reads: Reads
     """The gradient for each operand of a node, in the operand's shape and dtype."""
     if isinstance(node, PythonNode):
         return _python_derivatives(node, arrived)
-    step = node.step
-    if step.saves and node.kept is None:
+    kind = node.step.kind
+    if kind.saves and node.kept is None:
         raise RuntimeError(SECOND_TIME)
-    specs = step.specs
-    if not step.single or step.op.joint is not None:
-        arrived = [full_like_spec(s, 0) if g is None else g for g, s in zip(arrived, specs, strict=True)]
-    needs = tuple(p is not None for p in node.parents)
-    context = Context(node, arrived[0] if step.single else tuple(arrived), needs, create_graph, reads)
-    if step.op.joint is not None:
-        found = list(context.call(step.op.joint))
+    if not kind.single or kind.op.joint is not None:
+        arrived = [full_like_spec(s, 0) if g is None else g for g, s in zip(arrived, kind.specs, strict=True)]
+    derivation: Derivation = kind.derivation
+    if derivation is None:
+        derivation = kind.derivation = Derivation(kind, tuple([p is not None for p in node.parents]))
+    context = Context(node, arrived[0] if kind.single else tuple(arrived), create_graph, reads)
+    if derivation.joint is not None:
+        found = list(context.call(derivation.joint))
     else:
-        found = [context.call(step.op.rules[name]) if need and name in step.op.rules else None
-                 for name, need in zip(step.op.operands, needs, strict=False)]  # fmt: skip
+        found = [None if asked is None else context.call(asked) for asked in derivation.rules]
     return [g if g is None or not need else fit(g, spec, node)
-            for g, need, spec in zip(found, needs, step.input_specs, strict=False)]  # fmt: skip
+            for g, need, spec in zip(found, derivation.needs, kind.input_specs, strict=False)]  # fmt: skip
 
 
 def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
@@ -69,49 +70,89 @@ def _python_derivatives(node: PythonNode, arrived: list[Any]) -> list[Any]:
             for g, p, s in zip(found, node.parents, node.input_specs(), strict=True)]  # fmt: skip
 
 
-class Context:
-    """Gives a rule what its parameters name."""
+class Derivation:
+    """The rules that a Kind of operation needs, joint or one for each operand on the tape, and what they ask for."""
 
-    def __init__(
-        self, node: Node, g: Any, needs: tuple[bool, ...], create_graph: bool, reads: Reads | None = None
-    ) -> None:
-        self.node = node
-        self.create_graph = create_graph
-        self.reads = reads
-        self.known: dict[str, Any] = {"g": g, "needs": needs}
+    __slots__ = ("joint", "needs", "rules")
 
-    def call(self, rule: Callable[..., Any]) -> Any:
+    def __init__(self, kind: Kind, needs: tuple[bool, ...]) -> None:
+        op = kind.op
+        self.needs = needs
+        self.joint = None if op.joint is None else Asked(op.joint, kind, needs)
+        self.rules: list[Asked | None] = []
+        if op.joint is None:
+            for name, need in zip(op.operands, needs, strict=False):
+                self.rules.append(Asked(op.rules[name], kind, needs) if need and name in op.rules else None)
+
+
+class Asked:
+    """A rule, and where what its parameters name is to be found: something known or something saved."""
+
+    __slots__ = ("named", "positional", "rule")
+
+    def __init__(self, rule: Callable[..., Any], kind: Kind, needs: tuple[bool, ...]) -> None:
         code = rule.__code__
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-        if not code.co_kwonlyargcount:
-            return rule(*[self.find(name) for name in names])
-        return rule(**{name: self.find(name) for name in names})
+        sources = [source_of(name, kind, needs) for name in names]
+        self.rule = rule
+        self.positional = sources[: code.co_argcount]
+        self.named = dict(zip(names[code.co_argcount :], sources[code.co_argcount :], strict=True))
 
-    def find(self, name: str) -> Any:
-        known = self.known
-        if name == "results":
-            return Results(self)  # not kept: a cycle would keep what was saved until Python looks for cycles
-        if name not in known:
-            known[name] = self._look_up(name)
-        return known[name]
 
-    def _look_up(self, name: str) -> Any:
-        step = self.node.step
-        op = step.op
-        if name in step.attributes:
-            return step.attributes[name]
-        if name == "result":
-            return self.saved(~0)
-        if name in op.operands:
-            i = op.operands.index(name)
-            if op.variadic and i == len(op.operands) - 1:
-                return [self.saved(k) for k in range(i, len(step.inputs))]
-            return None if step.inputs[i] is None else self.saved(i)
-        stem = name.removesuffix("_spec")
-        if stem in op.operands:
-            i = op.operands.index(stem)
-            return list(step.input_specs[i:]) if op.variadic and i == len(op.operands) - 1 else step.input_specs[i]
-        raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
+Source = tuple[str, Any]  # what to do, with what
+GIVEN, KNOWN, SAVED, ALL_SAVED, RESULTS = "given", "known", "saved", "all saved", "results"
+
+
+def source_of(name: str, kind: Kind, needs: tuple[bool, ...]) -> Source:
+    """Where a rule's parameter comes from."""
+    op, specs = kind.op, kind.input_specs
+    if name == "g":
+        return GIVEN, None
+    if name == "needs":
+        return KNOWN, needs
+    if name in kind.attributes:
+        return KNOWN, kind.attributes[name]
+    if name == "result":
+        return SAVED, ~0
+    if name == "results":
+        return RESULTS, None
+    if name in op.operands:
+        i = op.operands.index(name)
+        if op.variadic and i == len(op.operands) - 1:
+            return ALL_SAVED, range(i, len(specs))
+        return (KNOWN, None) if specs[i] is None else (SAVED, i)
+    stem = name.removesuffix("_spec")
+    if stem in op.operands:
+        i = op.operands.index(stem)
+        return KNOWN, list(specs[i:]) if op.variadic and i == len(op.operands) - 1 else specs[i]
+    raise TypeError(f"the gradient of {op.name} asks for {name!r}, which it does not have")
+
+
+class Context:
+    """Gives the rules of a node what they ask for."""
+
+    __slots__ = ("create_graph", "g", "node", "reads")
+
+    def __init__(self, node: Node, g: Any, create_graph: bool, reads: Reads | None = None) -> None:
+        self.node = node
+        self.g = g
+        self.create_graph = create_graph
+        self.reads = reads
+
+    def call(self, asked: Asked) -> Any:
+        given = [known if what is KNOWN else self.find(what, known) for what, known in asked.positional]
+        if not asked.named:
+            return asked.rule(*given)
+        return asked.rule(*given, **{name: self.find(*source) for name, source in asked.named.items()})
+
+    def find(self, what: str, known: Any) -> Any:
+        if what is GIVEN:
+            return self.g
+        if what is SAVED:
+            return self.saved(known)
+        if what is ALL_SAVED:
+            return [self.saved(k) for k in known]
+        return Results(self) if what is RESULTS else known
 
     def saved(self, position: int) -> Tensor:
         if self.reads is not None:
@@ -131,7 +172,7 @@ class Results:
         return self.context.saved(~k)
 
     def __len__(self) -> int:
-        return len(self.context.node.step.specs)
+        return len(self.context.node.step.kind.specs)
 
 
 def saved(node: Node, position: int, create_graph: bool) -> Tensor:
@@ -147,15 +188,17 @@ def saved(node: Node, position: int, create_graph: bool) -> Tensor:
 
 def current(node: Node, position: int) -> Value:
     """A saved Value, if the backward pass may still use it."""
-    if node.saved is None:
+    held = node.saved
+    if held is None:
         raise RuntimeError(SECOND_TIME)
-    value = node.saved[node.step.saves.index(position)]
+    value: Value = held[node.step.kind.saves.index(position)]
     if node.cloned and position == 0:
         return value  # an in-place operation keeps a copy of what it overwrites
-    value = latest(value)
-    for v in (value, value.root):
-        if v is not None and v.stale is not None:
-            raise _overwritten(node, position, value, v)
+    if value.replaced is not None:
+        value = latest(value)
+    root = value.root
+    if value.stale is not None or (root is not None and root.stale is not None):
+        raise _overwritten(node, position, value, value if value.stale is not None else root)  # type: ignore[arg-type]
     return value
 
 

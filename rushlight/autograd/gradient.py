@@ -104,11 +104,12 @@ class Walk:
         tracking, me.tracking = me.tracking, self.create_graph
         nodes = self.nodes if self.useful is None else [n for n in self.nodes if n in self.useful]
         parts = stretches(nodes) if self._unobserved() else [(None, self.nodes)]
+        many = len(parts) > MANY
         try:
             for i, (origin, nodes) in enumerate(parts):
-                if len(parts) > MANY and i % PIECE == 1:
+                if many and i % PIECE == 2:
                     me.flush()
-                self._go_through(nodes, origin)
+                self._go_through(nodes, origin, many)
         finally:
             me.tracking = tracking
 
@@ -118,9 +119,9 @@ class Walk:
             return False
         return self.wanted is None or all(isinstance(node, Leaf) for node, _ in self.wanted)
 
-    def _go_through(self, nodes: list[Node], origin: Trace | None) -> None:
+    def _go_through(self, nodes: list[Node], origin: Trace | None, many: bool) -> None:
         """Visits a stretch of nodes, as one edge if it can be."""
-        ran = None if origin is None or not origin.regular else through(nodes, origin, self.pending)
+        ran = None if origin is None or not origin.regular else through(nodes, origin, self.pending, many)
         if ran is not None:
             self.ran += ran
             return

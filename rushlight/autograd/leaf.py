@@ -11,6 +11,8 @@ from rushlight.record.value import TENSORS, Leaf, Tensor, tensor_of
 
 from .tape import sum_of
 
+accumulations = 0  # how often a `.grad` was written to: `vmap` asks whether its function did that
+
 
 def into_leaf(leaf: Leaf, g: Tensor, create_graph: bool) -> None:
     t = leaf.tensor
@@ -23,6 +25,8 @@ def into_leaf(leaf: Leaf, g: Tensor, create_graph: bool) -> None:
 
 def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:
     """Adds to `.grad`: in place, unless the graph of the gradient is wanted."""
+    global accumulations
+    accumulations += 1
     if t._grad is None:
         t._grad = g if create_graph else own(g, t)
     elif create_graph:

@@ -129,7 +129,7 @@ class Function:
 
 def _saved(node: Node, name: str, shown: str) -> Any:
     """What a node saved, by PyTorch's name for it."""
-    from .derivative import SECOND_TIME, Context
+    from .derivative import SECOND_TIME, Context, source_of
 
     operands = node.step.op.operands
     ours = {"self": 0, "input": 0, "other": 1, "mat1": 0, "mat2": 1}
@@ -144,7 +144,7 @@ def _saved(node: Node, name: str, shown: str) -> Any:
             return None
     if not known:
         raise AttributeError(f"'{shown}' object has no attribute '_saved_{name}'")
-    return Context(node, None, (), True).find(name)
+    return Context(node, None, True).find(*source_of(name, node.step.kind, ()))
 
 
 _classes: dict[str, type[Function]] = {}

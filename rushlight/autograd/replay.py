@@ -18,13 +18,13 @@ from rushlight.record.memory import assign
 from rushlight.record.trace import Trace, recorder, settle
 from rushlight.record.value import TENSORS, Leaf, Node, Tensor, Value, tensor_of
 
-from . import derivative
+from . import derivative, leaf
 from .derivative import Reads, visit
 from .leaf import own
 from .tape import Pending, PythonNode, arrive, reachable, sum_of
 
 MANY = 8  # a pass through more stretches than this is computed in pieces,
-PIECE = 4  # of so many each
+PIECE = 4  # of so many each, but for the two newest: the loss, and the turn in whose trace the loss was begun
 
 
 class Plan:
@@ -117,6 +117,7 @@ def _overwrote(saved: Value) -> bool:
 
 def _replay_plan(root: Tensor, g: Tensor | None, plan: Plan, tensors: list[Tensor], had: tuple[bool, ...]) -> None:
     me = recorder()
+    leaf.accumulations += 1
     tracking, me.tracking = me.tracking, False
     me.hold += 1
     try:
@@ -213,23 +214,26 @@ class Stretch:
     def record(self, nodes: list[Node], pending: Pending) -> list[Tensor | None]:
         """Records the stretch, and notes where what it returns leaves it."""
         visit(nodes, pending, [])
-        exits, results = [], []
+        exits: list[tuple[int, int]] = []
+        results: list[Tensor | None] = []
         for i, node in enumerate(nodes):
             for operand, parent in enumerate(node.parents):
                 slots = pending.get(parent)
                 out = node.outs.get(operand, 0) if node.outs else 0
-                if slots is not None and slots[out] is not None:
+                leaving = None if slots is None else slots[out]
+                if leaving is not None:
                     exits.append((i, operand))
-                    results.append(slots[out])
-                    slots[out] = None
+                    results.append(_no_view(leaving))
+                    slots[out] = None  # type: ignore[index]
         self.exits = exits
         return results
 
 
-def through(nodes: list[Node], origin: Trace, pending: Pending) -> list[Node] | None:
+def through(nodes: list[Node], origin: Trace, pending: Pending, many: bool) -> list[Node] | None:
     """Takes a stretch as one edge; the nodes that had gradients, or None where the walk must go from node to node.
 
-    That is where somebody listens, or where something is amiss and the walk will raise the error.
+    That is where somebody listens, or where something is amiss and the walk will raise the error. `many` says that
+    the pass has many stretches.
     """
     entries = [node for node in nodes if node in pending]
     arrived = [g for node in entries for g in pending[node]]
@@ -245,8 +249,24 @@ def through(nodes: list[Node], origin: Trace, pending: Pending) -> list[Node] | 
     saved = None if stretch is None else stretch.saved(nodes)
     if stretch is None or saved is None:
         return None
+    if many and _another_followed(stretch):
+        recorder().flush()
     _as_one_edge(stretch, nodes, pending, [*[g for g in arrived if g is not None], *saved], entries)
     return [nodes[i] for i in stretch.ran]
+
+
+def _no_view(g: Tensor) -> Tensor:
+    """A gradient that a rule made as a view, as a result like others: memos keep no views."""
+    return g if g._storage is None else tensor_of(settle(g))
+
+
+def _another_followed(stretch: Stretch) -> bool:
+    """Whether another stretch has come first where this one would be recorded: then it begins a piece of its own.
+
+    Of many stretches of several kinds in any order, pieces would otherwise be as many programs as there are orders.
+    """
+    trace = recorder().trace
+    return bool(trace.values) and trace.state.memos.setdefault("followed by", stretch) is not stretch
 
 
 def _irregular(nodes: list[Node]) -> bool:

@@ -16,7 +16,12 @@
                 its passes
     text        llvm prints LLVM's language
     machine     compiles, links and keeps object code; modules says what is compiled together, and how well; native runs
-                a program with it, results are the arrays that it gives back; background decides when
+                a program with it, results are the arrays that it gives back
+    when        background decides when something is compiled, dispatch what comes first; process is the compiler's
+                process, server what it does, description a program on its way there; plans are whole programs in the
+                cache
+    any extent  general writes functions whose extents are arguments, for what is interpreted because its shapes never
+                repeat: general_rows, general_places, general_planes, general_steps and general_pointwise
     seeing in   explain and timing
 
 An operation needs no second definition for this: its NumPy kernel is the source of both ways to run it.

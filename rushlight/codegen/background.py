@@ -1,15 +1,22 @@
-"""When to compile: a program that has repeated is handed to one background thread.
+"""When to compile, and where: a program that has repeated is handed to the compiler's process.
 
-The loop waits for the code a moment in each turn: interpreting on beside the compiler would slow both.  All this
-waiting together is bounded, by a second that comes back while the process runs, so that a second model in it is waited
-for as the first was; what is not ready then is interpreted until it is.
-`torch.use_deterministic_algorithms(True)` has every program waited for: a loop then changes over in the same turn
-always.
+What the cache knows of a program (`plans.py`) is taken at once.  What it does not know is described (`description.py`)
+and sent to a process of our own (`process.py`); the loop goes on being interpreted, undisturbed, until the code comes
+back.  `dispatch.py` says what is sent first.  This is done in one thread, which links what comes back, too.
 
-`RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `sync` before
-it runs for the first time.  In the background the code is made twice, in haste and with care (`modules.py`); waiting is
-for the first.  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
+Where there are few processors, the loop waits for the code a moment in each turn: interpreting on beside the compiler
+would slow both.  All this waiting together is bounded, by a second that comes back while the process runs.  Where no
+process can be started or is worth while, or a program cannot be described, the thread compiles itself, and the loop
+waits for it likewise: the two share Python's lock.  `torch.use_deterministic_algorithms(True)` has every program waited
+for: a loop then changes over in the same turn always.
+
+`RUSHLIGHT_COMPILE=0` never compiles, `1` (the default) in the background when a program has repeated, `thread` likewise
+but without a process, `sync` before it runs for the first time.  In the background the code is made twice, in haste and
+with care (`modules.py`).  Whatever goes wrong inside the compiler costs speed, never the answer: the program stays
 interpreted, and one warning says so.
+
+What is interpreted all the same, because its shapes never repeat, gets functions for arrays of any extents
+(`general.py`) once there is much of it.
 """
 
 from __future__ import annotations
@@ -23,6 +30,7 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -31,36 +39,56 @@ from typing import TYPE_CHECKING
 from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
 
+from .dispatch import Dispatch, Job, warn
+
 if TYPE_CHECKING:
     from .machine import Machine
     from .native import NativeProgram
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
+LOADING = 0.2  # seconds that it waits in all for the compiler's own modules
 BACK = 0.1  # of the time that passes: so much may be waited anew
+BACK_BESIDE = 0.02  # likewise, where a process compiles on another processor
+CROWDED = 2  # processors: with no more than these a loop leaves them to the compiler for a moment
 TURN = 0.0002  # seconds: how soon the main thread gives way while something is compiled
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
 YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
+TIRED = 2000  # calls that are interpreted before functions for arrays of any extents are made
 THREAD = "rushlight-compiler"
 _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
-waited_for: set[object] = set()  # the Modules of programs that cannot run yet
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _loading = threading.Lock()  # held while the compiler's own modules are imported
+GENERAL = ("rows", "places", "planes", "steps", "pointwise")  # groups of functions for arrays of any extents
 
 
 class Background:
     """The compiling thread of this process, and what waits for it."""
 
     def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]] = queue.SimpleQueue()
+        self.events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.left = ALTOGETHER
         self.seen = time.monotonic()  # when it was last waited
         self.done = threading.Event()  # set when the program is compiled that is being compiled now
         self.process: int | None = None
         self.stopped = False
         self.awaited = False  # whether every program is compiled at once
+        self.loaded = False  # whether everything is there that it takes to look something up
+        self.processors = 1
+        self.planned: Job | None = None  # what a process is planning, if that is worth waiting for
+        self.known: weakref.WeakKeyDictionary[Program, Job] = weakref.WeakKeyDictionary()  # looked up, not asked for
+        self.dispatch = Dispatch(lambda work: self.events.put(work), self._compile, MODE == "thread")
+        self.interpreted = 0  # calls, so far
+        self.general: set[str] = set()  # the groups of functions for arrays of any extents that are there
+
+    def await_all(self, awaited: bool) -> None:
+        """Has every program compiled at once, and what is not compiled run in the NumPy kernels; or no longer so."""
+        from rushlight.ops.general import allow
+
+        self.awaited = awaited
+        allow(not awaited)
 
     def request(self, program: Program) -> None:
         """Compiles a program soon, or now if that is quick."""
@@ -68,18 +96,56 @@ class Background:
             compile_now(program)
             return
         self._start()
-        done = threading.Event()
-        self.waiting.put((partial(compile_now, program, False), done))
-        self._wait(done)
+        job = self.known.pop(program, None) or Job(program)
+        if self.loaded:
+            self._look_up(job)
+            if job.settled:
+                return
+        job.done.clear()
+        self.events.put(partial(self._asked, job))
+        if self.loaded and (self.processors == 1 or self.dispatch.is_small(job)):
+            self._wait(job.done)
+        elif not self.loaded:
+            self._wait_for_loading(job.done)
+
+    def look_up(self, program: Program) -> None:
+        """Takes what the cache knows of a program that may repeat; else has a process ready for it."""
+        if self.awaited:
+            return
+        self._start()
+        job = self.known[program] = Job(program)
+        if not self.loaded:
+            self.events.put(partial(self._known, job))
+            self._wait_for_loading(job.done)
+            return
+        self._look_up(job)
+        if not job.settled and not self.dispatch.is_small(job):
+            self.events.put(self.dispatch.prepare if job.native is None else partial(self.dispatch.add, job))
 
     def request_fillings(self) -> None:
         """Has the functions made soon that fill arrays with random numbers."""
         self._start()
-        self.waiting.put((fillings_now, threading.Event()))
+        threading.Thread(target=_fill, name="rushlight-fillings", daemon=True).start()
+
+    def interpreting(self, calls: int) -> None:
+        """Counts what is interpreted; where it is much, has the functions made that do it faster."""
+        self.interpreted += calls
+        if self.interpreted > TIRED:
+            Program.interpreting = None
+            self._start()
+            threading.Thread(target=self._generalize, name="rushlight-general", daemon=True).start()
+
+    def _generalize(self) -> None:
+        """Makes the groups that are not there, beside the compiling thread."""
+        with quick_turns():
+            for group in GENERAL:
+                if group not in self.general and not self.stopped and general_now(group):
+                    self.general.add(group)
 
     def _wait(self, done: threading.Event) -> None:
         start = time.monotonic()
-        self.left = min(ALTOGETHER, self.left + BACK * (start - self.seen))
+        back = BACK if self.dispatch.here_only or self.processors == 1 else BACK_BESIDE
+        self.left = min(ALTOGETHER, self.left + back * (start - self.seen))
         if self.left > PAUSE:
             done.wait(min(MOMENT, self.left))
         else:
@@ -87,18 +153,28 @@ class Background:
         self.seen = time.monotonic()
         self.left -= self.seen - start
 
-    def give_way(self, native: bool) -> None:
+    def _wait_for_loading(self, done: threading.Event) -> None:
+        """Waits for the compiler's own modules, which takes a moment once: less of it than for code."""
+        if self.left > ALTOGETHER - LOADING:
+            self._wait(done)
+
+    def give_way(self, program: Program) -> None:
         """Called before a program runs, natively or not, while another thread compiles.
 
         A thread that keeps letting go of the interpreter's lock and taking it again, as NumPy does for its larger
         kernels, would never be asked to give way.
         """
-        if native:
-            _pause(native)
+        if program.faster is not None:
+            _pause(program)
         elif threading.current_thread().name != THREAD:
             self._wait(self.done)
 
-    def prepare(self, native: bool) -> None:
+    def stand_back(self, program: Program) -> None:
+        """Called likewise while a process plans, where there are few processors: for what is being planned we wait."""
+        if self.planned is not None and program is self.planned.program():
+            self._wait(self.planned.done)
+
+    def prepare(self, program: Program) -> None:
         """Loads LLVM aside when the first program of the process runs: the first request then finds it there."""
         Program.give_way = None
         self._start()
@@ -107,43 +183,97 @@ class Background:
         if self.process == os.getpid():  # neither the first time, nor the first after a fork
             return
         self.process = os.getpid()
-        self.waiting = queue.SimpleQueue()
-        threading.Thread(target=self._work, args=(self.waiting,), name=THREAD, daemon=True).start()
+        self.events = queue.SimpleQueue()
+        threading.Thread(target=self._work, args=(self.events,), name=THREAD, daemon=True).start()
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
         global _lock, _emission, _loading
         _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
+        self.dispatch.forget()
+        self.known = weakref.WeakKeyDictionary()
         forget_haste()
         Program.give_way = self.prepare
+        self.interpreted = 0
+        Program.interpreting = None if len(self.general) == len(GENERAL) else self.interpreting
         if not FILLINGS:
             Demand.compiler = self.request_fillings
 
     def stop(self) -> None:
         """Lets the module being compiled be finished, so that the next process finds it, or LLVM be left standing."""
         self.stopped = True
+        self.dispatch.end()
         if not _emission.acquire(timeout=LAST):
             _leave_standing()
 
-    def _work(self, waiting: queue.SimpleQueue[tuple[Callable[[], None], threading.Event]]) -> None:
+    # -- In the thread
+
+    def _work(self, events: queue.SimpleQueue[Callable[[], None]]) -> None:
         Program.give_way = _pause
         try:
-            _load()
+            with quick_turns():
+                self.processors, self.loaded = _load()
         finally:
             Program.give_way = None
         while not self.stopped:
-            job, self.done = waiting.get()
-            Program.give_way = self.give_way
+            work = events.get()
             try:
                 with quick_turns():
-                    job()
-            finally:
-                Program.give_way = None
-                self.done.set()
+                    work()
+                self._look_out()
+            except Exception as failure:
+                warn(failure)
+
+    def _look_out(self) -> None:
+        """Has loops wait a moment for what is being planned, where there is nowhere else to do it."""
+        self.planned = self.dispatch.awaited() if self.processors <= CROWDED else None
+        Program.give_way = None if self.planned is None else self.stand_back
+
+    def _here(self, work: Callable[[], None]) -> None:
+        """Does something in this very thread, for which Python's lock is wanted."""
+        self.done = threading.Event()
+        before, Program.give_way = Program.give_way, self.give_way
+        try:
+            work()
+        finally:
+            Program.give_way = before
+            self.done.set()
+
+    def _compile(self, job: Job) -> None:
+        program = job.program()
+        if program is not None:
+            self._here(partial(compile_now, program, False, job.key))
+        job.done.set()
+
+    def _look_up(self, job: Job) -> None:
+        """Asks the cache; may be done by any thread."""
+        try:
+            if not job.looked_up:
+                job.look_up()
+        except Exception as failure:
+            warn(failure)
+        finally:
+            job.done.set()
+
+    def _known(self, job: Job) -> None:
+        self._look_up(job)
+        if job.native is not None and not job.settled:
+            self.dispatch.add(job)
+
+    def _asked(self, job: Job) -> None:
+        if not job.looked_up:
+            self._look_up(job)
+            job.done.clear()
+        try:
+            if not job.settled:
+                self.dispatch.add(job)
+        finally:
+            if self.processors > CROWDED or job.native is not None:
+                job.done.set()
 
 
-def _pause(native: bool) -> None:
+def _pause(program: Program) -> None:
     """Called before a program runs while the compiler is being loaded, or makes something else."""
     if threading.current_thread().name != THREAD:
         time.sleep(PAUSE)
@@ -181,7 +311,10 @@ def forget_haste() -> None:
     for program in _hasty.values():
         program.faster, program.runs = None, 0
     _hasty.clear()
-    waited_for.clear()
+    if "rushlight.codegen.modules" in sys.modules:
+        from .modules import WORKER
+
+        WORKER.__init__()  # type: ignore[misc] # its thread is not here, nor is what held its lock
 
 
 def _leave_standing() -> None:
@@ -194,37 +327,51 @@ def _leave_standing() -> None:
         _emission.acquire()
 
 
+def loading() -> threading.Lock:
+    """The lock that is held while something is made that there is one of in a process; a fork waits for it."""
+    return _loading
+
+
 def emission() -> threading.Lock:
     """The lock that is held while LLVM is at work; a process that ends takes it and keeps it."""
     return _emission
 
 
-def _load() -> None:
-    """Loads the compiler; what is wrong with it, the first program to be compiled will say."""
+def _load() -> tuple[int, bool]:
+    """Loads the compiler: for how many processors, and whether that went well.
+
+    What is wrong with it, the first program to be compiled will say.
+    """
     try:
         with _loading:
+            from . import plans, process
             from .machine import machine
             from .native import NativeProgram as NativeProgram
 
-            machine()
+            plans.key_of(b"", machine())
+            return process.processors(), True
     except Exception:
-        return
+        return 1, False
 
 
-def compile_now(program: Program, at_once: bool = True) -> None:
-    """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later."""
+def compile_now(program: Program, at_once: bool = True, key: str = "") -> None:
+    """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later.
+
+    With a `key` the cache notes what it has become.
+    """
     try:
         with _lock, rare_collections():
-            _compile(program, at_once)
+            _compile(program, at_once, key)
     except Exception as failure:
         from .verify import Broken
 
         if isinstance(failure, Broken):  # only tests verify, and they want to know
             raise
-        warnings.warn(f"Rushlight could not compile a program and goes on interpreting it: {failure!r}", stacklevel=2)
+        warn(failure)
 
 
-def _compile(program: Program, at_once: bool) -> None:
+def _compile(program: Program, at_once: bool, key: str) -> None:
+    from . import plans
     from .machine import machine
     from .modules import Modules
     from .native import NativeProgram
@@ -238,6 +385,8 @@ def _compile(program: Program, at_once: bool) -> None:
             if native.segments:
                 _hasty[modules] = program
             _take(program, native, here)
+            if key:
+                plans.remember(key, native.outline(), modules)
 
 
 def _take(program: Program, native: NativeProgram, here: Machine) -> None:
@@ -247,15 +396,41 @@ def _take(program: Program, native: NativeProgram, here: Machine) -> None:
         program.faster = native.run
 
 
+def general_now(group: str) -> bool:
+    """Makes a group of the functions for arrays of any extents, and has the interpreter use them; whether it could."""
+    try:
+        with _loading:
+            from rushlight.ops import general
+
+            from .general import definitions, linked
+            from .machine import machine
+
+            definitions(group)
+            here = machine()
+        general.use(linked(group, here))
+        return True
+    except Exception as failure:
+        warnings.warn(f"Rushlight could not compile {group} and leaves them to NumPy: {failure!r}", stacklevel=2)
+        return False
+
+
 def fillings_now() -> None:
     """Makes the functions that fill arrays with random numbers."""
     try:
         from .mersenne import fillings
 
         with _lock:
-            FILLINGS.update(fillings().functions)
+            with _loading:
+                made = fillings()
+            FILLINGS.update(made.functions)
     except Exception as failure:
         warnings.warn(f"Rushlight could not compile random numbers and leaves them to NumPy: {failure!r}", stacklevel=2)
+
+
+def _fill() -> None:
+    """The same beside the compiling thread, which has better things to do."""
+    with quick_turns():
+        fillings_now()
 
 
 BACKGROUND = Background()
@@ -277,5 +452,7 @@ def install() -> None:
             # what a child finds half loaded it could never load
             os.register_at_fork(before=lambda: _loading.acquire(), after_in_parent=lambda: _loading.release())
             os.register_at_fork(after_in_child=BACKGROUND.forget)
-        Program.compiler, Program.give_way = BACKGROUND.request, BACKGROUND.prepare
+        Program.compiler, Program.known = BACKGROUND.request, BACKGROUND.look_up
+        Program.give_way = BACKGROUND.prepare
+        Program.interpreting = BACKGROUND.interpreting
         Demand.compiler = BACKGROUND.request_fillings

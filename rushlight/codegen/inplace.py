@@ -9,7 +9,7 @@ of a segment may be written so; its `Loan` makes sure, before every run, that no
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import is_, itemgetter
+from operator import itemgetter
 from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
@@ -143,30 +143,45 @@ class Loan:
     """
 
     def __init__(self, found: Sequence[Pair], makers: Sequence[Callable[[], np.ndarray]]) -> None:
-        self.news = picker([new for new, _ in found])
-        self.olds = picker([old for _, old in found])
-        self.makers = makers
-        self.alone = [[held] * len(found) for held in REFERENCES]
+        self.pairs = [(new, old, make) for (new, old), make in zip(found, makers, strict=True)]
 
     def arrays(self, values: Sequence[Any], ours: int) -> list[np.ndarray]:
         """For each pair the old buffer, if nobody else holds the old numbers; else a new one.
 
         Who holds an array that looks into a buffer holds the buffer, too: counting references is enough.  `ours` is how
-        many references to each buffer the caller has.
+        many references to each buffer the caller has.  All is done in one loop here: a small step asks every time.
         """
-        olds = self.olds(values)
-        homes = [v.home for v in self.news(values)]
-        holders = _references(olds, homes)
-        if holders == [self.alone[0], self.alone[1 + ours]] and all(map(is_, [v.buf for v in olds], homes)):
-            free = _own(homes)
-            if False not in free:
-                return homes
-        else:
-            alone = REFERENCES[0], REFERENCES[1 + ours]
-            same = [home is not None and home is old.buf for old, home in zip(olds, homes, strict=True)]
-            held = [a == alone for a in zip(*holders, strict=True)]
-            free = list(map(all, zip(same, held, _own(homes), strict=True)))
-        return [home if fine else make() for home, fine, make in zip(homes, free, self.makers, strict=True)]
+        of_value, of_home, of_base = ALONE
+        of_home += ours
+        found = []
+        for new, old, make in self.pairs:
+            v = values[old]
+            home = values[new].home
+            if home is None or home is not v.buf or getrefcount(v) != of_value or getrefcount(home) != of_home:
+                found.append(make())
+                continue
+            base = home.base
+            if base is None or (getrefcount(base) == of_base and base.__class__ is ndarray and base.base is None):
+                found.append(home)
+            else:
+                found.append(make())
+        return found
+
+
+def _alone() -> tuple[int, int, int]:
+    """How many references `Loan.arrays` counts of a Value, its buffer and that one's base, if nobody else has any.
+
+    This depends on the interpreter.
+    """
+    values = [Value(), Value()]
+    values[0].buf = values[1].home = np.empty(1)[:]
+    v = values[0]
+    home = values[1].home
+    base = home.base
+    return getrefcount(v), getrefcount(home), getrefcount(base)
+
+
+ALONE = _alone()
 
 
 def picker(slots: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -174,35 +189,3 @@ def picker(slots: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
     if len(slots) > 1:
         return itemgetter(*slots)
     return itemgetter(slice(slots[0], slots[0] + 1) if slots else slice(0))
-
-
-def _references(olds: Sequence[Any], homes: Sequence[Any]) -> list[list[int]]:
-    """How many references there are to each old Value, and to each buffer."""
-    return [list(map(getrefcount, olds)), list(map(getrefcount, homes))]
-
-
-def _own(homes: Sequence[Any], alone: int = 0) -> list[bool]:
-    """For each buffer, whether nobody else holds the array from which it was made, if there is one."""
-    alone = alone or BASE
-    return [
-        home is None or (base := home.base) is None
-        or (getrefcount(base) == alone and base.__class__ is ndarray and base.base is None)
-        for home in homes
-    ]  # fmt: skip
-
-
-def _alone() -> tuple[int, int, int]:
-    """What `_references` says of a pair that is held as it should be: this depends on the interpreter.
-
-    The last is for a buffer to which the caller has a reference.
-    """
-    values = [Value(), Value()]
-    values[0].buf = values[1].home = np.empty(1)
-    olds = picker([0])(values)
-    homes = [v.home for v in picker([1])(values)]
-    (value,), (home,) = _references(olds, homes)
-    return value, home, home + 1
-
-
-REFERENCES = _alone()
-BASE = next(n for n in range(1, 9) if _own([np.empty(1)[:]], n)[0])

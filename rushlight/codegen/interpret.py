@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from .drawing import FILL
-from .entry import C_CONTIGUOUS, DATA, FLAGS, STRIDES
+from .entry import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, STRIDES
+from .general import ARRAY
 from .ir import SIZES, Function, Index, Loop, Value, When, operand
 
 if TYPE_CHECKING:
@@ -189,22 +190,34 @@ class Interpreter:
         places = [base + int(k) * SIZES[v.data] for k in offset]
         return places[0] if v.lanes == 1 else places
 
-    def _load(self, v: Value, place: Pointer) -> Any:
+    def _load(self, v: Value, place: Pointer, mask: Any = None) -> Any:
         align, first = v.data
+        if mask is not None:
+            return self._read([place + k * SIZES[v.kind] if m else None for k, m in enumerate(mask)], v.kind, align)
         count = v.lanes if first is None else first
         found = place.memory.read(place.offset, v.kind, count, align)
         return found if count == v.lanes else np.append(found, np.zeros(v.lanes - count, found.dtype))
 
-    def _store(self, v: Value, numbers: Any, place: Pointer) -> None:
+    def _read(self, places: Sequence[Pointer | None], kind: str, align: int) -> Numbers:
+        """An element from every address, and 0 where there is none."""
+        found: Numbers = np.zeros(len(places), DTYPES[kind])
+        for k, place in enumerate(places):
+            if place is not None:
+                found[k] = place.memory.read(place.offset, kind, 1, align)[0]
+        return found
+
+    def _store(self, v: Value, numbers: Any, place: Pointer, mask: Any = None) -> None:
         align, first = v.data
+        for k in np.flatnonzero(mask) if mask is not None else ():
+            kind = v.args[0].kind
+            place.memory.write(place.offset + int(k) * SIZES[kind], kind, numbers[k : k + 1], align)
+        if mask is not None:
+            return
         place.memory.write(place.offset, v.args[0].kind, numbers if first is None else numbers[:first], align)
 
     def _gather(self, v: Value, places: list[Pointer]) -> Numbers:
         align, first = v.data
-        found: Numbers = np.zeros(v.lanes, DTYPES[v.kind])
-        for k, place in enumerate(places[:first]):
-            found[k] = place.memory.read(place.offset, v.kind, 1, align)[0]
-        return found
+        return self._read([p if first is None or k < first else None for k, p in enumerate(places)], v.kind, align)
 
     def _zero(self, v: Value, place: Pointer) -> None:
         place.memory.write(place.offset, "u8", np.zeros(v.data, np.uint8), 1)
@@ -405,6 +418,25 @@ class Interpreted:
         return answer is known["_Py_TrueStruct"]
 
 
+def called(function: Function, objects: Sequence[Any], fresh: Collection[int] = ()) -> bool:
+    """Runs a function of Python's objects that is no run's entry: arrays and numbers.
+
+    Its arrays may all be written to; those at the places `fresh` hold nothing yet.
+    """
+    arguments = Memory("the arguments", np.zeros(8 * len(objects), np.uint8))
+    memories: dict[tuple[int, int], Memory] = {}
+    for k, x in enumerate(objects):
+        if isinstance(x, np.ndarray):
+            memory = memories.setdefault(byte_bounds(x), _memory(f"array {k}", x, written=k not in fresh))
+            arguments.pointers[8 * k] = _array(x, memory)
+        else:
+            arguments.pointers[8 * k] = _number(x)
+    known = {name: Pointer(Memory(name, np.empty(0, np.uint8))) for name in ("_Py_TrueStruct", "_Py_FalseStruct")}
+    known[ARRAY] = Pointer(Memory(ARRAY, np.zeros(8, np.uint8)))  # as every array object here says of itself
+    answer = Interpreter(known).call(function, [known["_Py_TrueStruct"], Pointer(arguments), len(objects)])
+    return answer is known["_Py_TrueStruct"]
+
+
 def _memory(name: str, x: np.ndarray, written: bool = True, constant: bool = False) -> Memory:
     """The memory that an array's elements lie in."""
     low, high = byte_bounds(x)
@@ -419,8 +451,11 @@ def _array(x: np.ndarray, memory: Memory) -> Pointer:
     made = Memory("an array object", np.zeros(OBJECT, np.uint8))
     made.pointers[DATA] = Pointer(memory, x.ctypes.data - byte_bounds(x)[0])
     made.pointers[STRIDES] = Pointer(_memory("strides", np.array(x.strides or (0,), np.int64)))
-    flags = np.array([C_CONTIGUOUS * x.flags.c_contiguous], np.int32)
+    flags = np.array([C_CONTIGUOUS * x.flags.c_contiguous + ALIGNED * x.flags.aligned], np.int32)
     made.write(FLAGS, "i32", flags, SIZES["i32"])
+    dtype = Memory("a dtype", np.zeros(NUMBER + SIZES["i32"], np.uint8))
+    dtype.write(NUMBER, "i32", np.array([x.dtype.num], np.int32), SIZES["i32"])
+    made.pointers[DTYPE] = Pointer(dtype)
     return Pointer(made)
 
 

@@ -12,7 +12,8 @@ being written, one call an instruction.  An operand may be a Python int, an i64;
                  neg abs sqrt floor ceil trunc rint copysign  fma  scale (x times 2 ** n)
                  compare select  convert (as C converts) bitcast
     lanes        splat shuffle insert extract  reduce (all lanes into one number)
-    memory       at (an address so many elements on)  load store (all lanes, or the first few)  gather  zero  stack
+    memory       at (an address so many elements on)  load store (all lanes, the first few, or those of a mask)
+                 gather  zero  stack
     calls        call (a C function)  kernel  team (a kernel's units on all threads; returns when every one is done:
                  the barrier between kernels)  cycles  return
 """
@@ -234,6 +235,14 @@ class Builder:
         """Writes elements from an address on: all lanes, or the first ones."""
         self.body.append(Value("store", "", 1, (value, place), (align, first if value.lanes > 1 else None), ""))
 
+    def load_where(self, kind: str, place: Value, align: int, mask: Value) -> Value:
+        """The elements from an address on that a mask chooses; the others are not read, and 0."""
+        return self.make("load", kind, mask.lanes, (place, mask), (align, None))
+
+    def store_where(self, value: Value, place: Value, align: int, mask: Value) -> None:
+        """Writes the elements that a mask chooses from an address on."""
+        self.do("store", (value, place, mask), (align, None))
+
     def gather(self, kind: str, places: Value, align: int, first: int | None = None) -> Value:
         """An element from every address; only those of the `first` lanes are read, and the others are 0."""
         return self.make("gather", kind, places.lanes, (places,), (align, first))
@@ -430,6 +439,8 @@ def _said(v: Value) -> str:
     if v.op in ("load", "gather", "store"):
         align, first = v.data
         rest = f" align {align}" + ("" if first is None else f" first {first}")
+        if len(names) > (2 if v.op == "store" else 1):
+            rest += f" where {names[-1]}"
         return (f"store {names[0]} to {names[1]}" if v.op == "store" else f"{v.op} {names[0]}") + rest
     if v.op in ("call", "kernel", "team"):
         return f"{v.op} @{v.data if v.op == 'call' else v.data.name}({', '.join(names)})"

@@ -257,25 +257,27 @@ class Printer:
     def _load(self, v: Value) -> None:
         align, first = v.data
         kind = WIDE[v.kind, v.lanes]
-        if first is None:
+        mask = name(v.args[1]) if v.args[1:] else None if first is None else MASKS[first, v.lanes]
+        if mask is None:
             self.lines.append(f"  {v.name} = load {kind}, ptr {name(v.args[0])}, align {align}")
             return
         function, test = f"llvm.masked.load.v{v.lanes}{SHORT[v.kind]}.p0", f"<{v.lanes} x i1>"
         self.declared.add(f"declare {kind} @{function}(ptr, i32, {test}, {kind})")
-        self._let(v, f"call {kind} @{function}(ptr {name(v.args[0])}, i32 {align}, {test} {MASKS[first, v.lanes]}, "
+        self._let(v, f"call {kind} @{function}(ptr {name(v.args[0])}, i32 {align}, {test} {mask}, "
                      f"{kind} zeroinitializer)")  # fmt: skip
 
     def _store(self, v: Value) -> None:
-        value, place = v.args
+        value, place, *chosen = v.args
         align, first = v.data
-        if first is None:
+        mask = name(chosen[0]) if chosen else None if first is None else MASKS[first, value.lanes]
+        if mask is None:
             self.lines.append(f"  store {typed(value)}, ptr {name(place)}, align {align}")
             return
         lanes, kind = value.lanes, WIDE[value.kind, value.lanes]
         function, test = f"llvm.masked.store.v{lanes}{SHORT[value.kind]}.p0", f"<{lanes} x i1>"
         self.declared.add(f"declare void @{function}({kind}, ptr, i32, {test})")
         self.lines.append(f"  call void @{function}({kind} {name(value)}, ptr {name(place)}, i32 {align}, "
-                          f"{test} {MASKS[first, lanes]})")  # fmt: skip
+                          f"{test} {mask})")  # fmt: skip
 
     def _gather(self, v: Value) -> None:
         (places,) = v.args

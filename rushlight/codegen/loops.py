@@ -29,6 +29,7 @@ CHUNK = 32  # elements that must lie together for sums to go through memory in a
 FEW = 4  # vectors that are written out without a loop
 SHORT_BODY = 12  # operations: of so short a loop several turns are written out
 BLOCK = range(512, 8193)  # a long sum is taken in pieces of about so many terms: its rounding errors stay small
+STRETCH = range(16, 65, 16)  # elements of a side of squares that a thread walks along
 IDENTITY: dict[str, tuple[Any, Any]] = {
     "add": (0.0, lambda bits: 0),
     "multiply": (1.0, lambda bits: 1),
@@ -124,6 +125,7 @@ class Lowered:
         self.lanes = self._lanes(vector_bytes)
         if self.lanes == 1 and cross(self):
             self.lanes = self._width(vector_bytes)
+            self._split_squares()
         else:
             self._split()
         self.division = Division(self, plan)
@@ -212,6 +214,14 @@ class Lowered:
             rows = ROWS if tile * self.lanes >= self.shape[last] else NEAR_ROWS
             if self.shape[last - 1] > rows.stop:
                 self._divide(last - 1, rows)
+
+    def _split_squares(self) -> None:
+        """Where there is nothing but squares, the longer side of them all becomes stretches, for threads to share."""
+        if len(self.shape) == 2 and not self.sums and max(self.shape) > STRETCH.stop:
+            d = int(self.shape[1] > self.shape[0])
+            self._divide(d, STRETCH)
+            if d and len(self.shape) == 3:
+                self.reorder([1, 0, 2])
 
     def _divide(self, d: int, sizes: range) -> None:
         n = self.shape[d]

@@ -23,7 +23,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from .background import emission
+from .background import emission, loading
 from .capture import KINDS
 from .drawing import FILL
 from .entry import C_CONTIGUOUS, DATA, FLAGS
@@ -76,28 +76,35 @@ class Machine:
 
     def object_code(self, text: str, hasty: bool = False) -> bytes:
         """The machine code of a module, from the cache or made now."""
-        code = self.kept_code(text)
+        key = self.key(text)
+        code = self.kept_code(key)
         if code is None:
-            code = self._compile(text, hasty)
-            _keep(self._path(text), code)
+            with emission():
+                code = self._compile(text, hasty)
+                keep(cache_folder() / f"{key}.o", code)
             self.grown = True
         return code
 
-    def kept_code(self, text: str) -> bytes | None:
-        """The machine code of a module, if it is in the cache."""
-        return _kept_code(self._path(text))
+    def key(self, text: str) -> str:
+        """What the machine code of a module is called in the cache, or whatever else depends on the processor."""
+        whole = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
+        return hashlib.sha256(whole.encode()).hexdigest()
 
-    def forget(self, text: str) -> None:
+    def kept_code(self, key: str) -> bytes | None:
+        """The machine code of a module, if it is in the cache."""
+        return kept(cache_folder() / f"{key}.o")
+
+    def keep_code(self, key: str, code: bytes) -> None:
+        """Puts machine code into the cache."""
+        keep(cache_folder() / f"{key}.o", code)
+
+    def forget(self, key: str) -> None:
         """Takes a module out of the cache that nobody will ask for again."""
         with contextlib.suppress(OSError):
-            self._path(text).unlink(missing_ok=True)
-
-    def _path(self, text: str) -> Path:
-        key = "\n".join([text, self.cpu, self.features, llvmlite.__version__])
-        return cache_folder() / f"{hashlib.sha256(key.encode()).hexdigest()}.o"
+            (cache_folder() / f"{key}.o").unlink(missing_ok=True)
 
     def _compile(self, text: str, hasty: bool = False) -> bytes:
-        with emission(), _unreduced_loops() if hasty else contextlib.nullcontext():
+        with _unreduced_loops() if hasty else contextlib.nullcontext():
             module = llvm.parse_assembly(
                 f'target triple = "{self.target.triple}"\ntarget datalayout = "{self.target.target_data}"\n{text}'
             )
@@ -108,13 +115,14 @@ class Machine:
         """A module's functions as Python callables."""
         return self.callables([self.object_code(text)], names)
 
-    def callables(self, codes: Sequence[bytes], names: list[str], imports: Iterable[str] = ()) -> list[Any]:
+    def callables(self, codes: Sequence[bytes], names: Sequence[str], imports: Iterable[str] = ()) -> list[Any]:
         """The functions of some modules as Python callables; `imports` are what they call of our own."""
-        addresses = {RUN: team().address} if RUN in imports else {}
-        if any(name.startswith(FILL) for name in imports):
-            from .mersenne import fillings
+        with loading():
+            addresses = {RUN: team().address} if RUN in imports else {}
+            if any(name.startswith(FILL) for name in imports):
+                from .mersenne import fillings
 
-            addresses |= {name: at for name, at in fillings().addresses.items() if name in imports}
+                addresses |= {name: at for name, at in fillings().addresses.items() if name in imports}
         linked = self._link(codes, names, addresses)
         return [callable_at(name, linked[name]) for name in names]
 
@@ -122,7 +130,11 @@ class Machine:
         """The module's code in memory: the addresses of its functions by name, for the life of the process."""
         return self._link([self.object_code(text)], names, imports or {})
 
-    def _link(self, codes: Sequence[bytes], names: list[str], imports: Mapping[str, int]) -> Any:
+    def link_code(self, code: bytes, names: Sequence[str], imports: Mapping[str, int]) -> Any:
+        """The same of machine code."""
+        return self._link([code], names, imports)
+
+    def _link(self, codes: Sequence[bytes], names: Sequence[str], imports: Mapping[str, int]) -> Any:
         library = llvm.JITLibraryBuilder().add_current_process()
         for code in codes:
             library.add_object_img(code)
@@ -181,7 +193,7 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path(base) / "rushlight"
 
 
-def _kept_code(path: Path) -> bytes | None:
+def kept(path: Path) -> bytes | None:
     """What a cache entry holds; None if there is none or it is damaged."""
     try:
         entry = path.read_bytes()
@@ -191,7 +203,7 @@ def _kept_code(path: Path) -> bytes | None:
     return code if hashlib.sha256(code).digest() == digest else None
 
 
-def _keep(path: Path, code: bytes) -> None:
+def keep(path: Path, code: bytes) -> None:
     """Writes one cache entry, whole or not at all; a folder that cannot be written is no error."""
     aside = None
     try:
@@ -205,12 +217,18 @@ def _keep(path: Path, code: bytes) -> None:
             Path(aside).unlink(missing_ok=True)
 
 
+def _entries(folder: Path) -> Iterator[Path]:
+    """Object code, and what is known of whole programs."""
+    yield from folder.glob("*.o")
+    yield from folder.glob("*.plan")
+
+
 def _bound(folder: Path) -> None:
     """Drops the oldest entries of a cache that has grown too large, and what a process that was killed left behind."""
     for part in folder.glob("*.part"):
         if time.time() - part.stat().st_mtime > ABANDONED:
             part.unlink(missing_ok=True)
-    entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in folder.glob("*.o")), reverse=True)
+    entries = sorted(((p.stat().st_mtime, p.stat().st_size, p) for p in _entries(folder)), reverse=True)
     total = 0
     for count, (_, size, path) in enumerate(entries):
         total += size

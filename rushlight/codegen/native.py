@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from .capture import NotLowered
 from .entry import Entry
 from .fuse import Plan, Run
 from .inplace import Loan, Pair, pairs, picker
+from .ir import Function
 from .llvm import Printer
 from .modules import Modules
 from .parallel import Functions
@@ -37,26 +38,61 @@ LONGEST = 4096  # calls in one run: LLVM's own recursion and compile time stay b
 FEWEST = 1  # a run of fewer calls than this is not worth a call of its own
 
 
+class Outline(NamedTuple):
+    """What is known of a Segment when it is to be run, but for its code: plain data, for other processes.
+
+    Attributes:
+        calls: their positions in the program.
+        name: what its function is called.
+        arrays, numbers, outputs: the slots of its arguments, in order.
+        arena: bytes of intermediates.
+        states: which of the arrays are engines' states that it draws from.
+        guarded: whether it may be left halfway.
+        homes: which results may be written where the old numbers lie that they replace.
+    """
+
+    calls: tuple[int, ...]
+    name: str
+    arrays: tuple[int, ...]
+    numbers: tuple[int, ...]
+    outputs: tuple[int, ...]
+    arena: int
+    states: tuple[int, ...]
+    guarded: bool
+    homes: tuple[Pair, ...]
+
+
 class Segment:
-    """A run of calls as one native function."""
+    """A run of calls as one native function; planned here it has an Entry, else only an Outline."""
 
-    def __init__(self, calls: list[Call], entry: Entry) -> None:
+    entry: Entry
+
+    def __init__(self, calls: list[Call], outline: Outline) -> None:
         self.calls = calls
-        self.entry = entry
+        self.outline = outline
         self.function: Callable[..., bool] | None = None
-        self.arena = aligned(entry.plan.arena)
-        self.operands = picker([*entry.arrays, *entry.numbers])
-        self.clock = entry.clock
-        self.states = [entry.arrays.index(x.data) for x in entry.plan.run.draws]  # the operands that it draws from
-        self.guarded = any(x.kind == "guard" for x in entry.plan.place)
-        specs = entry.plan.run.specs
-        self.makers = {slot: maker(specs[slot]) for slot in entry.outputs}
-        self.write_over([])
+        self.arena = aligned(outline.arena)
+        self.operands = picker([*outline.arrays, *outline.numbers])
+        self.clock = np.zeros(0, np.int64)
+        self.specs = {slot: spec for c in calls for slot, spec in zip(c.outputs, c.specs, strict=True)}
+        self.makers = {slot: maker(self.specs[slot]) for slot in outline.outputs}
+        self.write_over(outline.homes)
 
-    def write_over(self, found: list[Pair]) -> None:
+    @classmethod
+    def planned(cls, calls: list[Call], entry: Entry) -> Segment:
+        """One whose function has just been written; what it may write over is not known yet."""
+        states = [entry.arrays.index(x.data) for x in entry.plan.run.draws]
+        guarded = any(x.kind == "guard" for x in entry.plan.place)
+        arrays, numbers, outputs = tuple(entry.arrays), tuple(entry.numbers), tuple(entry.outputs)
+        arena = entry.plan.arena
+        made = cls(calls, Outline((), entry.name, arrays, numbers, outputs, arena, tuple(states), guarded, ()))
+        made.entry, made.clock = entry, entry.clock
+        return made
+
+    def write_over(self, found: Sequence[Pair]) -> None:
         """Notes which results may be written where the old numbers lie that they replace."""
         self.homes = found
-        specs, lent = self.entry.plan.run.specs, [new for new, _ in found]
+        specs, lent = self.specs, [new for new, _ in found]
         fresh = [slot for slot in self.makers if slot not in set(lent)]
         small = [slot for slot in fresh if specs[slot].nbytes <= SMALL]
         large = [slot for slot in fresh if specs[slot].nbytes > SMALL]
@@ -67,7 +103,7 @@ class Segment:
         self.loan = Loan(found, [self.makers[slot] for slot in lent])
 
     def run(self, values: Sequence[Any], slots: Sequence[Any] | None = None, numbers: Any = None) -> Any:
-        """The run's results in the order of `entry.outputs`; None if the operands do not lie as was expected.
+        """The run's results in the order of the outline's outputs; None if the operands do not lie as was expected.
 
         The operands are in the `slots`, or, where this is the whole program, they are its `values`, but for the
         `numbers` (by slot) that were computed before.
@@ -81,20 +117,20 @@ class Segment:
         if slots is None:
             operands: Any = [v.buf if v.__class__ is Value else v for v in self.operands(values)]
             if numbers:
-                for k, slot in enumerate(self.entry.numbers, len(self.entry.arrays)):
+                for k, slot in enumerate(self.outline.numbers, len(self.outline.arrays)):
                     operands[k] = numbers.get(slot, operands[k])
         else:
             operands = self.operands(slots)
-        run = self._draw if self.states else self.function
+        run = self._draw if self.outline.states else self.function
         return made if run(self.arena, *operands, *made) else None  # type: ignore[misc]
 
     def _draw(self, arena: np.ndarray, *arguments: Any) -> bool:
         """Runs a function that draws random numbers; where it is left halfway, they count as not drawn."""
         with ExitStack() as locks:
-            states = [arguments[k] for k in self.states]
+            states = [arguments[k] for k in self.outline.states]
             for state in states:
                 locks.enter_context(state.engine.lock)
-            before = [state.copy() for state in states] if self.guarded else ()
+            before = [state.copy() for state in states] if self.outline.guarded else ()
             if self.function(arena, *arguments):  # type: ignore[misc]
                 return True
             for state, old in zip(states, before, strict=False):
@@ -140,11 +176,39 @@ class NativeProgram:
         self.steps.extend(first)
         done = set(map(id, first))
         self._cut([c for c in program.calls if id(c) not in done])
-        self.frees = self._last_uses()
-        self.inputs = self._inputs()
         for step, homes in zip(self.steps, pairs(program, self.steps) if program.homes else (), strict=False):
             if isinstance(step, Segment):
                 step.write_over(homes)
+        self._arrange()
+
+    @classmethod
+    def outlined(cls, program: Program, steps: Sequence[Any]) -> NativeProgram:
+        """The program as another process has planned it, or this one before: what `outline` said."""
+        self = cls.__new__(cls)
+        self.program, self.reasons, calls = program, {}, program.calls
+        self.steps = []
+        for step in steps:
+            if isinstance(step, int):
+                self.steps.append(calls[step])
+            else:
+                outline = Outline(*step)
+                self.steps.append(Segment([calls[k] for k in outline.calls], outline))
+        self._arrange()
+        return self
+
+    def outline(self) -> tuple[Any, ...]:
+        """All but the code, as plain data: of each step an Outline, or which of the program's calls it is."""
+        at = {id(c): k for k, c in enumerate(self.program.calls)}
+        return tuple([
+            at[id(s)] if isinstance(s, Call)
+            else tuple(s.outline._replace(calls=tuple([at[id(c)] for c in s.calls]), homes=tuple(s.homes)))
+            for s in self.steps
+        ])  # fmt: skip
+
+    def _arrange(self) -> None:
+        """Works out once what is the same in every run."""
+        self.frees = self._last_uses()
+        self.inputs = self._inputs()
         self.first: list[Call] = []
         self.whole: Segment | None = None
         self.looks: list[tuple[Look, int]] = []
@@ -162,9 +226,14 @@ class NativeProgram:
         if modules is None:
             modules = Modules(here, at_once=True)
             modules.follow(self.printer, self.functions)
-        modules.link([(s.entry.function, s.entry.body) for s in self.segments], self._take)
+        modules.link(self.entries, lambda code: self.take(here.callables(*code)))
 
-    def _take(self, functions: list[Callable[..., Any]]) -> None:
+    @property
+    def entries(self) -> list[tuple[Function, str]]:
+        """The segments' functions, and their texts."""
+        return [(s.entry.function, s.entry.body) for s in self.segments]
+
+    def take(self, functions: Sequence[Callable[..., Any]]) -> None:
         """Has the segments run these functions from now on."""
         for segment, function in zip(self.segments, functions, strict=True):
             segment.function = function
@@ -173,7 +242,7 @@ class NativeProgram:
         """All of the program's LLVM text."""
         entries = [s.entry for s in self.segments]
         tables = [table for e in entries for table in e.tables]
-        return self.printer.program(tables, self.functions, [(e.function, e.body) for e in entries])
+        return self.printer.program(tables, self.functions, self.entries)
 
     def listing(self) -> str:
         """The program's functions in the readable form of the loop IR, if they were kept."""
@@ -241,7 +310,7 @@ class NativeProgram:
         functions = self.functions.copy()
         try:
             plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
-            segment = Segment(members, Entry(plan, name, self.vector_bytes, functions, self.timed))
+            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, functions, self.timed))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
             self._halve(members, start, end, uses)
@@ -293,8 +362,7 @@ class NativeProgram:
         if len(segments) != 1 or len(first) != at:
             return
         (whole,) = segments
-        specs = whole.entry.plan.run.specs
-        found = looks(after, {slot: specs[slot] for slot in whole.makers})
+        found = looks(after, {slot: whole.specs[slot] for slot in whole.makers})
         if found is None:
             return
         wanted = [look for look in found if look.slot in self.program.live]
@@ -355,7 +423,7 @@ class NativeProgram:
         made = step.run(values, slots)  # type: ignore[union-attr]
         if made is None:
             return run_calls(step.calls, slots)  # type: ignore[union-attr]
-        for slot, array in zip(step.entry.outputs, made, strict=True):  # type: ignore[union-attr]
+        for slot, array in zip(step.outline.outputs, made, strict=True):  # type: ignore[union-attr]
             slots[slot] = array
         return None
 

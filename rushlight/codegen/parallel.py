@@ -22,7 +22,8 @@ from .capture import Symbol
 from .ir import FIXED, Builder, Function, Index, Table, Value, constant
 
 KERNEL = 15_000.0  # nanoseconds: what a kernel must cost to be divided
-AWAKE = 6_000.0  # the same in a loop, in which the team does not fall asleep
+AWAKE = 6_000.0  # the same where the team does not fall asleep: in a loop, or between kernels that are most of it all
+MOST = 0.75  # of a function's cost
 FUNCTION = 20_000.0  # and all such kernels of one function together: the threads may have to be woken
 TABLES = re.compile(r"@(table_\w+)")
 SIGNATURE = {"context": "ptr", "thread": "i64", "first": "i64", "last": "i64"}  # of a kernel's function
@@ -88,9 +89,15 @@ class Kernel(Protocol):
 def worthwhile(kernels: Sequence[Kernel], turns: int = 1) -> list[bool]:
     """Which kernels of a function, or of a loop with so many turns, the team shall run."""
     least = KERNEL if turns == 1 else AWAKE
-    chosen = [k.units > 1 and k.cost >= least for k in kernels]
-    enough = turns * sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c) >= FUNCTION
-    return chosen if enough else [False] * len(chosen)
+    chosen = _costly(kernels, least)
+    together = sum(k.cost for k, c in zip(kernels, chosen, strict=True) if c)
+    if turns * together < FUNCTION:
+        return [False] * len(chosen)
+    return _costly(kernels, min(least, AWAKE)) if together >= MOST * sum(k.cost for k in kernels) else chosen
+
+
+def _costly(kernels: Sequence[Kernel], least: float) -> list[bool]:
+    return [k.units > 1 and k.cost >= least for k in kernels]
 
 
 class Functions:

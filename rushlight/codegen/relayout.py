@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from .capture import Symbol
+from .division import PLENTY
 from .ir import Index, Loop, Value, first_lanes
 from .parallel import Place
 from .stage import NANOSECONDS, Origin, Stage, pieces_of
@@ -17,6 +18,7 @@ from .transpose import transposed
 
 Dim = tuple[int, int, int]  # extent, source stride, target stride
 BYTE = 0.04  # nanoseconds to read or write one, of arrays that nobody has touched for a while
+PAGE = 4096  # bytes that a thread fills with zeros at a time
 FEW = 4  # elements in a row: with fewer, a square is not worth its loads
 
 
@@ -60,7 +62,17 @@ class Copy(Stage):
             for d in self.square:
                 dims.remove(d)
             if not dims:
-                dims.append((1, 0, 0))
+                dims.append(self._strips(self.square))
+
+    def _strips(self, square: tuple[Dim, Dim]) -> Dim:
+        """A dimension cut off the square, for threads to share: strips as wide as a vector."""
+        found: Dim = (1, 0, 0)
+        for k, (n, here, there) in enumerate(square):
+            if n % self.lanes == 0 and found[0] < min(PLENTY, n // self.lanes):
+                found = n // self.lanes, here * self.lanes, there * self.lanes
+                strip = self.lanes, here, there
+                self.square = (strip, square[1]) if k == 0 else (square[0], strip)
+        return found
 
     def _write(self, place: Place, first: Index, last: Index) -> None:
         source = self.source.pointer(place, self.kind)
@@ -134,6 +146,14 @@ class Zeros(Stage):
         super().__init__(symbol, 1)
         self.target = target
         self.moved = elements * self.itemsize
+        self.units = self.moved // PAGE if self.moved and self.moved % PAGE == 0 else 1
+        self.cost = self.moved * BYTE
 
     def _write(self, place: Place, first: Index, last: Index) -> None:
-        self.w.zero(self.target.pointer(place, self.kind), self.moved)
+        if self.units == 1:
+            self.w.zero(self.target.pointer(place, self.kind), self.moved)
+            return
+        target = self.target.pointer(place, self.kind)
+        span = Loop(self.w, last, begin=first, sure=False)
+        self.w.zero(self._move(target, (span.index, PAGE // self.itemsize)), PAGE)
+        span.close()

@@ -250,8 +250,9 @@ class Turns:
             constants = range(self.body.moving, len(self.body.leaves))
             begins = {self.body.leaves[k]: self._operand(place, k) for k in constants}
             within = Place(place.writer, begins, {}, place.begin(None, self.arena, "u8"))
-            for copy in self.once:
-                write_kernel(copy, False, within, self.functions, False)
+            shared = divide(self.once, self.plan, 1, not place.alone)
+            for copy, apart in zip(self.once, shared, strict=True):
+                write_kernel(copy, apart, within, self.functions, False)
 
     def after(self, place: Place, divided: bool) -> None:
         """Nothing."""

@@ -5,9 +5,11 @@ it is one instruction, `team`, which runs the units of a kernel and returns when
 
 A parallel loop is a function of (context, thread, first, last) over its *units*.  `rushlight_team_run` opens a job,
 wakes whoever sleeps, and works itself; the units are cut into one range a thread and a few pieces a range, and who is
-through with his range helps with the others'.  The caller never waits for a thread that has not begun: when no piece
-is left it closes the job and waits for those inside.  Threads are made when a job first wants them, watch for the
-next job for some microseconds, then sleep; they run nothing but jobs, and no signal is delivered to them.
+through with his range helps with the others'.  Of a range of n pieces (n - c)^2 / n^2 is left before piece c: what is
+left to help with is cut small, for units differ in cost, and threads in speed.  The caller never waits for a thread
+that has not begun: when no piece is left it closes the job and waits for those inside.  Threads are made when a job
+first wants them, watch for the next job for some microseconds, then sleep; they run nothing but jobs, and no signal is
+delivered to them.
 
 One word, STATE, says everything: how many are inside (16 bits), whether the job is open (bit 16), its number (the
 rest).  A child of `fork` starts without threads and makes its own.  A second thread of Python that comes while a job
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 RUN = "rushlight_team_run"
 MOST = 64  # threads at most
-PIECES = 6  # pieces of a thread's range: whoever is late loses little
+PIECES = 8  # pieces of a thread's range, each smaller than the one before: whoever is late loses little
 SPIN = 500_000  # nanoseconds a thread watches for the next job before it sleeps: waking it costs 10 to 40 microseconds
 PATIENCE = 4096  # turns, some 100 microseconds, that the caller watches for the others to end before it sleeps, too
 STACK = 8 << 20  # bytes: a kernel's scratch memory lies on it
@@ -66,6 +68,16 @@ declare i64 @llvm.umin.i64(i64, i64)
 """
 
 WORK = """
+define internal i64 @begin(i64 %high, i64 %length, i64 %pieces, i64 %c) {
+  %after = sub i64 %pieces, %c
+  %square = mul i64 %after, %after
+  %whole = mul i64 %pieces, %pieces
+  %share = mul i64 %length, %square
+  %left = udiv i64 %share, %whole
+  %at = sub i64 %high, %left
+  ret i64 %at
+}
+
 define internal void @work(ptr %function, ptr %context, i64 %units, i64 %threads, i64 %me) {
 entry:
   br label %range
@@ -88,13 +100,12 @@ take:
   %left = icmp ult i64 %c, %pieces
   br i1 %left, label %piece, label %done
 piece:
+  %first = call i64 @begin(i64 %high, i64 %length, i64 %pieces, i64 %c)
   %c.next = add i64 %c, 1
-  %first.all = mul i64 %length, %c
-  %first.part = udiv i64 %first.all, %pieces
-  %first = add i64 %low, %first.part
-  %last.all = mul i64 %length, %c.next
-  %last.part = udiv i64 %last.all, %pieces
-  %last = add i64 %low, %last.part
+  %last = call i64 @begin(i64 %high, i64 %length, i64 %pieces, i64 %c.next)
+  %some = icmp ult i64 %first, %last
+  br i1 %some, label %call, label %take
+call:
   call void %function(ptr %context, i64 %me, i64 %first, i64 %last)
   br label %take
 done:

@@ -33,7 +33,7 @@ PANEL = 96 << 10  # bytes of a panel of the vector operand that stay in the cach
 MANY = 4096  # problems that are remembered
 OFTEN = 8  # times that an operand in panels is read, from which on it counts as lying in the cache: there, tiles of
 SMALL = 16  # so many sums are faster, as what comes after one tile's sums overlaps with more of the next one's
-SHARES = 16  # units into which a contraction falls at least, if it can
+SHARES = 64  # units into which a contraction falls at least, if it can
 
 
 _chosen: dict[Any, Tile] = {}  # tiles of problems met before: a deep network has many alike

@@ -174,12 +174,21 @@ class _Functions:
         self.need(first is None or 0 < first < lanes_of, f"a mask of {first} of {lanes_of} lanes")
 
     def _load(self, v: Value) -> None:
-        self._access(v.args[0], 1, v.lanes, v.data)
+        place, *mask = v.args
+        self._access(place, 1, v.lanes, v.data)
+        self._mask(mask, v.lanes, v.data)
+
+    def _mask(self, mask: list[Index], lanes: int, data: Any) -> None:
+        """A mask that says which lanes are touched, instead of a number of lanes."""
+        for m in mask:
+            self._typed(m, "bool", lanes)
+            self.need(data[1] is None, "a mask and a number of lanes")
 
     def _store(self, v: Value) -> None:
-        value, place = v.args
+        value, place, *mask = v.args
         self.need(isinstance(value, Value), "only typed numbers are stored")
         self._access(place, 1, value.lanes, v.data)
+        self._mask(mask, value.lanes, v.data)
 
     def _gather(self, v: Value) -> None:
         self._access(v.args[0], v.lanes, v.lanes, v.data)

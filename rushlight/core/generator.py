@@ -15,6 +15,8 @@ class Generator:
     tensor([0.8303])
     """
 
+    asked = 0  # how often any generator's engine was asked for: who draws at once is noticed
+
     def __init__(self, device: Any = "cpu") -> None:
         self.device = _cpu(device)
         self.unsettled = MersenneTwister(DEFAULT_SEED)  # as `engine`, but what is recorded may not be drawn yet
@@ -22,6 +24,7 @@ class Generator:
     @property
     def engine(self) -> MersenneTwister:
         """The engine, with everything drawn that was recorded before."""
+        Generator.asked += 1
         recorded = self.unsettled.recorded
         if recorded is not None:
             trace = recorded._value.trace

@@ -38,6 +38,7 @@ __all__ = [
     "standard_gamma", "truncated_normal", "uniform",
 ]  # fmt: skip
 
+NAMES_OF: Final = {np.dtype(name): name for name in ("float32", "float64")}  # NumPy takes its time to say them
 _CHOOSING: Final = {np.dtype(np.float32): "chosen32", np.dtype(np.float64): "chosen64"}  # fillings, by type
 _MOST_CATEGORIES: Final = 1 << 24
 _FEW: Final = 1 << 17  # comparisons up to which all of them take less time than a search in each row
@@ -216,9 +217,9 @@ def multinomial(generator: MersenneTwister, weights: Array, num_samples: int, re
 def _check_multinomial(weights: Array, num_samples: int, replacement: bool) -> None:
     if not 1 <= weights.ndim <= 2:
         raise RuntimeError("prob_dist must be 1 or 2 dim")
-    d = dtype_of(weights.dtype.name)
-    if not d.is_floating_point:
-        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {d.scalar_name}")
+    if weights.dtype not in _CHOOSING and not dtype_of(weights.dtype.name).is_floating_point:
+        name = dtype_of(weights.dtype.name).scalar_name
+        raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {name}")
     if num_samples <= 0:
         raise RuntimeError("cannot sample n_sample <= 0 samples")
     if not replacement and num_samples > weights.shape[-1]:
@@ -228,14 +229,15 @@ def _check_multinomial(weights: Array, num_samples: int, replacement: bool) -> N
 
 
 def _check_weights(rows: Array, by_quotient: bool) -> None:
-    if by_quotient:
-        if not ((rows >= 0) & (rows < math.inf)).all():
+    least, most = rows.min(initial=0), rows.max(axis=1, initial=0)
+    highest, lowest = (most[0], most[0]) if len(most) == 1 else (most.max(), most.min())
+    if not (least >= 0 and highest < math.inf):
+        if by_quotient:
             raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-    elif not (rows >= 0).all():
-        raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
-    elif not np.isfinite(rows).all():
+        if not (rows >= 0).all():
+            raise RuntimeError("invalid multinomial distribution (encountering probability entry < 0)")
         raise RuntimeError("invalid multinomial distribution (encountering probability entry = infinity or NaN)")
-    if not rows.any(axis=1).all():
+    if not lowest > 0:
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
 
 
@@ -253,7 +255,7 @@ def _by_sum(generator: MersenneTwister, rows: Array, count: int) -> Array:
 
 
 def _by_quotient(generator: MersenneTwister, rows: Array, count: int) -> Array:
-    noise = exponential(generator, rows.shape, 1.0, rows.dtype.name)
+    noise = exponential(generator, rows.shape, 1.0, NAMES_OF.get(rows.dtype) or rows.dtype.name)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         quotients = rows / noise
     if count == 1:

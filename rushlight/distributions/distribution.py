@@ -10,6 +10,7 @@ from typing import Any
 import rushlight as torch
 from rushlight.distributions import constraints
 from rushlight.distributions.utils import lazy_property
+from rushlight.distributions.validation import holds
 from rushlight.tensor import Tensor
 
 __all__ = ["Distribution"]
@@ -47,13 +48,16 @@ class Distribution:
         super().__init__()
 
     def _check_parameters(self) -> None:
+        found = []
         for name, constraint in self._known_constraints().items():
             if constraints.is_dependent(constraint):
                 continue  # cannot be checked
             if name not in self.__dict__ and isinstance(getattr(type(self), name), lazy_property):
                 continue  # follows from the parameters that were given
             value = getattr(self, name)
-            if not constraint.check(value).all():
+            found.append((name, constraint, value, holds(constraint, value)))
+        for name, constraint, value, fine in found:
+            if not fine:
                 raise ValueError(
                     f"Expected parameter {name} ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
                     f"{self!r} to satisfy the constraint {constraint!r}, but found invalid values:\n{value}"
@@ -168,7 +172,7 @@ class Distribution:
                 stacklevel=3,
             )
             return
-        if not support.check(value).all():
+        if not holds(support, value):
             raise ValueError(
                 f"Expected value argument ({type(value).__name__} of shape {tuple(value.shape)}) to be within the "
                 f"support ({support!r}) of the distribution {self!r}, but found invalid values:\n{value}"

@@ -11,6 +11,7 @@ from rushlight.fx.graph_module import GraphModule
 from rushlight.fx.interpreter import Interpreter, Transformer
 from rushlight.fx.node import Node, map_arg
 from rushlight.fx.proxy import Proxy, TraceError, wrap
+from rushlight.fx.subgraph_rewriter import replace_pattern
 from rushlight.fx.symbolic import Tracer, symbolic_trace
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Tracer",
     "Transformer",
     "map_arg",
+    "replace_pattern",
     "symbolic_trace",
     "wrap",
 ]
@@ -31,6 +33,9 @@ __getattr__ = missing(
     __name__,
     {
         name: f"{__name__}.{path}"
-        for name, path in {"_symbolic_trace": "symbolic", "graph": "graph", "node": "node", "proxy": "proxy"}.items()
+        for name, path in {
+            "_symbolic_trace": "symbolic", "graph": "graph", "node": "node", "proxy": "proxy", "passes": "passes",
+            "subgraph_rewriter": "subgraph_rewriter",
+        }.items()
     },
-)
+)  # fmt: skip

@@ -171,6 +171,7 @@ __all__ = [
 
 _LATER = {
     "modules": "rushlight.nn.modules",
+    "common_types": "rushlight.nn.common_types",
     "parallel": "rushlight.nn.parallel",
     "DataParallel": "rushlight.nn.parallel:DataParallel",
     "LinearCrossEntropyOptions": "rushlight.nn.linear_cross_entropy:LinearCrossEntropyOptions",

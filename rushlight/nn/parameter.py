@@ -61,15 +61,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
 
     def __reduce_ex__(self, proto: Any) -> tuple[Any, ...]:
         hooks: OrderedDict[int, Any] = OrderedDict()
-        state = {name: value for name, value in vars(self).items() if not _is_internal(name)}
+        state = dict(vars(self))
         if state:
             return _rebuild_parameter_with_state, (self.data, self.requires_grad, hooks, state)
         return _rebuild_parameter, (self.data, self.requires_grad, hooks)
-
-
-def _is_internal(name: str) -> bool:
-    """Whether an attribute belongs to Tensor itself; others are the program's own."""
-    return hasattr(Tensor, name) or name in Tensor.__annotations__
 
 
 def _marked(data: Any, requires_grad: bool) -> Any:

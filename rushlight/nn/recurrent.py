@@ -240,7 +240,7 @@ class RNNBase(Module):
 
         def zeros(size: int) -> Tensor:
             shape = self._state_shape(input, batch_sizes, size)
-            return rushlight.zeros(*shape, dtype=input.dtype, device=input.device)
+            return rushlight.zeros(shape, dtype=input.dtype, device=input.device)
 
         h = zeros(self.proj_size or self.hidden_size)
         return (h, zeros(self.hidden_size)) if self.mode == "LSTM" else h

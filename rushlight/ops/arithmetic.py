@@ -56,9 +56,11 @@ def _subtract_spec(x: Spec, y: Spec) -> Spec:
 
 
 ADD = operation("add", pointwise, lambda x, y: np.add(x, y))
+ADD.run = np.add
 ADD.gradient(x=lambda g: g, y=lambda g: g)
 
 SUBTRACT = operation("sub", _subtract_spec, lambda x, y: np.subtract(x, y), compute=_add_dtype)
+SUBTRACT.run = np.subtract
 SUBTRACT.gradient(x=lambda g: g, y=lambda g: -g)
 
 SUBTRACT_FROM = operation(
@@ -72,9 +74,11 @@ SUBTRACT_FROM_TENSOR = operation(
 SUBTRACT_FROM_TENSOR.gradient(x=lambda g: -g, y=lambda g: g)
 
 MULTIPLY = operation("mul", pointwise, lambda x, y: np.multiply(x, y))
+MULTIPLY.run = np.multiply
 MULTIPLY.gradient(x=lambda g, y: g * conj(y), y=lambda g, x: g * conj(x))
 
 DIVIDE = operation("div", pointwise_float, lambda x, y: np.true_divide(x, y))
+DIVIDE.run = np.true_divide
 # From x, not from the result: the result may be written to in place.
 DIVIDE.gradient(x=lambda g, y: g / conj(y), y=lambda g, x, y: -g * conj(x / y / y))
 
@@ -182,7 +186,7 @@ def neg(input: Tensor) -> Tensor:
 
 
 @public(method=False)
-def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+def rsub(input: Tensor, other: Any, alpha: Any = 1) -> Tensor:
     """`other - alpha * input`."""
     if alpha.__class__ is not int or alpha != 1:
         _check_alpha(input, other, alpha)

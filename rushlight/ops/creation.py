@@ -8,6 +8,7 @@ may make them.  Sizes are accepted in all of PyTorch's forms by `size_of`.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,18 +16,20 @@ import numpy as np
 
 from rushlight.core import device as devices
 from rushlight.core import dtype as dtypes
+from rushlight.core.bounded import Bounded
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import get_default_dtype, given_dtype
 from rushlight.core.layout import strided
 from rushlight.core.strided import contiguous_strides, preserve_strides
 from rushlight.record import trace
+from rushlight.record.memory import FORGET, RELAYOUT, SCATTER, relayout
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Leaf, Tensor, tensor_holding
 
 from . import public as surface
-from .public import public, require_tensor
+from .public import integer, public, require_tensor
 from .rules import fresh
 
 Size = tuple[int, ...]
@@ -93,10 +96,18 @@ def make_leaf(t: Tensor) -> None:
 FULL = operation(
     "full",
     lambda value, *, shape, dtype, strides: spec_of(shape, dtype, strides),
-    lambda value, *, shape, dtype, strides: np.full(shape, _number_in(value, dtype), dtype.numpy),
+    lambda value, *, shape, dtype, strides: _full(value, shape, dtype),
 )
 # NumPy's own `full` cannot be run on the compiler's symbols: it never asks what kind of thing the number is.
 FULL.lower = lambda value, *, shape, dtype, strides: np.broadcast_to(value.astype(dtype.numpy), shape)
+
+
+def _full(value: Any, shape: Size, kind: Dtype) -> np.ndarray:
+    if value.__class__ is int and value == 0:
+        return np.zeros(shape, kind.numpy)
+    whole = np.empty(shape, kind.numpy)
+    whole.fill(_number_in(value, kind))
+    return whole
 
 
 def _number_in(value: Any, kind: Dtype) -> Any:
@@ -163,6 +174,9 @@ def empty(*sizes: Any, size: Any = None, dtype: Any = None, layout: Any = None, 
 
 def _size_argument(sizes: tuple[Any, ...], size: Any, names: Any) -> tuple[Any, ...]:
     """The size of a new tensor, given as positional arguments or as `size=`."""
+    if not sizes and size is None:
+        name = sys._getframe(1).f_code.co_name
+        raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
     if names is not None:
         raise NotImplementedError("named tensors (names=) are not in Rushlight")
     return sizes if size is None else (size,)
@@ -197,6 +211,8 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, d
     kind = dtype or _dtype_of_number(fill_value)
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    if not isinstance(size, (tuple, list)):
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     return finish(constant(size_of((size,)), fill_value, kind), requires_grad)
 
 
@@ -247,7 +263,10 @@ def _arange(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> np.
     if dtype.is_floating_point:
         steps = np.arange(count, dtype="float64")
         return (start + step * steps).astype(dtype.numpy)
-    return (int(start) + int(step) * np.arange(count, dtype="int64")).astype(dtype.numpy)
+    start, step = int(start), int(step)
+    if step == 1:
+        return np.arange(start, start + count, dtype="int64").astype(dtype.numpy, copy=False)
+    return (start + step * np.arange(count, dtype="int64")).astype(dtype.numpy)
 
 
 def _arange_by_parts(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> Any:
@@ -316,10 +335,16 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any
     >>> torch.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    steps = _steps(steps, "linspace")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return finish(apply(LINSPACE, (start, end), (int(steps), dtype or get_default_dtype())), requires_grad)
+    return finish(apply(LINSPACE, (start, end), (steps, dtype or get_default_dtype())), requires_grad)
+
+
+def _steps(steps: Any, name: str) -> int:
+    count = int(steps) if isinstance(steps, Tensor) else integer(steps, name, "steps", 3)
+    if count < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    return count
 
 
 def _logspace(start: Any, end: Any, *, count: int, base: float, dtype: Dtype) -> np.ndarray:
@@ -334,8 +359,9 @@ LOGSPACE = operation("logspace", lambda start, end, *, count, base, dtype: spec_
 def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None, layout: Any = None,
              device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """`steps` numbers from `base ** start` to `base ** end`, evenly apart on a logarithmic scale."""
+    steps = _steps(steps, "logspace")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return finish(apply(LOGSPACE, (start, end), (int(steps), base, dtype or get_default_dtype())), requires_grad)
+    return finish(apply(LOGSPACE, (start, end), (steps, base, dtype or get_default_dtype())), requires_grad)
 
 
 EYE = operation(
@@ -365,7 +391,7 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, 
             [0., 1.]])
     """
     for name, count in (("n", n), ("m", m)):
-        if count is not None and count < 0:
+        if count is not None and integer(count, "eye", name, 1 if name == "n" else 2) < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {count}")
     return finish(apply(EYE, (), (n, n if m is None else m, dtype or get_default_dtype())), requires_grad)
 
@@ -413,8 +439,6 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     (tensor([2., 3.]), tensor([1., 2.]))
     """
     if memory_format is not None and memory_format.name != "preserve_format":
-        from rushlight.record.memory import RELAYOUT
-
         from .view import wanted_strides
 
         return apply(RELAYOUT, (input,), (wanted_strides(settle(input).spec, memory_format),))
@@ -426,7 +450,7 @@ def wrap(array: np.ndarray) -> Tensor:
     return tensor_holding(array, spec_of_array(array))
 
 
-_specs_of_arrays: dict[tuple[Any, ...], Spec] = {}
+_specs_of_arrays: Bounded[tuple[Any, ...], Spec] = Bounded()
 
 
 def spec_of_array(array: np.ndarray) -> Spec:
@@ -451,6 +475,18 @@ COPY = operation(
     aliases=False,
 )
 COPY.gradient(x=lambda x_spec: full_like_spec(x_spec, 0), source=lambda g: g)  # not g * 0: NaN where g is infinite
+
+
+def _zero_where_written(
+    g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any, kind: Dtype
+) -> Tensor:
+    """What arrives at a tensor before a part of it was written: nothing there."""
+    zeros = constant(shape, 0, new_spec.dtype)  # recorded: a pass that met an array of its own could not be replayed
+    return apply(SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, kind, x_spec.strides))
+
+
+SCATTER.gradient(x=_zero_where_written)
+FORGET.gradient(x=lambda g: full_like_spec(g._value.spec, 0))
 
 
 FILL = operation("fill", COPY.infer, COPY.kernel, node="FillBackward2", exact=True, aliases=False)

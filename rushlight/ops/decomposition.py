@@ -239,9 +239,9 @@ _of_linalg(_linalg_lu_solve)
 
 
 @public(out=True)
-def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
-    """X with A X = b, from `lu_factor(A)`."""
-    return _lu_solved(LU_data, LU_pivots, b, False)
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
+    """X with A X = input, from `lu_factor(A)`."""
+    return _lu_solved(LU_data, LU_pivots, input, False)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -467,7 +467,7 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
         u, s, vh = apply(SVD, (input,), (not some,))
         return Svd(u, s, mH(vh))
     *batch, m, n = spec.shape
-    return Svd(zeros(*batch, m, m, dtype=spec.dtype), svdvals(input), zeros(*batch, n, n, dtype=spec.dtype))
+    return Svd(zeros((*batch, m, m), dtype=spec.dtype), svdvals(input), zeros((*batch, n, n), dtype=spec.dtype))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -713,7 +713,7 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     if tol is not None:
         atol, rtol = tol, 0.0
     if spec.numel == 0:
-        return zeros(*spec.shape[:-2], dtype=dtypes.int64)
+        return zeros(spec.shape[:-2], dtype=dtypes.int64)
     values = _singular_values(A.detach(), hermitian)
     return apply(RANK, (values, *tolerances(spec, atol, rtol)))
 
@@ -728,7 +728,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
     check_matrix(spec, "linalg.cond")
     if p is None or p in (2, -2):
         if not spec.numel:
-            return zeros(*spec.shape[:-2], dtype=spec.dtype.to_real())
+            return zeros(spec.shape[:-2], dtype=spec.dtype.to_real())
         values = svdvals(A)
         ends = values[..., 0], values[..., -1]
         return ends[1] / ends[0] if p == -2 else ends[0] / ends[1]

@@ -19,7 +19,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .creation import full_like_spec
-from .public import public, require_tensor
+from .public import integer, public, require_tensor
 from .results import result_type
 from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
 
@@ -189,7 +189,7 @@ ROUND.gradient(x=_no_slope)
 @public(inplace=True, out=True)
 def round(input: Tensor, *, decimals: int = 0) -> Tensor:  # noqa: A001 - PyTorch's name
     """Rounded to `decimals` places, halves to the even neighbour."""
-    return apply(ROUND, (input,), (decimals,))
+    return apply(ROUND, (input,), (integer(decimals, "round", "decimals"),))
 
 
 @computing(promoted)
@@ -320,7 +320,8 @@ def _step_gradient(g: Tensor, through: Tensor) -> Tensor:
     return g * through
 
 
-def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True) -> Operation:
+def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True,
+            keywords: dict[str, str] | None = None) -> Operation:  # fmt: skip
     op = operation(name, infer, lambda x, y: kernel(x, y))
 
     def f(input: Tensor, other: Tensor) -> Tensor:
@@ -328,7 +329,7 @@ def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inpl
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    public(inplace=inplace, out=True, names=("arctan2",) if name == "atan2" else ())(f)
+    public(inplace=inplace, out=True, names=("arctan2",) if name == "atan2" else (), keywords=keywords)(f)
     return op
 
 
@@ -391,7 +392,8 @@ NEXTAFTER.exact = True
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
 _binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))
-_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise)
+_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise,
+        keywords={"values": "other"})  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The sine over its argument; powers of two

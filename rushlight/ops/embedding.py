@@ -60,7 +60,8 @@ def add_rows(d: np.ndarray, indices: np.ndarray, rows: int) -> np.ndarray:
     width = d.shape[-1]
     total = np.zeros((rows, width), d.dtype)
     if indices.size:
-        (_add_long_rows if width >= LONG_ROW else _add_short_rows)(total, indices.ravel(), d.reshape(-1, width))
+        add = _add_long_rows if width >= LONG_ROW else _add_short_rows
+        add(total, indices.ravel(), d.reshape(indices.size, width))
     return total
 
 

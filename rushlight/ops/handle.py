@@ -18,7 +18,7 @@ from rushlight.record.value import Leaf, Node, Storage, Tensor, Value, tensor_of
 
 from . import view as views
 from .creation import constant, size_of
-from .public import METHODS, public
+from .public import METHODS, as_called, public
 
 _UNSHARED = 3  # references to the Storage of one handle alone: the handle's, a local variable's and getrefcount's own
 
@@ -48,7 +48,8 @@ def move_to(t: Tensor, view: Tensor) -> Tensor:
     return t
 
 
-def _in_place(name: str, f: Callable[..., Tensor], rename: dict[Operation, Operation]) -> None:
+def _in_place(name: str, f: Callable[..., Tensor], rename: dict[Operation, Operation],
+              keywords: dict[str, str] | None = None) -> None:  # fmt: skip
     def changed(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         _check_not_leaf(self)
         view = f(self, *args, **kwargs)
@@ -60,7 +61,7 @@ def _in_place(name: str, f: Callable[..., Tensor], rename: dict[Operation, Opera
     changed.__name__ = f"{name}_"
     changed.__qualname__ = f"Tensor.{name}_"
     changed.__doc__ = f"`{name}` in place: the tensor sees its own memory in the new shape. Nothing is copied."
-    METHODS[f"{name}_"] = changed
+    METHODS[f"{name}_"] = as_called(changed, f"{name}_", keywords or {})
 
 
 def _renamed(op: Operation, node: str) -> dict[Operation, Operation]:
@@ -72,7 +73,7 @@ _TRANSPOSE = _renamed(views.TRANSPOSE, "TransposeBackward1")
 _in_place("unsqueeze", views.unsqueeze, _renamed(views.UNSQUEEZE, "UnsqueezeBackward1"))
 _in_place("t", views.t, _renamed(views.T_OF_MATRIX, "TBackward1"))
 _in_place("transpose", views.transpose, _TRANSPOSE)
-_in_place("swapaxes", views.transpose, _TRANSPOSE)
+_in_place("swapaxes", views.transpose, _TRANSPOSE, {"axis0": "dim0", "axis1": "dim1"})
 _in_place("swapdims", views.transpose, _TRANSPOSE)
 _in_place("as_strided", views.as_strided, {})
 _in_place(
@@ -88,7 +89,7 @@ _in_place(
 
 
 @public(function=False)
-def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
+def resize_(self: Tensor, *sizes: Any, size: Any = None, memory_format: Any = None) -> Tensor:
     """Another shape for the tensor's memory, row by row; memory is added (zeros) where it does not suffice.
 
     Raises RuntimeError for a tensor that requires grad.
@@ -97,7 +98,7 @@ def resize_(self: Tensor, *sizes: Any, memory_format: Any = None) -> Tensor:
     tensor([[0, 1],
             [2, 3]])
     """
-    shape = size_of(sizes)
+    shape = size_of(sizes if size is None else (size,))
     spec = settle(self).spec
     if self._node is not None:
         raise RuntimeError("cannot resize variables that require grad")
@@ -186,7 +187,7 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
     return resize(self, *settle(tensor).spec.shape)
 
 
-@public()
+@public(keywords={"input": "self"})
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
     """`self.resize_(the_template.shape)`."""
     return resize_(self, settle(the_template).spec.shape, memory_format=memory_format)

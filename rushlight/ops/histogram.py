@@ -262,7 +262,7 @@ def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None
 
 
 @public()
-def histogramdd(input: Tensor, bins: Any, *, range: Any = None, weight: Any = None, density: bool = False) -> Any:
+def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Any = None, density: bool = False) -> Any:
     """The histogram of points (the last dimension holds their coordinates) over a grid, and its edges.
 
     `bins` is a number, one number for each coordinate, or the edges for each; `range` the outer edges, two numbers

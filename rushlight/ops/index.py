@@ -15,7 +15,9 @@ from rushlight.record.memory import STRIDED, laid_out, memory_of
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
-from rushlight.record.value import Tensor, tensor_of, value_holding
+from rushlight.record.value import Tensor
+
+from .creation import constant
 
 Places = tuple[bool, ...]
 
@@ -162,7 +164,7 @@ INDEX_PUT = operation("index_put", _put_spec, _put, overwrites=True, exact=True,
 def _put_gradient(g: Tensor, indices: Any, values_spec: Spec, places: Places, accumulate: bool) -> tuple[Any, ...]:
     into = g
     if not accumulate:
-        zero = tensor_of(value_holding(np.zeros((), g._value.spec.numpy), spec_of((), g._value.spec.dtype)))
+        zero = constant((), 0, g._value.spec.dtype)
         into = apply(INDEX_PUT, (g, zero, *indices), (places, False))
     return into, apply(INDEX, (g, *indices), (places,)), *[None] * len(indices)
 

@@ -1,12 +1,14 @@
 """Tensors put together: `cat`, `stack` and their relatives.
 
 Joining is one of two operations with any number of operands, `cat` and `stack`; the others reshape their operands and
-call these.
+call these.  Many small tensors whose numbers are there are put together at once: a batch drawn from a list of examples
+would otherwise be as many operands, in another order and with other repetitions each time, and so another program.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,14 +19,15 @@ from rushlight.core.strided import (
     has_channels_last_strides,
     normalize_dim,
 )
-from rushlight.record.operation import operation
+from rushlight.record import trace as tracing
+from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
-from rushlight.record.trace import apply, settle
-from rushlight.record.value import Tensor
+from rushlight.record.trace import apply, recorder, settle
+from rushlight.record.value import TENSORS, Tensor, tensor_holding
 
 from .public import public
 from .rules import promoted
-from .view import SELECT, SLICE, along, look_at, unsqueeze
+from .view import SELECT, SLICE, along, look_at, unsqueeze, with_new
 
 # ---------------------------------------------------------------------------------------------------------------------
 # cat
@@ -118,7 +121,7 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -> 
         tensors = _sequence_of(tensors, "cat")
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    return apply(CAT, tensors, (dim if axis is None else axis,))
+    return _joined(CAT, tensors, dim if axis is None else axis)
 
 
 def _sequence_of(tensors: Any, name: str) -> Any:
@@ -152,9 +155,16 @@ def _stack_gradient(g: Tensor, needs: Any, dim: int) -> list[Tensor | None]:
     return [look_at(g, SELECT, (along(shape, dim, i),)) if need else None for i, need in enumerate(needs)]
 
 
+def _stacked(*tensors: np.ndarray, dim: int) -> np.ndarray:
+    """`numpy.stack`, without its checks."""
+    at = with_new(tensors[0].ndim, (dim % (tensors[0].ndim + 1),))
+    return np.concatenate([t[at] for t in tensors], dim)
+
+
 STACK = operation(
     "stack", _stack_spec, lambda *tensors, dim: np.stack(tensors, dim), compute=_joined_dtype, exact=True, aliases=False
 )
+STACK.run = _stacked
 STACK.gradient(_stack_gradient)
 
 
@@ -170,7 +180,50 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, axis: int | None = None) -
         tensors = _sequence_of(tensors, "stack")
     if not tensors:
         raise RuntimeError("stack expects a non-empty TensorList")
-    return apply(STACK, tensors, (dim if axis is None else axis,))
+    return _joined(STACK, tensors, dim if axis is None else axis)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Many small tensors whose numbers are there
+
+MANY, SMALL = 10, 1 << 16  # tensors, and how many numbers they have together
+
+
+def _joined(op: Operation, tensors: Sequence[Any], dim: int) -> Tensor:
+    """Tensors joined by `cat` or `stack`: recorded, or put together now."""
+    arrays = _numbers_there(tensors) if len(tensors) >= MANY else None
+    if arrays is None:
+        return apply(op, tensors, (dim,))  # type: ignore[no-any-return]
+    made = _joined_spec(op, tensors[0]._value.spec, len(arrays), dim)
+    return tensor_holding(np.ascontiguousarray(op.kernel(*arrays, dim=dim)), made)
+
+
+@lru_cache(1000)
+def _joined_spec(op: Operation, each: Spec, n: int, dim: int) -> Spec:
+    return op.infer(*[each] * n, dim=dim)  # type: ignore[no-any-return]
+
+
+def _numbers_there(tensors: Sequence[Any]) -> list[np.ndarray] | None:
+    """The arrays of tensors of one shape and dtype, if all are computed and small and none is on the tape."""
+    me = recorder()
+    tracking = me.tracking
+    kind = tensors[0].__class__
+    if me.hold or tracing.inference_seen or kind not in TENSORS:
+        return None
+    spec = settle(tensors[0]).spec
+    if spec.numel * len(tensors) > SMALL or not spec.is_contiguous:
+        return None
+    arrays = []
+    for t in tensors:
+        kind = t.__class__
+        if kind not in TENSORS or (tracking and t._node is not None):
+            return None
+        storage = t._storage
+        v = t._value if storage is None or t._seen == storage.version else settle(t)
+        if v.buf is None or v.spec is not spec:
+            return None
+        arrays.append(v.buf)
+    return arrays
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -131,7 +131,7 @@ DET.lower = elimination.determinant
 DET.gradient(x=lambda g, x: g[..., None, None] * apply(COFACTORS, (x,)))
 
 
-@public(out=True, space="linalg")
+@public(out=True, space="linalg", keywords={"input": "A"})
 def det(A: Tensor) -> Tensor:
     """The determinants of matrices (..., n, n) (https://pytorch.org/docs/stable/generated/torch.linalg.det.html).
 
@@ -397,11 +397,11 @@ TriangularSolve = result_type("triangular_solve", ("solution", "cloned_coefficie
 
 @public(out=True)
 def triangular_solve(
-    b: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+    input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
 ) -> Any:
     """See `torch.linalg.solve_triangular`, which takes its arguments the other way round."""
     coefficient = mT(A) if transpose else A
-    solution = solve_triangular(coefficient, b, upper=upper != transpose, unitriangular=unitriangular)
+    solution = solve_triangular(coefficient, input, upper=upper != transpose, unitriangular=unitriangular)
     return TriangularSolve(solution, A.clone())
 
 
@@ -506,9 +506,9 @@ CHOLESKY_SOLVE.gradient(_cholesky_solve_gradient)
 
 
 @public(out=True)
-def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with A X = B, from the Cholesky factor of A. Shapes: B (..., n, k), L (..., n, n)."""
-    b, factor = settle(B).spec, settle(L).spec
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
+    """X with A X = input, from the Cholesky factor of A. Shapes: input (..., n, k), input2 (..., n, n)."""
+    b, factor = settle(input).spec, settle(input2).spec
     for spec, what in ((b, "b"), (factor, "u")):
         if spec.ndim < 2:
             raise RuntimeError(f"{what} should have at least 2 dimensions, but has {spec.ndim} dimensions instead")
@@ -519,7 +519,7 @@ def cholesky_solve(B: Tensor, L: Tensor, upper: bool = False) -> Tensor:
             f"{factor.shape[-1]} but each "
             f"b matrix is {b.shape[-2]} by {b.shape[-1]}"
         )
-    return apply(CHOLESKY_SOLVE, (B, L), (upper,))
+    return apply(CHOLESKY_SOLVE, (input, input2), (upper,))
 
 
 def _cholesky_inverse(factor: np.ndarray, *, upper: bool) -> np.ndarray:
@@ -539,7 +539,7 @@ CHOLESKY_INVERSE.gradient(factor=_cholesky_inverse_gradient)
 
 
 @public(out=True)
-def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A, from its Cholesky factor."""
-    square(L, "cholesky_inverse")
-    return apply(CHOLESKY_INVERSE, (L,), (upper,))
+    square(input, "cholesky_inverse")
+    return apply(CHOLESKY_INVERSE, (input,), (upper,))

@@ -32,27 +32,28 @@ Formula = Callable[..., Any]
 
 def elementwise_loss(
     name: str, check: Formula, value: Formula, slope: Formula, curvature: Formula, by_target: Formula, mixed: Formula,
-    *, share_first: bool = True,
+    *, share_first: bool = True, kind: Callable[..., Any] = promoted,
 ) -> Operation:  # fmt: skip
     """Declares a loss of (x, y, a, b): `a` and `b` are weights, parameters or None.
 
     `value` and `slope` are NumPy formulas, slope(d, x, y, a, b) being d times the derivative by x; `curvature` (twice
     by x), `by_target` (once by y) and `mixed` (by x and y) work on tensors.  `check(x, y, a, b)` raises the user's
     error.  Under a mean the slope is multiplied by one element's share before the incoming gradient (`share_first`), or
-    divided by the count after it: whichever PyTorch does, so that the rounding is the same.
+    divided by the count after it: whichever PyTorch does, so that the rounding is the same. `kind(x, y)` is the dtype
+    of the result, in which everything is computed.
     """
     camel = "".join(part.capitalize() for part in name.split("_"))
 
     def infer(x: Spec, y: Spec, a: Spec | None, b: Spec | None, *, reduction: str) -> Spec:
         check(x, y, a, b)
-        found = broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), promoted(x, y))
+        found = broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), kind(x, y))
         return found if reduction == "none" else spec_of((), found.dtype)
 
     def kernel(x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
         return reduced_array(value(x, y, a, b), reduction)
 
     def back_infer(d: Spec, x: Spec, y: Spec, a: Spec | None, b: Spec | None, *, reduction: str) -> Spec:
-        return broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), promoted(x, y))
+        return broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), kind(x, y))
 
     def back_kernel(d: Any, x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
         if reduction != "mean":
@@ -63,13 +64,13 @@ def elementwise_loss(
         return found / d.dtype.type(found.size)
 
     op = operation(
-        name, infer, kernel, compute=lambda x, y, a, b, *, reduction: promoted(x, y), node=f"{camel}Backward0"
+        name, infer, kernel, compute=lambda x, y, a, b, *, reduction: kind(x, y), node=f"{camel}Backward0"
     )
     back = operation(
         f"{name}_backward",
         back_infer,
         back_kernel,
-        compute=lambda d, x, y, a, b, *, reduction: promoted(x, y),
+        compute=lambda d, x, y, a, b, *, reduction: kind(x, y),
         node=f"{camel}BackwardBackward0",
     )
 
@@ -99,6 +100,14 @@ def elementwise_loss(
         y=second(mixed),
     )
     return op
+
+
+def _kind_of_input(x: Spec, y: Spec) -> Any:
+    return x.dtype
+
+
+def _kind_of_target(x: Spec, y: Spec) -> Any:
+    return y.dtype
 
 
 def _count(x: Any, y: Any) -> int:
@@ -139,7 +148,8 @@ def warn_different_sizes(input: Tensor, target: Tensor) -> None:
 # Losses of the difference
 
 
-def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula, curvature: Formula) -> Operation:
+def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula, curvature: Formula,
+                     kind: Callable[..., Any] = promoted) -> Operation:  # fmt: skip
     """A loss of z = x - y with a parameter `a`: formulas of (z, a), and slope(d, z, a)."""
 
     def by_target(x: Tensor, y: Tensor, a: Any, b: Any) -> Tensor:
@@ -153,6 +163,7 @@ def _difference_loss(name: str, kernel_name: str, value: Formula, slope: Formula
         lambda x, y, a, b: curvature(x - y, a),
         by_target,
         lambda x, y, a, b: -curvature(x - y, a),
+        kind=kind,
     )
     from rushlight.record.operation import operations
 
@@ -252,6 +263,7 @@ HUBER = _difference_loss(
     _huber,
     lambda d, z, delta: np.clip(z, -delta, delta) * d,
     lambda z, delta: where(z.abs() < delta, 1.0, 0.0),
+    kind=_kind_of_input,
 )
 
 
@@ -370,7 +382,7 @@ def _expanded(shape: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _logits_check(x: Spec, y: Spec, weight: Any, pos_weight: Any) -> None:
-    if x.dtype.is_complex or not promoted(x, y).is_floating_point:
+    if not x.dtype.is_floating_point:
         raise NotImplementedError(f"\"log_sigmoid_cpu\" not implemented for '{x.dtype.scalar_name}'")
     if not y.dtype.is_floating_point:
         raise RuntimeError(
@@ -423,6 +435,7 @@ BCE_WITH_LOGITS = elementwise_loss(
     _logits_by_target,
     _logits_mixed,
     share_first=False,
+    kind=_kind_of_target,
 )
 
 
@@ -514,6 +527,7 @@ SOFT_MARGIN = elementwise_loss(
     _soft_margin_curvature,
     lambda x, y, a, b: -x * sigmoid(-x * y),
     _soft_margin_mixed,
+    kind=_kind_of_input,
 )
 SOFT_MARGIN.shown = lambda pairs: pairs[:1]
 

@@ -239,7 +239,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     """
     mode = _mode(reduction, size_average, reduce)
     if p not in (1, 2):
-        raise RuntimeError("only p == 1 and p == 2 supported")
+        raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and settle(weight).spec.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     _check_rows(input, target, False)

@@ -173,7 +173,7 @@ def _isin(x: Any, y: Any, *, invert: bool) -> np.ndarray:
 ISIN = operation("isin", lambda x, y, *, invert: spec_of(x.shape, dtypes.bool_), _isin)
 
 
-@public(method=False, out=True)
+@public(method=False, out=True, keywords={"element": "elements", "test_element": "test_elements"})
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Whether each element is among `test_elements` (not among them, with `invert`).
 

@@ -14,6 +14,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
+from .old_overloads import numbers_first
 from .public import public, write_back
 from .reduction import SUM_DIM
 from .view import SQUEEZE_DIM, unsafe_view, view_like
@@ -300,14 +301,18 @@ ADDMM.gradient(
 
 
 @public(out=True)
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat1 @ mat2)`."""
+    if old:
+        input, mat1, mat2, beta, alpha = numbers_first("addmm", ("mat1", "mat2"), input, mat1, mat2, *old)
     return apply(ADDMM, (input, mat1, mat2, beta, alpha))
 
 
 @public(function=False)
-def addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`addmm` in place; `self` must have the shape of the product already."""
+    if old:
+        self, mat1, mat2, beta, alpha = numbers_first("addmm_", ("mat1", "mat2"), self, mat1, mat2, *old)
     held, found = settle(self).spec, _mm_spec(settle(mat1).spec, settle(mat2).spec)
     if held.shape != found.shape:
         raise RuntimeError(
@@ -343,13 +348,29 @@ def _linear_spec(x: Spec, w: Spec, b: Spec | None) -> Spec:
 
 
 def _linear(x: Any, w: Any, b: Any) -> Any:
-    flat = x if x.ndim == 2 else x.reshape(_count(x.shape[:-1]), x.shape[-1])
+    ndim = x.ndim
+    if x.__class__ is np.ndarray and x.dtype.kind == "f":
+        product = _product_of_floats(x, w, ndim)
+        if b is not None:
+            np.add(product, b, product)
+        return product
+    flat = x if ndim == 2 else x.reshape(_count(x.shape[:-1]), x.shape[-1])
     product = np.matmul(flat, w.T)
-    if x.ndim != 2:
+    if ndim != 2:
         product = product.reshape(*x.shape[:-1], len(w))
     if b is not None:
         product += b
     return product
+
+
+def _product_of_floats(x: Any, w: Any, ndim: int) -> Any:
+    """x @ w.T by the shortest way to the linear-algebra library."""
+    if ndim == 2:
+        return np.dot(x, w.T)
+    if ndim == 1:
+        return np.dot(w, x)
+    shape = x.shape
+    return np.dot(x.reshape(_count(shape[:-1]), shape[-1]), w.T).reshape(*shape[:-1], len(w))
 
 
 def _linear_without_bias(x: Any, w: Any) -> Any:

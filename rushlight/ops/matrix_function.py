@@ -42,7 +42,7 @@ SPACES["linalg"]["diagonal"] = _linalg_diagonal
 # Powers and the exponential
 
 
-@public(out=True, space="linalg")
+@public(out=True, space="linalg", keywords={"input": "A"})
 def matrix_power(A: Tensor, n: int) -> Tensor:
     """A multiplied with itself n times; the inverse's power for negative n.
 
@@ -83,7 +83,7 @@ MATRIX_EXP = operation("matrix_exp", lambda x: spec_of(x.shape, x.dtype), lambda
 MATRIX_EXP.gradient(x=_exp_gradient)
 
 
-@public(space="linalg")
+@public(space="linalg", keywords={"input": "A"})
 def matrix_exp(A: Tensor) -> Tensor:
     """The exponential of matrices (..., n, n): the sum of A**k / k!.
 
@@ -411,7 +411,7 @@ def orgqr(input: Tensor, input2: Tensor) -> Tensor:
     return householder_product(input, input2)
 
 
-@public(out=True)
+@public(out=True, keywords={"input2": "tau", "input3": "other"})
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """`other` times the whole product Q of reflections: Q other, or other Q if not `left`; Q^H if `transpose`."""
     count = settle(tau).spec.shape[-1]

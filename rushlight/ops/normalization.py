@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.bounded import Bounded
 from rushlight.core.dtype import finfo
 from rushlight.record.memory import assign
 from rushlight.record.operation import operation
@@ -172,7 +173,7 @@ def _check_off_tape(function: str, **tensors: Tensor | None) -> None:
 # Batch normalisation
 
 
-_checked_forms: dict[tuple[Any, ...], Form] = {}  # by the Specs of operands that fit together
+_checked_forms: Bounded[tuple[Any, ...], Form] = Bounded()  # by the Specs of operands that fit together
 
 
 def _batch_form(shape: tuple[int, ...]) -> Form:

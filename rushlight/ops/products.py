@@ -20,7 +20,7 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .matmul import added_symbols, bmm, check_expands, matmul, mm, mv, outer
-from .old_overloads import warn_of_old_overload
+from .old_overloads import numbers_first, warn_of_old_overload
 from .public import public
 from .rules import broadcast, promoted
 
@@ -68,7 +68,9 @@ def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = 
     if last is not None:
         warn_of_old_overload("addcmul", _OLD, _NEW)
         value, tensor1, tensor2 = tensor1, tensor2, last
-    _check_value(promoted(settle(input).spec, settle(tensor1).spec, settle(tensor2).spec), value)
+    if value.__class__ is float:
+        kind = promoted(settle(input).spec, settle(tensor1).spec, settle(tensor2).spec)
+        value = value if kind.is_floating_point or kind.is_complex else int(value)
     return apply(ADDCMUL, (input, tensor1, tensor2, value))
 
 
@@ -187,26 +189,34 @@ def _scaled_sum(op: Operation, input: Tensor, x: Tensor, y: Tensor, beta: Any, a
 
 
 @public(inplace=True, out=True)
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * bmm(batch1, batch2)`; with beta 0, `input` is ignored, NaN included."""
+    if old:
+        input, batch1, batch2, beta, alpha = numbers_first("baddbmm", ("batch1", "batch2"), input, batch1, batch2, *old)
     return _scaled_sum(BADDBMM, input, batch1, batch2, beta, alpha)
 
 
 @public(inplace=True, out=True)
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
+    if old:
+        input, batch1, batch2, beta, alpha = numbers_first("addbmm", ("batch1", "batch2"), input, batch1, batch2, *old)
     return _scaled_sum(ADDBMM, input, batch1, batch2, beta, alpha)
 
 
 @public(inplace=True, out=True)
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * (mat @ vec)`."""
+    if old:
+        input, mat, vec, beta, alpha = numbers_first("addmv", ("mat", "vec"), input, mat, vec, *old)
     return _scaled_sum(ADDMV, input, mat, vec, beta, alpha)
 
 
 @public(inplace=True, out=True)
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *old: Tensor, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """`beta * input + alpha * outer(vec1, vec2)`."""
+    if old:
+        input, vec1, vec2, beta, alpha = numbers_first("addr", ("vec1", "vec2"), input, vec1, vec2, *old)
     return _scaled_sum(ADDR, input, vec1, vec2, beta, alpha)
 
 
@@ -351,6 +361,11 @@ def einsum(*args: Any) -> Tensor:
     >>> torch.einsum("ij,j->i", torch.ones(2, 3), torch.ones(3))
     tensor([3., 3.])
     """
+    if len(args) < 2:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
     operands, inputs, output = _parse(args)
     terms = []
     for position, (t, labels) in enumerate(zip(operands, inputs, strict=True)):

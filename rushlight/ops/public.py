@@ -9,8 +9,10 @@ modules.
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rushlight.core.dtype import can_cast, given_dtype
@@ -43,17 +45,20 @@ def public(
     functional: bool = False,
     space: str | None = None,
     names: tuple[str, ...] = (),
+    keywords: dict[str, str] | None = None,
 ) -> Callable[[F], F]:
     """Marks a function as part of the public surface, under its own name and `names`.
 
     `function`: `torch.f`; `method`: `Tensor.f`; `inplace`: also `Tensor.f_` (and `torch.f_` / `F.f_` where those
     exist);
-    `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like.
+    `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like;
+    `keywords`: further names of arguments, where one function serves several of PyTorch's (`{"input": "A"}`).
     """
+    more = keywords or {}
 
     def mark(f: F) -> F:
         for name in (f.__name__, *names):
-            shown = with_out(f, name) if out else as_called(f, name)
+            shown = with_out(f, name, more) if out else as_called(f, name, more)
             if function:
                 FUNCTIONS[name] = shown
             if functional:
@@ -61,9 +66,9 @@ def public(
             if space:
                 SPACES[space][name] = shown
             if method:
-                METHODS[name] = as_called(f, name)
+                METHODS[name] = as_called(f, name, more)
             if inplace:
-                written = in_place(f, name)
+                written = in_place(as_called(f, name, more), name)
                 METHODS[name + "_"] = written
                 if function:
                     FUNCTIONS[name + "_"] = written
@@ -76,6 +81,7 @@ def public(
 
 #: NumPy's name for an argument, which PyTorch's functions take too, and PyTorch's own.
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
 def _numpy_names(f: Callable[..., Any]) -> dict[str, str]:
@@ -100,9 +106,9 @@ def _translate(kwargs: dict[str, Any], names: dict[str, str], name: str, typed: 
         kwargs["dtype"] = given_dtype(kwargs["dtype"], name)
 
 
-def as_called(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+def as_called(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAMES) -> Callable[..., Any]:
     """The function as programs call it: also with `axis` for `dim`, and with `dtype=float`."""
-    names, typed = _numpy_names(f), _takes_dtype(f)
+    names, typed = {**_numpy_names(f), **more}, _takes_dtype(f)
     if not names and not typed:
         return f
 
@@ -177,9 +183,9 @@ def cast(t: Tensor, dtype: Any) -> Tensor:
     raise NotImplementedError("ops.creation defines the cast")
 
 
-def with_out(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAMES) -> Callable[..., Any]:
     """The function as programs call it (`as_called`), and with PyTorch's `out=`."""
-    names, typed = _numpy_names(f), _takes_dtype(f)
+    names, typed = {**_numpy_names(f), **more}, _takes_dtype(f)
 
     @functools.wraps(f)
     def accepting_out(*args: Any, **kwargs: Any) -> Any:
@@ -260,12 +266,25 @@ def require_tensor(t: Any, function: str, argument: str = "input", position: int
     raise TypeError(f"{function}(): argument '{argument}' (position {position}) must be Tensor, not {type(t).__name__}")
 
 
+def integer(value: Any, function: str, argument: str, position: int = 0) -> int:
+    """The argument, if it is a whole number; else PyTorch's TypeError."""
+    if isinstance(value, int):
+        return value
+    try:
+        return int(operator.index(value))
+    except TypeError:
+        where = f" (position {position})" if position else ""
+        wrong = type(value).__name__
+        raise TypeError(f"{function}(): argument '{argument}'{where} must be int, not {wrong}") from None
+
+
 __all__ = [
     "FUNCTIONAL",
     "FUNCTIONS",
     "METHODS",
     "SPACES",
     "apply",
+    "integer",
     "public",
     "require_tensor",
     "write_back",

@@ -58,7 +58,8 @@ def _sum_dtype(x: Spec, dtype: Any) -> Any:
 
 
 def _sum(x: np.ndarray, *, dim: Dims, keepdim: bool) -> Any:
-    return np.sum(x, axis=dim, keepdims=keepdim)
+    add: Any = np.add
+    return add.reduce(x, axis=dim, keepdims=keepdim)
 
 
 SUM = operation(

@@ -20,6 +20,7 @@ from rushlight.record.value import Tensor, tensor_of, value_holding
 
 from . import splitting
 from . import view as views
+from .creation import size_of
 from .joining import stack
 from .public import FUNCTIONS, attach, public
 from .reduction import sum_to_spec
@@ -188,9 +189,9 @@ for _name, _get, _set in (
 
 
 @public(function=False)
-def sum_to_size(input: Tensor, *size: Any) -> Tensor:
+def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """The sum over dimensions that broadcasting `size` to the tensor's shape would repeat."""
-    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
+    shape = size_of(sizes if size is None else (size,))
     spec = settle(input).spec
     found = sum_to_spec(input, spec_of(tuple(shape), spec.dtype))
     if found is None:

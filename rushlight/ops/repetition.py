@@ -19,7 +19,7 @@ from rushlight.record.value import Tensor
 
 from .creation import integers_of, wrap
 from .joining import stack
-from .public import public
+from .public import public, require_tensor
 from .rules import fresh, in_format_of
 from .slices import index_select
 from .view import EXPAND, look_at
@@ -98,7 +98,7 @@ def _check_repeats(repeats: Tensor, n: int, dim: int) -> np.ndarray:
 
 @public()
 def repeat_interleave(
-    input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Tensor | None = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element (slice along `dim`) `repeats` times, one after the other; without `dim`, of the flat tensor.
 
@@ -107,8 +107,9 @@ def repeat_interleave(
     >>> torch.tensor([1, 2]).repeat_interleave(2)
     tensor([1, 1, 2, 2])
     """
-    if repeats is None:
-        return _repeated_positions(input, output_size)
+    if input is None or repeats is None:
+        given = require_tensor(repeats if input is None else input, "repeat_interleave")
+        return _repeated_positions(given, output_size)
     t = input.reshape(-1) if dim is None else input
     spec = settle(t).spec
     at = normalize_dim(0 if dim is None else dim, spec.ndim)

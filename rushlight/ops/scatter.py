@@ -149,7 +149,8 @@ def _check_scatter(x: Spec, index: Spec, src: Spec | None, dim: int) -> None:
     if len(dims(x.shape)) != len(dims(index.shape)):
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
     if src is not None and len(dims(index.shape)) != len(dims(src.shape)):
-        raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
+        kind = IndexError if 0 < len(src.shape) < len(index.shape) else RuntimeError
+        raise kind("Index tensor must have the same number of dimensions as src tensor")
     sizes = list(zip(dims(x.shape), dims(index.shape), strict=True))
     fits = all(m <= n for d, (n, m) in enumerate(sizes) if d != dim)
     covered = src is None or all(m <= n for m, n in zip(dims(index.shape), dims(src.shape), strict=True))

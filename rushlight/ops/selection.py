@@ -368,19 +368,25 @@ def _check_not_empty(t: Tensor, name: str, dim: int | None = None) -> None:
 
 
 @public()
-def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None) -> Any:  # noqa: A001
+def max(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None,  # noqa: A001
+        other: Any = None) -> Any:  # fmt: skip
     """The largest element; along `dim`, the largest elements and their positions; with a tensor, `maximum`.
 
     >>> torch.tensor([[1., 5.], [7., 3.]]).max(dim=1).indices
     tensor([1, 0])
     """
-    return _largest(input, axis if dim is None else dim, keepdim, out, (MAX, MAX_ALONG, Max, maximum, "max"))
+    return _largest(input, _given(dim, axis, other), keepdim, out, (MAX, MAX_ALONG, Max, maximum, "max"))
 
 
 @public()
-def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None) -> Any:  # noqa: A001
+def min(input: Tensor, dim: Any = None, keepdim: bool = False, *, out: Any = None, axis: Any = None,  # noqa: A001
+        other: Any = None) -> Any:  # fmt: skip
     """The smallest element; along `dim`, the smallest elements and their positions; with a tensor, `minimum`."""
-    return _largest(input, axis if dim is None else dim, keepdim, out, (MIN, MIN_ALONG, Min, minimum, "min"))
+    return _largest(input, _given(dim, axis, other), keepdim, out, (MIN, MIN_ALONG, Min, minimum, "min"))
+
+
+def _given(dim: Any, axis: Any, other: Any) -> Any:
+    return dim if dim is not None else axis if axis is not None else other
 
 
 def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
@@ -486,6 +492,10 @@ def _truth(name: str, kernel: Any) -> Any:
 
 
 ALL, ANY = _truth("all", np.all), _truth("any", np.any)
+_both: Any = np.logical_and
+_either: Any = np.logical_or
+ALL.run = lambda x, *, dim, keepdim: _both.reduce(x, dim, None, None, keepdim)
+ANY.run = lambda x, *, dim, keepdim: _either.reduce(x, dim, None, None, keepdim)
 
 
 @public(out=True)
@@ -517,6 +527,12 @@ ISCLOSE = operation(
 @public()
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """Whether |input - other| <= atol + rtol * |other|, element by element."""
+    x, y = settle(input).spec.dtype, settle(other).spec.dtype
+    if x is not y:
+        raise RuntimeError(f"{x.scalar_name} did not match {y.scalar_name}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value:g}")
     return apply(ISCLOSE, (input, other, rtol, atol), (equal_nan,))
 
 

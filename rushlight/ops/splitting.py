@@ -71,7 +71,7 @@ SPLIT: Operation = _splitting("split", "SplitBackward0")
 SPLIT_SIZES = _splitting("split_with_sizes", "SplitWithSizesBackward0")
 
 
-@public()
+@public(keywords={"split_size": "split_size_or_sections"})
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of `tensor` along `dim`: all of one size (the last may be smaller), or of the sizes given.
 
@@ -213,27 +213,30 @@ def _split_by(name: str, least: int, input: Tensor, where: Any, dim: int) -> tup
     return tensor_split(input, where, dim)
 
 
-def _sections(given: tuple[Any, ...]) -> Any:
+def _sections(given: tuple[Any, ...], sections: Any, indices: Any) -> Any:
+    """How many parts, or where they begin: `f(2)`, `f(1, 2)`, `f((1, 2))`, `sections=2`, `indices=(1, 2)`."""
+    if not given:
+        return indices if sections is None else sections
     return given[0] if len(given) == 1 else tuple(given)
 
 
 @public()
-def hsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(input: Tensor, *given: Any, sections: Any = None, indices: Any = None) -> tuple[Tensor, ...]:
     """`tensor_split` along dimension 1, of a vector along dimension 0; the parts must be equal."""
     dim = 0 if settle(input).spec.ndim == 1 else 1
-    return _split_by("hsplit", 1, input, _sections(indices_or_sections), dim)
+    return _split_by("hsplit", 1, input, _sections(given, sections, indices), dim)
 
 
 @public()
-def vsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(input: Tensor, *given: Any, sections: Any = None, indices: Any = None) -> tuple[Tensor, ...]:
     """`tensor_split` along dimension 0 of a matrix; the parts must be equal."""
-    return _split_by("vsplit", 2, input, _sections(indices_or_sections), 0)
+    return _split_by("vsplit", 2, input, _sections(given, sections, indices), 0)
 
 
 @public()
-def dsplit(input: Tensor, *indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(input: Tensor, *given: Any, sections: Any = None, indices: Any = None) -> tuple[Tensor, ...]:
     """`tensor_split` along dimension 2; the parts must be equal."""
-    return _split_by("dsplit", 3, input, _sections(indices_or_sections), 2)
+    return _split_by("dsplit", 3, input, _sections(given, sections, indices), 2)
 
 
 def _unsafe_split_spec(x: Spec, *, sizes: tuple[int, ...], dim: int) -> tuple[Spec, ...]:

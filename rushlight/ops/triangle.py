@@ -20,7 +20,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import constant
-from .public import public
+from .public import integer, public
 from .rules import row_major
 from .view import diagonal
 
@@ -54,7 +54,7 @@ def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[1., 0.],
             [1., 1.]])
     """
-    return apply(TRIL, (input,), (diagonal,))
+    return apply(TRIL, (input,), (integer(diagonal, "tril", "diagonal", 2),))
 
 
 @public(inplace=True, out=True)
@@ -65,13 +65,14 @@ def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     tensor([[0., 1.],
             [0., 0.]])
     """
-    return apply(TRIU, (input,), (diagonal,))
+    return apply(TRIU, (input,), (integer(diagonal, "triu", "diagonal", 2),))
 
 
 def _triangle_indices(
-    name: str, pick: Any, row: int, col: int, offset: int, dtype: Any, device: Any, layout: Any
+    name: str, pick: Any, row: int, col: int, offset: int, dtype: Any, device: Any, layout: Any,
+    requires_grad: bool,
 ) -> Tensor:
-    from .creation import check_device, wrap
+    from .creation import check_device, finish, wrap
 
     for value, what in ((row, "row"), (col, "col")):
         if value < 0:
@@ -83,26 +84,26 @@ def _triangle_indices(
     kind = dtype or dtypes.int64
     if kind not in (dtypes.int32, dtypes.int64):
         raise NotImplementedError(f"\"{name}\" not implemented for '{kind.scalar_name}'")
-    return wrap(np.stack(pick(row, offset, col)).astype(kind.numpy))
+    return finish(wrap(np.stack(pick(row, offset, col)).astype(kind.numpy)), requires_grad)
 
 
 @public(method=False)
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
-                 pin_memory: bool = False) -> Tensor:  # fmt: skip
+                 pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The positions of the lower triangle of a row x col matrix: a 2 x N tensor of rows and columns.
 
     >>> torch.tril_indices(2, 2)
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return _triangle_indices("tril_indices", np.tril_indices, row, col, offset, dtype, device, layout)
+    return _triangle_indices("tril_indices", np.tril_indices, row, col, offset, dtype, device, layout, requires_grad)
 
 
 @public(method=False)
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
-                 pin_memory: bool = False) -> Tensor:  # fmt: skip
+                 pin_memory: bool = False, requires_grad: bool = False) -> Tensor:  # fmt: skip
     """The positions of the upper triangle of a row x col matrix: a 2 x N tensor of rows and columns."""
-    return _triangle_indices("triu_indices", np.triu_indices, row, col, offset, dtype, device, layout)
+    return _triangle_indices("triu_indices", np.triu_indices, row, col, offset, dtype, device, layout, requires_grad)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,14 +7,16 @@ shape rule from `core.strided`, a NumPy kernel and a derivative; they differ in 
 
 from __future__ import annotations
 
+import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import strided
+from rushlight.core.bounded import Bounded
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import given_dtype
 from rushlight.core.size import Size
@@ -33,8 +35,7 @@ Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 Pick = Callable[[np.ndarray], np.ndarray]
 
 #: For (operation, attributes, Spec): the view's Spec, its offset, and how NumPy makes it.
-_layouts: dict[tuple[Any, ...], tuple[Spec, int, Pick]] = {}
-MAX_LAYOUTS = 50_000
+_layouts: Bounded[tuple[Any, ...], tuple[Spec, int, Pick]] = Bounded()
 
 
 def view_operation(
@@ -73,8 +74,6 @@ def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
 
 
 def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int, Pick]:
-    if len(_layouts) > MAX_LAYOUTS:
-        _layouts.clear()
     shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
     made = spec_of(tuple(shape), spec.dtype, tuple(strides))
     found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs)
@@ -194,11 +193,17 @@ def _unsqueezed_layout(shape: Any, strides: Any, offset: int, *, at: tuple[int, 
     return shape, strides, offset
 
 
+@functools.cache
+def with_new(ndim: int, at: tuple[int, ...]) -> tuple[Any, ...]:
+    """The index that gives an array new dimensions at these places of the result."""
+    return tuple(None if d in at else slice(None) for d in range(ndim + len(at)))
+
+
 UNSQUEEZE = view_operation(
     "unsqueeze",
     "UnsqueezeBackward0",
     _unsqueezed_layout,
-    lambda x, *, at: np.expand_dims(x, at),
+    lambda x, *, at: x[with_new(x.ndim, at)],
     lambda g, x_spec: g.reshape(x_spec.shape),
 )
 
@@ -218,18 +223,18 @@ def view(input: Tensor, *sizes: Any, size: Any = None, dtype: Dtype | None = Non
     """
     if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], Dtype | type)):
         return view_as_dtype(input, given_dtype(sizes[0] if dtype is None else dtype, "view"))
+    if not sizes and size is None:
+        raise TypeError("view() received no size: it takes a size or a dtype")
     to = _sizes(sizes if size is None else (size,))
-    spec = settle(input).spec
-    if -1 in to or _product(to) != spec.numel:
-        to = tuple(strided.infer_size(to, spec.numel))
-    return look_at(input, VIEW, (to,))
+    return look_at(input, VIEW, (_filled_in(to, settle(input).spec.numel),))
 
 
-def _product(shape: Sequence[int]) -> int:
-    n = 1
-    for s in shape:
-        n *= s
-    return n
+def _filled_in(to: tuple[int, ...], numel: int) -> tuple[int, ...]:
+    """The shape with its -1 worked out; raises PyTorch's error if it has another number of elements."""
+    found = _shapes.get((to, numel))
+    if found is None:
+        found = _shapes[to, numel] = tuple(strided.infer_size(to, numel))
+    return found
 
 
 @public()
@@ -242,9 +247,7 @@ def reshape(input: Tensor, *sizes: Any, shape: Any = None) -> Tensor:
     """
     to = _sizes(sizes if shape is None else (shape,))
     spec = settle(input).spec
-    if -1 in to or _product(to) != spec.numel:
-        to = tuple(strided.infer_size(to, spec.numel))
-    return _reshaped(input, spec, to)
+    return _reshaped(input, spec, _filled_in(to, spec.numel))
 
 
 def _reshaped(input: Tensor, spec: Spec, to: tuple[int, ...]) -> Tensor:
@@ -261,8 +264,9 @@ def unsafe_view(fresh: Tensor, shape: tuple[int, ...]) -> Tensor:
     return apply(UNSAFE_VIEW, (fresh,), (shape,))
 
 
-_reshapings: dict[tuple[Spec, tuple[int, ...]], Operation] = {}  # which view, by Spec and new shape
-_flattened: dict[tuple[Spec, int, int], tuple[int, ...]] = {}
+_shapes: Bounded[tuple[tuple[int, ...], int], tuple[int, ...]] = Bounded()  # as given, and without -1
+_reshapings: Bounded[tuple[Spec, tuple[int, ...]], Operation] = Bounded()  # which view, by Spec and new shape
+_flattened: Bounded[tuple[Spec, int, int], tuple[int, ...]] = Bounded()
 
 
 @public()
@@ -370,7 +374,7 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     return look_at(input, PERMUTE, (tuple(d % spec.ndim if spec.ndim else 0 for d in order),))
 
 
-@public(names=("swapaxes", "swapdims"))
+@public(names=("swapaxes", "swapdims"), keywords={"axis0": "dim0", "axis1": "dim1"})
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Dimensions `dim0` and `dim1` exchanged.
 
@@ -475,6 +479,7 @@ def index_layout(shape: Any, strides: Any, offset: int, *, index: tuple[Any, ...
     return tuple(new_shape), tuple(new_strides), offset
 
 
+@functools.lru_cache(1024)
 def numpy_index(index: tuple[Any, ...]) -> tuple[Any, ...]:
     """A static index as NumPy takes it."""
     return tuple(slice(*p) if p.__class__ is tuple else p for p in index)
@@ -517,8 +522,8 @@ ALIAS = view_operation("alias", "AliasBackward0", lambda *layout: layout, lambda
 SELECT = _taking("select", "SelectBackward0")
 
 
-_rows: dict[Spec, tuple[int, int, Spec]] = {}
-_spans: dict[tuple[Spec, int, int], Spec] = {}
+_rows: Bounded[Spec, tuple[int, int, Spec]] = Bounded()
+_spans: Bounded[tuple[Spec, int, int], Spec] = Bounded()
 
 
 def _row_layout(spec: Spec) -> tuple[int, int, Spec]:
@@ -564,8 +569,6 @@ def span_place(spec: Spec, part: slice) -> tuple[Spec, int]:
     found = _spans.get(key)
     if found is None:
         shape = (len(range(first, last, step)), *spec.shape[1:])
-        if len(_spans) > MAX_LAYOUTS:
-            _spans.clear()
         found = _spans[key] = spec_of(shape, spec.dtype, (spec.strides[0] * step, *spec.strides[1:]))
     return found, first * spec.strides[0]
 

@@ -1,13 +1,16 @@
 """Adam (Kingma and Ba, 2014, "Adam: a method for stochastic optimization"), with AMSGrad (Reddi et al., 2018) and, for
 AdamW, decoupled weight decay (Loshchilov and Hutter, 2017).
 
-`adam_rule` is the formula; `Adam._advance` works out the numbers of a step: bias corrections in double precision, as
+`adam_rule` is the formula, recorded as one operation where all tensors are alike and nobody differentiates the step;
+`Adam._advance` works out the numbers of a step: bias corrections in double precision, as
 PyTorch does.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+import numpy as np
 
 import rushlight
 from rushlight.optim.optimizer import ParamsT
@@ -20,12 +23,50 @@ from rushlight.optim.validation import (
     check_lr,
     check_not_negative,
 )
+from rushlight.record.operation import operation
+from rushlight.record.spec import Spec
+from rushlight.record.trace import apply, recorder
 from rushlight.tensor import Tensor
 
 __all__ = ["Adam"]
 
 _MOMENTS = fetch("exp_avg", "exp_avg_sq")
 _MOMENTS_AND_MAX = fetch("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
+
+
+def _adam_spec(param: Spec, grad: Spec, m: Spec, v: Spec, largest: Spec | None, *_: Spec, **__: Any) -> Any:
+    return (param, param, param) if largest is None else (param, param, param, param)
+
+
+def _adam(
+    param: Any, grad: Any, m: Any, v: Any, largest: Any, weight_decay: Any, share1: Any, beta2: Any, weight2: Any,
+    root_correction2: Any, eps: Any, step_size: Any, *, maximize: bool, decay: bool, decoupled: bool,
+    small_weight1: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    """`adam_rule` of arrays."""
+    if maximize:
+        grad = -grad
+    if decay:
+        param, grad = decayed(param, grad, weight_decay, decoupled=decoupled)
+    m = mixed(m, grad, share1, small=small_weight1)
+    v = v * beta2 + grad * weight2 * grad
+    top = v if largest is None else np.maximum(largest, v)
+    new = param - m * step_size / (np.sqrt(top) / root_correction2 + eps)
+    return (new, m, v) if largest is None else (new, m, v, top)
+
+
+ADAM = operation("adam_step", _adam_spec, _adam)
+
+
+def _are_alike(param: Tensor, *others: Tensor) -> bool:
+    """Whether one operation can make the step: the same shape and floating dtype, all contiguous, none of it taped."""
+    spec = param._value.spec
+    return (
+        spec.dtype in (rushlight.float32, rushlight.float64)
+        and spec.is_contiguous
+        and not recorder().tracking
+        and all(t._value.spec is spec for t in others)
+    )
 
 
 def adam_rule(
@@ -51,6 +92,10 @@ def adam_rule(
     AMSGrad's maximum of v, which then divides.
     """
     exp_avg, exp_avg_sq = state[0], state[1]
+    if _are_alike(param, grad, *state):
+        tensors = param, grad, exp_avg, exp_avg_sq, *(state[2:] or (None,))
+        numbers = weight_decay, share1, beta2, weight2, root_correction2, eps, step_size
+        return apply(ADAM, (*tensors, *numbers), (maximize, decay, decoupled, small_weight1))  # type: ignore[no-any-return]
     if maximize:
         grad = -grad
     if decay:

@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from rushlight.core.bounded import Bounded
+
 from . import trace as tracing
 from .operation import Operation
 from .spec import NUMBERS
-from .state import MAX_SLOTS
+from .state import MAX_SLOTS, State
 from .trace import Trace, apply, recorder, rollback, settle
 from .value import Tensor, Value, tensor_of, value_holding
 
@@ -25,13 +27,15 @@ class Memo:
 
     __slots__ = ("results", "state", "tail")
 
-    def __init__(self, state: tracing.State, tail: list[Any], results: list[Any]) -> None:
+    def __init__(self, state: Any, tail: list[Any], results: list[Any]) -> None:
         self.state = state
         self.tail = tail
         self.results = results
 
 
 UNMEMOISABLE = object()
+PLACES = 6  # after so many different beginnings a stretch is recorded by itself
+_places: Bounded[tuple[Any, ...], int] = Bounded(1000)  # of stretches
 
 
 def _bind_kernel(*inputs: Any, key: Any) -> tuple[()]:
@@ -59,19 +63,43 @@ def memoised(
         with me.lock:
             if tracing.EAGER:
                 return [settle(t) for t in build(list(tensors), [_number(x) for x in numbers])]
-            bind(key, tensors, numbers)
+            if not _bound(me.trace, key, tensors, numbers):
+                _cut_if_strayed(me, key, tensors)
+                bind(key, tensors, numbers)
             trace = me.trace
             memo = trace.state.memos.get("bound")
             if memo.__class__ is Memo:
                 return _skipped(memo, trace)
             first = len(trace.values) - len(numbers)
             made = _kept("bound", lambda: build(list(tensors), _number_slots(trace, numbers, first)))
+            if trace.state.__class__ is State:
+                _places.pop(_kind(key, tensors), None)  # it repeats where it is
             return [settle(t) for t in made]
     finally:
         me.tracking = tracking
         me.hold -= 1
         if not me.hold and len(me.trace.values) > MAX_SLOTS:
             me.flush()
+
+
+def _cut_if_strayed(me: tracing.Recorder, key: tuple[Any, ...], tensors: Sequence[Tensor]) -> None:
+    """Computes first what was recorded, where the same stretch keeps coming after what was not recorded before.
+
+    A training step whose shapes differ each time would make a new program of its optimizer, too; behind a cut the
+    optimizer's is always the same one.
+    """
+    if me.hold > 1 or not me.trace.values:
+        return
+    kind = _kind(key, tensors)
+    places = _places.get(kind, 0)
+    if places >= PLACES:
+        me.flush()
+    else:
+        _places[kind] = places + 1
+
+
+def _kind(key: tuple[Any, ...], tensors: Sequence[Tensor]) -> tuple[Any, ...]:
+    return key, tuple([t._value.spec for t in tensors])
 
 
 def bind(key: tuple[Any, ...], tensors: Sequence[Tensor], numbers: Sequence[Any] = ()) -> None:
@@ -125,7 +153,7 @@ def _kept(key: Any, record: Callable[[], Any]) -> Any:
     trace = recorder().trace
     start, width = trace.state, len(trace.values)
     results = record()
-    if key not in start.memos:
+    if trace.state.__class__ is State and key not in start.memos:
         start.memos[key] = _memo_of(trace, results, width)
     return results
 

@@ -8,6 +8,7 @@ brings a handle up to date that another handle's `assign` left behind.
 
 from __future__ import annotations
 
+import functools
 import math
 import weakref
 from typing import Any
@@ -23,13 +24,14 @@ from .spec import Spec, spec_of
 from .trace import apply, realize, recorder, settle, settle_at_home
 from .value import Exposure, Leaf, Node, Storage, Tensor, Value, tensor_of, value_holding
 
+BUFFERS = "fiubc"  # kinds of arrays that hand out their memory, which is the fastest way to look at it
 View = tuple[tuple[int, ...], tuple[int, ...], int, dtype]  # shape, strides, offset, dtype; in elements of dtype
 
 
 def memory_of(array: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
     """The array's memory as one flat array in the order that `layout` (element strides) says."""
     if array.flags.c_contiguous and _row_major(array.shape, layout):
-        return array.reshape(-1)
+        return array if array.ndim == 1 else array.reshape(-1)
     if not lies_as(array, layout):
         array = laid_out(array, layout)
     size = extent(array.shape, layout)
@@ -55,10 +57,18 @@ def _row_major(shape: tuple[int, ...], layout: tuple[int, ...]) -> bool:
 
 def laid_out(array: np.ndarray, layout: tuple[int, ...]) -> np.ndarray:
     """A copy of the array with the given (dense) element strides."""
-    order = sorted(range(array.ndim), key=lambda d: (-layout[d], d))
-    fresh = np.empty([array.shape[d] for d in order], array.dtype).transpose(np.argsort(order))
+    order, back = _order_of(layout)
+    shape = array.shape
+    fresh = np.empty([shape[d] for d in order], array.dtype).transpose(back)
     fresh[...] = array
     return fresh
+
+
+@functools.lru_cache(1024)
+def _order_of(layout: tuple[int, ...]) -> tuple[list[int], list[int]]:
+    """The dimensions in the order of their strides, and where each of them stands in it."""
+    order = sorted(range(len(layout)), key=lambda d: (-layout[d], d))
+    return order, sorted(range(len(layout)), key=order.__getitem__)
 
 
 def look(flat: np.ndarray, view: View) -> np.ndarray:
@@ -68,7 +78,10 @@ def look(flat: np.ndarray, view: View) -> np.ndarray:
         flat = flat.view(kind.numpy)
     if 0 in shape:
         return np.empty(shape, kind.numpy)
-    bytes_apart = tuple(s * flat.itemsize for s in strides)
+    size = flat.itemsize
+    bytes_apart = tuple([s * size for s in strides])
+    if flat.dtype.kind in BUFFERS:
+        return np.ndarray(shape, flat.dtype, flat, offset * size, bytes_apart)
     return np.lib.stride_tricks.as_strided(flat[offset:], shape, bytes_apart)
 
 
@@ -209,19 +222,11 @@ def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any,
     return x
 
 
-def _zero_where_written(
-    g: Tensor, x_spec: Spec, new_spec: Spec, offset: Any, shape: Any, strides: Any, kind: dtype
-) -> Tensor:
-    zeros = tensor_of(value_holding(np.zeros(shape, new_spec.numpy), new_spec))
-    return apply(SCATTER, (relayout(g, x_spec.strides), zeros, offset), (shape, strides, kind, x_spec.strides))
-
-
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
 SCATTER.lower = lambda x, new, offset, *, shape, strides, kind, layout: x.with_part(
     new, offset, _strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
 )
-SCATTER.gradient(
-    x=_zero_where_written,
+SCATTER.gradient(  # that of x, which needs zeros, is in ops/creation.py
     new=lambda g, x_spec, offset, shape, strides, kind: apply(
         STRIDED, (relayout(g, x_spec.strides), offset), (shape, strides, kind, x_spec.strides)
     ),
@@ -237,14 +242,8 @@ def _copy_slices_shown(pairs: list[Any]) -> list[Any]:
 SCATTER.shown = _copy_slices_shown
 
 
-def _zeros(g: Tensor) -> Tensor:
-    spec = g._value.spec
-    return tensor_of(value_holding(np.zeros(spec.shape, spec.numpy), spec_of(spec.shape, spec.dtype)))
-
-
-#: In place, a result without history over a tensor with one: the old numbers no longer count.
+#: In place, a result without history over a tensor with one: the old numbers no longer count (its rule is there, too).
 FORGET = operation("forget", lambda x, new: new, lambda x, new: new, node="ZeroBackward0", exact=True)
-FORGET.gradient(x=_zeros)
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Handles

@@ -34,6 +34,7 @@ class Operation:
         infer: `(specs..., **attributes) -> Spec | tuple[Spec, ...]`; raises the user's error if the operands do not
         fit.
         kernel: the meaning in NumPy, `(arrays..., **attributes) -> array(s)`.
+        run: what the interpreter calls: the kernel, or something faster that does the same (`ops/general.py`).
         compute: `(specs..., **attributes) -> dtype | None`: operands are cast to it before the kernel runs.
         view: the result shares its operand's memory (nothing is computed).
         overwrites: the kernel writes into its first operand, which is dead afterwards or a copy.
@@ -49,14 +50,14 @@ class Operation:
 
     __slots__ = (
         "aliases", "attributes", "compute", "effects", "exact", "infer", "joint", "kernel", "layouts", "lower", "name",
-        "node", "operands", "overwrites", "rules", "shown", "variadic", "view", "walks",
+        "node", "operands", "overwrites", "rules", "run", "shown", "variadic", "view", "walks",
     )  # fmt: skip
 
     def __init__(self, name: str, infer: Inference, kernel: Kernel, compute: Inference | None, node: str) -> None:
         code = kernel.__code__ if hasattr(kernel, "__code__") else None
         self.name = name
         self.infer = infer
-        self.kernel = kernel
+        self.kernel = self.run = kernel
         self.compute = compute
         self.node = node
         self.operands: tuple[str, ...] = _positional(code) if code else ("x", "y")[: getattr(kernel, "nin", 1)]

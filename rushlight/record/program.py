@@ -10,7 +10,9 @@ Half-precision operands are widened to float32 and results rounded once, as PyTo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from sys import getrefcount
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from .state import Step
     from .value import Value
 
+HALF = 10.0  # seconds after which the time spent on a program counts half
 FLOAT32 = np.dtype("float32")
 ndarray = np.ndarray
+ALONE = 4  # references to an array in a slot, while its kernel is about to run
 Runner = Callable[[Sequence[Any]], Sequence[np.ndarray]]
 
 
@@ -38,8 +42,8 @@ class Call:
         "dtype",
         "frees",
         "inputs",
-        "kernel",
         "keywords",
+        "operation",
         "output",
         "outputs",
         "shape",
@@ -49,7 +53,7 @@ class Call:
 
     def __init__(self, step: Step, frees: tuple[int, ...], donates: bool) -> None:
         self.step = step
-        self.kernel = step.op.kernel
+        self.operation = step.op
         self.keywords = step.attributes
         self.inputs = step.inputs
         self.outputs = step.outputs
@@ -72,19 +76,22 @@ class Call:
     def store(self, result: Any, slots: list[Any]) -> None:
         """Puts the kernel's results into their slots, in the dtypes of their Specs."""
         for slot, array, spec in zip(self.outputs, (result,) if self.step.single else result, self.specs, strict=True):
-            slots[slot] = _checked(array, spec, self)
+            slots[slot] = _checked(array, spec, self.step)
 
 
 class Program:
     """A list of calls over numbered slots.
 
-    `faster` is another way to run the same program, once the compiler has made one; `runs` tells it when to begin.
+    `faster` is another way to run the same program, once the compiler has made one; `runs` tells it when to begin, and
+    `spent` and `seen` what is worth compiling first.
     """
 
-    __slots__ = ("calls", "faster", "homes", "live", "runs")
+    __slots__ = ("__weakref__", "calls", "faster", "homes", "live", "runs", "seen", "spent")
     compiler: Callable[[Program], None] | None = None  # called when a program runs for the `patience`-th time
     patience = 3
-    give_way: Callable[[bool], None] | None = None  # called while the compiler is at work: (whether we have its code)
+    known: Callable[[Program], None] | None = None  # called one time sooner: perhaps it has been compiled before
+    give_way: Callable[[Program], None] | None = None  # called before a program runs while the compiler is at work
+    interpreting: Callable[[int], None] | None = None  # told how many calls are interpreted, while somebody counts them
 
     def __init__(self, calls: list[Call], live: tuple[int, ...]) -> None:
         self.calls = calls
@@ -92,22 +99,46 @@ class Program:
         self.runs = 0
         self.homes: dict[int, int] = {}  # of results that update an input: the input's slot
         self.faster: Runner | None = None
+        self.spent = 0.0  # seconds that the interpreter took for it, where what is long ago counts less
+        self.seen = 0.0  # when it was last interpreted
+
+    @property
+    def came_again(self) -> bool:
+        """Whether it has run more often than twice, once before it was made."""
+        return self.faster is not None or self.runs > 2
 
     def run(self, values: Sequence[Any]) -> Sequence[np.ndarray]:
         """The arrays of the live slots, from the realised Values and numbers among `values`."""
         give_way = Program.give_way  # once: the compiling thread sets it to None
         if self.faster is not None:
             if give_way is not None:
-                give_way(True)
+                give_way(self)
             return self.faster(values)
         self.runs += 1
-        if self.runs == Program.patience and Program.compiler is not None:
-            Program.compiler(self)
+        ask = self._asked()
+        if ask is not None:
+            ask(self)
             if self.faster is not None:
                 return self.faster(values)
         if give_way is not None:
-            give_way(False)
-        return self.interpret(values, True)
+            give_way(self)
+        if Program.interpreting is not None:
+            Program.interpreting(len(self.calls))
+        start = monotonic()
+        found = self.interpret(values, True)
+        self.spent = self.spent_by(start) + monotonic() - start
+        self.seen = start
+        return found
+
+    def _asked(self) -> Callable[[Program], None] | None:
+        """Who is told that it runs once more."""
+        if self.runs == Program.patience:
+            return Program.compiler
+        return Program.known if self.runs == Program.patience - 1 else None
+
+    def spent_by(self, now: float) -> float:
+        """Seconds that the interpreter took for it, each half as much after every `HALF` that have passed since."""
+        return self.spent * 0.5 ** ((now - self.seen) / HALF) if self.spent else 0.0
 
     def interpret(self, values: Sequence[Any], free: bool = False) -> list[np.ndarray]:
         """Runs the kernels on arrays, one after the other."""
@@ -122,6 +153,9 @@ class Program:
         if why is not None:
             raise Unfinished(why, arrays)
         return arrays
+
+
+UNKNOWN = Program([], ())  # stands for one that is recorded for the first time, and is not made
 
 
 def arrays_of(values: Sequence[Any]) -> list[Any]:
@@ -177,7 +211,7 @@ def go_on(calls: Sequence[Call], slots: list[Any]) -> None:
             fail(call, slots, another)
 
 
-def fail(call: Call, slots: list[Any], why: Exception) -> None:
+def fail(call: Call | Step, slots: list[Any], why: Exception) -> None:
     """Notes that a call has no results, and why."""
     for i in call.outputs:
         slots[i] = Failed(why)
@@ -188,14 +222,84 @@ def execute(call: Call, slots: list[Any]) -> None:
     operands = [None if i is None else slots[i] for i in call.inputs]
     if call.casts is not None or call.copies:
         call.prepare(operands)
-    result = call.kernel(*operands, **call.keywords)
+    result = call.operation.run(*operands, **call.keywords)
     if result.__class__ is ndarray and result.dtype is call.dtype and result.shape == call.shape:
         slots[call.output] = result
     else:
         call.store(result, slots)
 
 
-def _checked(array: Any, spec: Spec, call: Call) -> Any:
+def run_once(
+    steps: Sequence[Step], values: Sequence[Any], live: tuple[int, ...], donated: tuple[int, ...]
+) -> list[np.ndarray]:
+    """The arrays of the live slots, by a program that may never run again: what `build` and `interpret` would do."""
+    give_way = Program.give_way
+    if give_way is not None:
+        give_way(UNKNOWN)
+    if Program.interpreting is not None:
+        Program.interpreting(len(steps))
+    slots, why = arrays_of(values), None
+    with np.errstate(all="ignore"):
+        for step, last in _in_turn(steps, live):
+            operands = [None if i is None else slots[i] for i in step.inputs]
+            try:
+                if why is not None:
+                    _look_for_failed(operands)
+                _compute(step, operands, slots, last, donated)
+            except Exception as failure:
+                why = why or failure
+                fail(step, slots, failure)
+            for i in last:
+                slots[i] = None
+    arrays = [_laid_out(slots[i], values[i]) for i in live]
+    if why is not None:
+        raise Unfinished(why, arrays)
+    return arrays
+
+
+def _look_for_failed(operands: list[Any]) -> None:
+    """Raises what has stopped an operand from being computed."""
+    for x in operands:
+        if x.__class__ is Failed:
+            raise x.why
+
+
+def _in_turn(steps: Sequence[Step], live: tuple[int, ...]) -> Iterator[tuple[Step, list[int]]]:
+    """The Steps that the live slots need, in order, each with the slots that no later one reads."""
+    needed, found = set(live), []
+    for step in reversed(steps):
+        if needed.isdisjoint(step.outputs) and not step.kind.op.effects:
+            continue
+        last = [i for i in step.inputs if i is not None and i not in needed]
+        needed.update(last)
+        found.append((step, last))
+    return reversed(found)
+
+
+def _compute(step: Step, operands: list[Any], slots: list[Any], last: list[int], donated: tuple[int, ...]) -> None:
+    """Runs one kernel; the operand that it overwrites is a copy, unless nobody else has it any more."""
+    kind = step.kind
+    if kind.casts is not None:
+        for i, to in kind.casts:
+            operands[i] = _cast(operands[i], to)
+    if kind.op.overwrites:
+        at = step.inputs[0]
+        array = operands[0]
+        if at not in last or array.base is not None or getrefcount(array) > ALONE + (at in donated):
+            operands[0] = np.array(array, order="K", copy=True)
+    result = kind.op.run(*operands, **kind.attributes)
+    if not step.single:
+        for slot, array, spec in zip(step.outputs, result, kind.specs, strict=True):
+            slots[slot] = _checked(array, spec, step)
+    elif result.__class__ is ndarray and result.dtype is kind.spec.numpy and result.shape == kind.spec.shape and (
+        not kind.spec.wrapped
+    ):
+        slots[step.slot] = result
+    else:
+        slots[step.slot] = _checked(result, kind.spec, step)
+
+
+def _checked(array: Any, spec: Spec, step: Step) -> Any:
     if spec.wrapped:
         return array.item() if isinstance(array, (np.ndarray, np.generic)) else array
     if array.__class__ is not np.ndarray:
@@ -203,7 +307,7 @@ def _checked(array: Any, spec: Spec, call: Call) -> Any:
     if array.dtype is not spec.numpy:
         array = array.astype(spec.numpy)
     if array.shape != spec.shape:
-        raise AssertionError(f"{call.step.op.name}: the kernel made shape {array.shape}, its shape rule {spec.shape}")
+        raise AssertionError(f"{step.op.name}: the kernel made shape {array.shape}, its shape rule {spec.shape}")
     return array
 
 

@@ -8,6 +8,7 @@ with the lowest priority, as in PyTorch (https://pytorch.org/docs/stable/tensor_
 from __future__ import annotations
 
 import math
+from sys import getrefcount
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from rushlight.core.strided import contiguous_strides
 CPU = device("cpu")
 
 _interned: dict[tuple[object, ...], Spec] = {}
+ALONE = 2  # references to a Spec that only `_forget` still has
+MANY = 50_000  # Specs, before those are forgotten that nobody uses any more
+_limit = MANY
 
 
 class Spec:
@@ -72,8 +76,20 @@ def spec_of(
     key = (shape, dtype, strides, wrapped)
     found = _interned.get(key)
     if found is None:
+        if len(_interned) >= _limit:
+            _forget()
         found = _interned[key] = Spec(shape, dtype, strides, wrapped)
     return found
+
+
+def _forget() -> None:
+    """Lets go of the Specs that nobody uses: where shapes differ in every step, most."""
+    global _limit
+    for key in list(_interned):
+        spec = _interned.pop(key)
+        if getrefcount(spec) > ALONE:
+            _interned.setdefault(key, spec)
+    _limit = max(MANY, 2 * len(_interned))
 
 
 #: The Spec of a bare Python number, by its type.

@@ -1,8 +1,9 @@
 """The automaton's States and Steps: what is known of a recorded program, up to the numbers.
 
 A `State` is a point of the automaton, reached by recording one operation after another from the root; the operation
-that led there is its `Step`, with all that was worked out when it was recorded for the first time.  What an operation's
-`Rules` say of operands is worked out once for all States.
+that led there is its `Step`: which slots it reads and fills, and its `Kind`, all that its `Rules` say of operands with
+these Specs, worked out once wherever the operation comes again.  A trace that goes where none has been is `Loose`:
+States are made when the same is recorded for the second time.
 """
 
 from __future__ import annotations
@@ -10,32 +11,32 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
-from rushlight.core.dtype import get_default_dtype
+from rushlight.core.bounded import Bounded
+from rushlight.core.caller import wrong_argument
 from rushlight.core.strided import has_internal_overlap, preserve_strides
 
 from .operation import Operation
 from .program import Program, casts
 from .spec import Spec, spec_of
-from .value import Leaf, Node
+from .value import Node
 
 LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
 MAX_SLOTS = 8192  # or at the latest here
 MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
-MAX_RULES = 20_000  # results of shape rules that are remembered
 
 
 class Rules:
     """What an operation's rules say of operands with these Specs: worked out once for all Steps of that kind."""
 
     __slots__ = (
-        "attributes", "casts", "compute", "input_specs", "nbytes", "op", "single", "specs", "tracked",
+        "attributes", "casts", "compute", "input_specs", "kinds", "nbytes", "op", "single", "specs",
     )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], input_specs: tuple[Any, ...]) -> None:
         self.op = op
         self.input_specs = input_specs
         self.attributes = dict(zip(op.attributes, attrs, strict=True))
-        found = op.infer(*input_specs, **self.attributes)
+        found = _inferred(op, input_specs, self.attributes)
         self.single = isinstance(found, Spec)
         self.specs: tuple[Spec, ...] = (found,) if self.single else tuple(found)
         if not op.view and op.layouts is None:
@@ -43,16 +44,10 @@ class Rules:
         self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
         self.compute = op.compute(*input_specs, **self.attributes) if op.compute else None
         self.casts = casts(op, self.compute, input_specs)
-        self.tracked: dict[tuple[bool, ...], Tracking] = {}
+        self.kinds: dict[Taped, Kind] = {}
 
     def tracking(self, wants: tuple[bool, ...]) -> Tracking:
         """What belongs to the tape, where these operands do."""
-        known = self.tracked.get(wants)
-        if known is None:
-            known = self.tracked[wants] = self._tracking(wants)
-        return known
-
-    def _tracking(self, wants: tuple[bool, ...]) -> Tracking:
         tracks = tuple(s.dtype.is_floating_point or s.dtype.is_complex for s in self.specs)
         if not (any(wants) and self.op.differentiable and any(tracks)):
             return NOT_TRACKED
@@ -69,21 +64,59 @@ class Rules:
         return tracks, tuple(saves), tuple([k for k, i in enumerate(saves) if i >= 0 and specs[i].wrapped])
 
 
+def _inferred(op: Operation, specs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """What the operation's rule says; PyTorch's TypeError for None in place of a tensor."""
+    try:
+        return op.infer(*specs, **attributes)
+    except (AttributeError, ValueError):
+        if specs and specs[0] is None:
+            raise TypeError(wrong_argument(None)) from None
+        raise
+
+
 Tracking = tuple[tuple[bool, ...], tuple[int, ...], tuple[int, ...]]  # outputs; saved; which of these are numbers
 NOT_TRACKED: Tracking = (), (), ()
-_rules: dict[tuple[Any, ...], Rules] = {}
+Taped = tuple[bool | None, ...]  # of each operand, whether a leaf of the tape; None where it is not on the tape
+_rules: Bounded[tuple[Any, ...], Rules] = Bounded()
 
 
-def _rules_for(op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...]) -> Rules:
-    """The rules are remembered: a graph that is another one each time is made of operations met before."""
-    key = op, attrs, tuple([a.__class__ for a in attrs]), specs, get_default_dtype()  # 1 and 1.0 are the same key
-    known = _rules.get(key)
-    if known is None:
-        known = Rules(op, attrs, specs)
-        if len(_rules) >= MAX_RULES:
-            _rules.clear()
-        _rules[key] = known
-    return known
+class Kind:
+    """An operation on operands of certain Specs and with a certain part in the tape: all of a Step but its slots."""
+
+    __slots__ = (
+        "attributes", "casts", "compute", "derivation", "input_specs", "leaves", "nbytes", "numbers", "op", "saves",
+        "single", "spec", "specs", "tracks",
+    )  # fmt: skip
+
+    def __init__(self, rules: Rules, taped: Taped) -> None:
+        self.op = rules.op
+        self.derivation: Any = None  # what autograd works out of its rules
+        self.attributes, self.input_specs, self.specs = rules.attributes, rules.input_specs, rules.specs
+        self.compute, self.casts, self.nbytes, self.single = rules.compute, rules.casts, rules.nbytes, rules.single
+        self.spec: Any = self.specs[0] if self.specs else None
+        self.tracks: tuple[bool, ...]
+        self.saves: tuple[int, ...]  # operand positions; ~k for output k
+        self.numbers: tuple[int, ...]  # which of `saves` are Python numbers
+        self.tracks, self.saves, self.numbers = rules.tracking(tuple([p is not None for p in taped]))
+        self.leaves = tuple([i for i, leaf in enumerate(taped) if leaf]) if self.tracks else ()  # among the operands
+
+
+def kind_of(op: Operation, attrs: tuple[Any, ...], specs: tuple[Spec | None, ...], taped: Taped) -> Kind:
+    """The Kind is remembered: a graph that is another one each time is made of operations met before."""
+    key = (op, attrs, tuple(map(type, attrs)), specs) if attrs else (op, specs)  # 1 and 1.0 are the same key
+    rules = _rules.get(key)
+    if rules is None:
+        rules = Rules(op, attrs, specs)
+        _rules[key] = rules
+    kind = rules.kinds.get(taped)
+    if kind is None:
+        kind = rules.kinds[taped] = Kind(rules, taped)
+    return kind
+
+
+def forget_rules() -> None:
+    """Forgets what rules have said: what they say depends on the default dtype, which has changed."""
+    _rules.clear()
 
 
 def _in_places_of_its_own(spec: Spec) -> Spec:
@@ -94,42 +127,44 @@ def _in_places_of_its_own(spec: Spec) -> Spec:
 
 
 class Step:
-    """One recorded operation as the State knows it: all of it but the numbers."""
+    """One recorded operation as the State knows it: all of it but the numbers.
 
-    __slots__ = (
-        "attributes", "casts", "compute", "fetch", "input_specs", "inputs", "kept", "leaves", "nbytes", "numbers",
-        "op", "outputs", "saves", "single", "slot", "spec", "specs", "tracks",
-    )  # fmt: skip
+    What the recorder asks in every recording stands in the Step itself, the rest is its Kind's.
+    """
 
-    def __init__(
-        self, op: Operation, attrs: tuple[Any, ...], inputs: tuple[int | None, ...], specs: tuple[Any, ...],
-        parents: list[Any], first: int,
-    ) -> None:  # fmt: skip
-        """`parents` are the operands' nodes, empty where no tape is kept; results get slots from `first` on."""
-        rules = _rules_for(op, attrs, specs)
-        self.op = op
+    __slots__ = ("inputs", "kept", "kind", "leaves", "outputs", "single", "slot", "spec", "tracks")
+
+    def __init__(self, kind: Kind, inputs: tuple[int | None, ...], first: int) -> None:
+        """The results get slots from `first` on."""
+        self.kind = kind
         self.inputs = inputs
-        self.input_specs, self.attributes, self.specs = rules.input_specs, rules.attributes, rules.specs
-        self.single, self.compute, self.casts, self.nbytes = rules.single, rules.compute, rules.casts, rules.nbytes
-        self.spec: Any = self.specs[0] if self.specs else None
         self.slot = first  # of the first result
-        self.outputs: tuple[int, ...] = (first,) if self.single else tuple(range(first, first + len(self.specs)))
-        self.tracks: tuple[bool, ...]
-        self.saves: tuple[int, ...]  # operand positions; ~k for output k
-        self.numbers: tuple[int, ...]  # which of `saves` are Python numbers
-        self.tracks, self.saves, self.numbers = rules.tracking(tuple([p is not None for p in parents]))
-        self.leaves: tuple[int, ...] = ()  # operands that are leaves of the tape
-        if self.tracks:
-            self.leaves = tuple([i for i, p in enumerate(parents) if p.__class__ is Leaf])
-        self.kept: tuple[int | None, ...]  # their slots
-        self.kept = tuple([inputs[i] if i >= 0 else self.outputs[~i] for i in self.saves])
-        if len(self.kept) > 1:
-            self.fetch = itemgetter(*self.kept)
+        self.single = kind.single
+        self.spec = kind.spec
+        self.tracks = kind.tracks
+        self.leaves = kind.leaves
+        self.outputs: tuple[int, ...] = (first,) if self.single else tuple(range(first, first + len(kind.specs)))
+        self.kept: tuple[int | None, ...] = ()  # the slots of what it saves
+        if kind.saves:
+            self.kept = tuple([inputs[i] if i >= 0 else self.outputs[~i] for i in kind.saves])
+
+    op = property(lambda self: self.kind.op)
+    attributes = property(lambda self: self.kind.attributes)
+    input_specs = property(lambda self: self.kind.input_specs)
+    specs = property(lambda self: self.kind.specs)
+    compute = property(lambda self: self.kind.compute)
+    casts = property(lambda self: self.kind.casts)
+    nbytes = property(lambda self: self.kind.nbytes)
+    saves = property(lambda self: self.kind.saves)
+    numbers = property(lambda self: self.kind.numbers)
 
     def keep(self, node: Node, values: list[Any]) -> None:
         """Gives a node what it saves from the slots of its trace."""
         kept: Any = self.kept
-        node.kept = self.fetch(values) if len(kept) > 1 else (values[kept[0]],) if kept else []
+        if len(kept) > 1:
+            node.kept = itemgetter(*kept)(values)
+        else:
+            node.kept = (values[kept[0]],) if kept else []
 
 
 class State:
@@ -154,6 +189,70 @@ class State:
         State.count += 1
 
 
+class Loose:
+    """Where a trace is that has left what the automaton knows: a State for this trace alone, which grows along with it.
+
+    Most of what is recorded once never comes again, where shapes or lengths differ each time; only what has been
+    sighted before gets States of its own (`chart`).
+    """
+
+    __slots__ = ("long", "nbytes", "nodes", "sign", "start", "step", "taken", "width")
+    edges: dict[tuple[Any, ...], State] = {}  # none is known
+
+    def __init__(self, start: State) -> None:
+        self.start = start
+        self.taken: list[tuple[tuple[Any, ...], Step, int]] = []  # edges, Steps, and the slots of nodes after these
+        self.step: Step = None  # type: ignore[assignment]  # the newest
+        self.width, self.nodes, self.nbytes, self.long = start.width, start.nodes, start.nbytes, start.long
+        self.sign = id(start)
+
+    @property
+    def memos(self) -> dict[Any, Any]:
+        """Nothing is remembered here."""
+        return {}
+
+    @property
+    def depth(self) -> int:
+        """Operations recorded."""
+        return self.start.depth + len(self.taken)
+
+    def take(self, edge: tuple[Any, ...], step: Step, nodes: int) -> None:
+        """Goes one operation on; `nodes` is how many slots of nodes there are after it."""
+        kind = step.kind
+        self.taken.append((edge, step, nodes))
+        self.step, self.nodes = step, nodes
+        self.width = width = step.slot + len(step.outputs)
+        self.nbytes += kind.nbytes
+        if width > LONG or self.nbytes > MAX_BYTES:
+            self.long = True
+        self.sign = hash((self.sign, kind, step.inputs))
+
+    def chart(self) -> State:
+        """The State here, with all that lead to it."""
+        at = self.start
+        for edge, step, nodes in self.taken:
+            known = at.edges.get(edge)
+            if known is None:
+                known = at.edges[edge] = State(at, step, step.slot + len(step.outputs))
+                known.nodes = nodes
+            at = known
+        return at
+
+
+def steps_to(state: State | Loose) -> list[Step]:
+    """The Steps from the root to here."""
+    steps: list[Step] = []
+    at: State | None = state.start if state.__class__ is Loose else state  # type: ignore[assignment,union-attr]
+    while at is not None:
+        if at.step is not None:
+            steps.append(at.step)
+        at = at.parent
+    steps.reverse()
+    if state.__class__ is Loose:
+        steps += [step for _, step, _ in state.taken]  # type: ignore[union-attr]
+    return steps
+
+
 def prune(root: State) -> int:
     """Cuts off what no program that runs again lies behind; how many States are left."""
     order, stack = [], [root]
@@ -163,7 +262,7 @@ def prune(root: State) -> int:
         stack.extend(state.edges.values())
     useful = {root}
     for state in order:
-        if state not in useful and any(state.programs.values()):
+        if state not in useful and any(p is not None and p.came_again for p in state.programs.values()):
             at: State | None = state
             while at is not None and at not in useful:
                 useful.add(at)

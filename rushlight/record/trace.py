@@ -3,10 +3,10 @@
 A thread's `Recorder` records into a `Trace`, which stands in a `State`.  Recording an operation builds a key from the
 operation, its attributes and its operands' slots; the key names an edge to the next State.  The first time, the edge's
 `Step` is worked out (shapes, dtypes, what to save for the backward pass); later it is one dictionary look-up.  An
-operand that
-the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the type does.
-So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
-(State, slots still wanted).  `record.memo` makes one edge of a long stretch of recording.
+operand that the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the
+type does.  So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
+(State, slots still wanted).  What is recorded for the first time is `Loose`, and leaves only a sign of itself.
+`record.memo` makes one edge of a long stretch of recording.
 
 `RUSHLIGHT_EAGER=1` flushes after every operation.
 """
@@ -28,9 +28,9 @@ from rushlight.core.dtype import get_default_dtype
 
 from . import value as value_module
 from .operation import Operation
-from .program import Failed, Program, Unfinished, build
+from .program import Failed, Program, Unfinished, build, run_once
 from .spec import NUMBERS, Spec
-from .state import MAX_BYTES, MAX_SLOTS, State, Step, drop, prune
+from .state import MAX_BYTES, MAX_SLOTS, Loose, State, Step, drop, forget_rules, kind_of, prune, steps_to
 from .value import (
     TENSORS,
     UNFETCHED,
@@ -47,8 +47,9 @@ if TYPE_CHECKING:
     from .memo import Memo
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
-FEW_STATES = 15_000  # beyond this, forget those that have not come again,
-MAX_STATES = 60_000  # and all if more than this have
+MAX_SIGHTED = 50_000  # traces that have come once, and may come again
+FEW_STATES = 40_000  # beyond this, forget those that have not come again,
+MAX_STATES = 80_000  # and all if more than this have
 SLOW = 200  # calls of a program that the interpreter takes long for
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
@@ -64,7 +65,7 @@ class Trace:
 
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.state: State = recorder.automaton.root
+        self.state: State | Loose = recorder.automaton.root
         self.values: list[Any] = []  # Value, number, or None where a memo skipped it
         self.nodes: list[Any] = []
         self.period: int | None = None  # after how many operations a long trace repeats itself
@@ -85,15 +86,27 @@ class Automaton:
         self.root = State(None, None, 0)
         self.roots = {get_default_dtype(): self.root}
         self.limit = FEW_STATES  # how many States there may be before some are forgotten
+        self.sighted: set[int] = set()  # the signs of Loose traces
 
     def use_default_dtype(self) -> None:
         """Called when the default dtype has changed: what is recorded was recorded under the old one."""
         recorder().flush()
+        forget_rules()
         kind = get_default_dtype()
         if kind not in self.roots:
             self.roots[kind] = State(None, None, 0)
         self.root = self.roots[kind]
         recorder().trace = Trace(recorder())
+
+    def sight(self, loose: Loose) -> State | Loose:
+        """The State where a trace stands that has been seen before, or is to be compiled at once; else it is noted."""
+        if loose.sign in self.sighted or Program.patience == 1:
+            self.sighted.discard(loose.sign)
+            return loose.chart()
+        if len(self.sighted) >= MAX_SIGHTED:
+            self.sighted.clear()
+        self.sighted.add(loose.sign)
+        return loose
 
     def forget(self) -> None:
         """Forgets the States that led to no program that has come again; all of them if that leaves too many.
@@ -245,7 +258,7 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                         values.append(t)
             else:
                 edge = tuple(key)
-                state = trace.state.edges.get(edge)
+                state: Any = trace.state.edges.get(edge)
                 if state is None:
                     try:
                         state = _extend(trace, edge, parents)
@@ -259,7 +272,7 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                         rollback(trace)
                         raise
                 trace.state = state
-                step: Step = state.step  # type: ignore[assignment]
+                step: Step = state.step
                 node = new_node(step, parents, outs, trace) if step.tracks else None
                 if step.single:
                     v = Value()
@@ -325,7 +338,7 @@ def _saves_inference(node: Node) -> bool:
     return any(values[i].inference for k, i in enumerate(step.kept) if k not in step.numbers)  # type: ignore[index]
 
 
-def _full(me: Recorder, state: State) -> bool:
+def _full(me: Recorder, state: State | Loose) -> bool:
     """Whether a trace that nobody reads should be computed now: where a round of its loop ends, if it is one.
 
     So all traces of the loop start in the same place, and the automaton knows them.
@@ -336,7 +349,10 @@ def _full(me: Recorder, state: State) -> bool:
         return True
     trace = me.trace
     if trace.period is None:
-        trace.period = _period(_steps(state))
+        memos = state.memos
+        trace.period = memos.get("period")
+        if trace.period is None:
+            trace.period = memos["period"] = _period(steps_to(state))
     return bool(trace.period) and state.depth % trace.period == 0
 
 
@@ -525,15 +541,23 @@ def _plain(op: Operation, x: Any) -> Any:
     raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")
 
 
-def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State:
-    """Works out an edge taken for the first time; raises the user's error if the operands do not fit."""
+def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | Loose:
+    """Works out an edge that is not known; raises the user's error if the operands do not fit."""
     state, values = trace.state, trace.values
     slots, specs = _operands(edge, state.width, values)
-    taped = trace.recorder.tracking and len(parents) == len(slots)
-    step = Step(edge[0], edge[1], slots, specs, parents if taped else [], len(values))
-    made = state.edges[edge] = State(state, step, len(values) + len(step.specs))
-    made.nodes = len(trace.nodes) + bool(step.tracks)
-    return made
+    taped: tuple[bool | None, ...] = ()
+    if trace.recorder.tracking and len(parents) == len(slots):
+        taped = tuple([None if p is None else p.__class__ is Leaf for p in parents])
+    step = Step(kind_of(edge[0], edge[1], specs, taped), slots, len(values))
+    nodes = len(trace.nodes) + bool(step.tracks)
+    if state.__class__ is State:
+        if Program.patience == 1:
+            made = state.edges[edge] = State(state, step, len(values) + len(step.specs))
+            made.nodes = nodes
+            return made
+        state = Loose(state)
+    state.take(edge, step, nodes)  # type: ignore[union-attr]
+    return state
 
 
 def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tuple[int | None, ...], tuple[Any, ...]]:
@@ -541,14 +565,15 @@ def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tup
     slots: list[int | None] = []
     specs: list[Spec | None] = []
     for entry in edge[2:]:
-        if entry.__class__ is int:
+        kind = entry.__class__
+        if kind is int:
             if entry >= 0:  # else it is a node
                 known = values[entry]
                 slots.append(entry)
                 specs.append(known.spec if isinstance(known, Value) else NUMBERS[known.__class__])
-        elif entry.__class__ is Spec or entry in NUMBERS:
+        elif kind is Spec or entry in NUMBERS:
             slots.append(width)
-            specs.append(entry if entry.__class__ is Spec else NUMBERS[entry])
+            specs.append(entry if kind is Spec else NUMBERS[entry])
             width += 1
         elif entry is None:
             slots.append(None)
@@ -564,19 +589,17 @@ def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tup
 
 def _run(trace: Trace) -> None:
     """Runs what the trace recorded, for the Values that somebody outside the trace still holds."""
-    values, state = trace.values, trace.state
+    values = trace.values
     if trace.rewritten is not None:
         _let_go(values, trace.rewritten)
+    if trace.state.__class__ is Loose:
+        trace.state = trace.recorder.automaton.sight(trace.state)  # type: ignore[arg-type]
     produced, donors = _produced(trace)
     live = _held(values, produced)
     donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
-    program = state.programs.get((live, donated))
-    if program is None:
-        program = _program(state, live, donated)
-        program.homes = _homes(values, live)
     why = None
     try:
-        arrays = program.run(values)
+        arrays = _arrays(trace.state, values, live, donated)
     except Unfinished as stopped:
         arrays, why = stopped.arrays, stopped.why
     except BaseException as failure:
@@ -602,14 +625,25 @@ def _run(trace: Trace) -> None:
         raise why
 
 
-def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
-    """The program of a State and what is wanted of it, which is kept if it runs for the second time.
+def _arrays(state: Any, values: list[Any], live: tuple[int, ...], donated: tuple[int, ...]) -> Sequence[Any]:
+    """The arrays of the live slots."""
+    if state.__class__ is Loose:
+        steps, state.taken = steps_to(state), []  # whoever holds the graph needs no more than its nodes' own
+        return run_once(steps, values, live, donated)
+    program = state.programs.get((live, donated))
+    if program is None:
+        program = _program(state, live, donated)
+        program.homes = _homes(values, live)
+    return program.run(values)
 
-    Many never do, as where episodes have other lengths each time: what Python's collector must look through counts.
+
+def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
+    """The program of a State and what is wanted of it, which is kept; if other things are, from the second time on.
+
     A long one is compiled a turn sooner: it takes the interpreter long, and few long ones repeat just once.
     """
-    program = build(_steps(state), live, donated)
-    if (live, donated) in state.programs or Program.patience == 1:
+    program = build(steps_to(state), live, donated)
+    if not state.programs or (live, donated) in state.programs:
         state.programs[live, donated] = program
         program.runs = (Program.patience > 1) + (Program.patience > 2 and len(program.calls) >= SLOW)
     else:
@@ -675,34 +709,27 @@ def settle_at_home(v: Value) -> None:
     v.buf = home
 
 
-def _steps(state: State) -> list[Step]:
-    steps: list[Step] = []
-    at: State | None = state
-    while at is not None:
-        if at.step is not None:
-            steps.append(at.step)
-        at = at.parent
-    steps.reverse()
-    return steps
-
-
 def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite."""
-    key = "produced", *trace.replayed
-    found = trace.state.memos.get(key)
+    memos, key = trace.state.memos, ("produced", *trace.replayed)
+    found = memos.get(key)
     if found is None:
-        steps = _steps(trace.state)
+        steps = steps_to(trace.state)
         produced = [slot for step in steps for slot in step.outputs]
-        made = set(produced)
-        donors = {s.inputs[0] for s in steps if s.op.overwrites and s.inputs[0] not in made}
-        pending = tuple([i for i in reversed(produced) if trace.values[i] is not None])
-        found = trace.state.memos[key] = pending, tuple(sorted(d for d in donors if d is not None))
+        donors = {s.inputs[0] for s in steps if s.kind.op.overwrites}
+        donors = donors and donors.difference(produced)
+        values = trace.values
+        pending = tuple([i for i in reversed(produced) if values[i] is not None])
+        found = memos[key] = pending, tuple(sorted([d for d in donors if d is not None]))
     return found
 
 
 def realize(t: Tensor) -> np.ndarray:
     """The tensor's numbers, computed now if they were not; for reading only."""
-    storage = t._storage
+    try:
+        storage = t._storage
+    except AttributeError:
+        raise TypeError(wrong_argument(t)) from None
     if storage is not None and t._seen != storage.version:
         refresh(t)
     v = t._value

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .own_attributes import OwnAttributes, TensorBase
 from .spec import Spec
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class TensorMeta(type):
         return super().__repr__()
 
 
-class Tensor(metaclass=TensorMeta):
+class Tensor(TensorBase, metaclass=TensorMeta):
     """An n-dimensional array with PyTorch's interface (https://pytorch.org/docs/stable/tensors.html)."""
 
     _value: Value
@@ -114,6 +115,11 @@ class Tensor(metaclass=TensorMeta):
     _inference = False
     _no_grad_view = False  # a view that was made while the tape was off
     _piece_of: str | None = None  # the call that made this view among others: Split, Unbind
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """The attributes that the program has set."""
+        return OwnAttributes(self, RECORDERS)
 
     if TYPE_CHECKING:
         requires_grad: bool
@@ -153,6 +159,8 @@ class Tensor(metaclass=TensorMeta):
         def __int__(self) -> int: ...
 
 
+#: The names of the recorder's attributes of a tensor.
+RECORDERS = frozenset(name for name in {*vars(Tensor), *Tensor.__annotations__} if name.strip("_") == name[1:])
 new_tensor: Callable[[type[Tensor]], Tensor] = object.__new__
 new_value: Callable[[type[Value]], Value] = object.__new__
 

@@ -32,7 +32,7 @@ from rushlight.nn.parameter import (
     UninitializedBuffer,
     UninitializedParameter,
 )
-from rushlight.record.value import Tensor
+from rushlight.record.value import RECORDERS, Tensor
 
 from .storages import STORAGE_TYPES, UNTYPED, LoadedStorage, rebuilt, with_grad, with_metadata
 
@@ -502,7 +502,7 @@ def _with_attributes(vm: Any, t: Tensor, state: Any) -> Tensor:
     """The tensor with the attributes that the program had set on it."""
     if type(state) is tuple and len(state) == 2 and not state[1]:
         state = state[0]  # (__dict__, nothing in slots)
-    internal = {name: v for name, v in (state or {}).items() if name in Tensor.__annotations__} if state else {}
+    internal = {name: v for name, v in (state or {}).items() if name in RECORDERS} if state else {}
     if internal:
         raise refused(f"a tensor cannot be given the attribute {next(iter(internal))!r}")
     for name, value in _attributes(vm, state or {}, Tensor).items():

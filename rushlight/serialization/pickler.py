@@ -30,7 +30,6 @@ from rushlight.nn.parameter import (
     UninitializedBuffer,
     UninitializedParameter,
     UninitializedTensorMixin,
-    _is_internal,
     _rebuild_parameter,
     _rebuild_parameter_with_state,
 )
@@ -223,7 +222,7 @@ class Pickler(_PythonPickler):
 
 def _own_attributes(t: Tensor) -> dict[str, Any]:
     """What the program has set on a tensor."""
-    own = {name: value for name, value in vars(t).items() if not _is_internal(name)}
+    own = dict(vars(t))
     if isinstance(t, Buffer):
         own.pop("persistent", None)
     return own

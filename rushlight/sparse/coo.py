@@ -235,14 +235,14 @@ class CooTensor(SparseTensor):
         """Makes the tensor one without elements."""
         return self.become(self.filled_like(0, self.dtype))
 
-    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
+    def copy_(self, other: Any, non_blocking: bool = False) -> Tensor:
         """Takes the numbers of another sparse tensor."""
-        if not isinstance(src, CooTensor):
+        if not isinstance(other, CooTensor):
             raise RuntimeError("copy_() between dense and sparse Tensors is not implemented! Found self type = "
-                               f"{self.type()} and src type = {src.type()}")  # fmt: skip
-        if src.shape != self.shape:
-            raise RuntimeError(f"The expanded size of the tensor {tuple(self.shape)} must match {tuple(src.shape)}")
-        return self.become(src.clone())
+                               f"{self.type()} and src type = {other.type()}")  # fmt: skip
+        if other.shape != self.shape:
+            raise RuntimeError(f"The expanded size of the tensor {tuple(self.shape)} must match {tuple(other.shape)}")
+        return self.become(other.clone())
 
     def sparse_resize_(self, size: Any, sparse_dim: int, dense_dim: int) -> Tensor:
         """Another size for the same elements; RuntimeError where one would be outside."""

@@ -20,6 +20,7 @@ from rushlight.ops.creation import cast
 from rushlight.ops.public import check_cast
 from rushlight.record import trace
 from rushlight.record.operation import Operation
+from rushlight.record.own_attributes import every_attribute
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import TENSORS, Leaf, Node, Tensor, Value, new_tensor
@@ -312,7 +313,7 @@ class SparseTensor(Tensor):
 
     def __copy__(self) -> Tensor:
         other = self._value.handle()
-        other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "_value"})
+        every_attribute(other).update({k: v for k, v in every_attribute(self).items() if k != "_value"})
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -323,7 +324,7 @@ class SparseTensor(Tensor):
                     "moment."
                 )
             other = self.detach().clone().requires_grad_(self.requires_grad)
-            other.__dict__.update({k: v for k, v in self.__dict__.items() if k != "_value"})
+            every_attribute(other).update({k: v for k, v in every_attribute(self).items() if k != "_value"})
             memo[id(self)] = other
         return memo[id(self)]  # type: ignore[no-any-return]
 

@@ -34,7 +34,7 @@ from .public_types import TYPES  # noqa: E402
 
 def _attach() -> None:
     for name, f in METHODS.items():
-        if name not in Tensor.__dict__:
+        if name not in vars(Tensor):
             setattr(Tensor, name, f)
     attach("_assign", assign)
     attach("realized_array", realize)

@@ -46,15 +46,15 @@ def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
 
 
 @method
-def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+def map_(self: Tensor, other: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
     """Replaces each element by what the function makes of it and of the other tensor's element in its place.
 
-    Raises RuntimeError for tensors that require grad, and where `tensor` cannot be expanded to this shape.
+    Raises RuntimeError for tensors that require grad, and where `other` cannot be expanded to this shape.
     """
-    for t in (self, tensor):
+    for t in (self, other):
         _check_free(t, "map_")
-    other = realize(tensor.expand(self.shape))
-    return _write(self, [callable(x, y) for x, y in zip(realize(self).ravel().tolist(), other.ravel().tolist())])
+    read = realize(other.expand(self.shape))
+    return _write(self, [callable(x, y) for x, y in zip(realize(self).ravel().tolist(), read.ravel().tolist())])
 
 
 @method

@@ -127,9 +127,15 @@ for _name, _make in (("new_zeros", zeros), ("new_ones", ones), ("new_empty", emp
 
 
 @method
-def new(self: Tensor, *args: Any) -> Tensor:
+def new(self: Tensor, *args: Any, size: Any = None, other: Any = None, device: Any = None) -> Tensor:
     """A tensor of this one's dtype from a size or from data (the old constructor)."""
+    if device is not None:
+        check_device(device)
     kind = settle(self).spec.dtype
+    if size is not None:
+        return empty(size, dtype=kind)
+    if other is not None:
+        args = (other,)
     if len(args) == 1 and isinstance(args[0], (list, tuple)) and not hasattr(args[0], "numel"):
         return tensor(args[0], dtype=kind)
     if len(args) == 1 and isinstance(args[0], Tensor):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.bounded import Bounded
 from rushlight.core.strided import has_internal_overlap
 from rushlight.ops.creation import FILL, FILL_TENSOR, FILLED, FILLED_TENSOR, ZERO, cast, copied, wrap
 from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
@@ -21,7 +22,6 @@ from rushlight.ops.public import attach, check_no_partial_overlap, public, write
 from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, number_in
 from rushlight.ops.view import (
     ALIAS,
-    MAX_LAYOUTS,
     SELECT,
     SLICE,
     UNSQUEEZE,
@@ -66,7 +66,7 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
 
 
 #: For (a tuple of integers, slices, None and ..., Spec): the views it means.
-_known: dict[tuple[Any, Spec], Steps] = {}
+_known: Bounded[tuple[Any, Spec], Steps] = Bounded()
 
 
 def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -89,8 +89,6 @@ def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
 
 def _remember(index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> Steps:
     basic, _, last, d = _parts(index, spec.shape)
-    if len(_known) > MAX_LAYOUTS:
-        _known.clear()
     found = _known[key, spec] = _views_of(basic, last, spec.shape, d)
     return found
 
@@ -501,16 +499,16 @@ def _positions(p: Tensor, shape: tuple[int, ...], d: int) -> tuple[Tensor, ...]:
 
 
 @method
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """Takes over the numbers of `src`, broadcast and cast."""
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """Takes over the numbers of `other`, broadcast and cast."""
     check_writable(self)
-    if src is self:
+    if other is self:
         return self
-    if self._storage is not None and isinstance(src, Tensor) and src._storage is self._storage:
-        check_no_partial_overlap(self, src)
-    if not isinstance(src, (Tensor, int, float, complex)):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
-    return assign(self, copied(self, src))
+    if self._storage is not None and isinstance(other, Tensor) and other._storage is self._storage:
+        check_no_partial_overlap(self, other)
+    if not isinstance(other, (Tensor, int, float, complex)):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+    return assign(self, copied(self, other))
 
 
 @method
@@ -550,9 +548,17 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 def _put_at(t: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Tensor:
-    view, tensors, places = _resolve(t, tuple(slice(None) if i is None else i for i in indices))
+    view, tensors, places = _resolve(t, tuple([_put_index(i) for i in indices]))
     check_positions(view, tensors, places)
     return apply(INDEX_PUT, (view, values, *tensors), (places, accumulate))
+
+
+def _put_index(index: Any) -> Any:
+    """One of `index_put`'s indices as an index is written; a single position stays a tensor of positions."""
+    if index is None:
+        return slice(None)
+    single = isinstance(index, Tensor) and not index.dim() and not index.is_floating_point()
+    return index.reshape(1) if single and index.dtype != dtypes.bool_ else index
 
 
 @method

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from rushlight.core import strided
 from rushlight.core.layout import memory_format, sparse_bsc, sparse_bsr, sparse_coo, sparse_csc, sparse_csr
 from rushlight.core.layout import strided as strided_layout
-from rushlight.ops.public import FUNCTIONS, METHODS, attach
+from rushlight.ops.public import FUNCTIONS, METHODS, as_called, attach
 from rushlight.record.trace import settle
 from rushlight.record.value import Tensor
 
@@ -63,8 +63,8 @@ def to_sparse(self: Tensor, sparse_dim: int | None = None, *, layout: Any = None
 
 
 def _to_layout(kind: Any) -> None:
-    def convert(self: Tensor, *blocksize: Any, dense_dim: int | None = None) -> Tensor:
-        return self.to_sparse(layout=kind, blocksize=blocksize[0] if blocksize else None)  # type: ignore[no-any-return]
+    def convert(self: Tensor, blocksize: Any = None, dense_dim: int | None = None) -> Tensor:
+        return self.to_sparse(layout=kind, blocksize=blocksize)  # type: ignore[no-any-return]
 
     convert.__name__ = f"to_{kind.name}"
     convert.__doc__ = f"The elements that are not zero, in layout torch.{kind.name}."
@@ -135,7 +135,7 @@ def is_distributed(self: Tensor) -> bool:
     return False
 
 
-FUNCTIONS.update({name: METHODS[name] for name in ("dequantize", "is_distributed")})
+FUNCTIONS.update({name: as_called(METHODS[name], name, {"input": "self"}) for name in ("dequantize", "is_distributed")})
 
 
 @prop

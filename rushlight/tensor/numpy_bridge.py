@@ -83,7 +83,7 @@ def tolist(self: Tensor) -> Any:
 def __copy__(self: Tensor) -> Tensor:
     other = alias(self)
     other.__class__ = self.__class__
-    other.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _OWN})
+    other.__dict__.update(self.__dict__)
     if self._node is not None:
         make_leaf(other)
     return other
@@ -111,16 +111,10 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
 
         other._grad = copy.deepcopy(self._grad, memo)
     for name, value in self.__dict__.items():
-        if name not in _OWN:
-            import copy
+        import copy
 
-            other.__dict__[name] = copy.deepcopy(value, memo)
+        setattr(other, name, copy.deepcopy(value, memo))
     return other
-
-
-_OWN = frozenset(
-    "_value _storage _seen _view _base _base_node _node _out _grad _edits _untracked _retains _inference".split()
-)
 
 
 def _copied_storage(self: Tensor, memo: dict[int, Any]) -> Tensor:
@@ -148,7 +142,7 @@ def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) can be pickled; call detach() first"
         )
-    state = {k: v for k, v in self.__dict__.items() if k not in _OWN}
+    state = dict(self.__dict__)
     array = np.array(realize(self), order="K")
     return _rebuilt, (self.__class__, array, settle(self).spec.dtype, self._node is not None, state)
 

@@ -240,6 +240,10 @@ attach("requires_grad", property(_requires_grad, _set_requires_grad))
 @method
 def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
     """Sets `requires_grad` and returns the tensor."""
+    if requires_grad is not True and requires_grad is not False:
+        raise TypeError(
+            f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}"
+        )
     if requires_grad and not (self.is_floating_point() or self.is_complex()):
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
     self.requires_grad = requires_grad

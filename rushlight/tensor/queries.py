@@ -77,9 +77,14 @@ def numel(input: Tensor) -> int:
 
 
 @function
-def result_type(tensor1: Any, tensor2: Any) -> Any:
-    """The dtype that arithmetic between the two would have."""
-    specs = [settle(t).spec if isinstance(t, Tensor) else NUMBERS[type(t)] for t in (tensor1, tensor2)]
+def result_type(*operands: Any, **named: Any) -> Any:
+    """The dtype that arithmetic between two operands would have: `(tensor, other)`, or numbers in their places
+    (`scalar` and `tensor`, `scalar1` and `scalar2`)."""
+    both = (*operands, *named.values())
+    if len(both) != 2 or not {*named} <= {"tensor", "other", "scalar", "scalar1", "scalar2"}:
+        raise TypeError("result_type() received an invalid combination of arguments: it takes (tensor, other), "
+                        "(scalar, tensor) or (scalar1, scalar2)")  # fmt: skip
+    specs = [settle(t).spec if isinstance(t, Tensor) else NUMBERS[type(t)] for t in both]
     return result_type_of([(s.dtype, s.ndim, s.wrapped) for s in specs])
 
 
@@ -135,7 +140,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
         raise TypeError(
             f"_set_deterministic_algorithms(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}"
         )
-    BACKGROUND.awaited = mode
+    BACKGROUND.await_all(mode)
     _settings["deterministic"] = mode
     _settings["warn_only"] = warn_only
 

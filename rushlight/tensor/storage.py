@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -87,6 +87,37 @@ class UntypedStorage:
         """Where the memory is."""
         return self._cell.value.spec.device
 
+    def element_size(self) -> int:
+        """How many bytes an element takes."""
+        return 1
+
+    def clone(self) -> Self:
+        """A copy of the memory."""
+        root = tensor_of(self._cell.value)
+        return type(self)(wrap(np.array(realize(root), order="K")))
+
+    def cpu(self) -> Self:
+        """The storage itself."""
+        return self
+
+    def is_shared(self) -> bool:
+        """Whether other processes see the memory."""
+        return bool(tensor_of(self._cell.value).is_shared())  # type: ignore[attr-defined]
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """False."""
+        return False
+
+    is_cuda = is_sparse = is_hpu = False
+
+    def _told(self) -> str:
+        return f"device={self.device}"
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        numbers = "\n ".join(map(str, self.tolist()))
+        return f" {numbers}\n[torch.storage.{name}({self._told()}) of size {len(self)}]"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UntypedStorage) and other._cell is self._cell
 
@@ -108,6 +139,9 @@ class TypedStorage(UntypedStorage):
     def element_size(self) -> int:
         """How many bytes an element takes."""
         return int(self.dtype.itemsize)
+
+    def _told(self) -> str:
+        return f"dtype={self.dtype}, device={self.device}"
 
     def size(self) -> int:  # type: ignore[override]
         """How many elements."""

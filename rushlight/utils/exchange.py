@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 
+from rushlight.record.own_attributes import every_attribute
 from rushlight.record.trace import settle
 from rushlight.record.value import Leaf, Tensor
 
@@ -23,10 +24,11 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
         settle(t)
         if t._base is not None or t._view is not None:
             raise RuntimeError("swap_tensors: a view cannot change places with another tensor")
-    first, second = dict(t1.__dict__), dict(t2.__dict__)
+    first, second = dict(every_attribute(t1)), dict(every_attribute(t2))
     t1.__class__, t2.__class__ = t2.__class__, t1.__class__
     for t, state in ((t1, second), (t2, first)):
-        t.__dict__.clear()
-        t.__dict__.update(state)
+        attributes = every_attribute(t)
+        attributes.clear()
+        attributes.update(state)
         if isinstance(t._node, Leaf):
             t._node._tensor = weakref.ref(t)

@@ -19,6 +19,7 @@ from rushlight.vision.models.densenet import *  # noqa: F403
 from rushlight.vision.models.efficientnet import *  # noqa: F403
 from rushlight.vision.models.googlenet import *  # noqa: F403
 from rushlight.vision.models.inception import *  # noqa: F403
+from rushlight.vision.models.maxvit import *  # noqa: F403
 from rushlight.vision.models.mnasnet import *  # noqa: F403
 from rushlight.vision.models.mobilenet import *  # noqa: F403
 from rushlight.vision.models.regnet import *  # noqa: F403
@@ -32,9 +33,9 @@ from rushlight.vision.models.weights import Weights, WeightsEnum
 
 _PATHS = """
     alexnet convnext densenet detection.faster_rcnn detection.fcos detection.keypoint_rcnn detection.mask_rcnn
-    detection.retinanet detection.ssd detection.ssdlite efficientnet googlenet inception mnasnet mobilenet regnet resnet
-    segmentation.deeplabv3 segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg
-    video.resnet video.s3d vision_transformer
+    detection.retinanet detection.ssd detection.ssdlite efficientnet googlenet inception maxvit mnasnet mobilenet regnet
+    resnet segmentation.deeplabv3 segmentation.fcn segmentation.lraspp shufflenetv2 squeezenet swin_transformer vgg
+    video.mvit video.resnet video.s3d video.swin_transformer vision_transformer
 """.split()
 _FAMILIES = [import_module(f"{__name__}.{path}") for path in _PATHS]
 _HOMES = {name: family for family in _FAMILIES for name in family.__all__ if name.islower()}

@@ -6,6 +6,7 @@ bias of a relative position computed by a small network. Pictures lie as (N, H, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -96,7 +97,7 @@ class ShiftedWindowAttention(nn.Module):
         self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
         self.proj = nn.Linear(dim, dim, bias=proj_bias)
         self._define_bias()
-        self.register_buffer("relative_position_index", _relative_positions(*self.window_size))
+        self.register_buffer("relative_position_index", relative_positions(*self.window_size).flatten())
 
     def _define_bias(self) -> None:
         height, width = self.window_size
@@ -121,28 +122,35 @@ class ShiftedWindowAttention(nn.Module):
         return self.qkv.bias
 
     def forward(self, x: Tensor) -> Any:
-        _, height, width, _ = x.shape
-        high, wide = self.window_size
-        padded = F.pad(x, (0, 0, 0, -width % wide, 0, -height % high))
-        whole = (padded.shape[1], padded.shape[2])
-        # One window needs no shift: it holds everything.
-        down, across = (
-            0 if window >= size else shift
-            for window, size, shift in zip(self.window_size, whole, self.shift_size, strict=True)
-        )
-        shifted = padded.roll((-down, -across), (1, 2)) if down + across else padded
-        rows = _windows(shifted, high, wide)
-        mask = _seen(whole, (high, wide), (down, across), rows) if down + across else None
-        result = _pictures(self._within(rows, mask), whole, (high, wide))
-        result = result.roll((down, across), (1, 2)) if down + across else result
-        return result[:, :height, :width, :].contiguous()
+        size = x.shape[1:-1]
+        window, shift = self._fitted(size)
+        padding = [n for length, w in zip(size[::-1], window[::-1], strict=True) for n in (0, -length % w)]
+        padded = F.pad(x, (0, 0, *padding))
+        return self._shifted(padded, window, shift)[(slice(None), *(slice(length) for length in size))].contiguous()
 
-    def _within(self, x: Tensor, mask: Any) -> Any:
+    def _fitted(self, size: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The window, and its shift: none where one window holds everything, padded as it is."""
+        sides = list(zip(size, self.window_size, self.shift_size, strict=True))
+        return self.window_size, [0 if w >= length + -length % w else shift for length, w, shift in sides]
+
+    def _shifted(self, x: Any, window: list[int], shift: list[int]) -> Any:
+        """Attention in the windows of what is padded to whole ones."""
+        size, dims, moved = x.shape[1:-1], tuple(range(1, 1 + len(window))), any(shift)
+        x = x.roll(tuple(-by for by in shift), dims) if moved else x
+        rows = windows_of(x, window)
+        mask = _seen(size, window, shift, rows) if moved else None
+        result = put_together(self._within(rows, mask, self._bias(window)), size, window)
+        return result.roll(tuple(shift), dims) if moved else result
+
+    def _bias(self, window: list[int]) -> Any:
+        return self.get_relative_position_bias()
+
+    def _within(self, x: Tensor, mask: Any, bias: Any) -> Any:
         """Attention in windows (windows, pixels, C)."""
         count, pixels, channels = x.shape
         heads = (count, pixels, 3, self.num_heads, channels // self.num_heads)
         q, k, v = F.linear(x, self.qkv.weight, self._qkv_bias()).reshape(heads).permute(2, 0, 3, 1, 4).unbind(0)
-        scores = self._attention(q, k) + self.get_relative_position_bias()
+        scores = self._attention(q, k) + bias
         if mask is not None:
             scores = (scores.view(-1, *mask.shape[:1], self.num_heads, pixels, pixels) + mask.unsqueeze(1)).view(
                 count, self.num_heads, pixels, pixels
@@ -152,37 +160,42 @@ class ShiftedWindowAttention(nn.Module):
         return F.dropout(result, p=self.dropout, training=self.training)
 
 
-def _relative_positions(height: int, width: int) -> Tensor:
-    """For two pixels of a window, one after the other, which of the relative positions theirs is."""
-    rows, columns = rushlight.meshgrid(rushlight.arange(height), rushlight.arange(width), indexing="ij")
-    rows, columns = rows.flatten(), columns.flatten()
-    down = rows[:, None] - rows[None, :] + height - 1
-    across = columns[:, None] - columns[None, :] + width - 1
-    return (down * (2 * width - 1) + across).flatten()  # type: ignore[no-any-return]
+def relative_positions(*window: int) -> Tensor:
+    """For two pixels of a window, which of the relative positions theirs is: (pixels, pixels)."""
+    found: Any = 0
+    for place, length in zip(rushlight.meshgrid(*map(rushlight.arange, window), indexing="ij"), window, strict=True):
+        apart = place.flatten()[:, None] - place.flatten()[None, :]
+        found = found * (2 * length - 1) + apart + length - 1
+    return found  # type: ignore[no-any-return]
 
 
-def _windows(x: Any, high: int, wide: int) -> Any:
-    """(N, H, W, C) as (windows, pixels, C)."""
-    n, height, width, channels = x.shape
-    parts = x.view(n, height // high, high, width // wide, wide, channels)
-    return parts.permute(0, 1, 3, 2, 4, 5).reshape(-1, high * wide, channels)
+def windows_of(x: Any, window: Sequence[int]) -> Any:
+    """(N, *size, C) as (windows, pixels, C): each window's pixels one after the other."""
+    n, *size, channels = x.shape
+    k = len(size)
+    parts = x.view(n, *(part for s, w in zip(size, window, strict=True) for part in (s // w, w)), channels)
+    order = (0, *range(1, 2 * k, 2), *range(2, 2 * k + 1, 2), 2 * k + 1)
+    return parts.permute(order).reshape(-1, math.prod(window), channels)
 
 
-def _pictures(rows: Any, size: tuple[int, int], window: tuple[int, int]) -> Any:
-    """`_windows` undone."""
-    (height, width), (high, wide) = size, window
-    parts = rows.view(-1, height // high, width // wide, high, wide, rows.shape[-1])
-    return parts.permute(0, 1, 3, 2, 4, 5).reshape(-1, height, width, rows.shape[-1])
+def put_together(rows: Any, size: Sequence[int], window: Sequence[int]) -> Any:
+    """`windows_of` undone."""
+    k, channels = len(size), rows.shape[-1]
+    parts = rows.view(-1, *(s // w for s, w in zip(size, window, strict=True)), *window, channels)
+    order = (0, *(dim for i in range(1, k + 1) for dim in (i, i + k)), 2 * k + 1)
+    return parts.permute(order).reshape(-1, *size, channels)
 
 
-def _seen(size: tuple[int, int], window: tuple[int, int], shift: tuple[int, int], like: Tensor) -> Any:
+def _seen(size: Sequence[int], window: Sequence[int], shift: Sequence[int], like: Tensor) -> Any:
     """What is added between two pixels of a window: -100 where only the shift made them neighbours."""
-    regions = like.new_zeros(size)
-    cuts = [((0, -length), (-length, -moved), (-moved, None)) for length, moved in zip(window, shift, strict=True)]
-    places = [(rows, columns) for rows in cuts[0] for columns in cuts[1]]
-    for number, (rows, columns) in enumerate(places):
-        regions[slice(*rows), slice(*columns)] = number
-    pixels = _windows(regions[None, :, :, None], *window)[..., 0]
+    regions = like.new_zeros(tuple(size))
+    cuts = [
+        (slice(0, -length), slice(-length, -moved), slice(-moved, None))
+        for length, moved in zip(window, shift, strict=True)
+    ]
+    for number, place in enumerate(itertools.product(*cuts)):
+        regions[place] = number
+    pixels = windows_of(regions[None, ..., None], window)[..., 0]
     apart = pixels.unsqueeze(1) - pixels.unsqueeze(2)
     return apart.masked_fill(apart != 0, -100.0)
 

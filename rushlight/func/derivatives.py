@@ -1,11 +1,7 @@
-"""torch.func: functions that take functions and give their gradients, Jacobians and batched forms.
+"""Gradients, products with the Jacobian, and Jacobians of functions.
 
-All of them stand on the tape. A transform gives its function fresh copies of the arguments to differentiate with
-respect to; the copies stay connected to the tape where the arguments were on it, so transforms nest, and what a
-transform returns is taken off the tape again where nothing outside is on it. Forward-mode products are made by
-differentiating the reverse-mode one. `vmap` runs the function once for each element and stacks the results.
-
-Source of the definitions: https://pytorch.org/docs/stable/func.api.html
+A transform makes a `Level`: fresh copies of its inputs for the function, on the tape. What the function returns is
+differentiated with respect to their sources, and released from the tape where nothing outside holds it there.
 """
 
 from __future__ import annotations
@@ -17,33 +13,19 @@ from typing import Any
 from rushlight.autograd import grad as tape_grad
 from rushlight.autograd.grad_mode import enable_grad
 from rushlight.autograd.tape import reachable
-from rushlight.core.generator import default_generator
-from rushlight.core.missing import missing
 from rushlight.ops.creation import full_like_spec, make_leaf
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Leaf, Tensor
 from rushlight.tensor import FUNCTIONS
-from rushlight.utils._pytree import (
-    TreeSpec,
-    broadcast_to_and_flatten,
-    tree_flatten,
-    tree_leaves,
-    tree_map_only,
-    tree_structure,
-    tree_unflatten,
-)
+from rushlight.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map_only, tree_unflatten
+
+from .batching import note_leaf
+from .mapping import vmap
 
 Func = Callable[..., Any]
 Argnums = int | tuple[int, ...]
-Dims = Any  # an int, None, or containers of them
 
-__all__ = [
-    "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize",
-    "replace_all_batch_norm_modules_", "stack_module_state", "vjp", "vmap",
-]  # fmt: skip
-
-_stack = FUNCTIONS["stack"]
-
+_eye, _stack = FUNCTIONS["eye"], FUNCTIONS["stack"]
 
 # ---------------------------------------------------------------------------------------------------------------------
 # One level of differentiation
@@ -67,6 +49,7 @@ class Level:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         source = t.detach()
         make_leaf(source)
+        note_leaf(source._node)
         return source
 
     def gradients(self, outputs: Sequence[Tensor], vectors: Sequence[Tensor] | None) -> list[Tensor]:
@@ -354,21 +337,27 @@ def jacrev(
             outputs, spec = _tensors(
                 output, lambda x: f"jacrev: Expected f(*args) to return only tensors, got unsupported type {type(x)}"
             )
-            blocks = [chosen.arranged(_jacobian(level, t)) for t in outputs]
+            blocks = [chosen.arranged(_jacobian(level, t, chunk_size)) for t in outputs]
         found = level.released(tree_unflatten(blocks, spec))
         return (found, level.released(_check_aux(aux))) if has_aux else found
 
     return wrapper
 
 
-def _jacobian(level: Level, output: Tensor) -> list[Tensor]:
+def _jacobian(level: Level, output: Tensor, chunk_size: int | None) -> list[Tensor]:
     """The Jacobian of one output, for every input."""
-    flat = output.reshape(-1)
-    rows = [level.gradients([flat[k]], None) for k in range(flat.numel())]
-    return [
-        (_stack([row[i] for row in rows]) if rows else s.new_zeros(0)).reshape((*output.shape, *s.shape))
-        for i, s in enumerate(level.sources)
-    ]
+    n = output.numel()
+    shapes = [(*output.shape, *s.shape) for s in level.sources]
+    if not n:
+        return [s.new_zeros(shape) for s, shape in zip(level.sources, shapes, strict=True)]
+    if n == 1 or output.is_complex():
+        flat = output.reshape(-1)
+        rows = [level.gradients([flat[k]], None) for k in range(n)]
+        columns = [_stack(column) for column in zip(*rows, strict=True)]
+    else:
+        basis = _eye(n, dtype=output.dtype).reshape(n, *output.shape)
+        columns = vmap(lambda v: level.gradients([output], [v]), chunk_size=chunk_size)(basis)
+    return [t.reshape(shape) for t, shape in zip(columns, shapes, strict=True)]
 
 
 def jacfwd(func: Func, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Func:
@@ -388,235 +377,3 @@ def hessian(func: Func, argnums: Argnums = 0) -> Func:
             [ 0., 12.]])
     """
     return jacfwd(jacrev(func, argnums), argnums)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# vmap
-
-
-def vmap(
-    func: Func, in_dims: Dims = 0, out_dims: Dims = 0, randomness: str = "error", *, chunk_size: int | None = None
-) -> Func:
-    """A function that applies `func` to every element of its arguments along a dimension, and stacks the results.
-
-    Args:
-        in_dims: which dimension of each argument counts the elements; None for an argument that all share.
-        out_dims: which dimension of each result does.
-        randomness: whether `func` may draw random numbers: "error", "different" (for each element), "same".
-        chunk_size: accepted; the elements are always taken one at a time.
-
-    Raises:
-        ValueError: a dimension that an argument does not have, or arguments of different numbers of elements.
-
-    >>> torch.vmap(torch.dot)(torch.ones(3, 2), torch.ones(3, 2))
-    tensor([2., 2., 2.])
-    """
-    if randomness not in ("error", "different", "same"):
-        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
-    if chunk_size is not None and chunk_size <= 0:
-        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
-
-    @functools.wraps(func)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        return _mapped(func, in_dims, out_dims, randomness, args, kwargs)
-
-    return wrapper
-
-
-def _mapped(func: Func, in_dims: Dims, out_dims: Dims, randomness: str, args: Any, kwargs: dict[str, Any]) -> Any:
-    name = getattr(func, "__name__", repr(func))
-    dims, leaves, spec = _input_dims(name, in_dims, args)
-    size = _size(name, in_dims, leaves, dims)
-
-    def at(i: int) -> Any:
-        parts = [_element(x, d, i) for x, d in zip(leaves, dims, strict=True)]
-        return func(*tree_unflatten(parts, spec), **kwargs)
-
-    results = _run_all(at, size, randomness)
-    shape = tree_structure(results[0])
-    places = _output_dims(name, out_dims, shape)
-    columns = zip(*[tree_leaves(r) for r in results], strict=True)
-    return tree_unflatten([_joined(c, d, size, name) for c, d in zip(columns, places, strict=True)], shape)
-
-
-def _element(x: Any, dim: int | None, i: int) -> Any:
-    if dim is None:
-        return x
-    if x.shape[dim]:
-        return x.select(dim, i)
-    shape = list(x.shape)
-    del shape[dim]
-    return x.new_zeros(shape)  # nothing to map over: shows the function what an element would be
-
-
-def _run_all(at: Callable[[int], Any], size: int, randomness: str) -> list[Any]:
-    """The results for all elements; for none at all, that of an invented one."""
-    before = default_generator.get_state()
-    results = []
-    for i in range(max(size, 1)):
-        if randomness == "same" and i:
-            default_generator.set_state(before)
-        results.append(at(i))
-        if randomness == "error" and not i and bool((default_generator.get_state() != before).any()):
-            default_generator.set_state(before)
-            raise RuntimeError(
-                "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
-                "'different' randomness flags on vmap or perform the randomness operation out of vmap"
-            )
-    return results
-
-
-def _joined(column: Sequence[Any], dim: int | None, size: int, name: str) -> Any:
-    if dim is None:
-        return column[0]
-    for x in column:
-        if not isinstance(x, Tensor):
-            raise ValueError(
-                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set "
-                "out_dims= to None for output?"
-            )
-    joined = _stack(column, dim)
-    return joined if size else joined.narrow(dim, 0, 0)
-
-
-def _input_dims(name: str, in_dims: Dims, args: Any) -> tuple[list[Any], list[Any], TreeSpec]:
-    if not isinstance(in_dims, (int, tuple)):
-        raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): expected `in_dims` to be int or a (potentially nested) "
-            f"tuple matching the structure of inputs, got: {type(in_dims)}."
-        )
-    if not args:
-        raise ValueError(
-            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
-            "function with no inputs. The latter is unsupported."
-        )
-    leaves, spec = tree_flatten(args)
-    dims = broadcast_to_and_flatten(in_dims, spec)
-    if dims is None:
-        raise ValueError(
-            f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): in_dims is not compatible with the structure of "
-            f"`inputs`. in_dims has structure {tree_structure(in_dims)} but inputs has structure {spec}."
-        )
-    return [_input_dim(name, in_dims, x, d) for x, d in zip(leaves, dims, strict=True)], leaves, spec
-
-
-def _input_dim(name: str, in_dims: Dims, x: Any, dim: Any) -> int | None:
-    start = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>): Got in_dim={dim} for "
-    if dim is None:
-        return None
-    if not isinstance(dim, int):
-        raise ValueError(f"{start}an input but in_dim must be either an integer dimension or None.")
-    if not isinstance(x, Tensor):
-        raise ValueError(
-            f"{start}an input but the input is of type {type(x)}. We cannot vmap over non-Tensor arguments, please use "
-            "None as the respective in_dim"
-        )
-    if not -x.dim() <= dim < x.dim():
-        raise ValueError(
-            f"{start}some input, but that input is a Tensor of dimensionality {x.dim()} so expected in_dim to satisfy "
-            f"-{x.dim()} <= in_dim < {x.dim()}."
-        )
-    return dim % x.dim()
-
-
-def _size(name: str, in_dims: Dims, leaves: Sequence[Any], dims: Sequence[Any]) -> int:
-    sizes = [x.shape[d] for x, d in zip(leaves, dims, strict=True) if d is not None]
-    if not sizes:
-        raise ValueError("vmap: Expected at least one Tensor to vmap over")
-    if len(set(sizes)) > 1:
-        raise ValueError(
-            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
-            f"{sizes} for the mapped dimension"
-        )
-    return sizes[0]
-
-
-def _output_dims(name: str, out_dims: Dims, spec: TreeSpec) -> list[Any]:
-    places = broadcast_to_and_flatten(out_dims, spec)
-    if places is None:
-        raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
-            f"`outputs`. out_dims has structure {tree_structure(out_dims)} but outputs has structure {spec}."
-        )
-    return places
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Modules as functions
-
-
-def functional_call(
-    module: Any,
-    parameter_and_buffer_dicts: Any,
-    args: Any = None,
-    kwargs: dict[str, Any] | None = None,
-    *,
-    tie_weights: bool = True,
-    strict: bool = False,
-) -> Any:
-    """`module(*args, **kwargs)` with the named tensors in place of its own parameters and buffers.
-
-    >>> layer = torch.nn.Linear(2, 1)
-    >>> torch.func.functional_call(layer, {"weight": torch.ones(1, 2), "bias": torch.zeros(1)}, torch.ones(2))
-    tensor([2.])
-    """
-    from rushlight.nn.utils.stateless import _functional_call
-
-    tensors = _one_dict(parameter_and_buffer_dicts)
-    return _functional_call(module, tensors, args, kwargs, tie_weights=tie_weights, strict=strict)
-
-
-def _one_dict(given: Any) -> dict[str, Tensor]:
-    if isinstance(given, dict):
-        return given
-    if not isinstance(given, (list, tuple)):
-        raise ValueError(
-            f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(given)}"
-        )
-    if not all(isinstance(d, dict) for d in given):
-        raise ValueError("Expected all elements of parameter_and_buffer_dicts to be dictionaries")
-    names = [name for d in given for name in d]
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated:
-        raise ValueError(f"{repeated} appeared in multiple dictionaries; behavior of functional call is ambiguous")
-    return {name: t for d in given for name, t in d.items()}
-
-
-def stack_module_state(models: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parameters and buffers of models of one kind, stacked: an ensemble for `vmap` over `functional_call`."""
-    models = list(models)
-    if not models:
-        raise RuntimeError("stack_module_state: Expected at least one model, got 0.")
-    if not (all(m.training for m in models) or not any(m.training for m in models)):
-        raise RuntimeError("stack_module_state: Expected all models to have the same training/eval mode.")
-    if any(type(m) is not type(models[0]) for m in models):
-        raise RuntimeError("stack_module_state: Expected all models to be of the same class.")
-    parameters = {k: _stacked([dict(m.named_parameters())[k] for m in models]) for k, _ in models[0].named_parameters()}
-    buffers = {k: _stacked([dict(m.named_buffers())[k] for m in models]) for k, _ in models[0].named_buffers()}
-    return parameters, buffers
-
-
-def _stacked(tensors: list[Tensor]) -> Tensor:
-    if not all(t.requires_grad for t in tensors) and any(t.requires_grad for t in tensors):
-        raise RuntimeError("Expected all parameters from each model to have the same .requires_grad")
-    whole = _stack([t.detach() for t in tensors])
-    return whole.requires_grad_(tensors[0].requires_grad)
-
-
-def replace_all_batch_norm_modules_(root: Any) -> Any:
-    """Makes every batch norm in `root` forget its running statistics, so that `vmap` can map over the module."""
-    for module in root.modules():
-        if getattr(module, "track_running_stats", None) is not None and hasattr(module, "running_mean"):
-            module.running_mean = module.running_var = module.num_batches_tracked = None
-            module.track_running_stats = False
-    return root
-
-
-def functionalize(func: Func, *, remove: str = "mutations") -> Func:
-    """`func` itself: in-place operations are recorded as functional ones anyway."""
-    return func
-
-
-debug_unwrap: Func = lambda tensor, *, recurse=True: tensor  # noqa: E731
-
-__getattr__ = missing(__name__, {"rearrange": "rushlight.rearrangement:rearrange"})

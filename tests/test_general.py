@@ -1,0 +1,460 @@
+"""Machine code for arrays of any extents beside the NumPy kernels that it stands for, and beside its interpreter.
+
+Every operation of `ops/general.py` gets operands of random extents, those without elements and those with less and more
+than a vector among them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+import rushlight.optim.adam
+from rushlight.codegen import background, interpret, verify
+from rushlight.codegen import general as machine_code
+from rushlight.codegen.machine import machine
+from rushlight.ops import general, general_recurrent
+from rushlight.ops.pooling import Windows
+from rushlight.ops.standardize import Form
+from rushlight.record.operation import operations
+
+assert general_recurrent  # it lists recurrent layers
+
+KINDS = (np.float32, np.float64)
+Random = np.random.Generator
+Made = tuple[list[Any], dict[str, Any]]
+
+
+@functools.cache
+def native() -> dict[str, Callable[..., bool]]:
+    found: dict[str, Callable[..., bool]] = {}
+    for group in background.GENERAL:
+        found |= machine_code.linked(group, machine())
+    return found
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_cache(tmp_path_factory: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUSHLIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Operands
+
+
+def _floats(r: Random, kind: Any, *shape: int) -> Any:
+    return (3 * r.standard_normal(shape)).astype(kind)
+
+
+def _extents(r: Random, count: int) -> list[int]:
+    return [int(n) for n in r.choice([0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 50], count)]
+
+
+def _one(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
+    return lambda r, kind: ([_floats(r, kind, *_extents(r, 2)), *numbers], attributes)
+
+
+def _two(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        shape = _extents(r, 2)
+        return [_floats(r, kind, *shape), _floats(r, kind, *shape), *numbers], attributes
+
+    return make
+
+
+def _matrix(r: Random, kind: Any) -> Any:
+    return _floats(r, kind, *_extents(r, 2))
+
+
+def _layer_norm(r: Random, kind: Any) -> Made:
+    rows, width = (n + 1 for n in _extents(r, 2))
+    w, b = (None if r.random() < 0.3 else _floats(r, kind, width) for _ in range(2))
+    return [_floats(r, kind, rows, width), w, b, 1e-5], {"form": Form((rows, width), (1,), (1, width))}
+
+
+def _back_of_norm(forward: Callable[[Random, Any], Made]) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        (x, w, _, eps), attributes = forward(r, kind)
+        z, form = x.reshape(attributes["form"].shape), attributes["form"]
+        moments = z.mean(form.axes, keepdims=True), z.var(form.axes, keepdims=True)
+        return [_floats(r, kind, *x.shape), x, w, *moments, eps], attributes
+
+    return make
+
+
+def _batch_norm(r: Random, kind: Any) -> Made:
+    n, c, (h, w) = int(r.integers(1, 4)), int(r.integers(1, 5)), (int(k) + 3 for k in r.integers(0, 9, 2))
+    if alone := r.random() < 0.4:
+        n, c, h, w = n + 3, c * 7, 1, 1
+    weights = (None if r.random() < 0.3 else _floats(r, kind, c) for _ in range(2))
+    if alone and r.random() < 0.5:
+        return [_floats(r, kind, n, c), *weights, 1e-5], {"form": Form((n, c), (0,), (1, c))}
+    form = Form((n, c, h * w), (0, 2), (1, c, 1))
+    return [_floats(r, kind, n, c, h, w), *weights, 1e-5], {"form": form}
+
+
+def _fixed_norm(r: Random, kind: Any) -> Made:
+    n, c, places = (int(k) for k in r.integers(1, 30, 3))
+    w, b = (None if r.random() < 0.3 else _floats(r, kind, c) for _ in range(2))
+    return [_floats(r, kind, n, c, places), w, b, _floats(r, kind, c), _floats(r, kind, c) ** 2, 1e-5], {}
+
+
+def _group_norm(r: Random, kind: Any) -> Made:
+    n, groups, each, (h, w) = (*(int(r.integers(1, 4)) for _ in range(3)), (int(k) + 3 for k in r.integers(0, 9, 2)))
+    weights = (None if r.random() < 0.3 else _floats(r, kind, groups * each) for _ in range(2))
+    form = Form((n, groups, each, h * w), (2, 3), (1, groups, each, 1))
+    return [_floats(r, kind, n, groups * each, h, w), *weights, 1e-5], {"form": form}
+
+
+def _instance_norm(r: Random, kind: Any) -> Made:
+    (x, *weights, eps), attributes = _batch_norm(r, kind)
+    shape = (*attributes["form"].shape, 1)[:3]
+    return [x, *weights, eps], {"form": Form(shape, (2,), (1, shape[1], 1))}
+
+
+def _attention(r: Random, kind: Any) -> Made:
+    b, h, length, keys, width = (int(n) for n in r.integers(1, 20, 5))
+    q, k, v = (_floats(r, kind, b, n, h, width).swapaxes(1, 2) for n in (length, keys, keys))
+    return [q, k, v, None, 0.25], {"causal": bool(r.random() < 0.5)}
+
+
+def _attention_back(r: Random, kind: Any) -> Made:
+    (q, k, v, _, scale), _ = _attention(r, kind)
+    weights = r.random((*q.shape[:3], k.shape[2])).astype(kind) / kind(k.shape[2])
+    return [_floats(r, kind, *q.shape), q, k, v, weights, scale], {}
+
+
+def _positions(r: Random, rows: int, *shape: int) -> Any:
+    return r.integers(0, rows, shape) if rows else np.zeros([0 for _ in shape], np.int64)
+
+
+def _embedding(r: Random, kind: Any) -> Made:
+    rows, width, count = _extents(r, 3)
+    return [_floats(r, kind, rows, width), _positions(r, rows, count, 2)], {"padding_idx": -1, "by_freq": False}
+
+
+def _embedding_back(r: Random, kind: Any) -> Made:
+    rows, width, count = _extents(r, 3)
+    index = _positions(r, rows, count, 2)
+    attributes = {"rows": rows, "padding_idx": int(r.integers(-1, max(rows, 1))) if rows else -1, "by_freq": False}
+    return [_floats(r, kind, *index.shape, width), index], attributes
+
+
+def _bags(back: bool) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        lengths = r.integers(0, 6, int(r.integers(1, 7)))
+        count, width = int(lengths.sum()), _extents(r, 1)[0]
+        offsets = np.cumsum(lengths) - lengths
+        rows = _floats(r, kind, len(lengths) if back else count, width)
+        attributes = {"mean": bool(r.random() < 0.5), "padding_idx": -1, "include_last": False, "length": 0}
+        return [rows, r.integers(0, 9, count), offsets], attributes
+
+    return make
+
+
+def _sum(r: Random, kind: Any) -> Made:
+    first, last = sorted(int(d) for d in r.choice(4, 2, replace=False))
+    return [_floats(r, kind, *_extents(r, 3))], {"dim": tuple(range(first, last)), "keepdim": bool(r.random() < 0.5)}
+
+
+def _index_select(r: Random, kind: Any) -> Made:
+    rows, width, count = _extents(r, 3)
+    return [_floats(r, kind, rows, 2, width), _positions(r, rows, count)], {"dim": 0}
+
+
+def _index_add(r: Random, kind: Any) -> Made:
+    rows, width, count = _extents(r, 3)
+    index = _positions(r, rows, count)
+    return [_floats(r, kind, rows, width), index, _floats(r, kind, len(index), width)], {"dim": 0}
+
+
+def _index_adjoint(r: Random, kind: Any) -> Made:
+    rows, width, count = _extents(r, 3)
+    index = _positions(r, rows, count) - rows * (r.random(count if rows else 0) < 0.3)
+    return [_floats(r, kind, len(index), width), index], {"places": (True, False), "shape": (rows, width)}
+
+
+def _along(r: Random, kind: Any) -> Made:
+    shape, dim = _extents(r, 3), int(r.integers(0, 3))
+    longer = [max(n, 1) if d == dim else n for d, n in enumerate(shape)]
+    index = r.integers(0, longer[dim], shape)
+    return [_floats(r, kind, *longer), index, _floats(r, kind, *shape)], {"dim": dim}
+
+
+def _scatter(r: Random, kind: Any) -> Made:
+    (x, _, source), attributes = _along(r, kind)
+    dim = attributes["dim"]
+    index = np.argsort(r.random(source.shape), dim) if source.shape[dim] <= x.shape[dim] else None
+    assert index is not None  # every position once: what comes last would win
+    return [x, index, source], attributes
+
+
+def _gather(r: Random, kind: Any) -> Made:
+    (x, index, _), attributes = _along(r, kind)
+    return [x, index], attributes
+
+
+def _max_dim(r: Random, kind: Any) -> Made:
+    shape, dim = [n + 1 for n in _extents(r, 3)], int(r.integers(0, 2))
+    x = np.round(_floats(r, kind, *shape))
+    x[r.random(x.shape) < 0.02] = np.nan
+    return [x], {"dim": dim, "keepdim": bool(r.random() < 0.5)}
+
+
+def _nll(r: Random, kind: Any) -> Made:
+    rows, classes = (n + 1 for n in _extents(r, 2))
+    target = r.integers(0, classes, rows)
+    target[r.random(rows) < 0.1] = -100
+    reduction = "mean" if r.random() < 0.5 else "sum"
+    return [_floats(r, kind, rows, classes), target, None], {"reduction": reduction, "ignore_index": -100}
+
+
+def _nll_back(r: Random, kind: Any) -> Made:
+    (x, target, _), attributes = _nll(r, kind)
+    return [_floats(r, kind, 1).reshape(()), target, None], {"shape": x.shape, **attributes}
+
+
+def _pool(r: Random, kind: Any) -> Made:
+    n, c, h, w = (int(k) for k in r.integers(1, 40, 4))
+    windows = Windows((2, 2), (2, 2), (0, 0), (1, 1), (h // 2, w // 2))
+    x = np.round(_floats(r, kind, n % 3 + 1, c % 3 + 1, h, w))
+    x[r.random(x.shape) < 0.02] = np.nan
+    return [x], {"windows": windows}
+
+
+def _pool_back(r: Random, kind: Any) -> Made:
+    (x,), attributes = _pool(r, kind)
+    out = *x.shape[:2], *attributes["windows"].out
+    return [_floats(r, kind, *out), r.integers(0, 4, out).astype(np.uint8)], {"space": x.shape[2:], **attributes}
+
+
+def _packing(r: Random, t: int, n: int) -> tuple[Any, Any]:
+    """Rows and places of a packed sequence, or None."""
+    if r.random() < 0.5:
+        return None, None
+    sizes = np.sort(r.integers(1, n + 1, t))[::-1]
+    sizes[0] = n
+    there = np.arange(n) < sizes[:, None]
+    return np.flatnonzero(there), np.where(there, np.cumsum(there).reshape(there.shape) - 1, -1)
+
+
+def _layer(gates: int, states: int, projected: int = 0) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        t, n, width = (int(k) for k in r.integers(1, [6, 5, 40]))
+        rows, places = _packing(r, t, n)
+        x = _floats(r, kind, t, n, gates * width) if rows is None else _floats(r, kind, len(rows), gates * width)
+        b = None if r.random() < 0.5 else _floats(r, kind, gates * width)
+        w = _floats(r, kind, gates * width, width) / 10
+        first = [_floats(r, kind, n, width) for _ in range(states)]
+        more = [None] * projected
+        return [x, *first, w, b, *more, rows, places], {"reverse": bool(r.random() < 0.5), "half": None}
+
+    return make
+
+
+def _layer_back(name: str, forward: Callable[[Random, Any], Made]) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        operands, attributes = forward(r, kind)
+        results = operations()[name].kernel(*operands, **attributes)
+        rows, places = operands[-2:]
+        given = [_floats(r, kind, *results[0].shape), _floats(r, kind, *operands[1].shape)]
+        if name == "lstm_layer":
+            given += [_floats(r, kind, *operands[2].shape), *results[4:7], operands[3], None]
+            return [*given, rows, places], attributes
+        return [*given, *results[2:], operands[2], rows, places], attributes
+
+    return make
+
+
+def _gelu(count: int) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        shape = _extents(r, 2)
+        return [_floats(r, kind, *shape) for _ in range(count)], {"tanh": bool(r.random() < 0.5)}
+
+    return make
+
+
+def _adam(r: Random, kind: Any) -> Made:
+    param, grad, m, v = _floats(r, kind, 4, *_extents(r, 2))
+    decay, decoupled = (bool(x) for x in r.random(2) < 0.5)
+    flags = {"maximize": False, "decay": decay, "decoupled": decoupled, "small_weight1": True}
+    return [param, grad, m, v * v, None, 0.01, 0.1, 0.999, 0.001, 0.3, 1e-8, 1e-3], flags
+
+
+OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
+    **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
+    "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),
+    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "hardtanh_backward": _two(-1.5, 2),
+    "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,
+    **dict.fromkeys([f"{name}_backward" for name in ("silu", "mish", "log_sigmoid", "hardswish")], _two()),
+    "threshold_backward": _two(0), "softplus_backward": _two(1.5, 20.0), "gelu_backward": _gelu(2),
+    "softmax": _one(dim=1), "log_softmax": _one(dim=1), "logsumexp": _one(dim=(1,), keepdim=True),
+    "softmax_backward": _two(dim=1), "log_softmax_backward": _two(dim=1),
+    "layer_norm": _layer_norm, "layer_norm_backward": _back_of_norm(_layer_norm),
+    "batch_norm": _batch_norm, "batch_norm_backward": _back_of_norm(_batch_norm),
+    "batch_norm_fixed": _fixed_norm, "group_norm": _group_norm, "group_norm_backward": _back_of_norm(_group_norm),
+    "instance_norm": _instance_norm, "instance_norm_backward": _back_of_norm(_instance_norm),
+    "attention_keeping_weights": _attention, "scaled_dot_product_attention": _attention,
+    "attention_keeping_weights_backward": _attention_back,
+    "embedding": _embedding, "embedding_backward": _embedding_back, "index_select": _index_select,
+    "embedding_bag": _bags(False), "embedding_bag_backward": _bags(True), "sum_dim": _sum, "mean_dim": _sum,
+    "index_add": _index_add, "index_adjoint": _index_adjoint, "scatter_add": _along, "scatter": _scatter,
+    "gather": _gather, "max_dim": _max_dim, "nll_loss": _nll, "nll_loss_backward": _nll_back,
+    "max_pool2d": _pool, "max_pool_backward": _pool_back,
+    "lstm_layer": _layer(4, 2, 1), "lstm_backward": _layer_back("lstm_layer", _layer(4, 2, 1)),
+    "gru_layer": _layer(3, 1), "gru_backward": _layer_back("gru_layer", _layer(3, 1)),
+    "rnn_tanh_layer": _layer(1, 1), "rnn_tanh_backward": _layer_back("rnn_tanh_layer", _layer(1, 1)),
+    "rnn_relu_layer": _layer(1, 1), "rnn_relu_backward": _layer_back("rnn_relu_layer", _layer(1, 1)),
+}  # fmt: skip
+
+
+def _copies(operands: list[Any]) -> list[Any]:
+    return [x.copy() if isinstance(x, np.ndarray) else x for x in operands]
+
+
+def _results(found: Any) -> list[Any]:
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def _in_places(name: str, results: list[Any], operands: list[Any]) -> list[Any]:
+    """The results where they are read: what stands in turns that a packed sequence does not have is nobody's."""
+    places = operands[-1]
+    if not name.startswith(("lstm", "gru", "rnn")) or places is None:
+        return results
+    return [np.where((places >= 0)[..., None], x, 0) if x.shape[:2] == places.shape else x for x in results]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Tests
+
+
+def test_every_operation_is_tested() -> None:
+    assert set(OPERANDS) == set(general.FASTER)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", sorted(OPERANDS))
+def test_like_the_kernel(name: str, kind: Any) -> None:
+    op = operations()[name]
+    answered = 0
+
+    def kernel(*operands: Any, **attributes: Any) -> Any:
+        nonlocal answered
+        answered += 1
+        return op.kernel(*operands, **attributes)
+
+    run = general.faster(name, native(), kernel)
+    tolerance = 2e-5 if kind is np.float32 else 1e-12
+    r = np.random.default_rng(len(name))
+    for _ in range(25):
+        operands, attributes = OPERANDS[name](r, kind)
+        with np.errstate(all="ignore"):
+            found, wanted = run(*_copies(operands), **attributes), op.kernel(*_copies(operands), **attributes)
+        pairs = [_in_places(name, _results(x), operands) for x in (found, wanted)]
+        for a, b in zip(*pairs, strict=True):
+            a, b = np.asarray(a), np.asarray(b)
+            assert (a.shape, a.dtype) == (b.shape, b.dtype)
+            size = np.max(np.abs(b), where=np.isfinite(b), initial=1)
+            np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * size)
+    assert answered <= 15, "the kernel answers for the machine code"
+
+
+@pytest.mark.parametrize("kind", sorted(machine_code.FLOATS))
+@pytest.mark.parametrize("group", background.GENERAL)
+def test_the_verifier_finds_nothing(group: str, kind: str) -> None:
+    for name, (signature, definition) in machine_code.definitions(group).items():
+        verify.function(machine_code.Writer(kind, 64).function(name, signature, definition))
+
+
+ARGUMENTS: dict[str, Callable[[Random, Any], tuple[list[Any], set[int]]]] = {
+    "softmax": lambda r, k: ([_floats(r, k, 3, 21), np.empty((3, 21), k), 3, 21], {1}),
+    "log_softmax": lambda r, k: ([_floats(r, k, 3, 32), np.empty((3, 32), k), 3, 32], {1}),
+    "logsumexp": lambda r, k: ([_floats(r, k, 3, 5), np.empty(3, k), 3, 5], {1}),
+    "largest": lambda r, k: ([_floats(r, k, 2, 5, 19), np.empty((2, 19), k), np.empty((2, 19), int), 2, 5, 19], {1, 2}),
+    "layer_norm": lambda r, k: (
+        [_floats(r, k, 2, 18), *_floats(r, k, 2, 18), np.empty((2, 18), k), np.empty(2, k), np.empty(2, k), 2, 18, True,
+         False, 1e-5], {3, 4, 5},
+    ),
+    "batch_norm": lambda r, k: (
+        [_floats(r, k, 2, 3, 18), *_floats(r, k, 2, 3), np.empty((2, 3, 18), k), np.empty(3, k), np.empty(3, k), 2, 3,
+         18, True, True, 1e-5], {3, 4, 5},
+    ),
+    "take_rows": lambda r, k: ([_floats(r, k, 4, 19), r.integers(0, 4, 5), np.empty((5, 19), k), 5, 4, 19], {2}),
+    "add_rows": lambda r, k: ([_floats(r, k, 5, 19), r.integers(-4, 4, 5), np.zeros((4, 19), k), 5, 4, 19, 1], set()),
+    "nll": lambda r, k: ([_floats(r, k, 5, 4), r.integers(0, 4, 5), np.empty((), k), 5, 4, -100, 1], {2}),
+    "max_pool": lambda r, k: (
+        [_floats(r, k, 2, 5, 43), np.empty((2, 2, 21), k), np.empty((2, 2, 21), np.uint8), 2, 5, 43, 2, 21], {1, 2},
+    ),
+    "gelu": lambda r, k: ([_floats(r, k, 37), np.empty(37, k), 37], {1}),
+    "lstm": lambda r, k: (
+        [_floats(r, k, 2, 2, 72), _floats(r, k, 2, 72), _floats(r, k, 72), _floats(r, k, 3, 2, 18),
+         _floats(r, k, 3, 2, 18), np.empty((2, 2, 72), k), np.empty((2, 2, 18), k), np.array([[0, 1], [2, -1]]), 2, 18,
+         1, 1, 2, True, True], {5, 6},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", sorted(machine_code.FLOATS))
+@pytest.mark.parametrize("name", sorted(ARGUMENTS))
+def test_like_the_interpreter(name: str, kind: str) -> None:
+    for group in background.GENERAL:
+        if name in machine_code.definitions(group):
+            signature, definition = machine_code.definitions(group)[name]
+    function = machine_code.Writer(kind, machine().vector_bytes).function(name, signature, definition)
+    objects, fresh = ARGUMENTS[name](np.random.default_rng(1), machine_code.FLOATS[kind])
+    other = _copies(objects)
+    assert native()[f"{name}_{kind}"](*objects)
+    assert interpret.called(function, other, fresh)
+    for k, (a, b) in enumerate(zip(objects, other, strict=True)):
+        if isinstance(a, np.ndarray) and not (name == "lstm" and k in (5, 6)):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_what_it_does_not_know_is_left_alone() -> None:
+    f = native()["softmax_f32"]
+    x, out = np.ones((4, 6), np.float32), np.full((4, 6), 7, np.float32)
+    assert not f(x.astype(np.float64), out, 4, 6)
+    assert not f(x[:, ::2], out, 4, 3)
+    assert (out == 7).all()
+    assert f(x, out, 4, 6)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_positions_out_of_range_are_the_kernels(wrong: int) -> None:
+    run = general.faster("embedding", native(), operations()["embedding"].kernel)
+    with pytest.raises(IndexError, match="index out of range in self"):
+        run(np.zeros((3, 2), np.float32), np.array([0, wrong]), padding_idx=-1, by_freq=False)
+
+
+def test_scores_of_nothing_but_minus_infinity() -> None:
+    x, out, sums = np.full((2, 5), -np.inf, np.float32), np.empty((2, 5), np.float32), np.empty(2, np.float32)
+    x[1, 2] = 1
+    assert native()["attention_weights_f32"](x, out, sums, 2, 5, 0, 0.5)
+    assert out.tolist() == [[0] * 5, [0, 0, 1, 0, 0]]
+    assert sums.tolist() == [np.inf, 0.5]
+
+
+def test_the_interpreter_uses_them_and_lets_go() -> None:
+    op = operations()["gelu"]
+    try:
+        general.use(native())
+        assert op.run is not op.kernel
+        x = torch.linspace(-3, 3, 100)
+        faster = torch.nn.functional.gelu(x).numpy()
+        torch.use_deterministic_algorithms(True)
+        assert op.run is op.kernel
+        np.testing.assert_allclose(torch.nn.functional.gelu(x).numpy(), faster, rtol=1e-5, atol=1e-6)
+    finally:
+        torch.use_deterministic_algorithms(False)
+        assert op.run is not op.kernel
+        general.allow(False)
+        general._made.clear()
+        general.allow(True)
+    assert op.run is op.kernel

@@ -1,0 +1,181 @@
+"""Steps that differ a little each time: what varies must not make another program of them, nor another answer."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rushlight as torch
+from rushlight.autograd import replay
+from rushlight.record import trace
+from rushlight.record.state import State
+
+only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+
+
+def examples(n: int = 12) -> list[Any]:
+    return [torch.arange(3.0).reshape(1, 3) + i for i in range(n)]
+
+
+@pytest.mark.parametrize("join", ["cat", "stack"])
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_many_computed_tensors_are_joined_as_few_are(join: str, dim: int) -> None:
+    many = examples()
+    _ = [t.tolist() for t in many]
+    arrays = [t.numpy() for t in examples()]
+    found = getattr(torch, join)(many, dim)
+    expected = np.concatenate(arrays, dim) if join == "cat" else np.stack(arrays, dim)
+    assert found.stride() == torch.from_numpy(expected.copy()).stride()
+    assert np.array_equal(found.numpy(), expected)
+
+
+def test_joined_tensors_have_the_numbers_of_that_moment() -> None:
+    many = examples()
+    _ = [t.tolist() for t in many]
+    many[3] += 100
+    many[4][0, 1] = -1
+    before = torch.cat(many)
+    many[5].zero_()
+    assert before[3].tolist() == [103, 104, 105]
+    assert before[4].tolist() == [4, -1, 6]
+    assert before[5].tolist() == [5, 6, 7]
+    assert torch.cat(many)[5].tolist() == [0, 0, 0]
+
+
+def test_joined_tensors_on_the_tape_keep_their_history() -> None:
+    many = [t.requires_grad_() for t in examples()]
+    _ = [t.tolist() for t in many]
+    torch.cat(many).square().sum().backward()
+    assert many[2].grad.tolist() == [[4, 6, 8]]
+    with torch.no_grad():
+        assert not torch.cat(many).requires_grad
+
+
+def test_joined_tensors_of_several_shapes_and_dtypes() -> None:
+    many = [*examples(), torch.zeros(2, 3, dtype=torch.float64), torch.ones(1, 3, dtype=torch.int64)]
+    _ = [t.tolist() for t in many]
+    found = torch.cat(many)
+    assert found.dtype == torch.float64 and found.shape == (15, 3)
+    with pytest.raises(RuntimeError, match="zero-dimensional tensor"):
+        torch.cat([torch.tensor(1.0)] * 12)
+    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
+        torch.stack([*examples(), torch.zeros(2, 3)])
+
+
+@only_lazily
+def test_batches_drawn_from_a_list_are_one_program() -> None:
+    trace.recorder().flush()
+    trace.AUTOMATON.start_afresh()
+    trace.recorder().trace = trace.Trace(trace.recorder())
+    memory = examples(40)
+    _ = [t.tolist() for t in memory]
+
+    def step() -> float:
+        return float(torch.cat(random.choices(memory, k=20)).mul(2).sum().item())
+
+    for _ in range(6):  # what comes once is not kept
+        step()
+    known = State.count
+    for _ in range(5):
+        step()
+    assert known == State.count
+
+
+def turns_of_several_kinds(w: Any, kinds: list[int]) -> Any:
+    """A recurrence that is read at every turn and goes on in one of several ways."""
+    h = torch.ones(4, dtype=w.dtype)
+    for kind in kinds:
+        h = (h @ w).tanh() if kind == 0 else (h * w[kind]).sigmoid() if kind < 3 else h + w.exp()[0]
+        assert h.sum().item() < 100
+    return h.sum()
+
+
+def gradient_in_numpy(w: np.ndarray, kinds: list[int]) -> np.ndarray:
+    def value(w: np.ndarray) -> float:
+        h = np.ones(4)
+        for kind in kinds:
+            z = h * w[kind]
+            h = np.tanh(h @ w) if kind == 0 else 1 / (1 + np.exp(-z)) if kind < 3 else h + np.exp(w)[0]
+        return float(h.sum())
+
+    steps = np.eye(16).reshape(16, 4, 4) * 1e-6
+    return np.array([(value(w + s) - value(w - s)) / 2e-6 for s in steps]).reshape(4, 4)
+
+
+def test_passes_through_turns_of_several_kinds() -> None:
+    rng = random.Random(0)
+    w = torch.linspace(-0.5, 0.5, 16, dtype=torch.float64).reshape(4, 4).requires_grad_()
+    for _ in range(6):
+        kinds = [rng.randrange(4) for _ in range(20)]
+        w.grad = None
+        turns_of_several_kinds(w, kinds).backward()
+        assert np.allclose(w.grad.numpy(), gradient_in_numpy(w.detach().numpy(), kinds), atol=1e-7)
+
+
+@only_lazily
+def test_the_order_of_turns_makes_no_programs() -> None:
+    rng = random.Random(0)
+    w = torch.linspace(-0.5, 0.5, 16, dtype=torch.float64).reshape(4, 4).requires_grad_()
+
+    def known(turns: int) -> int:
+        for _ in range(turns):
+            turns_of_several_kinds(w, [rng.randrange(4) for _ in range(24)]).backward()
+            _ = w.grad.tolist()
+        return State.count
+
+    known(40)
+    assert known(0) == known(5)
+
+
+def programs_of_passes(make: Any) -> int:
+    """How many programs the backward passes of a step still record when it has come often; 0 where they are replayed.
+
+    Counts calls of the walk over the nodes, which a pass that is taken as one edge does not make.
+    """
+    walks = []
+    visit = replay.visit
+    replay.visit = lambda *args: walks.append(1) or visit(*args)
+    try:
+        for _ in range(6):
+            make()
+        walks.clear()
+        make()
+    finally:
+        replay.visit = visit
+    return len(walks)
+
+
+@only_lazily
+def test_passes_over_parts_written_in_place_are_replayed() -> None:
+    w, places = torch.ones(3, requires_grad=True), torch.tensor([0, 2])
+
+    def step() -> None:
+        w.grad = None
+        found, more = torch.zeros(3), w * 2
+        for i in range(3):
+            found[i] = (w * i).exp().sum()
+        more[places] = found[:2]
+        more[1:] *= 2
+        (found.mean() + more.sum()).backward()
+        assert np.allclose(w.grad.numpy(), [1 / 3 * np.exp(1) + 2 / 3 * np.exp(2) + 2 * np.exp(1)] * 3 + ADDED)
+
+    ADDED = np.array([0.0, 4.0, 0.0])
+    assert programs_of_passes(step) == 0
+
+
+@only_lazily
+def test_passes_that_begin_with_a_sum_are_replayed() -> None:
+    """What leaves a stretch is a view there: the gradient of a sum is one number, repeated."""
+    w = torch.ones(3, requires_grad=True)
+
+    def step() -> None:
+        w.grad = None
+        middle = (w * 2).exp()
+        assert middle.sum().item() > 0  # the pass has two stretches
+        middle.sum().reshape(1, 1).expand(2, 2).sum().backward()
+        assert np.allclose(w.grad.numpy(), 8 * np.exp(2))
+
+    assert programs_of_passes(step) == 0
