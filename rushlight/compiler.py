@@ -63,8 +63,8 @@ def compile(
 ) -> Any:
     """The function as it is, the module as an `OptimizedModule`; without `model`, a decorator.
 
-    From now on every program of the process is compiled when it first runs, not when it has repeated. The options are
-    checked and change nothing.
+    The next programs of the process, 64 of them, are compiled when they first run, not when they have repeated; what is
+    another program every time is compiled no further. The options are checked and change nothing.
 
     Raises RuntimeError where both `mode` and `options` are given, AssertionError for what cannot be called.
 

@@ -438,8 +438,39 @@ def test_a_compiler_that_fails_costs_no_answer(monkeypatch: Any) -> None:
 
 def test_torch_compile_is_a_function(monkeypatch: Any) -> None:
     monkeypatch.setattr(Program, "patience", 3)
+    monkeypatch.setattr(background, "MODE", "1")
     double = torch.compile(lambda x: x * 2)
     assert Program.patience == 1
     assert double(torch.ones(3)).tolist() == [2.0] * 3
     model = torch.compile(torch.nn.Linear(2, 1), mode="max-autotune")
     assert set(model.state_dict()) == {"_orig_mod.weight", "_orig_mod.bias"}
+
+
+@pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
+def test_torch_compile_does_not_compile_without_end(monkeypatch: Any) -> None:
+    """Where every step is another program, only so many are compiled at their first run."""
+    asked: list[Any] = []
+    beside = background.Background()
+    monkeypatch.setattr(beside, "_start", lambda: None)
+    monkeypatch.setattr(beside, "_asked", asked.append)
+    monkeypatch.setattr(beside, "_wait_for_loading", lambda done: beside.events.get()())
+    monkeypatch.setattr(background, "BACKGROUND", beside)
+    monkeypatch.setattr(background, "MODE", "1")
+    monkeypatch.setattr(background, "PROMISED", 4)
+    monkeypatch.setattr(Program, "patience", 3)
+    monkeypatch.setattr(Program, "compiler", beside.request)
+    square = torch.compile(lambda x: (x * x + 1).sum())
+    for n in range(3, 13):
+        found = square(torch.ones(n)).item()
+        assert found == 2 * n
+    assert len(asked) == 4 and Program.patience == 3
+    for _ in range(4):
+        square(torch.ones(3)).item()
+    assert len(asked) == 4
+
+
+def test_torch_compile_changes_nothing_without_a_compiler(monkeypatch: Any) -> None:
+    monkeypatch.setattr(Program, "patience", 3)
+    monkeypatch.setattr(background, "MODE", "0")
+    torch.compile(lambda x: x)
+    assert Program.patience == 3

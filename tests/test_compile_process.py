@@ -472,6 +472,28 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), native(4), helpers()[0
     assert ran(code, tmp_path, "-W", "ignore::DeprecationWarning") == "True\n0 True True"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_fork_waits_for_llvm(tmp_path: Path) -> None:
+    """Its lock, held by a thread that the child has not, would be held there for ever."""
+    code = """
+from llvmlite.binding.ffi import lib
+native()
+ready, done = threading.Event(), []
+def at_work():
+    with background.emission(), lib._lock:
+        ready.set()
+        time.sleep(0.5)
+        done.append(True)
+threading.Thread(target=at_work).start()
+ready.wait()
+child = os.fork()
+if not child:
+    os._exit(0 if done and native(3) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), native(4))
+"""
+    assert ran(code, tmp_path, "-W", "ignore::DeprecationWarning") == "0 True"
+
+
 def test_deterministic_algorithms_need_no_process(tmp_path: Path) -> None:
     code = "torch.use_deterministic_algorithms(True); print(native(), bool(helpers()))"
     assert ran(code, tmp_path) == "True False"

@@ -55,8 +55,10 @@ TURN = 0.0002  # seconds: how soon the main thread gives way while something is 
 PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it interprets, having waited long enough
 YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
+PROMISED = 64  # programs that are compiled when they first run because of one `torch.compile`
 TIRED = 2000  # calls that are interpreted before functions for arrays of any extents are made
 THREAD = "rushlight-compiler"
+REPEATED = Program.patience
 _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
@@ -81,6 +83,7 @@ class Background:
         self.known: weakref.WeakKeyDictionary[Program, Job] = weakref.WeakKeyDictionary()  # looked up, not asked for
         self.dispatch = Dispatch(lambda work: self.events.put(work), self._compile, MODE == "thread")
         self.interpreted = 0  # calls, so far
+        self.promised = 0  # programs that are still to be compiled when they first run
         self.general: set[str] = set()  # the groups of functions for arrays of any extents that are there
 
     def await_all(self, awaited: bool) -> None:
@@ -95,6 +98,8 @@ class Background:
         if self.awaited:
             compile_now(program)
             return
+        if self.promised:
+            self._keep_promise(program)
         self._start()
         job = self.known.pop(program, None) or Job(program)
         if self.loaded:
@@ -107,6 +112,16 @@ class Background:
             self._wait(job.done)
         elif not self.loaded:
             self._wait_for_loading(job.done)
+
+    def _keep_promise(self, program: Program) -> None:
+        """Counts a program that is compiled when it first runs; where there were many, the next ones have to repeat.
+
+        Else a process in which something is another program every time would compile without end.
+        """
+        self.promised -= 1
+        if not self.promised:
+            Program.patience = REPEATED
+        program.runs = REPEATED  # it does not ask again
 
     def look_up(self, program: Program) -> None:
         """Takes what the cache knows of a program that may repeat; else has a process ready for it."""
@@ -327,13 +342,27 @@ def _leave_standing() -> None:
         _emission.acquire()
 
 
+def _settle() -> None:
+    """Before a fork: what a child found half loaded it could never load, and LLVM's lock would be held for ever."""
+    _loading.acquire()
+    _emission.acquire()
+
+
+def _resume() -> None:
+    _emission.release()
+    _loading.release()
+
+
 def loading() -> threading.Lock:
     """The lock that is held while something is made that there is one of in a process; a fork waits for it."""
     return _loading
 
 
 def emission() -> threading.Lock:
-    """The lock that is held while LLVM is at work; a process that ends takes it and keeps it."""
+    """The lock that is held while LLVM is at work, for which a fork waits; a process that ends takes it and keeps it.
+
+    Whoever wants both takes `loading` first.
+    """
     return _emission
 
 
@@ -400,6 +429,7 @@ def general_now(group: str) -> bool:
     """Makes a group of the functions for arrays of any extents, and has the interpreter use them; whether it could."""
     try:
         with _loading:
+            import rushlight.optim.adam  # noqa: F401 - its step is one of them
             from rushlight.ops import general
 
             from .general import definitions, linked
@@ -437,8 +467,9 @@ BACKGROUND = Background()
 
 
 def at_once() -> None:
-    """Has programs compiled when they first run, if they are compiled at all."""
-    Program.patience = 1
+    """Has the next programs compiled when they first run, if they are compiled at all."""
+    if MODE not in ("", "0", "sync"):
+        Program.patience, BACKGROUND.promised = 1, PROMISED
 
 
 def install() -> None:
@@ -449,9 +480,7 @@ def install() -> None:
     elif MODE not in ("", "0"):
         atexit.register(BACKGROUND.stop)
         if hasattr(os, "register_at_fork"):
-            # what a child finds half loaded it could never load
-            os.register_at_fork(before=lambda: _loading.acquire(), after_in_parent=lambda: _loading.release())
-            os.register_at_fork(after_in_child=BACKGROUND.forget)
+            os.register_at_fork(before=_settle, after_in_parent=_resume, after_in_child=BACKGROUND.forget)
         Program.compiler, Program.known = BACKGROUND.request, BACKGROUND.look_up
         Program.give_way = BACKGROUND.prepare
         Program.interpreting = BACKGROUND.interpreting

@@ -276,9 +276,6 @@ def linked(group: str, here: Machine) -> dict[str, Callable[..., bool]]:
 
     Object code is looked up by what the compiler's own files say, so that in most processes nothing is written anew.
     """
-    import rushlight.optim.adam  # its step is one of them
-
-    assert rushlight
     names = [f"{name}_{kind}" for name in definitions(group) for kind in FLOATS]
     if not here.fuses:  # a processor without fused multiplications and additions
         return {}

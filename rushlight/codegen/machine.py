@@ -135,14 +135,14 @@ class Machine:
         return self._link([code], names, imports)
 
     def _link(self, codes: Sequence[bytes], names: Sequence[str], imports: Mapping[str, int]) -> Any:
-        library = llvm.JITLibraryBuilder().add_current_process()
-        for code in codes:
-            library.add_object_img(code)
-        for name, address in imports.items():
-            library.import_symbol(name, address)
-        for name in names:
-            library.export_symbol(name)
         with emission():
+            library = llvm.JITLibraryBuilder().add_current_process()
+            for code in codes:
+                library.add_object_img(code)
+            for name, address in imports.items():
+                library.import_symbol(name, address)
+            for name in names:
+                library.export_symbol(name)
             linked = library.link(self.linker, f"rushlight{next(self.numbers)}")
         _kept.append(linked)
         if self.grown:

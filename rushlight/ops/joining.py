@@ -19,7 +19,6 @@ from rushlight.core.strided import (
     has_channels_last_strides,
     normalize_dim,
 )
-from rushlight.record import trace as tracing
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
@@ -208,7 +207,7 @@ def _numbers_there(tensors: Sequence[Any]) -> list[np.ndarray] | None:
     me = recorder()
     tracking = me.tracking
     kind = tensors[0].__class__
-    if me.hold or tracing.inference_seen or kind not in TENSORS:
+    if me.hold or me.inference or kind not in TENSORS:
         return None
     spec = settle(tensors[0]).spec
     if spec.numel * len(tensors) > SMALL or not spec.is_contiguous:
