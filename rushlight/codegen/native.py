@@ -307,15 +307,13 @@ class NativeProgram:
                 if source in run.made and source not in wanted:
                     wanted.append(source)
         outputs = [s for s in run.made if s in wanted and s not in views]
-        functions = self.functions.copy()
-        try:
+        try:  # where it fails, the kernels written so far stay: the compiler has been handed them
             plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
-            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, functions, self.timed))
+            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, self.functions, self.timed))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
             self._halve(members, start, end, uses)
             return
-        self.functions = functions
         self.steps.append(segment)
         self.steps.extend(after)
 
