@@ -172,6 +172,17 @@ class Background:
         """Waits for the compiler's own modules, which takes a moment once: less of it than for code."""
         if self.left > ALTOGETHER - LOADING:
             self._wait(done)
+        else:
+            time.sleep(PAUSE)
+
+    def while_loading(self, program: Program) -> None:
+        """Called before a program runs while the compiler is being loaded: for what has come again we wait a moment."""
+        if threading.current_thread().name == THREAD:
+            return
+        if program.runs > Program.patience:
+            self._wait_for_loading(self.done)
+        else:
+            time.sleep(PAUSE)
 
     def give_way(self, program: Program) -> None:
         """Called before a program runs, natively or not, while another thread compiles.
@@ -225,12 +236,13 @@ class Background:
     # -- In the thread
 
     def _work(self, events: queue.SimpleQueue[Callable[[], None]]) -> None:
-        Program.give_way = _pause
+        Program.give_way, self.done = self.while_loading, threading.Event()
         try:
             with quick_turns():
                 self.processors, self.loaded = _load()
         finally:
             Program.give_way = None
+            self.done.set()
         while not self.stopped:
             work = events.get()
             try:
