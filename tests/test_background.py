@@ -76,6 +76,8 @@ def asked(monkeypatch: Any) -> background.Background:
     """A compiler that notes what it is asked for, and does nothing."""
     here = background.Background()
     monkeypatch.setattr(here, "_start", lambda: None)
+    monkeypatch.setattr(here, "events", SimpleNamespace(put=lambda work: work()))
+    monkeypatch.setattr(here.dispatch, "here_only", True)
     monkeypatch.setattr(background.Program, "interpreting", here.interpreting)
     return here
 
@@ -85,8 +87,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The groups of functions that are made, which they are at once."""
     groups: list[str] = []
 
-    def begin(target: Any, **options: Any) -> Any:
-        return SimpleNamespace(start=target)
+    def begin(target: Any, args: Any, **options: Any) -> Any:
+        return SimpleNamespace(start=lambda: target(*args))
 
     monkeypatch.setattr(background.threading, "Thread", begin)
     monkeypatch.setattr(background, "general_now", groups.append)

@@ -31,7 +31,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -148,12 +148,27 @@ class Background:
         if self.interpreted > TIRED:
             Program.interpreting = None
             self._start()
-            threading.Thread(target=self._generalize, name="rushlight-general", daemon=True).start()
+            self.events.put(self._generalize)
 
     def _generalize(self) -> None:
-        """Makes the groups that are not there, beside the compiling thread."""
+        """Has the functions made that are not there, by a process if there is one, and takes them over."""
+        with _loading:
+            from .general import is_kept
+            from .machine import machine
+
+        wanted = [group for group in GENERAL if group not in self.general]
+        if all(is_kept(group, machine()) for group in wanted):
+            self._take_over(wanted)
+        else:
+            self.dispatch.generalize(wanted, partial(self._take_over, wanted))
+
+    def _take_over(self, groups: Sequence[str]) -> None:
+        threading.Thread(target=self._link_general, args=(groups,), name="rushlight-general", daemon=True).start()
+
+    def _link_general(self, groups: Sequence[str]) -> None:
+        """Links groups, and makes what is not in the cache, beside the compiling thread."""
         with quick_turns():
-            for group in GENERAL:
+            for group in groups:
                 if group not in self.general and not self.stopped and general_now(group):
                     self.general.add(group)
 
@@ -441,7 +456,6 @@ def general_now(group: str) -> bool:
     """Makes a group of the functions for arrays of any extents, and has the interpreter use them; whether it could."""
     try:
         with _loading:
-            import rushlight.optim.adam  # noqa: F401 - its step is one of them
             from rushlight.ops import general
 
             from .general import definitions, linked
