@@ -36,6 +36,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rushlight.core.blas import hold_back
 from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
 
@@ -233,6 +234,7 @@ class Background:
         _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
         self.dispatch.forget()
+        hold_back(False)
         self.known = weakref.WeakKeyDictionary()
         forget_haste()
         Program.give_way = self.prepare
@@ -270,6 +272,7 @@ class Background:
     def _look_out(self) -> None:
         """Has loops wait a moment for what is being planned, where there is nowhere else to do it."""
         self.planned = self.dispatch.awaited() if self.processors <= CROWDED else None
+        hold_back(self.processors <= CROWDED and self.dispatch.at_work())
         Program.give_way = None if self.planned is None else self.stand_back
 
     def _here(self, work: Callable[[], None]) -> None:

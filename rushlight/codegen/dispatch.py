@@ -162,6 +162,10 @@ class Dispatch:
         planned = [h.jobs[h.planning] for h in self.helpers if h.ready and h.planning is not None]
         return next((job for job in planned if job.spent(now) > others), None)
 
+    def at_work(self) -> bool:
+        """Whether a process plans something."""
+        return any(h.planning is not None for h in self.helpers)
+
     def forget(self) -> None:
         """In the child of a fork: everything is the parent's."""
         for job in [*self.jobs, *[job for helper in self.helpers for job in helper.jobs.values()]]:
