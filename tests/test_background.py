@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,3 +115,21 @@ def test_a_child_asks_for_what_is_missing(asked: background.Background, made: li
 def test_what_cannot_be_compiled_stays_with_numpy() -> None:
     with pytest.warns(UserWarning, match="could not compile none and leaves them to NumPy"):
         background.general_now("none")
+
+
+def test_a_process_is_ready_where_the_cache_is_empty(
+    asked: background.Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something like a step of training has run once: if the cache knows nothing, it will have to be compiled."""
+    ready: list[bool] = []
+    monkeypatch.setattr(asked.dispatch, "prepare", lambda: ready.append(True))
+    monkeypatch.setenv("RUSHLIGHT_CACHE", str(tmp_path))
+    asked.interpreting(background.STEP)
+    assert not ready
+    for _ in range(3):
+        asked.interpreting(background.STEP + 1)
+    assert ready == [True]
+    (tmp_path / "a.plan").write_bytes(b"")
+    asked.expecting = False
+    asked.interpreting(background.STEP + 1)
+    assert ready == [True]

@@ -509,6 +509,7 @@ def wait():
     while len(BACKGROUND.general) < len(background.GENERAL) and time.monotonic() < end:
         time.sleep(0.01)
     return len(BACKGROUND.general) == len(background.GENERAL)
+BACKGROUND.expecting = True
 BACKGROUND.interpreting(background.TIRED + 1)
 print(wait(), made, len(helpers()))
 """
@@ -519,6 +520,7 @@ print(wait(), made, len(helpers()))
 def test_functions_that_the_process_could_not_make_are_made_here(tmp_path: Path) -> None:
     code = """
 process.START = "import sys; sys.exit(3)"
+BACKGROUND.expecting = True
 BACKGROUND.interpreting(background.TIRED + 1)
 end = time.monotonic() + 60
 while len(BACKGROUND.general) < len(background.GENERAL) and time.monotonic() < end:

@@ -57,6 +57,7 @@ PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it 
 YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 PROMISED = 64  # programs that are compiled when they first run because of one `torch.compile`
+STEP = 30  # calls: no program of fewer is taken for a step of training
 TIRED = 2000  # calls that are interpreted before functions for arrays of any extents are made
 THREAD = "rushlight-compiler"
 REPEATED = Program.patience
@@ -84,6 +85,7 @@ class Background:
         self.known: weakref.WeakKeyDictionary[Program, Job] = weakref.WeakKeyDictionary()  # looked up, not asked for
         self.dispatch = Dispatch(lambda work: self.events.put(work), self._compile, MODE == "thread")
         self.interpreted = 0  # calls, so far
+        self.expecting = False  # whether there has been something like a step of training
         self.promised = 0  # programs that are still to be compiled when they first run
         self.general: set[str] = set()  # the groups of functions for arrays of any extents that are there
 
@@ -146,10 +148,21 @@ class Background:
     def interpreting(self, calls: int) -> None:
         """Counts what is interpreted; where it is much, has the functions made that do it faster."""
         self.interpreted += calls
+        if calls > STEP and not self.expecting:
+            self.expecting = True
+            self._start()
+            self.events.put(self._expect)
         if self.interpreted > TIRED:
             Program.interpreting = None
             self._start()
             self.events.put(self._generalize)
+
+    def _expect(self) -> None:
+        """After what looks like a step of training: has a process ready if the cache can know no program."""
+        from .plans import any_kept
+
+        if not any_kept():
+            self.dispatch.prepare()
 
     def _generalize(self) -> None:
         """Has the functions made that are not there, by a process if there is one, and takes them over."""
