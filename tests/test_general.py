@@ -288,6 +288,11 @@ def _adam(r: Random, kind: Any) -> Made:
     return [param, grad, m, v * v, None, 0.01, 0.1, 0.999, 0.001, 0.3, 1e-8, 1e-3], flags
 
 
+def _running(r: Random, kind: Any) -> Made:
+    x = _floats(r, kind, *_extents(r, 3)) / 2
+    return [x], {"dim": int(r.integers(0, 3))}
+
+
 def _spectrum(r: Random, kind: Any, shape: tuple[int, ...]) -> Any:
     return _floats(r, kind, *shape) + np.array(1j, np.result_type(kind, np.complex64)) * _floats(r, kind, *shape)
 
@@ -313,6 +318,7 @@ def _half_spectrum(r: Random, kind: Any) -> Made:
 
 
 OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
+    "cumsum": _running, "cumprod": _running,
     "fft_c2c": _fourier(False), "fft_r2c": _fourier(True), "fft_c2r": _half_spectrum,
     **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
     "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),

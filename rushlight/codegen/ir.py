@@ -400,7 +400,7 @@ def _lines(v: Value, space: str) -> Iterator[str]:
 def _loop(v: Loop, space: str) -> Iterator[str]:
     begin, end, *first = v.args
     head = f"for {v.index.name} in range({operand(begin)}, {operand(end)}, {v.data}){'' if v.sure else ' perhaps'}"
-    if v.stops:
+    if v.stops and v.carried:
         head += f" until {v.carried[0].name}"
     if first:
         head += " carrying " + ", ".join(f"{c.name}: {c.type} = {operand(a)}" for c, a in zip(v.carried, first))

@@ -192,6 +192,23 @@ def _logsumexp(kernel: Kernel, single: Native, double: Native) -> Kernel:
     return run
 
 
+def _running(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    def run(x: Any, *, dim: int) -> Any:
+        kind, shape = x.dtype, x.shape
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and shape:
+            out = empty(shape, kind)
+            if f(x, out, _size(shape[:dim]), shape[dim], _size(shape[dim + 1 :])):
+                return out
+        return kernel(x, dim=dim)
+
+    return run
+
+
+runs("cumsum", function="running_sum")(_running)
+runs("cumprod", function="running_product")(_running)
+
+
 def _reduced(divides: bool, kernel: Kernel, *functions: Native) -> Kernel:
     """Sums, or means if it divides, over dimensions that lie together, the first ones, the last ones or between."""
 
