@@ -188,7 +188,7 @@ class HalfTransforms(Transforms):
 
     def plan(self, n: int, x: np.ndarray, dims: Any) -> Plan | None:
         """How n real points are transformed along the last of some dimensions; None if that is not done here."""
-        fits = dims[-1] == x.ndim - 1 and n <= LONGEST_REAL and _is_whole(x) and x.size // x.shape[-1] >= FEW
+        fits = dims[-1] == x.ndim - 1 and n <= LONGEST_REAL and _is_whole(x) and x.size // x.shape[-1] >= 2 * FEW
         return plan(n, self.kind) if fits else None
 
     def rows_of(self, way: Plan, n: int, x: np.ndarray, out: np.ndarray, scale: float) -> bool:
