@@ -17,14 +17,13 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..core.missing import rushlight_path
+from ..core.missing import rushlight_path, suggestion
 from .alias import INNER, ROOTS, SUMMARIES
 from .tensor_methods import METHODS
 
@@ -120,7 +119,7 @@ def report(file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = ())
     count = len({use.path for use in sure})
     head = {0: "every name of PyTorch in it is in Rushlight", 1: "1 name of PyTorch is not in Rushlight"}
     lines = [f"{file}: {head.get(count, f'{count} names of PyTorch are not in Rushlight')}"]
-    lines += [f"  line {line}: {path}{suggestion(path)}" for path, line in _places(sure)]
+    lines += [f"  line {line}: {path}{_suggestion(path)}" for path, line in _places(sure)]
     if maybe:
         lines.append("  perhaps, if the object is a tensor:")
         lines += [f"  line {line}: {path}" for path, line in _places(maybe)]
@@ -130,14 +129,10 @@ def report(file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = ())
     return "\n".join(lines)
 
 
-def suggestion(path: str) -> str:
-    """ " (did you mean ...?)" where a name beside it is much like the last part of the path, else nothing."""
+def _suggestion(path: str) -> str:
     space, _, name = path.rpartition(".")
     found = _module(space)
-    names = [other for other in dir(found) if not other.startswith("_")] if found is not None else []
-    by_case = [other for other in names if other.lower() == name.lower()]
-    near = by_case or get_close_matches(name, names, 1, 0.8)
-    return f" (did you mean {space}.{near[0]}?)" if near and near[0] != name else ""
+    return suggestion(space, name, found) if found is not None else ""
 
 
 def _places(uses: list[Use]) -> Iterator[tuple[str, str]]:

@@ -19,8 +19,8 @@ from rushlight.tensor import Tensor
 
 
 def _legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
-    mean, reduced = size_average is not False, reduce is not False
-    reduction = ("mean" if mean else "sum") if reduced else "none"
+    mean = size_average is None or size_average
+    reduction = ("mean" if mean else "sum") if reduce is None or reduce else "none"
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4
     )
@@ -32,6 +32,11 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
+        if isinstance(size_average, Tensor) and size_average.numel() != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous: the first call makes the layer, and "
+                f"the layer is called with tensors. Try {type(self).__name__}()(input, target)."
+            )
         if size_average is not None or reduce is not None:
             reduction = _legacy_reduction(size_average, reduce)
         self.reduction = reduction
