@@ -79,7 +79,8 @@ def _parameter(p: inspect.Parameter) -> str:
 def function(name: str, f: Callable[..., Any], indent: str = "") -> str:
     """One function's lines."""
     returns = annotation(inspect.signature(f).return_annotation)
-    summary = (f.__doc__ or "").strip().partition("\n")[0].replace("\\", "\\\\")
+    written_in_place = name.endswith("_")  # the name says it, and the other form says the rest
+    summary = "" if written_in_place else (f.__doc__ or "").strip().partition("\n")[0].replace("\\", "\\\\")
     body = f'\n{indent}    r"""{summary}"""\n' if summary else " ...\n"
     return f"{indent}def {name}({', '.join(parameters(f))}) -> {returns}:{body}"
 
@@ -100,7 +101,10 @@ def torch_stub() -> str:
         if _is_name(name) and (not name.startswith("_") or name in ("__version__",)):
             lines.append(_where(name, getattr(rushlight, name, None)))
     lines += [f"{name}: dtype\n" for name in sorted(DTYPES)] + [f"{name}: Any\n" for name in sorted(TYPES)]
-    return "".join([*lines, functions(FUNCTIONS), GETATTR])
+    shared = {name for name, f in FUNCTIONS.items() if FUNCTIONAL.get(name) is f}
+    lines += [f"from rushlight.nn.functional import {name} as {name}\n" for name in sorted(shared)]
+    rest = {name: f for name, f in FUNCTIONS.items() if name not in shared}
+    return "".join([*lines, functions(rest), GETATTR])
 
 
 GETATTR = "\ndef __getattr__(name: str) -> Any: ...\n"

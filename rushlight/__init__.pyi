@@ -224,6 +224,53 @@ HalfTensor: Any
 IntTensor: Any
 LongTensor: Any
 ShortTensor: Any
+from rushlight.nn.functional import adaptive_avg_pool1d as adaptive_avg_pool1d
+from rushlight.nn.functional import alpha_dropout as alpha_dropout
+from rushlight.nn.functional import avg_pool1d as avg_pool1d
+from rushlight.nn.functional import bilinear as bilinear
+from rushlight.nn.functional import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
+from rushlight.nn.functional import celu as celu
+from rushlight.nn.functional import celu_ as celu_
+from rushlight.nn.functional import channel_shuffle as channel_shuffle
+from rushlight.nn.functional import conv1d as conv1d
+from rushlight.nn.functional import conv2d as conv2d
+from rushlight.nn.functional import conv3d as conv3d
+from rushlight.nn.functional import conv_tbc as conv_tbc
+from rushlight.nn.functional import conv_transpose1d as conv_transpose1d
+from rushlight.nn.functional import conv_transpose2d as conv_transpose2d
+from rushlight.nn.functional import conv_transpose3d as conv_transpose3d
+from rushlight.nn.functional import cosine_embedding_loss as cosine_embedding_loss
+from rushlight.nn.functional import ctc_loss as ctc_loss
+from rushlight.nn.functional import dropout as dropout
+from rushlight.nn.functional import feature_alpha_dropout as feature_alpha_dropout
+from rushlight.nn.functional import hardshrink as hardshrink
+from rushlight.nn.functional import hinge_embedding_loss as hinge_embedding_loss
+from rushlight.nn.functional import layer_norm as layer_norm
+from rushlight.nn.functional import margin_ranking_loss as margin_ranking_loss
+from rushlight.nn.functional import max_pool1d as max_pool1d
+from rushlight.nn.functional import max_pool1d_with_indices as max_pool1d_with_indices
+from rushlight.nn.functional import max_pool2d as max_pool2d
+from rushlight.nn.functional import max_pool3d as max_pool3d
+from rushlight.nn.functional import native_channel_shuffle as native_channel_shuffle
+from rushlight.nn.functional import pdist as pdist
+from rushlight.nn.functional import pixel_shuffle as pixel_shuffle
+from rushlight.nn.functional import pixel_unshuffle as pixel_unshuffle
+from rushlight.nn.functional import poisson_nll_loss as poisson_nll_loss
+from rushlight.nn.functional import prelu as prelu
+from rushlight.nn.functional import relu as relu
+from rushlight.nn.functional import relu_ as relu_
+from rushlight.nn.functional import rms_norm as rms_norm
+from rushlight.nn.functional import rrelu as rrelu
+from rushlight.nn.functional import rrelu_ as rrelu_
+from rushlight.nn.functional import selu as selu
+from rushlight.nn.functional import selu_ as selu_
+from rushlight.nn.functional import sigmoid as sigmoid
+from rushlight.nn.functional import sigmoid_ as sigmoid_
+from rushlight.nn.functional import tanh as tanh
+from rushlight.nn.functional import tanh_ as tanh_
+from rushlight.nn.functional import threshold as threshold
+from rushlight.nn.functional import threshold_ as threshold_
+from rushlight.nn.functional import triplet_margin_loss as triplet_margin_loss
 def _assert(condition: Any, message: str) -> None:
     r"""`assert condition, message`."""
 def _assert_async(input: Tensor, assert_msg: str = ...) -> None:
@@ -232,50 +279,38 @@ def _check(cond: builtins.bool, message: Any = ...) -> None:
     r"""Raises RuntimeError with what `message()` says, unless `cond`."""
 def abs(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The absolute value."""
-def abs_(input: Tensor) -> Tensor:
-    r"""The absolute value."""
+def abs_(input: Tensor) -> Tensor: ...
 def absolute(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The absolute value."""
-def absolute_(input: Tensor) -> Tensor:
-    r"""The absolute value."""
+def absolute_(input: Tensor) -> Tensor: ...
 def acos(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse cosine."""
-def acos_(input: Tensor) -> Tensor:
-    r"""The inverse cosine."""
+def acos_(input: Tensor) -> Tensor: ...
 def acosh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic cosine."""
-def acosh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic cosine."""
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    r"""Averages over as many windows as `output_size` says. Shapes: (N, C, L) or (C, L)."""
+def acosh_(input: Tensor) -> Tensor: ...
 def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Any:
     r"""`torch.adaptive_max_pool1d`: values and indices."""
 def add(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`input + alpha * other`, broadcast (https://pytorch.org/docs/stable/generated/torch.add.html)."""
-def add_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor:
-    r"""`input + alpha * other`, broadcast (https://pytorch.org/docs/stable/generated/torch.add.html)."""
+def add_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor: ...
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
-def addbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor:
-    r"""`beta * input + alpha * bmm(batch1, batch2).sum(0)`."""
+def addbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor: ...
 def addcdiv(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ..., out: Any = ...) -> Tensor:
     r"""`input + value * tensor1 / tensor2`, broadcast, of floating-point tensors."""
-def addcdiv_(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ...) -> Tensor:
-    r"""`input + value * tensor1 / tensor2`, broadcast, of floating-point tensors."""
+def addcdiv_(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ...) -> Tensor: ...
 def addcmul(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ..., out: Any = ...) -> Tensor:
     r"""`input + value * tensor1 * tensor2`, broadcast."""
-def addcmul_(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ...) -> Tensor:
-    r"""`input + value * tensor1 * tensor2`, broadcast."""
+def addcmul_(input: Tensor, tensor1: Any, tensor2: Tensor, last: Tensor | None = ..., *, value: Any = ...) -> Tensor: ...
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`beta * input + alpha * (mat1 @ mat2)`."""
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`beta * input + alpha * (mat @ vec)`."""
-def addmv_(input: Tensor, mat: Tensor, vec: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor:
-    r"""`beta * input + alpha * (mat @ vec)`."""
+def addmv_(input: Tensor, mat: Tensor, vec: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor: ...
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`beta * input + alpha * outer(vec1, vec2)`."""
-def addr_(input: Tensor, vec1: Tensor, vec2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor:
-    r"""`beta * input + alpha * outer(vec1, vec2)`."""
+def addr_(input: Tensor, vec1: Tensor, vec2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor: ...
 def adjoint(input: Tensor) -> Tensor:
     r"""The conjugate transpose of the last two dimensions."""
 def alias_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
@@ -284,10 +319,7 @@ def all(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: An
     r"""Whether every element is true (over `dim`)."""
 def allclose(input: Tensor, other: Tensor, rtol: builtins.float = ..., atol: builtins.float = ..., equal_nan: builtins.bool = ...) -> builtins.bool:
     r"""Whether all elements are close (see `isclose`)."""
-def alpha_dropout(input: Tensor, p: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., *, train: builtins.bool | None = ...) -> Tensor:
-    r"""Dropout that keeps mean and variance, for networks of SELUs (Klambauer et al. 2017)."""
-def alpha_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
-    r"""The in-place form of `alpha_dropout`."""
+def alpha_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor: ...
 def amax(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""The largest elements over `dim` (all dimensions by default); ties share the gradient."""
 def amin(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
@@ -302,32 +334,25 @@ def arange(*args: Any, start: Any = ..., end: Any = ..., step: Any = ..., dtype:
     r"""Numbers from `start` (0) up to, not including, `end`, `step` (1) apart; integers unless one argument is a float."""
 def arccos(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse cosine."""
-def arccos_(input: Tensor) -> Tensor:
-    r"""The inverse cosine."""
+def arccos_(input: Tensor) -> Tensor: ...
 def arccosh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic cosine."""
-def arccosh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic cosine."""
+def arccosh_(input: Tensor) -> Tensor: ...
 def arcsin(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse sine."""
-def arcsin_(input: Tensor) -> Tensor:
-    r"""The inverse sine."""
+def arcsin_(input: Tensor) -> Tensor: ...
 def arcsinh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic sine."""
-def arcsinh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic sine."""
+def arcsinh_(input: Tensor) -> Tensor: ...
 def arctan(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse tangent."""
 def arctan2(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The angle of the point (other, input), in radians."""
-def arctan2_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The angle of the point (other, input), in radians."""
-def arctan_(input: Tensor) -> Tensor:
-    r"""The inverse tangent."""
+def arctan2_(input: Tensor, other: Tensor) -> Tensor: ...
+def arctan_(input: Tensor) -> Tensor: ...
 def arctanh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic tangent."""
-def arctanh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic tangent."""
+def arctanh_(input: Tensor) -> Tensor: ...
 def are_deterministic_algorithms_enabled() -> builtins.bool:
     r"""What `use_deterministic_algorithms` was told."""
 def argmax(input: Tensor, dim: builtins.int | None = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
@@ -351,74 +376,56 @@ def asarray(obj: Any, *, dtype: Any = ..., device: Any = ..., copy: builtins.boo
     r"""The tensor itself, a view of an array's memory, or a new tensor; with `copy`, new in any case."""
 def asin(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse sine."""
-def asin_(input: Tensor) -> Tensor:
-    r"""The inverse sine."""
+def asin_(input: Tensor) -> Tensor: ...
 def asinh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic sine."""
-def asinh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic sine."""
+def asinh_(input: Tensor) -> Tensor: ...
 def atan(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse tangent."""
 def atan2(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The angle of the point (other, input), in radians."""
-def atan2_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The angle of the point (other, input), in radians."""
-def atan_(input: Tensor) -> Tensor:
-    r"""The inverse tangent."""
+def atan2_(input: Tensor, other: Tensor) -> Tensor: ...
+def atan_(input: Tensor) -> Tensor: ...
 def atanh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse hyperbolic tangent."""
-def atanh_(input: Tensor) -> Tensor:
-    r"""The inverse hyperbolic tangent."""
+def atanh_(input: Tensor) -> Tensor: ...
 def atleast_1d(*tensors: Any) -> Any:
     r"""Each tensor as it is, or a number as a vector of one element."""
 def atleast_2d(*tensors: Any) -> Any:
     r"""Each tensor with at least two dimensions; a vector becomes a row."""
 def atleast_3d(*tensors: Any) -> Any:
     r"""Each tensor with at least three dimensions; a matrix gets the new one last."""
-def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = ..., padding: Any = ..., ceil_mode: builtins.bool = ..., count_include_pad: builtins.bool = ...) -> Tensor:
-    r"""`avg_pool2d` for signals: (N, C, L) or (C, L)."""
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`beta * input + alpha * bmm(batch1, batch2)`; with beta 0, `input` is ignored, NaN included."""
-def baddbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor:
-    r"""`beta * input + alpha * bmm(batch1, batch2)`; with beta 0, `input` is ignored, NaN included."""
+def baddbmm_(input: Tensor, batch1: Tensor, batch2: Tensor, *old: Tensor, beta: Any = ..., alpha: Any = ...) -> Tensor: ...
 def bartlett_window(window_length: builtins.int, periodic: builtins.bool = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""A triangle from 0 to 1 and back."""
 def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: builtins.bool, momentum: builtins.float, eps: builtins.float, cudnn_enabled: builtins.bool = ...) -> Tensor:
     r"""`torch.nn.functional.batch_norm` with its arguments in another order."""
 def bernoulli(input: Tensor, p: builtins.float | None = ..., *, generator: Any = ..., out: Any = ...) -> Tensor:
     r"""1 with the probability that stands in `input` (or `p` everywhere), else 0."""
-def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = ...) -> Tensor:
-    r"""`input1 @ weight[k] @ input2 + bias[k]` for each output k."""
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ..., pos_weight: Tensor | None = ...) -> Tensor:
-    r"""`binary_cross_entropy` of sigmoid(input), safe from overflow; `pos_weight` multiplies the part of the positive"""
 def bincount(input: Tensor, weights: Any = ..., minlength: builtins.int = ...) -> Tensor:
     r"""How often each of 0, 1, 2, ... occurs in a vector of integers, or the sum of the weights there."""
 def binomial(count: Tensor, prob: Tensor, generator: Any = ...) -> Tensor:
     r"""How many of `count` trials succeed with probability `prob`."""
 def bitwise_and(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `input & other` of integers or bools, broadcast."""
-def bitwise_and_(input: Any, other: Any) -> Tensor:
-    r"""Element by element `input & other` of integers or bools, broadcast."""
+def bitwise_and_(input: Any, other: Any) -> Tensor: ...
 def bitwise_left_shift(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `input << other` of integers or bools, broadcast."""
-def bitwise_left_shift_(input: Any, other: Any) -> Tensor:
-    r"""Element by element `input << other` of integers or bools, broadcast."""
+def bitwise_left_shift_(input: Any, other: Any) -> Tensor: ...
 def bitwise_not(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Every bit inverted; for bools, `not`."""
-def bitwise_not_(input: Tensor) -> Tensor:
-    r"""Every bit inverted; for bools, `not`."""
+def bitwise_not_(input: Tensor) -> Tensor: ...
 def bitwise_or(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `input | other` of integers or bools, broadcast."""
-def bitwise_or_(input: Any, other: Any) -> Tensor:
-    r"""Element by element `input | other` of integers or bools, broadcast."""
+def bitwise_or_(input: Any, other: Any) -> Tensor: ...
 def bitwise_right_shift(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `input >> other` of integers or bools, broadcast."""
-def bitwise_right_shift_(input: Any, other: Any) -> Tensor:
-    r"""Element by element `input >> other` of integers or bools, broadcast."""
+def bitwise_right_shift_(input: Any, other: Any) -> Tensor: ...
 def bitwise_xor(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `input ^ other` of integers or bools, broadcast."""
-def bitwise_xor_(input: Any, other: Any) -> Tensor:
-    r"""Element by element `input ^ other` of integers or bools, broadcast."""
+def bitwise_xor_(input: Any, other: Any) -> Tensor: ...
 def blackman_window(window_length: builtins.int, periodic: builtins.bool = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""0.42 - 0.5 cos(2 pi n / N) + 0.08 cos(4 pi n / N)."""
 def block_diag(*tensors: Tensor) -> Tensor:
@@ -441,16 +448,9 @@ def cdist(x1: Tensor, x2: Tensor, p: builtins.float = ..., compute_mode: str | N
     r"""The p-norm distances between all pairs of rows: (*, P, M) and (*, R, M) to (*, P, R)."""
 def ceil(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Rounded up."""
-def ceil_(input: Tensor) -> Tensor:
-    r"""Rounded up."""
-def celu(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017)."""
-def celu_(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017)."""
+def ceil_(input: Tensor) -> Tensor: ...
 def chain_matmul(*matrices: Tensor, out: Tensor | None = ...) -> Tensor:
     r"""The product of several matrices, in the order that costs least (Cormen et al., Introduction to Algorithms,"""
-def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
-    r"""The channels of (N, C, *) dealt out: groups x C / groups transposed (Zhang et al. 2017)."""
 def cholesky(input: Tensor, upper: builtins.bool = ..., *, out: Any = ...) -> Tensor:
     r"""See `torch.linalg.cholesky`."""
 def cholesky_inverse(input: Tensor, upper: builtins.bool = ..., *, out: Any = ...) -> Tensor:
@@ -461,20 +461,16 @@ def chunk(input: Tensor, chunks: builtins.int, dim: builtins.int = ..., *, axis:
     r"""At most `chunks` pieces of equal size along `dim`, the last perhaps smaller."""
 def clamp(input: Tensor, min: Any = ..., max: Any = ..., *, out: Any = ...) -> Tensor:
     r"""Every element moved into [min, max]; either bound may be missing, a number or a tensor."""
-def clamp_(input: Tensor, min: Any = ..., max: Any = ...) -> Tensor:
-    r"""Every element moved into [min, max]; either bound may be missing, a number or a tensor."""
+def clamp_(input: Tensor, min: Any = ..., max: Any = ...) -> Tensor: ...
 def clamp_max(input: Tensor, max: Any, *, out: Any = ...) -> Tensor:
     r"""Every element at most `max`."""
-def clamp_max_(input: Tensor, max: Any) -> Tensor:
-    r"""Every element at most `max`."""
+def clamp_max_(input: Tensor, max: Any) -> Tensor: ...
 def clamp_min(input: Tensor, min: Any, *, out: Any = ...) -> Tensor:
     r"""Every element at least `min`."""
-def clamp_min_(input: Tensor, min: Any) -> Tensor:
-    r"""Every element at least `min`."""
+def clamp_min_(input: Tensor, min: Any) -> Tensor: ...
 def clip(input: Tensor, min: Any = ..., max: Any = ..., *, out: Any = ...) -> Tensor:
     r"""Every element moved into [min, max]; either bound may be missing, a number or a tensor."""
-def clip_(input: Tensor, min: Any = ..., max: Any = ...) -> Tensor:
-    r"""Every element moved into [min, max]; either bound may be missing, a number or a tensor."""
+def clip_(input: Tensor, min: Any = ..., max: Any = ...) -> Tensor: ...
 def clone(input: Tensor, *, memory_format: Any = ...) -> Tensor:
     r"""A copy with its own memory; gradients pass through it to `input`."""
 def column_stack(tensors: Sequence[Tensor], *, out: Any = ...) -> Tensor:
@@ -491,42 +487,22 @@ def conj(input: Tensor) -> Tensor:
     r"""The complex conjugate; a real tensor as it is."""
 def conj_physical(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The complex conjugate in new memory; a real tensor as it is."""
-def conj_physical_(input: Tensor) -> Tensor:
-    r"""The complex conjugate in new memory; a real tensor as it is."""
+def conj_physical_(input: Tensor) -> Tensor: ...
 def constant_pad_nd(input: Tensor, pad: Any, value: builtins.float = ...) -> Tensor:
     r"""`torch.nn.functional.pad` with a constant."""
-def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., dilation: Any = ..., groups: builtins.int = ...) -> Tensor:
-    r"""The cross-correlation of a batch of signals with filters"""
-def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., dilation: Any = ..., groups: builtins.int = ...) -> Tensor:
-    r"""The cross-correlation of a batch of images with filters"""
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., dilation: Any = ..., groups: builtins.int = ...) -> Tensor:
-    r"""The cross-correlation of a batch of volumes with filters."""
-def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: builtins.int = ...) -> Tensor:
-    r"""`conv1d` with time first: input (T, N, C), weight (K, C, O), bias (O); result (T', N, O)."""
-def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., output_padding: Any = ..., groups: builtins.int = ..., dilation: Any = ...) -> Tensor:
-    r"""The adjoint of `conv1d` in its input. Shapes: input (N, C, L) or (C, L), weight (C, O / groups, K); result (N,"""
-def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., output_padding: Any = ..., groups: builtins.int = ..., dilation: Any = ...) -> Tensor:
-    r"""The adjoint of `conv2d` in its input, which enlarges images"""
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., output_padding: Any = ..., groups: builtins.int = ..., dilation: Any = ...) -> Tensor:
-    r"""The adjoint of `conv3d` in its input. Shapes: input (N, C, D, H, W) or (C, D, H, W), weight (C, O / groups, Kd,"""
 def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, transposed: builtins.bool, output_padding: Any, groups: builtins.int) -> Tensor:
     r"""Any of the convolutions above; the number of dimensions is the weight's."""
 def copysign(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The size of `input` with the sign of `other`."""
-def copysign_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The size of `input` with the sign of `other`."""
+def copysign_(input: Tensor, other: Tensor) -> Tensor: ...
 def corrcoef(input: Tensor) -> Tensor:
     r"""The correlation coefficients of variables (rows) over observations (columns), within [-1, 1]."""
 def cos(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The cosine."""
-def cos_(input: Tensor) -> Tensor:
-    r"""The cosine."""
+def cos_(input: Tensor) -> Tensor: ...
 def cosh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The hyperbolic cosine."""
-def cosh_(input: Tensor) -> Tensor:
-    r"""The hyperbolic cosine."""
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: builtins.float = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
-    r"""1 - cos(input1, input2) where the target is 1, max(0, cos(input1, input2) - margin) where it is -1."""
+def cosh_(input: Tensor) -> Tensor: ...
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: builtins.int = ..., eps: builtins.float = ..., *, axis: Any = ...) -> Tensor:
     r"""x1 . x2 / (|x1| |x2|) over `dim`, each norm at least `eps`; broadcast."""
 def count_nonzero(input: Tensor, dim: Any = ..., *, axis: Any = ...) -> Tensor:
@@ -535,26 +511,21 @@ def cov(input: Tensor, *, correction: builtins.int = ..., fweights: Tensor | Non
     r"""The covariance matrix of variables (rows) over observations (columns); the variance of a vector."""
 def cross(input: Tensor, other: Tensor, dim: builtins.int | None = ..., *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""See `torch.linalg.cross`; without `dim` along the first dimension of size 3."""
-def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: builtins.int = ..., reduction: Any = ..., zero_infinity: builtins.bool = ...) -> Tensor:
-    r"""The negative log-likelihood of label sequences"""
 def cummax(input: Tensor, dim: builtins.int, *, out: Any = ..., axis: Any = ...) -> Any:
     r"""The largest element so far along `dim`, and its position (the last of equal ones)."""
 def cummin(input: Tensor, dim: builtins.int, *, out: Any = ..., axis: Any = ...) -> Any:
     r"""The smallest element so far along `dim`, and its position (the last of equal ones)."""
 def cumprod(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""The running product along `dim`; integers are multiplied as int64."""
-def cumprod_(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ...) -> Tensor:
-    r"""The running product along `dim`; integers are multiplied as int64."""
+def cumprod_(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ...) -> Tensor: ...
 def cumsum(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""The running sum along `dim`; integers are summed as int64."""
-def cumsum_(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ...) -> Tensor:
-    r"""The running sum along `dim`; integers are summed as int64."""
+def cumsum_(input: Tensor, dim: Any = ..., *, dtype: Any = ..., axis: Any = ...) -> Tensor: ...
 def cumulative_trapezoid(y: Tensor, x: Any = ..., *, dx: Any = ..., dim: builtins.int = ..., axis: Any = ...) -> Tensor:
     r"""The running integral of y along `dim` by the trapezoidal rule."""
 def deg2rad(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Degrees as radians."""
-def deg2rad_(input: Tensor) -> Tensor:
-    r"""Degrees as radians."""
+def deg2rad_(input: Tensor) -> Tensor: ...
 def dequantize(self: Tensor) -> Tensor:
     r"""The numbers as float32."""
 def det(A: Tensor, *, out: Any = ...) -> Tensor:
@@ -579,24 +550,18 @@ def diff(input: Tensor, n: builtins.int = ..., dim: builtins.int = ..., prepend:
     r"""The `n`-th differences of neighbours along `dim`, after joining `prepend` and `append` to it."""
 def digamma(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The derivative of the logarithm of the gamma function."""
-def digamma_(input: Tensor) -> Tensor:
-    r"""The derivative of the logarithm of the gamma function."""
+def digamma_(input: Tensor) -> Tensor: ...
 def dist(input: Tensor, other: Tensor, p: builtins.float = ...) -> Tensor:
     r"""The p-norm of `input - other`."""
 def div(input: Tensor, other: Any, *, rounding_mode: str | None = ..., out: Any = ...) -> Tensor:
     r"""`input / other`; `rounding_mode` None (true division), "trunc" or "floor"."""
-def div_(input: Tensor, other: Any, *, rounding_mode: str | None = ...) -> Tensor:
-    r"""`input / other`; `rounding_mode` None (true division), "trunc" or "floor"."""
+def div_(input: Tensor, other: Any, *, rounding_mode: str | None = ...) -> Tensor: ...
 def divide(input: Tensor, other: Any, *, rounding_mode: str | None = ..., out: Any = ...) -> Tensor:
     r"""`input / other`; `rounding_mode` None (true division), "trunc" or "floor"."""
-def divide_(input: Tensor, other: Any, *, rounding_mode: str | None = ...) -> Tensor:
-    r"""`input / other`; `rounding_mode` None (true division), "trunc" or "floor"."""
+def divide_(input: Tensor, other: Any, *, rounding_mode: str | None = ...) -> Tensor: ...
 def dot(input: Tensor, tensor: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inner product of two vectors."""
-def dropout(input: Tensor, p: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., *, train: builtins.bool | None = ...) -> Tensor:
-    r"""While training, sets each number to zero with probability `p` and divides the others by 1 - p (Hinton et al."""
-def dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
-    r"""The in-place form of `dropout`."""
+def dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor: ...
 def dsplit(input: Tensor, *given: Any, sections: Any = ..., indices: Any = ...) -> tuple[Tensor, ...]:
     r"""`tensor_split` along dimension 2; the parts must be equal."""
 def dstack(tensors: Sequence[Tensor], *, out: Any = ...) -> Tensor:
@@ -613,53 +578,41 @@ def empty_strided(size: Any, stride: Any, **options: Any) -> Tensor:
     r"""An uninitialised tensor with these strides."""
 def eq(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.equal(input, other)`, broadcast; a bool tensor."""
-def eq_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.equal(input, other)`, broadcast; a bool tensor."""
+def eq_(input: Tensor, other: Any) -> Tensor: ...
 def equal(input: Tensor, other: Tensor) -> builtins.bool:
     r"""Whether the tensors have the same shape and the same elements."""
 def erf(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
-def erf_(input: Tensor) -> Tensor:
-    r"""2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x."""
+def erf_(input: Tensor) -> Tensor: ...
 def erfc(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""1 - erf(x)."""
-def erfc_(input: Tensor) -> Tensor:
-    r"""1 - erf(x)."""
+def erfc_(input: Tensor) -> Tensor: ...
 def erfinv(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse of erf on (-1, 1)."""
-def erfinv_(input: Tensor) -> Tensor:
-    r"""The inverse of erf on (-1, 1)."""
+def erfinv_(input: Tensor) -> Tensor: ...
 def exp(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""e to the power of each element."""
 def exp2(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""2 to the power of each element."""
-def exp2_(input: Tensor) -> Tensor:
-    r"""2 to the power of each element."""
-def exp_(input: Tensor) -> Tensor:
-    r"""e to the power of each element."""
+def exp2_(input: Tensor) -> Tensor: ...
+def exp_(input: Tensor) -> Tensor: ...
 def expand_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
     r"""`expand`, but a copy instead of a view."""
 def expm1(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""exp(x) - 1, exact near 0."""
-def expm1_(input: Tensor) -> Tensor:
-    r"""exp(x) - 1, exact near 0."""
+def expm1_(input: Tensor) -> Tensor: ...
 def eye(n: builtins.int, m: builtins.int | None = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ..., out: Any = ...) -> Tensor:
     r"""The identity matrix, n x m."""
-def feature_alpha_dropout(input: Tensor, p: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., *, train: builtins.bool | None = ...) -> Tensor:
-    r"""`alpha_dropout` of whole channels."""
-def feature_alpha_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
-    r"""The in-place form of `feature_alpha_dropout`."""
+def feature_alpha_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor: ...
 def feature_dropout(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
     r"""Sets whole channels, `input[n, c]`, to zero with probability `p`."""
-def feature_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
-    r"""The in-place form of `feature_dropout`."""
+def feature_dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor: ...
 def fill(input: Tensor, value: Any) -> Tensor:
     r"""A tensor like `input` full of one number."""
 def fill_(input: Tensor, *args: Any, _name: str = ..., **options: Any) -> Tensor: ...
 def fix(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Rounded towards zero."""
-def fix_(input: Tensor) -> Tensor:
-    r"""Rounded towards zero."""
+def fix_(input: Tensor) -> Tensor: ...
 def flatten(input: Tensor, start_dim: builtins.int = ..., end_dim: builtins.int = ...) -> Tensor:
     r"""Dimensions `start_dim` to `end_dim` made one."""
 def flip(input: Tensor, *axes: Any, dims: Any = ...) -> Tensor:
@@ -672,24 +625,20 @@ def float_power(input: Any, exponent: Any, *, out: Any = ...) -> Tensor:
     r"""`input ** exponent` in double precision."""
 def floor(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Rounded down."""
-def floor_(input: Tensor) -> Tensor:
-    r"""Rounded down."""
+def floor_(input: Tensor) -> Tensor: ...
 def floor_divide(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""`input / other`, rounded down."""
-def floor_divide_(input: Tensor, other: Any) -> Tensor:
-    r"""`input / other`, rounded down."""
+def floor_divide_(input: Tensor, other: Any) -> Tensor: ...
 def fmax(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The larger of each pair of elements; a number wins over NaN."""
 def fmin(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The smaller of each pair of elements; a number wins over NaN."""
 def fmod(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""The remainder of division with the sign of the dividend, as C's `fmod`."""
-def fmod_(input: Tensor, other: Any) -> Tensor:
-    r"""The remainder of division with the sign of the dividend, as C's `fmod`."""
+def fmod_(input: Tensor, other: Any) -> Tensor: ...
 def frac(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The part after the point, with the sign of x."""
-def frac_(input: Tensor) -> Tensor:
-    r"""The part after the point, with the sign of x."""
+def frac_(input: Tensor) -> Tensor: ...
 def frexp(input: Tensor, *, out: Any = ...) -> Any:
     r"""Mantissa and exponent: `input == mantissa * 2 ** exponent` with 1/2 <= |mantissa| < 1."""
 def frobenius_norm(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ...) -> Tensor:
@@ -708,12 +657,10 @@ def gather(input: Tensor, dim: builtins.int, index: Tensor, *, sparse_grad: buil
     r"""The elements of `input` at the positions `index` along `dim`; the result has the index's shape."""
 def gcd(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The greatest common divisor."""
-def gcd_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The greatest common divisor."""
+def gcd_(input: Tensor, other: Tensor) -> Tensor: ...
 def ge(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.greater_equal(input, other)`, broadcast; a bool tensor."""
-def ge_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.greater_equal(input, other)`, broadcast; a bool tensor."""
+def ge_(input: Tensor, other: Any) -> Tensor: ...
 def geqrf(input: Tensor, *, out: Any = ...) -> Any:
     r"""The QR decomposition as LAPACK stores it: R above, reflections below the diagonal, and their factors."""
 def ger(input: Tensor, vec2: Tensor, *, out: Any = ...) -> Tensor:
@@ -732,12 +679,10 @@ def gradient(input: Tensor, *, spacing: Any = ..., dim: Any = ..., edge_order: b
     r"""The derivative of a sampled function along each of `dim` (all by default), one tensor each."""
 def greater(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.greater(input, other)`, broadcast; a bool tensor."""
-def greater_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.greater(input, other)`, broadcast; a bool tensor."""
+def greater_(input: Tensor, other: Any) -> Tensor: ...
 def greater_equal(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.greater_equal(input, other)`, broadcast; a bool tensor."""
-def greater_equal_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.greater_equal(input, other)`, broadcast; a bool tensor."""
+def greater_equal_(input: Tensor, other: Any) -> Tensor: ...
 def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: builtins.int, padding_mode: builtins.int, align_corners: builtins.bool) -> Tensor:
     r"""`grid_sample` with its modes as numbers: 0, 1, 2 for bilinear, nearest, bicubic; zeros, border, reflection."""
 def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: builtins.int, padding_mode: builtins.int, align_corners: builtins.bool) -> Tensor:
@@ -748,20 +693,14 @@ def group_norm(input: Tensor, num_groups: builtins.int, weight: Any = ..., bias:
     r"""`torch.nn.functional.group_norm` without its check of the batch size."""
 def gt(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.greater(input, other)`, broadcast; a bool tensor."""
-def gt_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.greater(input, other)`, broadcast; a bool tensor."""
+def gt_(input: Tensor, other: Any) -> Tensor: ...
 def hamming_window(window_length: builtins.int, periodic: builtins.bool = ..., alpha: builtins.float = ..., beta: builtins.float = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""alpha - beta cos(2 pi n / N)."""
 def hann_window(window_length: builtins.int, periodic: builtins.bool = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""sin(pi n / N)**2."""
-def hardshrink(input: Tensor, lambd: builtins.float = ...) -> Tensor:
-    r"""x where |x| > lambd, else 0."""
 def heaviside(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""0 below zero, 1 above, `values` at zero."""
-def heaviside_(input: Tensor, other: Tensor) -> Tensor:
-    r"""0 below zero, 1 above, `values` at zero."""
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: builtins.float = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
-    r"""x where the target is 1, max(0, margin - x) where it is -1."""
+def heaviside_(input: Tensor, other: Tensor) -> Tensor: ...
 def histc(input: Tensor, bins: builtins.int = ..., min: builtins.float = ..., max: builtins.float = ..., *, out: Any = ...) -> Tensor:
     r"""How many elements fall into each of `bins` equal bins between `min` and `max` (both 0: the data's extremes)."""
 def histogram(input: Tensor, bins: Any, *, range: Any = ..., weight: Any = ..., density: builtins.bool = ..., out: Any = ...) -> Any:
@@ -774,41 +713,33 @@ def hstack(tensors: Sequence[Tensor], *, out: Any = ...) -> Tensor:
     r"""The tensors side by side: along dimension 1, vectors along dimension 0."""
 def hypot(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""sqrt(input**2 + other**2)."""
-def hypot_(input: Tensor, other: Tensor) -> Tensor:
-    r"""sqrt(input**2 + other**2)."""
+def hypot_(input: Tensor, other: Tensor) -> Tensor: ...
 def i0(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The modified Bessel function of the first kind, order 0."""
-def i0_(input: Tensor) -> Tensor:
-    r"""The modified Bessel function of the first kind, order 0."""
+def i0_(input: Tensor) -> Tensor: ...
 def igamma(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The regularized lower incomplete gamma function P(input, other)."""
-def igamma_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The regularized lower incomplete gamma function P(input, other)."""
+def igamma_(input: Tensor, other: Tensor) -> Tensor: ...
 def igammac(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The regularized upper incomplete gamma function Q(input, other)."""
-def igammac_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The regularized upper incomplete gamma function Q(input, other)."""
+def igammac_(input: Tensor, other: Tensor) -> Tensor: ...
 def imag(input: Tensor) -> Tensor:
     r"""A view of the imaginary parts of a complex tensor."""
 def index_add(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, alpha: Any = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` with `alpha * source` added to the slices that `index` names along `dim`."""
-def index_add_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, alpha: Any = ..., axis: Any = ...) -> Tensor:
-    r"""A copy of `input` with `alpha * source` added to the slices that `index` names along `dim`."""
+def index_add_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, alpha: Any = ..., axis: Any = ...) -> Tensor: ...
 def index_copy(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` whose slices that `index` names along `dim` are those of `source`."""
-def index_copy_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, axis: Any = ...) -> Tensor:
-    r"""A copy of `input` whose slices that `index` names along `dim` are those of `source`."""
+def index_copy_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, *, axis: Any = ...) -> Tensor: ...
 def index_fill(input: Tensor, dim: builtins.int, index: Tensor, value: Any, *, axis: Any = ...) -> Tensor:
     r"""A copy of `input` whose slices that `index` names along `dim` are full of `value`."""
-def index_fill_(input: Tensor, dim: builtins.int, index: Tensor, value: Any, *, axis: Any = ...) -> Tensor:
-    r"""A copy of `input` whose slices that `index` names along `dim` are full of `value`."""
+def index_fill_(input: Tensor, dim: builtins.int, index: Tensor, value: Any, *, axis: Any = ...) -> Tensor: ...
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: builtins.bool = ...) -> Tensor:
     r"""A copy of `input` with `values` at the positions that `indices` (a tuple of tensors) names."""
 def index_put_(input: Tensor, *args: Any, _name: str = ..., **options: Any) -> Tensor: ...
 def index_reduce(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` where slices of `source` are combined into the slices `index` names along `dim`."""
-def index_reduce_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ...) -> Tensor:
-    r"""A copy of `input` where slices of `source` are combined into the slices `index` names along `dim`."""
+def index_reduce_(input: Tensor, dim: builtins.int, index: Tensor, source: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ...) -> Tensor: ...
 def index_select(input: Tensor, dim: builtins.int, index: Tensor, *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""The slices of `input` at the positions `index` (a vector) along `dim`."""
 def init_num_threads() -> None:
@@ -869,54 +800,41 @@ def kron(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The Kronecker product: every element of `input` times the whole of `other`."""
 def kthvalue(input: Tensor, k: builtins.int, dim: builtins.int = ..., keepdim: builtins.bool = ..., *, out: Any = ..., axis: Any = ..., keepdims: Any = ...) -> Any:
     r"""The `k`-th smallest element along `dim` (counted from 1), and its position."""
-def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = ..., bias: Tensor | None = ..., eps: builtins.float = ..., cudnn_enable: builtins.bool = ...) -> Tensor:
-    r"""Mean 0 and variance 1 over the last dimensions, then times `weight` plus `bias` (Ba et al. 2016)."""
 def lcm(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The least common multiple."""
-def lcm_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The least common multiple."""
+def lcm_(input: Tensor, other: Tensor) -> Tensor: ...
 def ldexp(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""`input * 2 ** other`."""
-def ldexp_(input: Tensor, other: Any) -> Tensor:
-    r"""`input * 2 ** other`."""
+def ldexp_(input: Tensor, other: Any) -> Tensor: ...
 def le(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.less_equal(input, other)`, broadcast; a bool tensor."""
-def le_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.less_equal(input, other)`, broadcast; a bool tensor."""
+def le_(input: Tensor, other: Any) -> Tensor: ...
 def lerp(input: Tensor, end: Tensor, weight: Any, *, out: Any = ...) -> Tensor:
     r"""`input + weight * (end - input)`, broadcast."""
-def lerp_(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    r"""`input + weight * (end - input)`, broadcast."""
+def lerp_(input: Tensor, end: Tensor, weight: Any) -> Tensor: ...
 def less(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.less(input, other)`, broadcast; a bool tensor."""
-def less_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.less(input, other)`, broadcast; a bool tensor."""
+def less_(input: Tensor, other: Any) -> Tensor: ...
 def less_equal(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.less_equal(input, other)`, broadcast; a bool tensor."""
-def less_equal_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.less_equal(input, other)`, broadcast; a bool tensor."""
+def less_equal_(input: Tensor, other: Any) -> Tensor: ...
 def lgamma(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The logarithm of |gamma(x)|."""
-def lgamma_(input: Tensor) -> Tensor:
-    r"""The logarithm of |gamma(x)|."""
+def lgamma_(input: Tensor) -> Tensor: ...
 def linspace(start: Any, end: Any, steps: builtins.int, *, dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ..., out: Any = ...) -> Tensor:
     r"""`steps` numbers from `start` to `end`, both included, evenly apart."""
 def log(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The natural logarithm."""
 def log10(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The logarithm to base 10."""
-def log10_(input: Tensor) -> Tensor:
-    r"""The logarithm to base 10."""
+def log10_(input: Tensor) -> Tensor: ...
 def log1p(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""log(1 + x), exact near 0."""
-def log1p_(input: Tensor) -> Tensor:
-    r"""log(1 + x), exact near 0."""
+def log1p_(input: Tensor) -> Tensor: ...
 def log2(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The logarithm to base 2."""
-def log2_(input: Tensor) -> Tensor:
-    r"""The logarithm to base 2."""
-def log_(input: Tensor) -> Tensor:
-    r"""The natural logarithm."""
+def log2_(input: Tensor) -> Tensor: ...
+def log_(input: Tensor) -> Tensor: ...
 def log_softmax(input: Tensor, dim: builtins.int | None = ..., dtype: Any = ..., *, axis: Any = ...) -> Tensor:
     r"""log(softmax(x)) across `dim`, computed without ever taking the logarithm of 0."""
 def logaddexp(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
@@ -929,48 +847,38 @@ def logdet(input: Tensor) -> Tensor:
     r"""The logarithm of the determinants; NaN where they are negative."""
 def logical_and(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.logical_and(input, other)`, broadcast; a bool tensor."""
-def logical_and_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.logical_and(input, other)`, broadcast; a bool tensor."""
+def logical_and_(input: Tensor, other: Any) -> Tensor: ...
 def logical_not(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""True where the element is zero."""
-def logical_not_(input: Tensor) -> Tensor:
-    r"""True where the element is zero."""
+def logical_not_(input: Tensor) -> Tensor: ...
 def logical_or(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.logical_or(input, other)`, broadcast; a bool tensor."""
-def logical_or_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.logical_or(input, other)`, broadcast; a bool tensor."""
+def logical_or_(input: Tensor, other: Any) -> Tensor: ...
 def logical_xor(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.logical_xor(input, other)`, broadcast; a bool tensor."""
-def logical_xor_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.logical_xor(input, other)`, broadcast; a bool tensor."""
+def logical_xor_(input: Tensor, other: Any) -> Tensor: ...
 def logit(input: Tensor, eps: builtins.float | None = ..., *, out: Any = ...) -> Tensor:
     r"""log(x / (1 - x)); with `eps`, x is first moved into [eps, 1 - eps]."""
-def logit_(input: Tensor, eps: builtins.float | None = ...) -> Tensor:
-    r"""log(x / (1 - x)); with `eps`, x is first moved into [eps, 1 - eps]."""
+def logit_(input: Tensor, eps: builtins.float | None = ...) -> Tensor: ...
 def logspace(start: Any, end: Any, steps: builtins.int, base: builtins.float = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ..., out: Any = ...) -> Tensor:
     r"""`steps` numbers from `base ** start` to `base ** end`, evenly apart on a logarithmic scale."""
 def logsumexp(input: Tensor, dim: Any, keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""log(sum(exp(x))) over `dim`, without overflow."""
 def lt(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.less(input, other)`, broadcast; a bool tensor."""
-def lt_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.less(input, other)`, broadcast; a bool tensor."""
+def lt_(input: Tensor, other: Any) -> Tensor: ...
 def lu(A: Tensor, pivot: builtins.bool = ..., get_infos: builtins.bool = ...) -> Any:
     r"""See `torch.linalg.lu_factor`."""
 def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = ...) -> Tensor:
     r"""X with A X = input, from `lu_factor(A)`."""
 def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: builtins.bool = ..., unpack_pivots: builtins.bool = ..., *, out: Any = ...) -> Any:
     r"""P, L, U from the compact form; what is not asked for is empty."""
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: builtins.float = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
-    r"""max(0, -target * (input1 - input2) + margin): the first should be larger where the target is 1, smaller where it"""
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     r"""`value` (a number or a tensor of one) where the mask holds, else `input`; broadcast."""
-def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    r"""`value` (a number or a tensor of one) where the mask holds, else `input`; broadcast."""
+def masked_fill_(input: Tensor, mask: Tensor, value: Any) -> Tensor: ...
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     r"""A copy of `input` with the elements of `source`, in order, where the mask holds."""
-def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
-    r"""A copy of `input` with the elements of `source`, in order, where the mask holds."""
+def masked_scatter_(input: Tensor, mask: Tensor, source: Tensor) -> Tensor: ...
 def masked_select(input: Tensor, mask: Tensor, *, out: Any = ...) -> Tensor:
     r"""The elements where the (broadcast) mask holds, as a vector."""
 def matmul(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
@@ -981,14 +889,6 @@ def matrix_power(A: Tensor, n: builtins.int, *, out: Any = ...) -> Tensor:
     r"""A multiplied with itself n times; the inverse's power for negative n."""
 def max(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ..., axis: Any = ..., other: Any = ..., keepdims: Any = ...) -> Any:
     r"""The largest element; along `dim`, the largest elements and their positions; with a tensor, `maximum`."""
-def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = ..., padding: Any = ..., dilation: Any = ..., ceil_mode: builtins.bool = ..., return_indices: builtins.bool = ...) -> Any:
-    r"""`max_pool2d` for signals: (N, C, L) or (C, L)."""
-def max_pool1d_with_indices(input: Tensor, kernel_size: Any, stride: Any = ..., padding: Any = ..., dilation: Any = ..., ceil_mode: builtins.bool = ..., return_indices: builtins.bool = ...) -> tuple[Tensor, Tensor]:
-    r"""`max_pool1d` with `return_indices=True`."""
-def max_pool2d(input: Tensor, kernel_size: Any, stride: Any = ..., padding: Any = ..., dilation: Any = ..., ceil_mode: builtins.bool = ..., return_indices: builtins.bool = ...) -> Any:
-    r"""The largest number in each window"""
-def max_pool3d(input: Tensor, kernel_size: Any, stride: Any = ..., padding: Any = ..., dilation: Any = ..., ceil_mode: builtins.bool = ..., return_indices: builtins.bool = ...) -> Any:
-    r"""`max_pool2d` for volumes: (N, C, D, H, W) or (C, D, H, W)."""
 def maximum(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The larger of each pair of elements."""
 def mean(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., axis: Any = ..., keepdims: builtins.bool = ..., out: Any = ...) -> Tensor:
@@ -1013,24 +913,20 @@ def msort(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The elements in order along the first dimension."""
 def mul(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""`input * other`, element by element, broadcast."""
-def mul_(input: Tensor, other: Any) -> Tensor:
-    r"""`input * other`, element by element, broadcast."""
+def mul_(input: Tensor, other: Any) -> Tensor: ...
 def multinomial(input: Tensor, num_samples: builtins.int, replacement: builtins.bool = ..., *, generator: Any = ..., out: Any = ...) -> Tensor:
     r"""`num_samples` positions drawn from each row of weights."""
 def multiply(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""`input * other`, element by element, broadcast."""
-def multiply_(input: Tensor, other: Any) -> Tensor:
-    r"""`input * other`, element by element, broadcast."""
+def multiply_(input: Tensor, other: Any) -> Tensor: ...
 def mv(input: Tensor, vec: Tensor, *, out: Any = ...) -> Tensor:
     r"""The product of a matrix and a vector."""
 def mvlgamma(input: Tensor, p: builtins.int, *, out: Any = ...) -> Tensor:
     r"""The logarithm of the multivariate gamma function of dimension `p` >= 1."""
-def mvlgamma_(input: Tensor, p: builtins.int) -> Tensor:
-    r"""The logarithm of the multivariate gamma function of dimension `p` >= 1."""
+def mvlgamma_(input: Tensor, p: builtins.int) -> Tensor: ...
 def nan_to_num(input: Tensor, nan: builtins.float | None = ..., posinf: builtins.float | None = ..., neginf: builtins.float | None = ..., *, out: Any = ...) -> Tensor:
     r"""NaN replaced by `nan` (0), infinities by `posinf` and `neginf` (the largest and smallest finite numbers)."""
-def nan_to_num_(input: Tensor, nan: builtins.float | None = ..., posinf: builtins.float | None = ..., neginf: builtins.float | None = ...) -> Tensor:
-    r"""NaN replaced by `nan` (0), infinities by `posinf` and `neginf` (the largest and smallest finite numbers)."""
+def nan_to_num_(input: Tensor, nan: builtins.float | None = ..., posinf: builtins.float | None = ..., neginf: builtins.float | None = ...) -> Tensor: ...
 def nanmean(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""The mean over `dim` (all by default) of the elements that are not NaN."""
 def nanmedian(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ..., axis: Any = ..., keepdims: Any = ...) -> Any:
@@ -1043,26 +939,20 @@ def narrow(input: Tensor, dim: builtins.int, start: Any, length: builtins.int, *
     r"""`length` elements of dimension `dim` from `start` on."""
 def narrow_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
     r"""`narrow`, but a copy instead of a view."""
-def native_channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
-    r"""The channels of (N, C, *) dealt out: groups x C / groups transposed (Zhang et al. 2017)."""
 def native_dropout(input: Tensor, p: builtins.float, train: builtins.bool | None) -> tuple[Tensor, Tensor]:
     r"""The result of dropout, and the mask of the numbers that were kept."""
 def ne(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.not_equal(input, other)`, broadcast; a bool tensor."""
-def ne_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.not_equal(input, other)`, broadcast; a bool tensor."""
+def ne_(input: Tensor, other: Any) -> Tensor: ...
 def neg(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""`-input`."""
-def neg_(input: Tensor) -> Tensor:
-    r"""`-input`."""
+def neg_(input: Tensor) -> Tensor: ...
 def negative(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""`-input`."""
-def negative_(input: Tensor) -> Tensor:
-    r"""`-input`."""
+def negative_(input: Tensor) -> Tensor: ...
 def nextafter(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""The next number after `input` towards `other`."""
-def nextafter_(input: Tensor, other: Tensor) -> Tensor:
-    r"""The next number after `input` towards `other`."""
+def nextafter_(input: Tensor, other: Tensor) -> Tensor: ...
 def nonzero(input: Tensor, *, out: Any = ..., as_tuple: builtins.bool = ...) -> Any:
     r"""The positions of the elements that are not zero: one row each, or one tensor a dimension."""
 def nonzero_static(input: Tensor, *, size: builtins.int, fill_value: builtins.int = ..., out: Any = ...) -> Tensor:
@@ -1073,8 +963,7 @@ def normal(mean: Any, std: Any = ..., size: Any = ..., *, generator: Any = ..., 
     r"""Normal numbers: one for each element of `mean` and `std`, or of `size` where both are numbers."""
 def not_equal(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""Element by element `numpy.not_equal(input, other)`, broadcast; a bool tensor."""
-def not_equal_(input: Tensor, other: Any) -> Tensor:
-    r"""Element by element `numpy.not_equal(input, other)`, broadcast; a bool tensor."""
+def not_equal_(input: Tensor, other: Any) -> Tensor: ...
 def nuclear_norm(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ...) -> Tensor:
     r"""The sum of singular values; `torch.linalg.matrix_norm(input, "nuc")`."""
 def numel(input: Tensor) -> builtins.int:
@@ -1091,22 +980,14 @@ def outer(input: Tensor, vec2: Tensor, *, out: Any = ...) -> Tensor:
     r"""The outer product of two vectors."""
 def pairwise_distance(x1: Tensor, x2: Tensor, p: builtins.float = ..., eps: builtins.float = ..., keepdim: builtins.bool = ..., *, keepdims: Any = ...) -> Tensor:
     r"""The p-norm of x1 - x2 + eps over the last dimension."""
-def pdist(input: Tensor, p: builtins.float = ...) -> Tensor:
-    r"""The p-norm distances between all pairs of rows i < j: (N, M) to (N (N - 1) / 2)."""
 def permute(input: Tensor, *order: Any, dims: Any = ...) -> Tensor:
     r"""The dimensions in another order."""
 def permute_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
     r"""`permute`, but a copy instead of a view."""
 def pinverse(input: Tensor, rcond: builtins.float = ...) -> Tensor:
     r"""See `torch.linalg.pinv`."""
-def pixel_shuffle(input: Tensor, upscale_factor: builtins.int) -> Tensor:
-    r"""Channels spread over space: (*, C r**2, H, W) to (*, C, H r, W r) (Shi et al. 2016)."""
-def pixel_unshuffle(input: Tensor, downscale_factor: builtins.int) -> Tensor:
-    r"""The inverse of `pixel_shuffle`: (*, C, H r, W r) to (*, C r**2, H, W)."""
 def poisson(input: Tensor, generator: Any = ...) -> Tensor:
     r"""A Poisson number for each rate in `input`."""
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: builtins.bool = ..., full: builtins.bool = ..., size_average: Any = ..., eps: builtins.float = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
-    r"""The negative log-likelihood of counts `target` under Poisson distributions with rate exp(input), or input where"""
 def polar(abs: Tensor, angle: Tensor, *, out: Any = ...) -> Tensor:
     r"""abs * exp(i * angle), from real tensors of one dtype, broadcast."""
 def polygamma(n: builtins.int, input: Tensor, *, out: Any = ...) -> Tensor:
@@ -1115,24 +996,19 @@ def positive(input: Tensor) -> Tensor:
     r"""`+input`: the tensor itself. Raises RuntimeError for a bool tensor."""
 def pow(input: Any, exponent: Any, *, out: Any = ...) -> Tensor:
     r"""`input ** exponent`, broadcast."""
-def pow_(input: Any, exponent: Any) -> Tensor:
-    r"""`input ** exponent`, broadcast."""
-def prelu(input: Tensor, weight: Tensor) -> Tensor:
-    r"""x where x > 0, else weight * x, with one weight or one for each channel (dimension 1) (He et al. 2015)."""
+def pow_(input: Any, exponent: Any) -> Tensor: ...
 def prod(input: Tensor, dim: builtins.int | None = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""The product of all elements, or along `dim`; integers and bools are multiplied as int64."""
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: builtins.bool = ...) -> Tensor:
     r"""A copy of `input`, read as one row, with `source` put (or added) at the positions `index`."""
-def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: builtins.bool = ...) -> Tensor:
-    r"""A copy of `input`, read as one row, with `source` put (or added) at the positions `index`."""
+def put_(input: Tensor, index: Tensor, source: Tensor, accumulate: builtins.bool = ...) -> Tensor: ...
 def qr(input: Tensor, some: builtins.bool = ..., *, out: Any = ...) -> Any:
     r"""See `torch.linalg.qr`."""
 def quantile(input: Tensor, q: Any, dim: builtins.int | None = ..., keepdim: builtins.bool = ..., *, interpolation: str = ..., axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""The q-th quantiles (q a number or a vector in [0, 1]) along `dim`, or of all elements; those of q come first."""
 def rad2deg(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Radians as degrees."""
-def rad2deg_(input: Tensor) -> Tensor:
-    r"""Radians as degrees."""
+def rad2deg_(input: Tensor) -> Tensor: ...
 def rand(*sizes: Any, size: Any = ..., generator: Any = ..., out: Any = ..., dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ...) -> Tensor:
     r"""Uniform numbers in [0, 1)."""
 def rand_like(input: Tensor, *args: Any, dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., memory_format: Any = ..., generator: Any = ..., **bounds: Any) -> Tensor:
@@ -1155,70 +1031,51 @@ def real(input: Tensor) -> Tensor:
     r"""A view of the real parts; a real tensor itself."""
 def reciprocal(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""1 / x."""
-def reciprocal_(input: Tensor) -> Tensor:
-    r"""1 / x."""
-def relu(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""max(x, 0), element by element (https://pytorch.org/docs/stable/generated/torch.nn.functional.relu.html)."""
-def relu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""max(x, 0), element by element (https://pytorch.org/docs/stable/generated/torch.nn.functional.relu.html)."""
+def reciprocal_(input: Tensor) -> Tensor: ...
 def remainder(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""The remainder of division with the sign of the divisor, as Python's `%`."""
-def remainder_(input: Any, other: Any) -> Tensor:
-    r"""The remainder of division with the sign of the divisor, as Python's `%`."""
+def remainder_(input: Any, other: Any) -> Tensor: ...
 def renorm(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float, *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""Slices along `dim` scaled down so that no p-norm exceeds `maxnorm`."""
-def renorm_(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float, *, axis: Any = ...) -> Tensor:
-    r"""Slices along `dim` scaled down so that no p-norm exceeds `maxnorm`."""
+def renorm_(input: Tensor, p: builtins.float, dim: builtins.int, maxnorm: builtins.float, *, axis: Any = ...) -> Tensor: ...
 def repeat_interleave(input: Tensor | None = ..., repeats: Any = ..., dim: builtins.int | None = ..., *, output_size: builtins.int | None = ..., axis: Any = ...) -> Tensor:
     r"""Each element (slice along `dim`) `repeats` times, one after the other; without `dim`, of the flat tensor."""
 def reshape(input: Tensor, *sizes: Any, shape: Any = ...) -> Tensor:
     r"""The same numbers in another shape: a view where the strides allow it, else a copy."""
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     r"""`input.reshape(other.shape)`."""
-def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = ...) -> Tensor:
-    r"""`self.resize_(the_template.shape)`."""
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: Any = ...) -> Tensor: ...
 def resolve_conj(input: Tensor) -> Tensor:
     r"""The tensor itself: conjugates are always carried out."""
 def resolve_neg(input: Tensor) -> Tensor:
     r"""The tensor itself: negatives are always carried out."""
 def result_type(*operands: Any, **named: Any) -> Any:
     r"""The dtype that arithmetic between two operands would have: `(tensor, other)`, or numbers in their places"""
-def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = ..., eps: builtins.float | None = ...) -> Tensor:
-    r"""The input divided by its root mean square over the last dimensions, times `weight` (Zhang and Sennrich 2019)."""
 def roll(input: Tensor, shifts: Any, dims: Any = ...) -> Tensor:
     r"""The elements moved by `shifts` along `dims`, those that leave at the end coming back in front."""
 def rot90(input: Tensor, k: builtins.int = ..., dims: Sequence[builtins.int] = ...) -> Tensor:
     r"""The plane of `dims` turned by `k` times 90 degrees, from the first towards the second."""
 def round(input: Tensor, *, decimals: builtins.int = ..., out: Any = ...) -> Tensor:
     r"""Rounded to `decimals` places, halves to the even neighbour."""
-def round_(input: Tensor, *, decimals: builtins.int = ...) -> Tensor:
-    r"""Rounded to `decimals` places, halves to the even neighbour."""
+def round_(input: Tensor, *, decimals: builtins.int = ...) -> Tensor: ...
 def row_stack(tensors: Sequence[Tensor], *, out: Any = ...) -> Tensor:
     r"""The tensors one below the other: along dimension 0, vectors as rows."""
-def rrelu(input: Tensor, lower: builtins.float = ..., upper: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., generator: Any = ...) -> Tensor:
-    r"""Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al."""
-def rrelu_(input: Tensor, lower: builtins.float = ..., upper: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., generator: Any = ...) -> Tensor:
-    r"""Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al."""
 def rsqrt(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""1 / sqrt(x)."""
-def rsqrt_(input: Tensor) -> Tensor:
-    r"""1 / sqrt(x)."""
+def rsqrt_(input: Tensor) -> Tensor: ...
 def rsub(input: Tensor, other: Any, alpha: Any = ...) -> Tensor:
     r"""`other - alpha * input`."""
 def scalar_tensor(s: Any, *, dtype: Any = ..., **options: Any) -> Tensor:
     r"""A number as a tensor without dimensions, of the default dtype."""
 def scatter(input: Tensor, dim: builtins.int, index: Tensor, src: Any = ..., *, value: Any = ..., reduce: Any = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` with `src` (a tensor or a number) at the positions `index` along `dim`."""
-def scatter_(input: Tensor, dim: builtins.int, index: Tensor, src: Any = ..., *, value: Any = ..., reduce: Any = ..., axis: Any = ...) -> Tensor:
-    r"""A copy of `input` with `src` (a tensor or a number) at the positions `index` along `dim`."""
+def scatter_(input: Tensor, dim: builtins.int, index: Tensor, src: Any = ..., *, value: Any = ..., reduce: Any = ..., axis: Any = ...) -> Tensor: ...
 def scatter_add(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` with `src` added at the positions `index` along `dim`."""
-def scatter_add_(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, *, axis: Any = ...) -> Tensor:
-    r"""A copy of `input` with `src` added at the positions `index` along `dim`."""
+def scatter_add_(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, *, axis: Any = ...) -> Tensor: ...
 def scatter_reduce(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` where the elements of `src` that `index` sends to one place along `dim` are combined."""
-def scatter_reduce_(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ...) -> Tensor:
-    r"""A copy of `input` where the elements of `src` that `index` sends to one place along `dim` are combined."""
+def scatter_reduce_(input: Tensor, dim: builtins.int, index: Tensor, src: Tensor, reduce: str, *, include_self: builtins.bool = ..., axis: Any = ...) -> Tensor: ...
 def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: builtins.bool = ..., right: builtins.bool = ..., side: str | None = ..., sorter: Any = ..., out: Any = ...) -> Tensor:
     r"""Where each value would go in the sorted last dimension of `sorted_sequence`, before (right: after) equal ones."""
 def select(input: Tensor, dim: builtins.int, index: builtins.int, *, axis: Any = ...) -> Tensor:
@@ -1227,10 +1084,6 @@ def select_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any
     r"""`select`, but a copy instead of a view."""
 def select_scatter(input: Tensor, src: Tensor, dim: builtins.int, index: builtins.int, *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""A copy of `input` whose slice `index` along `dim` is `src`."""
-def selu(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""The exponential linear unit that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
-def selu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""The exponential linear unit that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
 def set_default_tensor_type(t: Any) -> None:
     r"""Sets the default dtype by the name of a tensor type (`torch.DoubleTensor`)."""
 def set_deterministic_debug_mode(debug_mode: builtins.int | str) -> None:
@@ -1247,30 +1100,21 @@ def set_warn_always(b: builtins.bool) -> None:
     r"""Remembered: Python's filters decide which warnings are shown again."""
 def sgn(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""x / |x|; for real numbers, the sign."""
-def sgn_(input: Tensor) -> Tensor:
-    r"""x / |x|; for real numbers, the sign."""
-def sigmoid(input: Tensor, *, out: Any = ...) -> Tensor:
-    r"""1 / (1 + exp(-x))."""
-def sigmoid_(input: Tensor) -> Tensor:
-    r"""1 / (1 + exp(-x))."""
+def sgn_(input: Tensor) -> Tensor: ...
 def sign(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""-1, 0 or 1: the sign."""
-def sign_(input: Tensor) -> Tensor:
-    r"""-1, 0 or 1: the sign."""
+def sign_(input: Tensor) -> Tensor: ...
 def signbit(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""True where the sign bit is set (-0. included)."""
 def sin(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The sine."""
-def sin_(input: Tensor) -> Tensor:
-    r"""The sine."""
+def sin_(input: Tensor) -> Tensor: ...
 def sinc(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""sin(pi x) / (pi x), 1 at 0."""
-def sinc_(input: Tensor) -> Tensor:
-    r"""sin(pi x) / (pi x), 1 at 0."""
+def sinc_(input: Tensor) -> Tensor: ...
 def sinh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The hyperbolic sine."""
-def sinh_(input: Tensor) -> Tensor:
-    r"""The hyperbolic sine."""
+def sinh_(input: Tensor) -> Tensor: ...
 def slice_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
     r"""`slice`, but a copy instead of a view."""
 def slice_scatter(input: Tensor, src: Tensor, dim: builtins.int = ..., start: builtins.int | None = ..., end: builtins.int | None = ..., step: builtins.int = ..., *, axis: Any = ..., out: Any = ...) -> Tensor:
@@ -1291,12 +1135,10 @@ def split_with_sizes_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: A
     r"""`split_with_sizes`, but a copy instead of a view."""
 def sqrt(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The square root."""
-def sqrt_(input: Tensor) -> Tensor:
-    r"""The square root."""
+def sqrt_(input: Tensor) -> Tensor: ...
 def square(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""x * x."""
-def square_(input: Tensor) -> Tensor:
-    r"""x * x."""
+def square_(input: Tensor) -> Tensor: ...
 def squeeze(input: Tensor, dim: Any = ..., *, axis: Any = ...) -> Tensor:
     r"""Without the dimensions of size 1, or without those among `dim`."""
 def squeeze_copy(input: Tensor, *args: Any, out: Any = ..., **kwargs: Any) -> Any:
@@ -1311,12 +1153,10 @@ def stft(input: Tensor, n_fft: builtins.int, hop_length: builtins.int | None = .
     r"""Fourier transforms of the windows of a signal (time) or (batch, time): (batch, frequency, frame)."""
 def sub(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`input - alpha * other`, broadcast."""
-def sub_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor:
-    r"""`input - alpha * other`, broadcast."""
+def sub_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor: ...
 def subtract(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ..., out: Any = ...) -> Tensor:
     r"""`input - alpha * other`, broadcast."""
-def subtract_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor:
-    r"""`input - alpha * other`, broadcast."""
+def subtract_(input: Tensor, other: Any, scaled: Tensor | None = ..., *, alpha: Any = ...) -> Tensor: ...
 def sum(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., axis: Any = ..., keepdims: builtins.bool = ..., out: Any = ...) -> Tensor:
     r"""The sum over `dim` (all dimensions by default); integers and bools are summed as int64."""
 def svd(input: Tensor, some: builtins.bool = ..., compute_uv: builtins.bool = ..., *, out: Any = ...) -> Any:
@@ -1335,22 +1175,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: builtins.int | None = ..
     r"""`gather` whose operands are broadcast along the other dimensions; without `dim`, `take`."""
 def tan(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The tangent."""
-def tan_(input: Tensor) -> Tensor:
-    r"""The tangent."""
-def tanh(input: Tensor, *, out: Any = ...) -> Tensor:
-    r"""The hyperbolic tangent."""
-def tanh_(input: Tensor) -> Tensor:
-    r"""The hyperbolic tangent."""
+def tan_(input: Tensor) -> Tensor: ...
 def tensor(data: Any, *, dtype: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ...) -> Tensor:
     r"""A tensor with a copy of `data`: numbers, nested sequences, arrays (https://pytorch.org/docs/stable/generated/torch.tensor.html)."""
 def tensor_split(input: Tensor, indices_or_sections: Any = ..., dim: builtins.int = ..., *, indices: Any = ..., sections: Any = ..., tensor_indices_or_sections: Any = ..., axis: Any = ...) -> tuple[Tensor, ...]:
     r"""Views of `input` along `dim`: so many nearly equal parts, or cut before the given indices."""
 def tensordot(a: Tensor, b: Tensor, dims: Any = ..., *, out: Any = ...) -> Tensor:
     r"""Contracts `dims` dimensions: the last of `a` with the first of `b`, or the two lists of dimensions given."""
-def threshold(input: Tensor, threshold: builtins.float, value: builtins.float, inplace: builtins.bool = ...) -> Tensor:
-    r"""x where x > threshold, else `value`."""
-def threshold_(input: Tensor, threshold: builtins.float, value: builtins.float, inplace: builtins.bool = ...) -> Tensor:
-    r"""x where x > threshold, else `value`."""
 def tile(input: Tensor, *sizes: Any, dims: Any = ...) -> Tensor:
     r"""`repeat`, where missing repetitions in front count as 1."""
 def to_dlpack(tensor: Tensor) -> Any:
@@ -1371,26 +1202,20 @@ def triangular_solve(input: Tensor, A: Tensor, upper: builtins.bool = ..., trans
     r"""See `torch.linalg.solve_triangular`, which takes its arguments the other way round."""
 def tril(input: Tensor, diagonal: builtins.int = ..., *, out: Any = ...) -> Tensor:
     r"""The lower triangle of each matrix, up to `diagonal`; zeros elsewhere."""
-def tril_(input: Tensor, diagonal: builtins.int = ...) -> Tensor:
-    r"""The lower triangle of each matrix, up to `diagonal`; zeros elsewhere."""
+def tril_(input: Tensor, diagonal: builtins.int = ...) -> Tensor: ...
 def tril_indices(row: builtins.int, col: builtins.int, offset: builtins.int = ..., *, dtype: Any = ..., device: Any = ..., layout: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""The positions of the lower triangle of a row x col matrix: a 2 x N tensor of rows and columns."""
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: builtins.float = ..., p: builtins.float = ..., eps: builtins.float = ..., swap: builtins.bool = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
-    r"""max(0, margin + |anchor - positive| - |anchor - negative|); with `swap`, the negative may be nearer to the"""
 def triu(input: Tensor, diagonal: builtins.int = ..., *, out: Any = ...) -> Tensor:
     r"""The upper triangle of each matrix, from `diagonal` on; zeros elsewhere."""
-def triu_(input: Tensor, diagonal: builtins.int = ...) -> Tensor:
-    r"""The upper triangle of each matrix, from `diagonal` on; zeros elsewhere."""
+def triu_(input: Tensor, diagonal: builtins.int = ...) -> Tensor: ...
 def triu_indices(row: builtins.int, col: builtins.int, offset: builtins.int = ..., *, dtype: Any = ..., device: Any = ..., layout: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""The positions of the upper triangle of a row x col matrix: a 2 x N tensor of rows and columns."""
 def true_divide(input: Tensor, other: Any, *, out: Any = ...) -> Tensor:
     r"""`input / other`, never rounded to an integer."""
-def true_divide_(input: Tensor, other: Any) -> Tensor:
-    r"""`input / other`, never rounded to an integer."""
+def true_divide_(input: Tensor, other: Any) -> Tensor: ...
 def trunc(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""Rounded towards zero."""
-def trunc_(input: Tensor) -> Tensor:
-    r"""Rounded towards zero."""
+def trunc_(input: Tensor) -> Tensor: ...
 def typename(obj: Any) -> str:
     r"""The name of the type of an object, `torch.FloatTensor` for a tensor."""
 def unbind(input: Tensor, dim: builtins.int = ..., *, axis: Any = ...) -> tuple[Tensor, ...]:
@@ -1447,8 +1272,7 @@ def where(condition: Tensor, input: Any = ..., other: Any = ..., *, out: Any = .
     r"""`input` where the condition holds, else `other`; with the condition alone, the positions where it holds."""
 def xlogy(input: Any, other: Any, *, out: Any = ...) -> Tensor:
     r"""input * log(other), 0 where input is 0 (unless other is NaN)."""
-def xlogy_(input: Any, other: Any) -> Tensor:
-    r"""input * log(other), 0 where input is 0 (unless other is NaN)."""
+def xlogy_(input: Any, other: Any) -> Tensor: ...
 def zero_(input: Tensor, *args: Any, _name: str = ..., **options: Any) -> Tensor: ...
 def zeros(*sizes: Any, size: Any = ..., dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ..., names: Any = ..., out: Any = ...) -> Tensor:
     r"""A tensor of zeros with the given size (https://pytorch.org/docs/stable/generated/torch.zeros.html)."""

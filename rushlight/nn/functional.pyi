@@ -46,8 +46,7 @@ def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tens
     r"""`binary_cross_entropy` of sigmoid(input), safe from overflow; `pos_weight` multiplies the part of the positive"""
 def celu(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
     r"""max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017)."""
-def celu_(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (Barron 2017)."""
+def celu_(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor: ...
 def channel_shuffle(input: Tensor, groups: builtins.int) -> Tensor:
     r"""The channels of (N, C, *) dealt out: groups x C / groups transposed (Zhang et al. 2017)."""
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = ..., stride: Any = ..., padding: Any = ..., dilation: Any = ..., groups: builtins.int = ...) -> Tensor:
@@ -82,8 +81,7 @@ def dropout3d(input: Tensor, p: builtins.float = ..., training: builtins.bool = 
     r"""Dropout of whole channels. Shapes: (N, C, D, H, W) or (C, D, H, W)."""
 def elu(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
     r"""x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015)."""
-def elu_(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015)."""
+def elu_(input: Tensor, alpha: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor: ...
 def embedding(input: Tensor, weight: Tensor, padding_idx: builtins.int | None = ..., max_norm: builtins.float | None = ..., norm_type: builtins.float = ..., scale_grad_by_freq: builtins.bool = ..., sparse: builtins.bool = ...) -> Tensor:
     r"""The rows of `weight` that `input` names"""
 def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = ..., max_norm: builtins.float | None = ..., norm_type: builtins.float = ..., scale_grad_by_freq: builtins.bool = ..., mode: str = ..., sparse: builtins.bool = ..., per_sample_weights: Tensor | None = ..., include_last_offset: builtins.bool = ..., padding_idx: builtins.int | None = ...) -> Tensor:
@@ -120,8 +118,7 @@ def hardswish(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
     r"""x * min(max(x + 3, 0), 6) / 6 (Howard et al. 2019)."""
 def hardtanh(input: Tensor, min_val: builtins.float = ..., max_val: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
     r"""x moved into [min_val, max_val]; the slope is 0 at and outside the bounds."""
-def hardtanh_(input: Tensor, min_val: builtins.float = ..., max_val: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""x moved into [min_val, max_val]; the slope is 0 at and outside the bounds."""
+def hardtanh_(input: Tensor, min_val: builtins.float = ..., max_val: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor: ...
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: builtins.float = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
     r"""x where the target is 1, max(0, margin - x) where it is -1."""
 def huber_loss(input: Tensor, target: Tensor, reduction: str = ..., delta: builtins.float = ..., weight: Tensor | None = ...) -> Tensor:
@@ -138,8 +135,7 @@ def layer_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = ...
     r"""Mean 0 and variance 1 over the last dimensions, then times `weight` plus `bias` (Ba et al. 2016)."""
 def leaky_relu(input: Tensor, negative_slope: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
     r"""x where x > 0, else negative_slope * x."""
-def leaky_relu_(input: Tensor, negative_slope: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor:
-    r"""x where x > 0, else negative_slope * x."""
+def leaky_relu_(input: Tensor, negative_slope: builtins.float = ..., inplace: builtins.bool = ...) -> Tensor: ...
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = ...) -> Tensor:
     r"""`input @ weight.T + bias` (https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html)."""
 def local_response_norm(input: Tensor, size: builtins.int, alpha: builtins.float = ..., beta: builtins.float = ..., k: builtins.float = ...) -> Tensor:
@@ -212,24 +208,20 @@ def relu(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
     r"""max(x, 0), element by element (https://pytorch.org/docs/stable/generated/torch.nn.functional.relu.html)."""
 def relu6(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
     r"""min(max(x, 0), 6)."""
-def relu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""max(x, 0), element by element (https://pytorch.org/docs/stable/generated/torch.nn.functional.relu.html)."""
+def relu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor: ...
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = ..., eps: builtins.float | None = ...) -> Tensor:
     r"""The input divided by its root mean square over the last dimensions, times `weight` (Zhang and Sennrich 2019)."""
 def rrelu(input: Tensor, lower: builtins.float = ..., upper: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., generator: Any = ...) -> Tensor:
     r"""Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al."""
-def rrelu_(input: Tensor, lower: builtins.float = ..., upper: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., generator: Any = ...) -> Tensor:
-    r"""Leaky ReLU whose slope is drawn from [lower, upper] for each element while training, else their mean (Xu et al."""
+def rrelu_(input: Tensor, lower: builtins.float = ..., upper: builtins.float = ..., training: builtins.bool = ..., inplace: builtins.bool = ..., generator: Any = ...) -> Tensor: ...
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = ..., dropout_p: builtins.float = ..., is_causal: builtins.bool = ..., scale: builtins.float | None = ..., enable_gqa: builtins.bool = ...) -> Tensor:
     r"""softmax(query @ key.T * scale + mask) @ value"""
 def selu(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
     r"""The exponential linear unit that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
-def selu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
-    r"""The exponential linear unit that keeps mean 0 and variance 1 (Klambauer et al. 2017)."""
+def selu_(input: Tensor, inplace: builtins.bool = ...) -> Tensor: ...
 def sigmoid(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""1 / (1 + exp(-x))."""
-def sigmoid_(input: Tensor) -> Tensor:
-    r"""1 / (1 + exp(-x))."""
+def sigmoid_(input: Tensor) -> Tensor: ...
 def silu(input: Tensor, inplace: builtins.bool = ...) -> Tensor:
     r"""x * sigmoid(x), also called swish (Hendrycks and Gimpel 2016)."""
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Any = ..., reduce: Any = ..., reduction: str = ..., beta: builtins.float = ...) -> Tensor:
@@ -248,14 +240,12 @@ def softsign(input: Tensor) -> Tensor:
     r"""x / (1 + |x|)."""
 def tanh(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The hyperbolic tangent."""
-def tanh_(input: Tensor) -> Tensor:
-    r"""The hyperbolic tangent."""
+def tanh_(input: Tensor) -> Tensor: ...
 def tanhshrink(input: Tensor) -> Tensor:
     r"""x - tanh(x)."""
 def threshold(input: Tensor, threshold: builtins.float, value: builtins.float, inplace: builtins.bool = ...) -> Tensor:
     r"""x where x > threshold, else `value`."""
-def threshold_(input: Tensor, threshold: builtins.float, value: builtins.float, inplace: builtins.bool = ...) -> Tensor:
-    r"""x where x > threshold, else `value`."""
+def threshold_(input: Tensor, threshold: builtins.float, value: builtins.float, inplace: builtins.bool = ...) -> Tensor: ...
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: builtins.float = ..., p: builtins.float = ..., eps: builtins.float = ..., swap: builtins.bool = ..., size_average: Any = ..., reduce: Any = ..., reduction: str = ...) -> Tensor:
     r"""max(0, margin + |anchor - positive| - |anchor - negative|); with `swap`, the negative may be nearer to the"""
 def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = ..., margin: builtins.float = ..., swap: builtins.bool = ..., reduction: str = ...) -> Tensor:
