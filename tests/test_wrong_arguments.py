@@ -61,7 +61,8 @@ def test_numpys_numbers_in_a_size_become_pythons() -> None:
     import numpy as np
 
     n = np.int64(1013)  # a size that no other test has: a shape is kept as it was first met
-    made = [torch.eye(n), torch.diag(torch.zeros(1014), np.int64(0)), F.one_hot(torch.zeros(3, dtype=torch.long), n + 2)]
+    classes = torch.zeros(3, dtype=torch.long)
+    made = [torch.eye(n), torch.diag(torch.zeros(1014), np.int64(0)), F.one_hot(classes, n + 2)]
     for t in made:
         assert all(type(size) is int for size in (*t._value.spec.shape, *t._value.spec.strides))
     with pytest.raises(RuntimeError, match=r"size '\[3\]' to a tensor of size '\[1013, 1013\]'"):
