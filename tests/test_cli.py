@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import traceback
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import rushlight as torch
+from rushlight.cli.tracebacks import install_in_notebook
 from rushlight.record.trace import EAGER
 
 ROOT = Path(__file__).parents[1]
@@ -215,7 +220,7 @@ def test_a_wrong_shape_shows_the_programs_lines_and_the_layer(tmp_path: Path) ->
     assert set(files) == {f'  File "{tmp_path / "program.py"}"'} and len(files) == 2
     message, where, left_out = error[-3:]
     assert message == "RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2)"
-    assert where == "in head.1: Linear(in_features=4, out_features=2, bias=True), called with float32 [3, 5]"
+    assert where == "in layer head.1: Linear(in_features=4, out_features=2, bias=True), called with float32 [3, 5]"
     assert left_out.endswith("frames inside Rushlight left out; RUSHLIGHT_TRACEBACK=full shows them)")
 
 
@@ -242,3 +247,37 @@ def test_what_may_have_been_meant(line: str, meant: str | None) -> None:
     with pytest.raises(AttributeError, match=f"{line}: not in Rushlight yet") as caught:
         getattr(torch if space == "torch" else torch.nn, name)
     assert str(caught.value).endswith(f"(did you mean {meant}?)") == (meant is not None)
+
+
+class Shell:
+    """As much of IPython's shell as showing an error takes."""
+
+    custom_exceptions: tuple[type[Exception], ...] = ()
+
+    def set_custom_exc(self, kinds: tuple[type[Exception], ...], show: Callable[..., None]) -> None:
+        self.custom_exceptions, self.show = kinds, show
+
+    def showtraceback(self, shown: tuple[Any, ...], tb_offset: int | None = None) -> None:
+        self.lines = traceback.format_exception(*shown)
+
+
+def test_errors_of_a_notebooks_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    install_in_notebook()
+    assert shell.custom_exceptions == (Exception,)
+    try:
+        torch.nn.Linear(4, 2)(torch.ones(3, 5))
+    except RuntimeError as error:
+        shell.show(shell, type(error), error, error.__traceback__, tb_offset=1)
+    files = [line for line in shell.lines if line.startswith("  File ")]
+    assert len(files) == 1 and __file__ in files[0]
+    assert "in Linear(in_features=4, out_features=2, bias=True), called with float32 [3, 5]\n" in shell.lines
+
+
+def test_a_notebooks_own_way_of_showing_errors_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    shell.custom_exceptions = (KeyError,)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    install_in_notebook()
+    assert shell.custom_exceptions == (KeyError,)

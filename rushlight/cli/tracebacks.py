@@ -4,7 +4,8 @@ A wrong shape is noticed deep in the recorder, and the lines on the way there sa
 traceback begins in the program, leaves out Rushlight's own frames, and says how many those were. The frames of layers
 being called are read before they go: which layer it was, by its name in the model, and what it was given.
 
-RUSHLIGHT_TRACEBACK=full shows every frame, which is what a report of a bug in Rushlight needs.
+The same goes for the cells of a notebook after `rushlight.install()`. RUSHLIGHT_TRACEBACK=full shows every frame, which
+is what a report of a bug in Rushlight needs.
 """
 
 from __future__ import annotations
@@ -26,13 +27,24 @@ def install(launcher: str) -> None:
     show = sys.excepthook
 
     def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        steps = below(launcher, list(_steps(traceback)))
-        if os.environ.get("RUSHLIGHT_TRACEBACK") != "full":
-            steps = _shortened(error, steps)
-        shown = _linked(steps)
+        shown = shortened(error, below(launcher, list(_steps(traceback))))
         show(kind, error.with_traceback(shown), shown)
 
     sys.excepthook = excepthook
+
+
+def install_in_notebook() -> None:
+    """Show the errors of a notebook's cells so, where this is one and has no way of its own."""
+    interactive = sys.modules.get("IPython")
+    shell = interactive.get_ipython() if interactive is not None else None
+    if shell is not None and not shell.custom_exceptions:
+        shell.set_custom_exc((Exception,), _show_in_notebook)
+
+
+def _show_in_notebook(
+    shell: Any, kind: type[BaseException], error: BaseException, traceback: TracebackType, tb_offset: int | None = None
+) -> None:
+    shell.showtraceback((kind, error, shortened(error, list(_steps(traceback)))), tb_offset=tb_offset)
 
 
 def below(launcher: str, steps: list[TracebackType]) -> list[TracebackType]:
@@ -41,11 +53,11 @@ def below(launcher: str, steps: list[TracebackType]) -> list[TracebackType]:
     return steps[ours[-1] + 1 :] if ours else steps
 
 
-def _shortened(error: BaseException, steps: list[TracebackType]) -> list[TracebackType]:
-    """The program's own steps, if there are any; `error`, and what led to it, say the rest."""
+def shortened(error: BaseException, steps: list[TracebackType]) -> TracebackType | None:
+    """A traceback of the program's own steps, if there are any; `error` is given notes on the others."""
     own = _own(steps)
-    if steps and not own:
-        return steps
+    if os.environ.get("RUSHLIGHT_TRACEBACK") == "full" or not own:
+        return _linked(steps)
     if isinstance(error, Exception):
         with suppress(Exception):  # a `__repr__` of the program's own may fail, and the first error counts
             error.add_note(layer(step.tb_frame for step in steps))
@@ -54,7 +66,7 @@ def _shortened(error: BaseException, steps: list[TracebackType]) -> list[Traceba
         error.add_note(f"({frames} inside Rushlight left out; RUSHLIGHT_TRACEBACK=full shows them)")
     for earlier in _that_led_to(error):
         earlier.__traceback__ = _linked(_own(list(_steps(earlier.__traceback__))))
-    return own
+    return _linked(own)
 
 
 def _own(steps: list[TracebackType]) -> list[TracebackType]:
@@ -86,7 +98,7 @@ def layer(frames: Iterable[FrameType]) -> str:
     printed = repr(module)
     kind = type(module).__name__ if "\n" in printed else printed
     path = ".".join(name for name in names if name)
-    return f"in {path + ': ' if path else ''}{kind}, called with {given}"
+    return f"in {f'layer {path}: ' if path else ''}{kind}, called with {given}"
 
 
 def _calls(frames: Iterable[FrameType]) -> Iterator[tuple[Any, str]]:
