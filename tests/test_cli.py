@@ -124,6 +124,8 @@ def test_wrong_command_lines(tmp_path: Path) -> None:
     assert f"can't open file '{tmp_path / 'absent.py'}': [Errno 2] No such file or directory" in absent.stderr
     nothing = run(cwd=tmp_path)
     assert nothing.returncode != 0 and "no program given" in nothing.stderr
+    notebook = run("lesson.ipynb", cwd=tmp_path)
+    assert notebook.returncode == 1 and "lesson.ipynb is a notebook" in notebook.stderr
     unknown = python("-m", "rushlight", "sing", cwd=tmp_path)
     assert unknown.returncode == 2 and "sing" in unknown.stderr
 

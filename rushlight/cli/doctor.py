@@ -25,6 +25,7 @@ from typing import Any
 
 from ..core.missing import rushlight_path, suggestion
 from .alias import INNER, ROOTS, SUMMARIES
+from .notebook import program_of
 from .tensor_methods import METHODS
 
 # What surely makes a tensor.
@@ -53,36 +54,40 @@ class Use:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`rushlight doctor program.py ...`"""
-    parser.add_argument("program", nargs="+", help="a Python file, or a folder of them")
+    parser.add_argument("program", nargs="+", help="a Python file or notebook, or a folder of them")
 
 
 def execute(options: argparse.Namespace) -> int:
     """Print the report. Returns 1 if a name or a package is missing, 2 if a file cannot be read, else 0."""
     found = 0
     for file in _files(options.program):
+        places: list[str] = []
         try:
-            names = read(file.read_bytes(), str(file))
+            source: str | bytes = file.read_bytes()
+            if file.suffix == ".ipynb":
+                source, places = program_of(file.read_text(encoding="utf-8"))
+            names = read(source, str(file))
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
-            print(f"{file}: cannot be read: {_reason(error)}", file=sys.stderr)
+            print(f"{file}: cannot be read: {_reason(error, places)}", file=sys.stderr)
             found = 2
             continue
         uses = sorted(use for use in names.uses if absent(use))
         packages = not_installed(names.packages, file.parent)
-        print(report(str(file), uses, packages))
+        print(report(str(file), uses, packages, places))
         found = max(found, int(bool(packages) or any(use.sure for use in uses)))
     return found
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, places: Sequence[str]) -> str:
     if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: {error.msg}"
+        return f"{_spot([error.lineno or 0], places)}: {error.msg}"
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _files(given: list[str]) -> Iterator[Path]:
     for name in given:
         path = Path(name)
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        yield from sorted([*path.rglob("*.py"), *path.rglob("*.ipynb")]) if path.is_dir() else [path]
 
 
 def missing_names(source: str | bytes, filename: str = "<program>") -> list[Use]:
@@ -113,19 +118,21 @@ def not_installed(packages: Iterable[tuple[int, str]], folder: Path) -> list[tup
     return sorted({(line, name) for line, name in packages if not there(name)})
 
 
-def report(file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = ()) -> str:
-    """The findings as text, a line for each name."""
+def report(
+    file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = (), places: Sequence[str] = ()
+) -> str:
+    """The findings as text, a line for each name; `places` says what the lines of a notebook's program are called."""
     sure, maybe = ([use for use in uses if use.sure is wanted] for wanted in (True, False))
     count = len({use.path for use in sure})
     head = {0: "every name of PyTorch in it is in Rushlight", 1: "1 name of PyTorch is not in Rushlight"}
     lines = [f"{file}: {head.get(count, f'{count} names of PyTorch are not in Rushlight')}"]
-    lines += [f"  line {line}: {path}{_suggestion(path)}" for path, line in _places(sure)]
+    lines += [f"  {_spot(at, places)}: {path}{_suggestion(path)}" for path, at in _places(sure)]
     if maybe:
         lines.append("  perhaps, if the object is a tensor:")
-        lines += [f"  line {line}: {path}" for path, line in _places(maybe)]
+        lines += [f"  {_spot(at, places)}: {path}" for path, at in _places(maybe)]
     if packages:
         lines.append("  packages that are not installed here:")
-        lines += [f"  line {line}: {name}" for line, name in packages]
+        lines += [f"  {_spot([line], places)}: {name}" for line, name in packages]
     return "\n".join(lines)
 
 
@@ -135,12 +142,19 @@ def _suggestion(path: str) -> str:
     return suggestion(space, name, found) if found is not None else ""
 
 
-def _places(uses: list[Use]) -> Iterator[tuple[str, str]]:
+def _places(uses: list[Use]) -> Iterator[tuple[str, list[int]]]:
     lines: dict[str, list[int]] = {}
     for use in uses:
         lines.setdefault(use.path, []).append(use.line)
     for path, found in lines.items():
-        yield path, ", ".join(map(str, dict.fromkeys(found)))
+        yield path, list(dict.fromkeys(found))
+
+
+def _spot(lines: list[int], places: Sequence[str]) -> str:
+    """Where these lines of the program stand, for people."""
+    if places:
+        return "; ".join(places[line - 1] for line in lines)
+    return f"line {', '.join(map(str, lines))}"
 
 
 # ---- asking Rushlight

@@ -73,6 +73,8 @@ def _start_program(arguments: list[str]) -> None:
 
 
 def _start_file(path: str) -> None:
+    if path.endswith(".ipynb"):
+        sys.exit(f"rushlight run: {path} is a notebook. In its first cell, `import rushlight; rushlight.install()`")
     _set_path(os.path.dirname(os.path.realpath(path)))
     full = os.path.abspath(path)
     try:
