@@ -51,6 +51,8 @@ DIFFERENCES = """\
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
+- `device="meta"` makes ordinary tensors on the CPU: a model made under `torch.device("meta")` has numbers, and
+  `to_empty` and `load_state_dict(assign=True)` then do what they do for any model.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized and nested tensors are not there. Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
