@@ -1,0 +1,177 @@
+"""ONNX for reading and writing at positions: index tensors, gather and scatter, embeddings, masks, strided parts."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rushlight.core import dtype as dtypes
+from rushlight.core.strided import contiguous_strides
+
+from .builder import fixed
+from .call import Call, lowering
+from .shapes import part
+
+
+def _index(c: Call, i: int) -> str:
+    """An operand of positions, as int64."""
+    return c.x(i, dtypes.int64)
+
+
+@lowering("embedding", "embedding_sparse")
+def _embedding(c: Call) -> str:
+    return c.op("Gather", c.raw(0), _index(c, 1), axis=0)
+
+
+@lowering("index_select")
+def _index_select(c: Call) -> str:
+    index = _index(c, 1) if c.rank(1) else c.unsqueeze(_index(c, 1), 0)
+    return c.op("Gather", c.raw(0), index, axis=c.attributes["dim"])
+
+
+@lowering("take")
+def _take(c: Call) -> str:
+    return c.op("Gather", c.reshape(c.raw(0), [-1]), _index(c, 1), axis=0)
+
+
+@lowering("gather")
+def _gather(c: Call) -> str:
+    return c.op("GatherElements", c.raw(0), _index(c, 1), axis=c.attributes["dim"])
+
+
+@lowering("scatter", "scatter_value", "scatter_add", "scatter_plus", "scatter_times")
+def _scatter(c: Call) -> str:
+    """Only as much of the source as there are positions."""
+    kind = {"scatter_add": "add", "scatter_plus": "add", "scatter_times": "mul"}.get(c.node.op.name)
+    if kind:
+        c.needs_opset(16)
+    shape = c.shape(1)
+    source = c.x(2, c.dtype)
+    if not c.rank(2):
+        source = c.op("Expand", source, c.ints(shape))
+    elif c.shape(2) != shape:
+        source = part(c, source, [(0, n, 1) for n in shape], c.shape(2))
+    return c.op("ScatterElements", c.raw(0), _index(c, 1), source, axis=c.attributes["dim"], reduction=kind)
+
+
+@lowering("index")
+def _index_tensors(c: Call) -> str:
+    """One index tensor picks along its dimension; several are rows of positions, their dimensions brought in front."""
+    dims = [d for d, here in enumerate(c.attributes["places"]) if here]
+    if len(dims) == 1:
+        return c.op("Gather", c.raw(0), _index(c, 1), axis=dims[0])
+    rest = [d for d in range(c.rank(0)) if d not in dims]
+    found = c.op("GatherND", c.transpose(c.raw(0), [*dims, *rest]), _positions(c, 1, len(dims)))
+    if dims[-1] - dims[0] + 1 != len(dims) or not dims[0]:
+        return found
+    common = max(c.rank(i) for i in range(1, 1 + len(dims)))
+    behind = list(range(common + dims[0], common + len(rest)))
+    return c.transpose(found, [*range(common, common + dims[0]), *range(common), *behind])
+
+
+def _positions(c: Call, first: int, count: int) -> str:
+    """Index tensors side by side in a last dimension, broadcast."""
+    operands = range(first, first + count)
+    shape = _broadcast([c.shape(i) for i in operands])
+    sizes = c.ints(shape)
+    return c.op("Concat", *[
+        c.unsqueeze(c.op("Expand", _index(c, i), sizes) if c.shape(i) != shape else _index(c, i), len(shape))
+        for i in operands
+    ], axis=-1)  # fmt: skip
+
+
+def _broadcast(shapes: list[Any]) -> tuple[Any, ...]:
+    rank = max(map(len, shapes))
+    columns = zip(*[(1,) * (rank - len(s)) + tuple(s) for s in shapes], strict=True)
+    return tuple([next((n for n in column if n != 1), 1) for column in columns])
+
+
+@lowering("index_put")
+def _index_put(c: Call) -> str:
+    """ScatterND writes along the first dimensions."""
+    accumulate = c.attributes["accumulate"]
+    if accumulate:
+        c.needs_opset(16)
+    dims = [d for d, here in enumerate(c.attributes["places"]) if here]
+    if dims != list(range(len(dims))):
+        raise NotImplementedError("index tensors behind a dimension that is written whole")
+    positions = _positions(c, 2, len(dims))
+    common = _broadcast([c.shape(i) for i in range(2, 2 + len(dims))])
+    shape = (*common, *c.shape(0)[len(dims) :])
+    values = c.op("Expand", c.x(1, c.dtype), c.ints(shape))
+    return c.op("ScatterND", c.raw(0), positions, values, reduction="add" if accumulate else None)
+
+
+@lowering("index_add", "index_copy")
+def _index_add(c: Call) -> str:
+    add = c.node.op.name == "index_add"
+    if add:
+        c.needs_opset(16)
+    axis = c.attributes["dim"]
+    shape = [1] * c.rank(2)
+    shape[axis] = -1
+    index = c.op("Expand", c.reshape(_index(c, 1), shape), c.ints(c.shape(2)))
+    return c.op("ScatterElements", c.raw(0), index, c.x(2, c.dtype), axis=axis, reduction="add" if add else None)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Parts of memory, where all sizes are fixed
+
+
+def _places(shape: Any, strides: Any, offset: int, layout: Any, whole: Any) -> np.ndarray:
+    """Where in a row-major tensor the elements lie that are at these strides in memory laid out like `layout`."""
+    at = np.full(shape, offset)
+    for axis, (n, stride) in enumerate(zip(shape, strides, strict=True)):
+        at = at + (np.arange(n) * stride).reshape(-1, *[1] * (len(shape) - axis - 1))
+    memory = np.zeros(max(math.prod(whole), 1), np.int64)
+    row_major = np.arange(math.prod(whole)).reshape(whole)
+    lies = np.zeros(whole, np.int64)
+    for axis, (n, stride) in enumerate(zip(whole, layout, strict=True)):
+        lies = lies + (np.arange(n) * stride).reshape(-1, *[1] * (len(whole) - axis - 1))
+    if math.prod(whole) and int(lies.max()) >= memory.size:
+        raise NotImplementedError("memory with gaps")
+    memory[lies.reshape(-1)] = row_major.reshape(-1)
+    return memory[at]
+
+
+def _strided_places(c: Call, offset: Any) -> np.ndarray:
+    a = c.attributes
+    fixed(a["shape"], a["strides"], a["layout"], tuple(c.shape(0)))
+    return _places(a["shape"], a["strides"], offset, a["layout"], c.shape(0))
+
+
+@lowering("strided", "diagonal", "unfold_dim")
+def _strided(c: Call) -> str:
+    if c.dtype is not c.value(0).dtype:
+        raise NotImplementedError("memory seen as another dtype")
+    return c.op("Gather", c.reshape(c.raw(0), [-1]), c.constant(_strided_places(c, c.number(1))), axis=0)
+
+
+@lowering("strided_scatter", "set_part")
+def _strided_scatter(c: Call) -> str:
+    places = _strided_places(c, c.number(2)).reshape(-1, 1)
+    value = c.x(1, c.dtype)
+    shape = c.attributes["shape"]
+    value = c.op("Expand", value, c.ints(shape)) if c.shape(1) != tuple(shape) else value
+    found = c.op("ScatterND", c.reshape(c.raw(0), [-1]), c.constant(places), c.reshape(value, [-1]))
+    return c.reshape(found, c.result.shape)
+
+
+@lowering("select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter")
+def _part_scatter(c: Call) -> str:
+    shape, strides, offset = c.attributes["part"][:3]
+    fixed(tuple(shape), tuple(strides), offset, tuple(c.shape(0)))
+    places = _places(shape, strides, offset, contiguous_strides(c.shape(0)), c.shape(0))  # type: ignore[arg-type]
+    found = c.op("ScatterND", c.reshape(c.raw(0), [-1]), c.constant(places.reshape(-1, 1)),
+                 c.reshape(c.x(1, c.dtype), [-1]))  # fmt: skip
+    return c.reshape(found, c.result.shape)
+
+
+@lowering("wrap_positions")
+def _wrapped(c: Call) -> str:
+    size = c.attributes["size"]
+    index = _index(c, 0)
+    more = c.op("Add", index, c.number_as(size, dtypes.int64))
+    return c.op("Where", c.op("Less", index, c.constant(0, dtypes.int64)), more, index)
