@@ -76,6 +76,7 @@ class Writer:
     def write(self) -> fx.Graph:
         """Writes all operations, and the results as a list, behind what was taken before."""
         for node in self.graph.nodes:
+            self.sizes.near = node.inputs
             operands = tuple([self._operand(v) for v in node.inputs])
             unread = UNREAD.get(node.op.name, ())
             attributes = {name: self._number(a, name) for name, a in node.attributes.items() if name not in unread}
@@ -110,7 +111,8 @@ class Writer:
             size = self.made.call_function(size_of, (self.nodes[place.value], place.axis))
             node = size if node is None else self.made.call_function(operator.mul, (node, size))
         for function, number, neutral in (
-            (operator.mul, how.times, 1), (operator.floordiv, how.over, 1), (operator.add, how.plus, 0)
+            (operator.mul, how.times, 1), (operator.add, how.inner, 0), (operator.floordiv, how.over, 1),
+            (operator.add, how.plus, 0),
         ):  # fmt: skip
             if number != neutral:
                 node = self.made.call_function(function, (node, number))

@@ -117,13 +117,13 @@ def merge(recordings: Sequence[Recording], inputs: dict[int, list[Any]]) -> Grap
 
 
 def _check_same(first: Recording, other: Recording) -> None:
-    if first.result_tree != other.result_tree or first.results != other.results:
-        raise Diverges("the model returns something else")
     for a, b in zip(first.operations, other.operations):
         if a.op is not b.op or a.inputs != b.inputs or a.outputs != b.outputs:
-            raise Diverges(f"{_place(a)} {a.op.name} is followed at another size by other operations than here")
+            raise Diverges(f"{_place(a)} there is {a.op.name} at one size where there is {b.op.name} at another")
     if len(first.operations) != len(other.operations) or len(first.items) != len(other.items):
-        raise Diverges("the model does more or fewer operations")
+        raise Diverges("the model does more or fewer operations at another size")
+    if first.result_tree != other.result_tree or first.results != other.results:
+        raise Diverges("the model returns something else at another size")
 
 
 def _place(operation: Recorded) -> str:

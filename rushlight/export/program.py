@@ -127,7 +127,7 @@ class ExportedProgram:
         self.state_dict: dict[str, Tensor] = {} if module is None else module.state_dict(keep_vars=True)
         self.range_constraints = {s.name: (s.min, s.max) for s in symbols}
         self._graph_module: fx.GraphModule | None = None
-        self.graph_signature = self._signature()
+        self._graph_signature: ExportGraphSignature | None = None
 
     # ---- parts
 
@@ -186,10 +186,14 @@ class ExportedProgram:
         """The graph of `graph_module`."""
         return self.graph_module.graph
 
-    def _signature(self) -> ExportGraphSignature:
-        outputs = next(n for n in self.graph.nodes if n.op == "output").args[0]
-        results = [OutputSpec(OutputKind.USER_OUTPUT, None if n is None else n.name) for n in outputs]
-        return ExportGraphSignature([spec for _, spec in self._placeholders()], results)
+    @property
+    def graph_signature(self) -> ExportGraphSignature:
+        """What the arguments and results of `graph` are."""
+        if self._graph_signature is None:
+            outputs = next(n for n in self.graph.nodes if n.op == "output").args[0]
+            results = [OutputSpec(OutputKind.USER_OUTPUT, None if n is None else n.name) for n in outputs]
+            self._graph_signature = ExportGraphSignature([spec for _, spec in self._placeholders()], results)
+        return self._graph_signature
 
     def __str__(self) -> str:
         code = self.graph_module.print_readable(print_output=False)

@@ -7,7 +7,8 @@ down, a number more or less, a product of two.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations_with_replacement
@@ -15,6 +16,7 @@ from itertools import combinations_with_replacement
 from .graph import Value, Varying
 
 Numbers = tuple[int, ...]
+MANY = 40  # dimensions that products of two are looked for among
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Expression:
-    """`(product of the dimensions * times) // over + plus`."""
+    """`(product of the dimensions * times + inner) // over + plus`."""
 
     factors: tuple[Place, ...]
     times: int = 1
+    inner: int = 0
     over: int = 1
     plus: int = 0
 
@@ -39,7 +42,7 @@ class Expression:
         product = self.times
         for n in dims:
             product *= n
-        return product // self.over + self.plus
+        return (product + self.inner) // self.over + self.plus
 
 
 class Sizes:
@@ -47,6 +50,7 @@ class Sizes:
 
     def __init__(self) -> None:
         self.known: dict[Numbers, Place] = {}
+        self.near: Sequence[Value | None] = ()  # the operands at hand: what is computed of sizes is, most often, of theirs
 
     def meet(self, value: Value) -> None:
         """From here on the shape of `value` is known."""
@@ -65,10 +69,21 @@ class Sizes:
         return next(self._candidates(wanted), None)
 
     def _candidates(self, wanted: Numbers) -> Iterator[Expression]:
-        for numbers, place in self.known.items():
+        operands = [v for v in self.near if v is not None]
+        near = {n.numbers: self.known[n.numbers] for v in operands for n in v.shape
+                if isinstance(n, Varying) and n.numbers in self.known}  # fmt: skip
+        places = {**near, **self.known}
+        for numbers, place in places.items():
             yield from _linear(wanted, numbers, (place,))
-        for (a, p), (b, q) in combinations_with_replacement(list(self.known.items())[:40], 2):
-            yield from _linear(wanted, tuple([m * n for m, n in zip(a, b, strict=True)]), (p, q))
+        for count in (2, 3, 4):
+            yield from _products(wanted, near if count > 2 else dict(list(places.items())[:MANY]), count)
+
+
+def _products(wanted: Numbers, places: dict[Numbers, Place], count: int) -> Iterator[Expression]:
+    """What can be computed of the product of so many dimensions."""
+    for chosen in combinations_with_replacement(places.items(), count):
+        product = tuple([math.prod(column) for column in zip(*[n for n, _ in chosen], strict=True)])
+        yield from _linear(wanted, product, tuple([p for _, p in chosen]))
 
 
 def _linear(wanted: Numbers, numbers: Numbers, factors: tuple[Place, ...]) -> Iterator[Expression]:
@@ -79,7 +94,8 @@ def _linear(wanted: Numbers, numbers: Numbers, factors: tuple[Place, ...]) -> It
     slope = Fraction(wanted[first] - wanted[0], numbers[first] - numbers[0])
     if not slope:
         return
-    start = wanted[0] - numbers[0] * slope.numerator // slope.denominator
-    found = Expression(factors, slope.numerator, slope.denominator, start)
-    if all(found.of([n]) == w for n, w in zip(numbers, wanted, strict=True)):
-        yield found
+    times, over = slope.numerator, slope.denominator
+    for inner in range(min(over, 64)):
+        found = Expression(factors, times, inner, over, wanted[0] - (numbers[0] * times + inner) // over)
+        if all(found.of([n]) == w for n, w in zip(numbers, wanted, strict=True)):
+            yield found

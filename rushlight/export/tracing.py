@@ -20,6 +20,7 @@ from .recording import Recording, record
 
 _arange = FUNCTIONS["arange"]
 Chosen = dict[Symbol, int]
+ENOUGH = 3  # other sizes: a multiple, and some that leave another rest when they are halved
 
 
 class Tracer:
@@ -84,7 +85,7 @@ class Tracer:
         return leaves
 
     def _vary(self, symbol: Symbol) -> list[Chosen]:
-        """Records the model with another size or two for the symbol; which sizes were chosen."""
+        """Records the model with a few other sizes for the symbol; which sizes were chosen."""
         tried, why = self._try_others([symbol])
         if tried:
             return tried
@@ -108,8 +109,8 @@ class Tracer:
         size = self.base[together[0]]
         found: list[Chosen] = []
         why: BaseException | None = None
-        for other in (2 * size, size // 2, size + 1, size - 1, 3 * size, 2 * size + 1):
-            if len(found) == 2 or not self._allowed(together, other) or other == size:
+        for other in (2 * size, 2 * size - 1, size + 1, 3 * size, size // 2, size - 1, 2 * size + 1):
+            if len(found) == ENOUGH or not self._allowed(together, other) or other == size:
                 continue
             chosen = {**self._base(), **dict.fromkeys(together, other)}
             if chosen in found:

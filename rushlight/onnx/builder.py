@@ -116,7 +116,7 @@ class Builder:
             raise NotImplementedError(f"{n}, which depends on a size in a way that is not understood")
         made = [self._dimension(place.value, place.axis) for place in how.factors]
         found = made[0] if len(made) == 1 else self.emit("Mul", made)
-        for kind, number, neutral in (("Mul", how.times, 1), ("Div", how.over, 1), ("Add", how.plus, 0)):
+        for kind, number, neutral in (("Mul", how.times, 1), ("Add", how.inner, 0), ("Div", how.over, 1), ("Add", how.plus, 0)):
             if number != neutral:
                 found = self.emit(kind, (found, self.constant([number], INT64)))
         return str(found)

@@ -186,7 +186,7 @@ def lower(node: Node, builder: Builder) -> None:
     """
     function = lowering_of(node.op.name)
     since = len(builder.nodes)
-    builder.layer = node.layer
+    builder.layer, builder.sizes.near = node.layer, node.inputs
     try:
         if function is None:
             raise NotImplementedError("ONNX has no such operation, or Rushlight does not know which")

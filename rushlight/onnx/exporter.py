@@ -35,7 +35,7 @@ def export(
     """Writes a model as an ONNX file, or returns it as an `ONNXProgram`
     (https://pytorch.org/docs/stable/onnx_export.html).
 
-    The model is recorded with the example arguments `args` and `kwargs`, and once or twice more for every size that is
+    The model is recorded with the example arguments `args` and `kwargs`, and a few times more for every size that is
     left open, without anything being computed. Its parameters and buffers have the names of the state dict in the file.
 
     Args:

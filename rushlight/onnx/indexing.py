@@ -175,3 +175,39 @@ def _wrapped(c: Call) -> str:
     index = _index(c, 0)
     more = c.op("Add", index, c.number_as(size, dtypes.int64))
     return c.op("Where", c.op("Less", index, c.constant(0, dtypes.int64)), more, index)
+
+
+@lowering("masked_select")
+def _masked_select(c: Call) -> str:
+    raise NotImplementedError("how many elements a mask picks depends on numbers, and sizes in a file must not")
+
+
+@lowering("grid_take")
+def _grid_take(c: Call) -> str:
+    """Of each picture the pixels at positions that count through its rows; all channels have the same ones."""
+    pixels = c.op("Reshape", c.raw(0), c.ints([0, 0, -1]))
+    at = c.unsqueeze(c.op("Reshape", _index(c, 1), c.ints([0, -1])), 1)
+    picked = c.op("GatherElements", pixels, c.op("Expand", at, c.ints([1, c.shape(0)[1], 1])), axis=2)
+    return c.reshape(picked, c.result.shape)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Bags of embeddings
+
+
+@lowering("embedding_bag", "embedding_bag_max")
+def _embedding_bag(c: Call) -> list[str]:
+    """Bags of equal length, as a matrix of indices gives them."""
+    a = c.attributes
+    length, padding, width = a["length"], a["padding_idx"], c.shape(0)[1]
+    if not isinstance(length, int) or not length:
+        raise NotImplementedError("bags of several lengths, or of a length that is left open")
+    bags = c.reshape(c.x(0, c.dtype), [c.result.shape[0], length, width])
+    kind = "ReduceMax" if c.node.op.name == "embedding_bag_max" else "ReduceMean" if a["mean"] else "ReduceSum"
+    if padding < 0:
+        return [c.reduce(kind, bags, [1], False)]
+    if kind != "ReduceSum":
+        raise NotImplementedError("the mean or maximum of bags with padding_idx")
+    index = c.reshape(_index(c, 1), [c.result.shape[0], length, 1])
+    gone = c.op("Equal", index, c.constant(padding, dtypes.int64))
+    return [c.reduce(kind, c.op("Where", gone, c.constant(0, c.dtype), bags), [1], False)]

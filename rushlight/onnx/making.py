@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rushlight.core import dtype as dtypes
-from rushlight.export.graph import Varying
+from rushlight.export.graph import Dim, Varying
 
 from .builder import fixed
 from .call import Call, lowering
@@ -20,8 +20,7 @@ def _full(c: Call) -> str:
 def _arange(c: Call) -> str:
     """`start + step * (0, 1, ...)`, so that rounding adds no element."""
     (count,) = c.result.shape
-    size = c.squeeze(c.ints([count]), 0)
-    found = c.op("Range", c.constant(0, dtypes.int64), size, c.constant(1, dtypes.int64))
+    found = _counted(c, count)
     start, step = c.value(0).number, c.value(2).number
     if c.dtype is not dtypes.int64:
         found = c.cast(found, c.dtype)
@@ -43,16 +42,34 @@ def _eye(c: Call) -> str:
     return c.op("EyeLike", zeros)
 
 
+def lower_triangle(c: Call, rows: Dim, columns: Dim, diagonal: Dim = 0) -> str:
+    """Whether the column is at most the row plus `diagonal`, for each place of a matrix."""
+    down, along = [_counted(c, n) for n in (rows, columns)]
+    if diagonal != 0:
+        down = c.op("Add", down, c.number_as(diagonal, dtypes.int64))
+    return c.op("LessOrEqual", c.unsqueeze(along, 0), c.unsqueeze(down, 1))
+
+
+def _counted(c: Call, n: Dim) -> str:
+    size = c.squeeze(c.ints([n]), 0)
+    return c.op("Range", c.constant(0, dtypes.int64), size, c.constant(1, dtypes.int64))
+
+
 @lowering("tril", "triu")
 def _triangle(c: Call) -> str:
-    diagonal = c.attributes["diagonal"]
-    k = [] if diagonal == 0 else [c.number_as(diagonal, dtypes.int64)]
-    if c.opset < 14:
-        raise NotImplementedError("pass opset_version=14 or newer")
-    if c.dtype is dtypes.bool_:  # onnxruntime knows triangles of numbers only
-        found = c.op("Trilu", c.cast(c.raw(0), dtypes.int64), *k, upper=int(c.node.op.name == "triu"))
-        return c.cast(found, c.dtype)
-    return c.op("Trilu", c.raw(0), *k, upper=int(c.node.op.name == "triu"))
+    diagonal, lower = c.attributes["diagonal"], c.node.op.name == "tril"
+    if c.opset >= 14 and c.dtype is not dtypes.bool_:  # onnxruntime knows triangles of numbers only
+        k = [] if diagonal == 0 else [c.number_as(diagonal, dtypes.int64)]
+        return c.op("Trilu", c.raw(0), *k, upper=int(not lower))
+    inside = lower_triangle(c, *c.shape(0)[-2:], diagonal if lower else _one_less(diagonal))
+    if c.dtype is dtypes.bool_:
+        return c.op("And", inside if lower else c.op("Not", inside), c.raw(0))
+    zero = c.constant(0, c.dtype)
+    return c.op("Where", inside, c.raw(0), zero) if lower else c.op("Where", inside, zero, c.raw(0))
+
+
+def _one_less(n: Dim) -> Dim:
+    return Varying(tuple([i - 1 for i in n.numbers])) if isinstance(n, Varying) else n - 1
 
 
 @lowering("one_hot")

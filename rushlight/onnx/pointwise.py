@@ -371,3 +371,23 @@ def _filled(c: Call) -> str:
 @lowering("forget")
 def _forget(c: Call) -> str:
     return c.raw(1)
+
+
+@lowering("isin")
+def _isin(c: Call) -> str:
+    """Whether an element is equal to any of a list."""
+    kind = c.value(0).dtype
+    same = c.op("Equal", c.unsqueeze(c.raw(0), c.rank(0)), c.reshape(c.x(1, kind), [-1]))
+    found = c.cast(c.reduce("ReduceMax", c.cast(same, dtypes.int32), [c.rank(0)], False), dtypes.bool_)
+    return c.op("Not", found) if c.attributes["invert"] else found
+
+
+@lowering("searchsorted")
+def _searchsorted(c: Call) -> str:
+    """How many of the sorted numbers come before each value."""
+    if c.rank(0) != 1:
+        raise NotImplementedError("several sorted rows")
+    kind = c.value(0).dtype
+    before = "LessOrEqual" if c.attributes["right"] else "Less"
+    found = c.op(before, c.raw(0), c.unsqueeze(c.x(1, kind), c.rank(1)))
+    return c.reduce("ReduceSum", c.cast(found, c.dtype), [c.rank(1)], False)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from rushlight.core import dtype as dtypes
 from rushlight.export.graph import Varying
+from rushlight.ops.grid import _base
 
 from .builder import fixed
 from .call import Call, lowering
+from .making import lower_triangle
 from .reductions import without_nan
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -53,6 +57,36 @@ def _plus_product(c: Call) -> str:
     return c.op("Add", found, c.x(0) if beta == 1 else c.op("Mul", c.x(0), c.constant(beta)))
 
 
+@lowering("cross")
+def _cross(c: Call) -> str:
+    """Of vectors with three elements: each element from the two others."""
+    axis = c.attributes["dim"]
+    after, behind = c.constant(np.array([1, 2, 0]), dtypes.int64), c.constant(np.array([2, 0, 1]), dtypes.int64)
+
+    def turned(i: int, by: str) -> str:
+        return c.op("Gather", c.x(i), by, axis=axis)
+
+    return c.op("Sub", c.op("Mul", turned(0, after), turned(1, behind)), c.op("Mul", turned(0, behind), turned(1, after)))
+
+
+@lowering("cdist")
+def _cdist(c: Call) -> str:
+    """Norms of the differences of all pairs of rows."""
+    p, rank = c.attributes["p"], c.rank(0)
+    apart = c.op("Sub", c.unsqueeze(c.x(0), rank - 1), c.unsqueeze(c.x(1), rank - 2))
+    if p not in (1, 2):
+        raise NotImplementedError(f"distances with p={p}")
+    return c.reduce("ReduceL1" if p == 1 else "ReduceL2", apart, [rank], False)
+
+
+@lowering("affine_grid_generator")
+def _affine_grid(c: Call) -> str:
+    space = c.attributes["space"]
+    fixed(space)
+    base = c.constant(_base(space, c.attributes["aligned"]), c.dtype)
+    return c.reshape(c.op("MatMul", base, c.transpose(c.x(0), (0, 2, 1))), c.result.shape)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Convolutions
 
@@ -85,9 +119,12 @@ def _transposed(c: Call) -> str:
 
 
 def _output_padding(n: Any, o: Any, s: int, p: int, d: int, k: Any) -> int:
-    if isinstance(n, Varying):
-        n, o = n.numbers[0], o.numbers[0]
-    return int(o - ((n - 1) * s - 2 * p + d * (k - 1) + 1))
+    """How much longer the result is than it would be; the same at all sizes."""
+    inputs, outputs = [m.numbers if isinstance(m, Varying) else (m,) for m in (n, o)]
+    more = {o - ((n - 1) * s - 2 * p + d * (k - 1) + 1) for n, o in zip(inputs, outputs, strict=len(inputs) > 1)}
+    if len(more) > 1 or len(inputs) != len(outputs):
+        raise NotImplementedError("an output size that does not follow from the input's")
+    return int(more.pop())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -96,9 +133,7 @@ def _output_padding(n: Any, o: Any, s: int, p: int, d: int, k: Any) -> int:
 
 def _hidden_future(c: Call, scores: str, rows: Any, columns: Any) -> str:
     """-inf where a query would look at what comes after it."""
-    ones = c.op("Expand", c.constant(1, dtypes.int64), c.ints([rows, columns]))
-    past = c.cast(c.op("Trilu", ones, upper=0), dtypes.bool_)
-    return c.op("Where", past, scores, c.constant(-math.inf, c.dtype))
+    return c.op("Where", lower_triangle(c, rows, columns), scores, c.constant(-math.inf, c.dtype))
 
 
 @lowering("causal_scores")

@@ -146,3 +146,15 @@ def _sort(c: Call) -> tuple[str, ...]:
     axis, descending = c.attributes["dim"], c.attributes["descending"]
     count: Any = c.shape(0)[axis]
     return c.ops("TopK", 2, c.raw(0), c.ints([count]), axis=axis, largest=int(descending), sorted=1)
+
+
+@lowering("kthvalue", "median_dim", "median")
+def _kth(c: Call) -> list[str]:
+    """The last of the k smallest; the median of an even number of elements is the lower one."""
+    x, shape, axis = c.raw(0), c.shape(0), c.attributes.get("dim", 0)
+    if c.node.op.name == "median":
+        x, shape = c.reshape(x, [-1]), (product(shape),)
+    k = c.attributes.get("k") or (product([shape[axis]]) + 1) // 2
+    found = c.ops("TopK", 2, x, c.ints([k]), axis=axis, largest=0, sorted=1)
+    last = [c.slice(name, axis, k - 1, k) for name in found]
+    return last if _keep(c) else [c.squeeze(name, axis) for name in last]

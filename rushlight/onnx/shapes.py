@@ -51,21 +51,38 @@ def _expand(c: Call) -> str:
 
 
 def part(c: Call, name: str, index: Sequence[Any], shape: Sequence[Any]) -> str:
-    """What an index takes of a tensor of that shape: for each dimension a position, or (start, stop, step)."""
-    parts, gone = [], []
-    for axis, (i, n) in enumerate(zip(index, shape, strict=True)):
-        if not isinstance(i, tuple):
-            gone.append(axis)
-            i = (i, _apart(i, 1), 1)
-        start, stop, step = i
+    """What an index takes of a tensor of that shape: for each dimension a position or (start, stop, step).
+
+    None among them stands for a new dimension of the result.
+    """
+    parts, gone, new = [], [], []
+    axis = there = 0  # in the operand, in the result
+    for i in index:
+        if i is None:
+            new.append(there)
+        else:
+            parts.append((axis, i))
+            axis += 1
+        if i is None or isinstance(i, tuple):
+            there += 1
+        else:
+            gone.append(axis - 1)
+    name = _sliced(c, name, parts, shape)
+    name = c.squeeze(name, *gone) if gone else name
+    return c.unsqueeze(name, *new) if new else name
+
+
+def _sliced(c: Call, name: str, parts: Sequence[Any], shape: Sequence[Any]) -> str:
+    """Slices of dimensions, those of them that do not take all; a position is a slice of one element."""
+    taken = []
+    for axis, i in parts:
+        start, stop, step = i if isinstance(i, tuple) else (i, _apart(i, 1), 1)
         fixed(step)
-        if stop == n:
+        if stop == shape[axis]:
             stop = END
         if (start, stop, step) != (0, END, 1):
-            parts.append((start, stop, axis, step))
-    if parts:
-        name = c.op("Slice", name, *[c.ints(column) for column in zip(*parts, strict=True)])
-    return c.squeeze(name, *gone) if gone else name
+            taken.append((start, stop, axis, step))
+    return c.op("Slice", name, *[c.ints(column) for column in zip(*taken, strict=True)]) if taken else name
 
 
 def _apart(n: Any, more: int) -> Any:
@@ -174,7 +191,17 @@ def _repeat_interleave(c: Call) -> str:
 
 @lowering("constant_pad_nd")
 def _constant_pad(c: Call) -> str:
-    return _pad(c, c.raw(0), c.attributes["pads"], c.x(1, c.dtype))
+    """Negative padding cuts off."""
+    pads = c.attributes["pads"]
+    lead = c.rank(0) - len(pads)
+    cut = [(lead + k, max(-_least(a), 0), max(-_least(b), 0)) for k, (a, b) in enumerate(pads)]
+    x = _sliced(c, c.raw(0), [(d, (a, -b if b else END, 1)) for d, a, b in cut if a or b], c.shape(0))
+    more = [(a if _least(a) > 0 else 0, b if _least(b) > 0 else 0) for a, b in pads]
+    return _pad(c, x, more, c.x(1, c.dtype)) if any(a or b for a, b in more) else x
+
+
+def _least(n: Any) -> int:
+    return min(n.numbers) if isinstance(n, Varying) else int(n)
 
 
 def _pad(c: Call, x: str, pads: Any, value: str = "", mode: str = "constant") -> str:

@@ -28,25 +28,40 @@ def _lead(c: Call, dims: int) -> tuple[str, bool]:
 
 
 def _window_attributes(windows: Any, space: Sequence[Any]) -> dict[str, Any]:
-    """Strides and padding; where windows reach over the end, padding behind makes room for them."""
-    sizes = [n.numbers[0] if isinstance(n, Varying) else n for n in space]
-    outs = tuple([n.numbers[0] if isinstance(n, Varying) else n for n in windows.out])
-    ends = windows._replace(out=outs).ends(tuple(sizes))
-    over = [max(e - p, 0) for e, p in zip(ends, windows.padding, strict=True)]
-    return dict(kernel_shape=list(windows.kernel), strides=list(windows.stride), ceil_mode=int(any(over)),
+    """Strides and padding; ONNX rounds up where windows reach over the end, at whatever size."""
+    over = any(
+        e > p
+        for outs, sizes in zip(_in_each(windows.out), _in_each(space), strict=False)
+        for e, p in zip(windows._replace(out=outs).ends(sizes), windows.padding, strict=True)
+    )
+    return dict(kernel_shape=list(windows.kernel), strides=list(windows.stride), ceil_mode=int(over),
                 pads=[*windows.padding, *windows.padding])  # fmt: skip
+
+
+def _in_each(sizes: Sequence[Any]) -> list[tuple[int, ...]]:
+    """The sizes in each recording."""
+    count = max(len(n.numbers) if isinstance(n, Varying) else 1 for n in sizes)
+    return [tuple([n.numbers[k] if isinstance(n, Varying) else n for n in sizes]) for k in range(count)]
 
 
 @lowering("max_pool_values", "max_pool2d", "max_pool3d")
 def _max_pool(c: Call) -> list[str]:
-    """The codes of the winners, which `max_pool2d` gives as well, are for its derivative and for `max_pool_indices`."""
+    """Where `max_pool_indices` wants the codes of the winners, ONNX gives their positions in the whole tensor."""
     windows = c.attributes["windows"]
-    if len(c.node.outputs) > 1 and c.node.outputs[1].users:
-        raise NotImplementedError("the positions of the largest numbers (return_indices=True)")
+    users = c.node.outputs[1].users if len(c.node.outputs) > 1 else []
+    if any(user.op.name != "max_pool_indices" for user in users):
+        raise NotImplementedError("where in its window the largest number is")
     x, missing = _lead(c, len(windows.out))
-    found = c.op("MaxPool", x, dilations=list(windows.dilation),
-                 **_window_attributes(windows, c.shape(0)[-len(windows.out) :]))  # fmt: skip
-    return [c.squeeze(found, 0) if missing else found]
+    found = c.ops("MaxPool", 2 if users else 1, x, dilations=list(windows.dilation),
+                  **_window_attributes(windows, c.shape(0)[-len(windows.out) :]))  # fmt: skip
+    return [c.squeeze(name, 0) if missing else name for name in found]
+
+
+@lowering("max_pool_indices")
+def _max_pool_indices(c: Call) -> str:
+    """Positions within the dimensions of space, from those in the whole tensor."""
+    count = c.squeeze(c.op("ReduceProd", c.ints(c.attributes["space"])), 0)
+    return c.op("Mod", c.raw(0), count)
 
 
 @lowering("avg_pool2d", "avg_pool3d")
