@@ -2,7 +2,7 @@
 
 The model is recorded by Rushlight's own recorder (`recording.py`), once as the example is and again at other sizes
 (`tracing.py`); laid side by side (`graph.py`) the recordings show what depends on which size (`sizes.py`). An
-`ExportedProgram` (`program.py`) shows that as an fx graph and runs it (`calls.py`); `rushlight.onnx` writes it as a file.
+`ExportedProgram` (`program.py`) shows that as an fx graph and runs it (`calls.py`); `rushlight.onnx` writes files.
 """
 
 from rushlight.core.missing import missing

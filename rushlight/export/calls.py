@@ -16,16 +16,10 @@ from rushlight.tensor import FUNCTIONS
 from .graph import Graph, Value, Varying
 from .sizes import Sizes
 
-RESHAPING = ("view", "unsafe_view", "reshape_alias")
-
 
 def size_of(x: Any, dim: int) -> int:
     """The size of one dimension."""
     return int(x.shape[dim])
-
-
-def _same_numbers(x: Any) -> Any:
-    return x.clone()
 
 
 def _filled(value: Any, *, shape: Any, dtype: Any) -> Any:
@@ -34,13 +28,12 @@ def _filled(value: Any, *, shape: Any, dtype: Any) -> Any:
 
 #: Operations whose attributes say how numbers lie in memory, which is another way at another size.
 IN_ANY_LAYOUT: dict[str, Callable[..., Any]] = {
-    "relayout": _same_numbers,
     "full": _filled,
-    **dict.fromkeys(RESHAPING, lambda x, *, to: x.reshape(to)),
+    "view": lambda x, *, to: x.reshape(to),
 }
 
 
-UNREAD = {"relayout": ("layout",), "full": ("strides",)}  # attributes that these do not need
+UNREAD = {"full": ("strides",)}  # attributes that these do not need
 
 
 @cache

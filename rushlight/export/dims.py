@@ -205,8 +205,8 @@ class _Symbols:
         symbol = self.symbols.setdefault(root.__name__, Symbol(root.__name__, hint, root.min or 0, root.max))
         if rest or symbol.hint != hint:
             raise ValueError(
-                f"Constraints violated ({root.__name__})! dynamic_shapes for {path} says {dim} of dimension {place[1]}, "
-                f"whose size is {size}, but {root.__name__} is {symbol.hint} elsewhere"
+                f"Constraints violated ({root.__name__})! dynamic_shapes for {path} says {dim} of dimension "
+                f"{place[1]}, whose size is {size}, but {root.__name__} is {symbol.hint} elsewhere"
             )
         symbol.places.append(place)
 

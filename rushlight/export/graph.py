@@ -60,7 +60,7 @@ class Value:
         """The elements of a constant, parameter or buffer. Raises Diverges if they depend on a size."""
         first = self.data[0]
         if not all(a is first or np.array_equal(a, first, equal_nan=a.dtype.kind == "f") for a in self.data[1:]):
-            raise Diverges("a tensor that was made outside of the model's operations has other elements at another size")
+            raise Diverges("a tensor that no recorded operation has made has other elements at another size")
         return np.asarray(first)
 
 
@@ -152,11 +152,11 @@ def _node(same: tuple[Recorded, ...], values: list[Value]) -> Node:
     inputs = tuple([None if i is None else values[i] for i in first.inputs])
     node = Node(first.op, attributes, first.compute, inputs, tuple([values[i] for i in first.outputs]), first.layer,
                 first.single)  # fmt: skip
-    for v in node.outputs:
-        v.maker = node
-    for v in inputs:
-        if v is not None:
-            v.users.append(node)
+    for made in node.outputs:
+        made.maker = node
+    for read in inputs:
+        if read is not None:
+            read.users.append(node)
     return node
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 from rushlight import fx, nn
 from rushlight.fx.interpreter import Interpreter
-from rushlight.record.value import Tensor, tensor_holding
 from rushlight.record.spec import spec_of
-from rushlight.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+from rushlight.record.value import Tensor, tensor_holding
+from rushlight.utils._pytree import tree_flatten, tree_unflatten
 
 from .calls import Writer
 from .dims import Symbol, leaf_names, symbols_of
@@ -256,18 +256,18 @@ class ExportedModule(nn.Module):
             raise ValueError(f"the exported program takes arguments of the structure {program._tree}, not {tree}")
         for k, (given, fixed) in enumerate(zip(leaves, program._leaves, strict=True)):
             if k not in program._numbers and given != fixed:
-                raise ValueError(f"the exported program was recorded with {fixed!r} as argument {k}, not with {given!r}")
+                raise ValueError(f"the exported program was recorded with argument {k} {fixed!r}, not {given!r}")
         tensors = [leaves[k] for k in program._numbers]
         for name, value, t in zip(program.input_names, program.traced.inputs.values(), tensors, strict=True):
             _check(name, value, t)
         found = Interpreter(self, graph=self.__dict__["graph"]).run(*tensors)
         return tree_unflatten(found, program.traced.result_tree)
 
-    def train(self, mode: bool = True) -> nn.Module:
+    def train(self, mode: bool = True) -> NoReturn:
         """Raises NotImplementedError: the mode is the one that the program was recorded in."""
         raise NotImplementedError("Calling train() is not supported yet.")
 
-    def eval(self) -> nn.Module:
+    def eval(self) -> NoReturn:
         """Raises NotImplementedError, as `train` does."""
         raise NotImplementedError("Calling eval() is not supported yet.")
 
@@ -275,12 +275,12 @@ class ExportedModule(nn.Module):
 def _check(name: str, value: Value, t: Any) -> None:
     if not isinstance(t, Tensor) or t.dim() != len(value.shape):
         what = f"a {t.dim()}-D tensor" if isinstance(t, Tensor) else f"a {type(t).__name__}"
-        raise RuntimeError(f"Guard failed: {name} is {what}, and was a {len(value.shape)}-D tensor when it was exported")
+        raise RuntimeError(f"Guard failed: {name} is {what}; it was a {len(value.shape)}-D tensor in the export")
     if t.dtype is not value.dtype:
-        raise RuntimeError(f"Guard failed: {name}.dtype is {t.dtype}, and was {value.dtype} when it was exported")
+        raise RuntimeError(f"Guard failed: {name}.dtype is {t.dtype}; it was {value.dtype} in the export")
     for axis, (n, now) in enumerate(zip(value.shape, t.shape, strict=True)):
         if isinstance(n, int) and n != now:
-            raise RuntimeError(f"Guard failed: {name}.size()[{axis}] == {n}; it is {now}, and the size was not left open")
+            raise RuntimeError(f"Guard failed: {name}.size()[{axis}] == {n}; it is {now}, and was not left open")
 
 
 def _tensor(value: Value) -> Tensor:
@@ -289,11 +289,12 @@ def _tensor(value: Value) -> Tensor:
 
 
 def export_program(
-    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], symbols: list[Symbol]
-) -> ExportedProgram:
-    """Records a model, with these sizes left open."""
+    model: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], symbols: list[Symbol],
+    may_look: bool = False,
+) -> ExportedProgram:  # fmt: skip
+    """Records a model, with these sizes left open. With `may_look` it is only warned of that it reads numbers."""
     leaves, tree = tree_flatten((args, kwargs))
-    tracer = Tracer(model, leaves, tree, symbols)
+    tracer = Tracer(model, leaves, tree, symbols, may_look)
     traced = tracer.graph()
     return ExportedProgram(traced, model, args, kwargs, tracer.symbols, tracer.names)
 
@@ -313,7 +314,7 @@ def export(
     Raises:
         TypeError: `mod` is no module, or `args` no tuple.
         ValueError: `dynamic_shapes` does not fit the arguments.
-        NotImplementedError: the model does something else at another size.
+        NotImplementedError: the model does something else at another size or for other numbers.
 
     >>> program = torch.export.export(torch.nn.Linear(3, 2), (torch.zeros(4, 3),),
     ...                               dynamic_shapes={"input": {0: torch.export.Dim("batch")}})

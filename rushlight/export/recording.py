@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushlight import nn
+from rushlight.core.generator import Generator
 from rushlight.nn.hooks import register_module_forward_hook, register_module_forward_pre_hook
+from rushlight.ops.view import RESHAPE_ALIAS, UNSAFE_VIEW, VIEW
+from rushlight.record.memory import RELAYOUT
 from rushlight.record.operation import Operation
 from rushlight.record.spec import NUMBERS, Spec
 from rushlight.record.state import steps_to
@@ -26,6 +29,7 @@ from rushlight.utils._pytree import TreeSpec, tree_flatten
 
 _copy = FUNCTIONS["clone"]
 
+RANDOM = "draws random numbers, as dropout does in training mode; call eval() before, or draw them outside"
 INPUT, STATE, CONSTANT, NUMBER, RESULT = "input", "state", "constant", "number", "result"
 
 
@@ -59,21 +63,22 @@ class Recorded:
 class Recording:
     """A model's run: operations in order, values by number, and which of them the results are.
 
-    `looked` says whether the model read numbers on the way, so that what it did next may hold for these alone.
+    `looked` is the layer in which the model read numbers on the way, so that what it did next may hold for these alone;
+    None where it read none.
     """
 
     operations: list[Recorded]
     items: list[Item]
     results: list[int | None]
     result_tree: TreeSpec
-    looked: bool
+    looked: str | None
 
 
 def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> Recording:
     """Records the call of `model` with the arguments `(args, kwargs)` that the leaves and the tree stand for.
 
     Raises:
-        NotImplementedError: a result that is neither a tensor nor None.
+        NotImplementedError: a result that is neither a tensor nor None, or random numbers.
     """
     inputs = [_copy(x).detach() if isinstance(x, Tensor) else x for x in leaves]
     module = model if isinstance(model, nn.Module) else None
@@ -83,16 +88,19 @@ def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> 
         if isinstance(t, Tensor):
             realize(t)
     before = {name: settle(t) for name, t in state.items()}
-    sources = {id(v): (STATE, name) for name, v in reversed(before.items())}
+    sources: dict[int, tuple[str, Any]] = {id(v): (STATE, name) for name, v in reversed(before.items())}
     sources.update({id(settle(x)): (INPUT, k) for k, x in enumerate(inputs) if isinstance(x, Tensor)})
     listener = _Listener(sources)
     args, kwargs = tree.unflatten(inputs)
+    draws = Generator.asked
     try:
         with listener.listening(module):
             found, result_tree = tree_flatten(model(*args, **kwargs))
             values = [_result(x) for x in found]
     finally:
         _restore(state, before)
+    if Generator.asked != draws:
+        raise NotImplementedError(f"torch.export: the model {RANDOM}")
     return _normal(listener, [None if v is None else listener.number_of(v) for v in values], result_tree)
 
 
@@ -135,7 +143,7 @@ class _Listener:
         self.kept: list[Value] = []  # so that no other Value gets the identity of one
         self.paths: list[str] = [""]
         self.changes: list[tuple[int, str]] = []  # from which operation on, which layer
-        self.looked = False
+        self.looked: str | None = None
 
     @contextmanager
     def listening(self, module: nn.Module | None) -> Iterator[None]:
@@ -170,7 +178,7 @@ class _Listener:
         self.changes.append((len(self.operations) + recorder().trace.state.depth, self.paths[-1]))
 
     def _look(self, trace: Trace) -> None:
-        self.looked = True
+        self.looked = self.paths[-1]
         self.take(trace)
 
     def take(self, trace: Trace) -> None:
@@ -178,12 +186,16 @@ class _Listener:
         values = list(trace.values)
         slots: dict[int, int] = {}
         for step in steps_to(trace.state):
-            inputs = tuple([None if s is None else slots.get(s, -1) for s in step.inputs])
-            inputs = tuple([self.number_of(values[s]) if i == -1 else i for i, s in zip(inputs, step.inputs)])
+            inputs = tuple([None if s is None else self._operand(s, slots, values) for s in step.inputs])
             for slot, spec in zip(step.outputs, step.specs):
                 slots[slot] = self._add(Item(RESULT, None, spec), values[slot])
             outputs = tuple([slots[s] for s in step.outputs])
             self.operations.append(Recorded(step.op, step.attributes, step.compute, inputs, outputs, step.single, ""))
+
+    def _operand(self, slot: int, slots: dict[int, int], values: list[Any]) -> int:
+        """An operand's number. Python numbers get a new one each time: they are equal by chance."""
+        found = slots.get(slot)
+        return self.number_of(values[slot]) if found is None else found
 
     def number_of(self, value: Any) -> int:
         """The number of a Value, or of a Python number, that was not made here, or was made before."""
@@ -215,21 +227,21 @@ class _Listener:
 
 
 def _normal(listener: _Listener, results: list[int | None], result_tree: TreeSpec) -> Recording:
-    """Only what the results depend on, and its values numbered as they are met."""
+    """Only what the results depend on, apart from how it lies in memory, and values numbered as they are met."""
+    same = _plain(listener.operations)
+    results = [None if i is None else same.get(i, i) for i in results]
     needed = {i for i in results if i is not None}
     kept: list[Recorded] = []
     for operation, layer in zip(reversed(listener.operations), reversed(list(listener.layers()))):
         if not needed.isdisjoint(operation.outputs):
             needed.update([i for i in operation.inputs if i is not None])
             operation.layer = layer
+            if operation.op.effects:
+                raise NotImplementedError(f"torch.export: layer {layer!r} {RANDOM}")
             kept.append(operation)
     kept.reverse()
     order: dict[int, int] = {}
-    for operation in kept:
-        for i in (*operation.inputs, *operation.outputs):
-            if i is not None:
-                order.setdefault(i, len(order))
-    for i in results:
+    for i in (*[i for o in kept for i in (*o.inputs, *o.outputs)], *results):
         if i is not None:
             order.setdefault(i, len(order))
     for operation in kept:
@@ -237,3 +249,18 @@ def _normal(listener: _Listener, results: list[int | None], result_tree: TreeSpe
         operation.outputs = tuple([order[i] for i in operation.outputs])
     items = [listener.items[i] for i in order]
     return Recording(kept, items, [None if i is None else order[i] for i in results], result_tree, listener.looked)
+
+
+def _plain(operations: Sequence[Recorded]) -> dict[int, int]:
+    """Has operations read what copies into another layout were made of; whether one is needed depends on sizes.
+
+    For the same reason all reshaping is `view`. Returns for each such copy what it is a copy of.
+    """
+    same: dict[int, int] = {}
+    for operation in operations:
+        operation.inputs = tuple([None if i is None else same.get(i, i) for i in operation.inputs])
+        if operation.op is RELAYOUT and operation.inputs[0] is not None:
+            same[operation.outputs[0]] = operation.inputs[0]
+        elif operation.op in (UNSAFE_VIEW, RESHAPE_ALIAS):
+            operation.op = VIEW
+    return same

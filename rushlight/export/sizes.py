@@ -50,7 +50,7 @@ class Sizes:
 
     def __init__(self) -> None:
         self.known: dict[Numbers, Place] = {}
-        self.near: Sequence[Value | None] = ()  # the operands at hand: what is computed of sizes is, most often, of theirs
+        self.near: Sequence[Value | None] = ()  # the operands at hand: most is computed of their sizes
 
     def meet(self, value: Value) -> None:
         """From here on the shape of `value` is known."""

@@ -26,8 +26,13 @@ ENOUGH = 3  # other sizes: a multiple, and some that leave another rest when the
 class Tracer:
     """Records a model at chosen sizes and lays the recordings side by side."""
 
-    def __init__(self, model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec, symbols: list[Symbol]) -> None:
+    def __init__(
+        self, model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec, symbols: list[Symbol],
+        may_look: bool = False,
+    ) -> None:  # fmt: skip
+        """`may_look`: the model may read numbers, with a warning that they are fixed in what is exported."""
         self.model, self.leaves, self.tree = model, leaves, tree
+        self.may_look = may_look
         self.symbols = symbols
         self.recordings: list[Recording] = []
         self.shapes: list[list[Any]] = []  # the arguments of each recording
@@ -37,21 +42,28 @@ class Tracer:
         """The graph, good for all sizes.
 
         Raises:
-            NotImplementedError: the model does something else at another size, or only this size is possible.
+            NotImplementedError: the model does something else at another size or for other numbers, or only this size is
+            possible.
         """
         self._first()
+        self._check_looks()
         chosen = [self._base()]
         for symbol in list(self.symbols):
             if symbol in self.symbols:
                 chosen += self._vary(symbol)
         self.names = {tuple([c[s] for c in chosen]): s.name for s in self.symbols}
-        if self.recordings[0].looked:
-            warnings.warn(
-                "torch.export: the model read numbers of its tensors (item, bool, print) while it was recorded; what "
-                "it did with them is fixed in the exported program, as it is for the example arguments",
-                stacklevel=4,
-            )
         return self._merged()
+
+    def _check_looks(self) -> None:
+        """What depends on numbers is another program for other numbers."""
+        layer = self.recordings[0].looked
+        if layer is None:
+            return
+        where = f"in layer {layer!r} " if layer else ""
+        what = f"torch.export: {where}the model reads numbers of its tensors (item, bool, a mask as index)"
+        if not self.may_look:
+            raise NotImplementedError(f"{what}, and what it does then depends on them; torch.where may do the same")
+        warnings.warn(f"{what}; what it does then is fixed as it is for the example arguments", stacklevel=6)
 
     def _merged(self) -> Graph:
         numbers = [k for k, x in enumerate(self.leaves) if isinstance(x, Tensor)]
@@ -102,7 +114,8 @@ class Tracer:
             self.symbols.remove(symbol)
             return []
         raise NotImplementedError(
-            f"torch.export: the size {symbol.name!r} cannot be left open: with another one than {self.base[symbol]}, {why}"
+            f"torch.export: the size {symbol.name!r} cannot be left open; with another one than {self.base[symbol]}: "
+            f"{why}"
         ) from why
 
     def _try_others(self, together: list[Symbol]) -> tuple[list[Chosen], BaseException | None]:

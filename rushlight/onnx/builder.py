@@ -1,7 +1,7 @@
 """ONNX nodes for a graph's nodes: names, constants, sizes worked out while the file is run, and the model at the end.
 
-What an operation is in ONNX stands in the tables of its family (`pointwise.py`, `shapes.py`, ...): functions of a `Call`
-(`call.py`), found by the operation's name. Here is what they write with.
+What an operation is in ONNX stands in its family's table (`pointwise.py`, `shapes.py`, ...): a function of a `Call`
+(`call.py`), found by the operation's name. Here is what these write with.
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ class Builder:
             raise NotImplementedError(f"{n}, which depends on a size in a way that is not understood")
         made = [self._dimension(place.value, place.axis) for place in how.factors]
         found = made[0] if len(made) == 1 else self.emit("Mul", made)
-        for kind, number, neutral in (("Mul", how.times, 1), ("Add", how.inner, 0), ("Div", how.over, 1), ("Add", how.plus, 0)):
+        steps = ("Mul", how.times, 1), ("Add", how.inner, 0), ("Div", how.over, 1), ("Add", how.plus, 0)
+        for kind, number, neutral in steps:
             if number != neutral:
                 found = self.emit(kind, (found, self.constant([number], INT64)))
         return str(found)

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core import dtype as dtypes
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.export.graph import Diverges, Dim, Node, Value, Varying
+from rushlight.export.graph import Dim, Diverges, Node, Value, Varying
 
-from .builder import Builder, element_type
+from .builder import Builder, element_type, plain_name
 
 Lowering = Callable[["Call"], Any]
 TABLE: dict[str, Lowering] = {}
@@ -200,8 +199,6 @@ def lower(node: Node, builder: Builder) -> None:
 
 
 def _name_results(node: Node, builder: Builder, made: list[str], since: int) -> None:
-    from .builder import plain_name
-
     for value, name in zip(node.outputs, made, strict=False):
         if builder.is_made_since(name, since) and name not in builder.values.values():
             wanted = builder.unique(plain_name(node))

@@ -49,13 +49,15 @@ def export(
         training: the mode that the model is in meanwhile.
         export_params: False leaves parameters to whoever runs the file; `keep_initializers_as_inputs` lets them choose.
         verify: whether to run the file with the reference evaluator and compare.
-        dynamo: False is PyTorch's old exporter, which returns None and writes one file.
+        dynamo: False is PyTorch's old exporter, which returns None, writes one file, and only warns where the model reads
+            numbers and does something that depends on them.
         verbose, report, profile, optimize, do_constant_folding, dump_exported_program, artifacts_dir,
         export_modules_as_functions, autograd_inlining: accepted, and change nothing.
 
     Raises:
         ImportError: the package `onnx` is not installed.
-        NotImplementedError: an operation that ONNX, or Rushlight's table for it, does not have; with its layer.
+        NotImplementedError: an operation that ONNX, or Rushlight's table for it, does not have, with its layer; a model
+            that does something else at another size or for other numbers.
         ValueError: an opset or names that there are not.
         OnnxExporterError: with `verify`, results that differ.
 
@@ -70,7 +72,7 @@ def export(
     else:
         symbols = _symbols(model, args, kwargs, input_names, dynamic_axes, dynamic_shapes)
         with exporting(model, training):
-            program = export_program(model, args, kwargs, symbols)
+            program = export_program(model, args, kwargs, symbols, may_look=not dynamo)
     names = _input_names(program, input_names)
     form = Form(opset, names, output_names, _labels(dynamic_axes, names, output_names), export_params,
                 keep_initializers_as_inputs)  # fmt: skip
@@ -84,7 +86,7 @@ def export(
 
 def _checked(opset: int | None, kind: Any, table: Any, opsets: Any) -> int:
     if getattr(kind, "value", 0):
-        raise NotImplementedError(f"torch.onnx.export: operator_export_type={kind}: only ONNX's own operations are written")
+        raise NotImplementedError(f"torch.onnx.export: operator_export_type={kind}; only ONNX can be written")
     if table or opsets:
         raise NotImplementedError("torch.onnx.export: translations and opsets of one's own (custom_translation_table)")
     opset = DEFAULT if opset is None else opset
@@ -135,9 +137,8 @@ def _labels(
     labels: dict[str, dict[int, str]] = {}
     for name, chosen in (axes or {}).items():
         if name not in input_names and name not in (output_names or ()):
-            warnings.warn(
-                f"Provided key {name} for dynamic axes is not a valid input/output name", OnnxExporterWarning, stacklevel=3
-            )
+            text = f"Provided key {name} for dynamic axes is not a valid input/output name"
+            warnings.warn(text, OnnxExporterWarning, stacklevel=3)
         elif isinstance(chosen, Mapping):
             labels[name] = {axis: str(getattr(label, "__name__", label)) for axis, label in chosen.items()}
         else:
@@ -164,4 +165,4 @@ def _verify(made: ONNXProgram, program: ExportedProgram) -> None:
         try:
             assert_close(theirs, ours.detach(), rtol=1e-3, atol=1e-4)
         except AssertionError as why:
-            raise OnnxExporterError(f"torch.onnx.export: result {k} of the file differs from the model's: {why}") from why
+            raise OnnxExporterError(f"torch.onnx.export: result {k} of the file is not the model's: {why}") from why

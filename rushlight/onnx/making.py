@@ -61,7 +61,8 @@ def _triangle(c: Call) -> str:
     if c.opset >= 14 and c.dtype is not dtypes.bool_:  # onnxruntime knows triangles of numbers only
         k = [] if diagonal == 0 else [c.number_as(diagonal, dtypes.int64)]
         return c.op("Trilu", c.raw(0), *k, upper=int(not lower))
-    inside = lower_triangle(c, *c.shape(0)[-2:], diagonal if lower else _one_less(diagonal))
+    rows, columns = c.shape(0)[-2:]
+    inside = lower_triangle(c, rows, columns, diagonal if lower else _one_less(diagonal))
     if c.dtype is dtypes.bool_:
         return c.op("And", inside if lower else c.op("Not", inside), c.raw(0))
     zero = c.constant(0, c.dtype)

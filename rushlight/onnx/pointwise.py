@@ -59,7 +59,7 @@ def _equal(c: Call) -> str:
     return found if c.node.op.name == "eq" else c.op("Not", found)
 
 
-@lowering("clone", "alias", "relayout", "alias_copy", "detach_copy", "conj")
+@lowering("clone", "alias", "conj")
 def _same(c: Call) -> str:
     return c.raw(0)
 

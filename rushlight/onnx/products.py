@@ -66,7 +66,8 @@ def _cross(c: Call) -> str:
     def turned(i: int, by: str) -> str:
         return c.op("Gather", c.x(i), by, axis=axis)
 
-    return c.op("Sub", c.op("Mul", turned(0, after), turned(1, behind)), c.op("Mul", turned(0, behind), turned(1, after)))
+    forth, back = [c.op("Mul", turned(0, i), turned(1, j)) for i, j in ((after, behind), (behind, after))]
+    return c.op("Sub", forth, back)
 
 
 @lowering("cdist")

@@ -106,7 +106,7 @@ class ONNXProgram:
         weights = {t.name for t in self.model_proto.graph.initializer}
         names = [i.name for i in self.model_proto.graph.input if i.name not in weights]
         if len(given) != len(names):
-            raise ValueError(f"ONNXProgram: the model takes {len(names)} tensors ({', '.join(names)}), not {len(given)}")
+            raise ValueError(f"ONNXProgram: the model takes {len(names)} tensors, {names}, not {len(given)}")
         return {name: x.detach().numpy() for name, x in zip(names, given, strict=True)}
 
 

@@ -37,7 +37,7 @@ def _layer(c: Call, kind: str, order: tuple[int, ...], states: tuple[str, ...], 
     """One direction. `w` is the position of the recurrent weight; its bias follows, and behind that rows and places."""
     if any(c.given(i) for i in range(len(c) - 2, len(c))):
         raise NotImplementedError("a packed sequence")
-    (hidden,) = {n for n in c.shape(w)[1:]}
+    (hidden,) = c.shape(w)[1:]
     fixed(hidden)
     rows = np.concatenate([np.arange(g * hidden, (g + 1) * hidden) for g in order])  # type: ignore[operator]
     x, of_input, bias = _projection(c)

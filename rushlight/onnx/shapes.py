@@ -19,7 +19,7 @@ END = np.iinfo(np.int64).max
 # Another shape
 
 
-@lowering("view", "unsafe_view", "reshape_alias", "view_copy")
+@lowering("view")
 def _view(c: Call) -> str:
     return c.reshape(c.raw(0), c.result.shape)
 

@@ -94,7 +94,7 @@ def _adaptive_average(c: Call) -> str:
     out = c.attributes["out"]
     fixed(out)
     dims = len(out)
-    axes = [d for d in range(c.rank(0) - dims, c.rank(0))]
+    axes = list(range(c.rank(0) - dims, c.rank(0)))
     if all(n == 1 for n in out):
         return c.reduce("ReduceMean", c.x(), axes, True)
     space = c.shape(0)[-dims:]

@@ -14,11 +14,12 @@ from rushlight.record.trace import apply, realize
 from rushlight.record.value import tensor_holding
 from rushlight.version import __version__ as own_version
 
-from .builder import Builder, plain_name
+from .builder import Builder, fixed, product
 from .call import lower, lowering_of
 from .library import onnx
 
-FOLDED = 1 << 20  # elements that a constant may have which is worked out while the model is written
+FOLDED = 1 << 20  # elements that a constant may have which is worked out while the model is written,
+FOLDED_NUMBERS = 1 << 10  # and one that is made of numbers, as zeros are
 
 
 @dataclass
@@ -42,7 +43,7 @@ def write(graph: Graph, sizes: dict[tuple[int, ...], str], form: Form) -> Any:
     helper = onnx().helper
     builder = Builder(form.opset, sizes)
     inputs = _declare_inputs(graph, builder, form)
-    weights = {name: value for name, value in graph.state.items()}
+    weights = graph.state
     for name, value in weights.items():
         builder.take(value, builder.unique(name))
     stored = _stored_constants(graph, builder)
@@ -105,9 +106,8 @@ def _fold(node: Node, builder: Builder) -> bool:
     known = [builder.known(v) if v.kind != "number" else True for v in operands]
     if node.op.effects or any(k is None for k in known) or not _is_fixed(node):
         return False
-    if lowering_of(node.op.name) is not None and (
-        not any(v.kind != "number" for v in operands) and _elements(node) > FOLDED // 1024 or _elements(node) > FOLDED
-    ):
+    small = FOLDED if any(v.kind != "number" for v in operands) else FOLDED_NUMBERS
+    if lowering_of(node.op.name) is not None and sum(product(v.shape) for v in node.outputs) > small:
         return False
     found = apply(node.op, [_operand(v, builder) for v in node.inputs], tuple(node.attributes.values()))
     for value, t in zip(node.outputs, found if isinstance(found, tuple) else (found,), strict=True):
@@ -117,13 +117,7 @@ def _fold(node: Node, builder: Builder) -> bool:
     return True
 
 
-def _elements(node: Node) -> int:
-    return sum(int(np.prod(v.shape)) for v in node.outputs)  # type: ignore[arg-type]
-
-
 def _is_fixed(node: Node) -> bool:
-    from .builder import fixed
-
     try:
         fixed(*[v.shape for v in node.outputs], *node.attributes.values(),
               *[v.number for v in node.inputs if v is not None and v.kind == "number"])  # fmt: skip
