@@ -113,6 +113,18 @@ def test_the_module_trains_the_models_own_parameters() -> None:
     agrees(program, model, randn(2, 3))
 
 
+def test_what_a_model_keeps_is_computed() -> None:
+    class Keeping(nn.Module):
+        def forward(self, x):
+            self.seen = x + 1
+            return self.seen * 2
+
+    model = Keeping()
+    with torch.inference_mode():
+        program = export(model, (torch.ones(2),))
+    assert model.seen.tolist() == [2.0, 2.0] and program.module()(torch.ones(2)).tolist() == [4.0, 4.0]
+
+
 def written_in_place(x):
     y = x.clone()
     y[:, 0] = 1
@@ -145,8 +157,9 @@ REFUSED = [
     (lambda: export(lambda x: x, (randn(2),)), ValueError, "Expected `mod` to be an instance of `torch.nn.Module`"),
     (lambda: export(LINEAR, randn(2, 3)), TypeError, "Expecting `args` to be a tuple"),
     (lambda: export(Branch(), (randn(2),)), NotImplementedError, "reads numbers of its tensors"),
-    (lambda: export(Steps(), (randn(2, 2),), dynamic_shapes=({0: "n"},)), NotImplementedError, "'n' cannot be left open"),
+    (lambda: export(Steps(), (randn(2, 2),), dynamic_shapes=({0: "n"},)), NotImplementedError, "'n' cannot be left op"),
     (lambda: export(nn.Dropout(), (randn(2),)), NotImplementedError, "random numbers"),
+    (lambda: export(nn.BatchNorm1d(2), (randn(3, 2),)), NotImplementedError, "writes to 'running_mean'"),
     (lambda: export(LINEAR, (randn(2, 3),), dynamic_shapes={"y": {0: "n"}}), ValueError, "names 'y', which is no arg"),
     (lambda: export(LINEAR, (randn(2, 3),), dynamic_shapes=({2: "n"},)), ValueError, "dimension 2 of a 2-D tensor"),
     (lambda: export(LINEAR, (randn(2, 3),), dynamic_shapes=({0: "n", 1: "n"},)), ValueError, "Constraints violated"),

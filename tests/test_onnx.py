@@ -130,7 +130,8 @@ SHAPES = {
     "middle": lambda x: (x.median(1).values, x.kthvalue(2, -1).values, x.median()),
     "truth": lambda x: ((x > 0).all(), (x > 0).any(1), (x > 0).sum(), torch.isin(x.int(), torch.tensor([1, 0]))),
     "running": lambda x: (x.cumsum(1), x.softmax(1), x.log_softmax(-1), F.normalize(x, dim=1)),
-    "picked": lambda x: (x[torch.tensor([1, 0])], x[:, torch.tensor([3, -1])], x[:, :, torch.tensor([1]), torch.tensor([2])],
+    "picked": lambda x: (x[torch.tensor([1, 0])], x[:, torch.tensor([3, -1])],
+                         x[:, :, torch.tensor([1]), torch.tensor([2])],
                          x.index_select(1, torch.tensor([0, 2])), x.gather(1, torch.ones(2, 2, 8, 8).long())),
     "scattered": lambda x: (x.scatter(1, torch.zeros(2, 1, 8, 8).long(), 1.5),
                             x.scatter_add(1, torch.ones(2, 2, 8, 8).long(), x)),
@@ -200,8 +201,8 @@ def test_a_layer(name) -> None:
 
 @pytest.mark.parametrize("opset", [13, 14, 17, 18, 20, 21, 23])
 def test_opsets(opset) -> None:
-    net = nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU(), nn.Hardswish(), nn.LayerNorm(6), nn.GroupNorm(2, 4), nn.Flatten(2))
-    model, program = exported(lambda x: net.eval()(x).mean((1, 2)).softmax(0), (randn(*IMAGE),), opset_version=opset)
+    net = nn.Sequential(nn.Conv2d(4, 4, 3), nn.GELU(), nn.Hardswish(), nn.LayerNorm(6), nn.GroupNorm(2, 4))
+    model, program = exported(lambda x: net.eval()(x).mean((1, 3)).softmax(0), (randn(*IMAGE),), opset_version=opset)
     assert [(o.domain, o.version) for o in program.model_proto.opset_import] == [("", opset)]
     agrees(program, model, randn(*IMAGE))
 
@@ -213,6 +214,12 @@ def test_pictures_between_their_pixels() -> None:
     theta = randn(2, 2, 3)
     model, program = exported(lambda x: F.affine_grid(x, (2, 3, 4, 4), align_corners=False), (theta,))
     agrees(program, model, theta)
+
+
+def test_an_opset_that_is_too_old_is_warned_of() -> None:
+    with pytest.warns(torch.onnx.errors.OnnxExporterWarning, match="13 is the oldest"):
+        program = torch.onnx.export(nn.ReLU(), (randn(4),), opset_version=11)
+    assert program.model_proto.opset_import[0].version == 13
 
 
 def test_embeddings() -> None:
@@ -314,8 +321,9 @@ def test_names_and_files(tmp_path) -> None:
     model = nn.Linear(3, 2)
     file = tmp_path / "model.onnx"
     x = randn(4, 3)
-    made = torch.onnx.export(model, x, file, input_names=["in"], output_names=["out"], export_params=True, verbose=False,
-                             dynamic_axes={"in": {0: "n"}, "out": {0: "n"}}, dynamo=False)  # fmt: skip
+    axes = {"in": {0: "n"}, "out": {0: "n"}}
+    made = torch.onnx.export(model, x, file, input_names=["in"], output_names=["out"], export_params=True,
+                             verbose=False, dynamic_axes=axes, dynamo=False)  # fmt: skip
     assert made is None and [p.name for p in tmp_path.iterdir()] == ["model.onnx"]
     loaded = onnx.load(file)
     assert [i.name for i in loaded.graph.input] == ["in"] and [o.name for o in loaded.graph.output] == ["out"]
@@ -434,7 +442,7 @@ REFUSED = [
      NotImplementedError, "draws random numbers"),
     (lambda: torch.onnx.export(nn.Dropout(), (randn(99, 99),), training=torch.onnx.TrainingMode.TRAINING),
      NotImplementedError, "draws random numbers"),
-    (lambda: torch.onnx.export(nn.ReLU(), (randn(4),), opset_version=7), ValueError, "opset_version is 7; 13 to 23"),
+    (lambda: torch.onnx.export(nn.ReLU(), (randn(4),), opset_version=99), ValueError, "opset version: 99; 13 to 23"),
     (lambda: torch.onnx.export(nn.ReLU(), (randn(4),), input_names=["a", "b"]), ValueError, "2 input_names"),
     (lambda: torch.onnx.export(nn.ReLU(), (randn(4),), output_names=["a", "b"]), ValueError, "2 output_names"),
     (lambda: torch.onnx.export(lambda x: "text", (randn(4),)), NotImplementedError, "returned a str"),

@@ -85,6 +85,7 @@ class Graph:
     inputs: dict[int, Value]
     results: list[Value | None]
     result_tree: TreeSpec
+    written: list[str]  # parameters and buffers that the model writes to, which the graph does not show
 
     @property
     def state(self) -> dict[str, Value]:
@@ -113,7 +114,7 @@ def merge(recordings: Sequence[Recording], inputs: dict[int, list[Any]]) -> Grap
         values.append(known or _value(items))
     nodes = [_node(same, values) for same in zip(*[r.operations for r in recordings], strict=True)]
     results = [None if i is None else values[i] for i in first.results]
-    return Graph(nodes, made, results, first.result_tree)
+    return Graph(nodes, made, results, first.result_tree, first.written)
 
 
 def _check_same(first: Recording, other: Recording) -> None:

@@ -314,7 +314,8 @@ def export(
     Raises:
         TypeError: `mod` is no module, or `args` no tuple.
         ValueError: `dynamic_shapes` does not fit the arguments.
-        NotImplementedError: the model does something else at another size or for other numbers.
+        NotImplementedError: the model does something else at another size or for other numbers, or writes to its
+            buffers.
 
     >>> program = torch.export.export(torch.nn.Linear(3, 2), (torch.zeros(4, 3),),
     ...                               dynamic_shapes={"input": {0: torch.export.Dim("batch")}})
@@ -327,4 +328,10 @@ def export(
         raise TypeError(f"Expecting `args` to be a tuple of example positional inputs, got {type(args)}")
     named = dict(kwargs or {})
     leaves, tree = tree_flatten((args, named))
-    return export_program(mod, args, named, symbols_of(mod, args, named, leaves, tree, dynamic_shapes))
+    program = export_program(mod, args, named, symbols_of(mod, args, named, leaves, tree, dynamic_shapes))
+    if program.traced.written:
+        raise NotImplementedError(
+            f"torch.export: the model writes to {program.traced.written[0]!r}, which a program does not; call "
+            "eval() before"
+        )
+    return program

@@ -64,7 +64,8 @@ class Recording:
     """A model's run: operations in order, values by number, and which of them the results are.
 
     `looked` is the layer in which the model read numbers on the way, so that what it did next may hold for these alone;
-    None where it read none.
+    None where it read none. `written` are the parameters and buffers that it has written to, as running averages; they
+    have their old numbers again.
     """
 
     operations: list[Recorded]
@@ -72,6 +73,7 @@ class Recording:
     results: list[int | None]
     result_tree: TreeSpec
     looked: str | None
+    written: list[str]
 
 
 def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> Recording:
@@ -98,10 +100,14 @@ def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> 
             found, result_tree = tree_flatten(model(*args, **kwargs))
             values = [_result(x) for x in found]
     finally:
-        _restore(state, before)
+        written = _restore(state, before)
     if Generator.asked != draws:
         raise NotImplementedError(f"torch.export: the model {RANDOM}")
-    return _normal(listener, [None if v is None else listener.number_of(v) for v in values], result_tree)
+    numbers = [None if v is None else listener.number_of(v) for v in values]
+    recording = _normal(listener, numbers, result_tree, written)
+    del listener, values
+    recorder().flush()  # of what was recorded only what the model itself has kept is computed
+    return recording
 
 
 def state_of(module: nn.Module | None) -> dict[str, Tensor]:
@@ -111,15 +117,16 @@ def state_of(module: nn.Module | None) -> dict[str, Tensor]:
     return {**dict(module.named_parameters()), **dict(module.named_buffers())}
 
 
-def _restore(state: dict[str, Tensor], before: dict[str, Value]) -> None:
-    """Gives buffers that the model has written to (running averages) their old numbers."""
-    for name, t in state.items():
-        if settle(t) is not before[name]:
-            with_tracking, recorder().tracking = recorder().tracking, False
-            try:
-                t.copy_(tensor_of(before[name]))
-            finally:
-                recorder().tracking = with_tracking
+def _restore(state: dict[str, Tensor], before: dict[str, Value]) -> list[str]:
+    """Gives buffers that the model has written to (running averages) their old numbers; returns their names."""
+    written = [name for name, t in state.items() if settle(t) is not before[name]]
+    tracking, recorder().tracking = recorder().tracking, False
+    try:
+        for name in written:
+            state[name].copy_(tensor_of(before[name]))
+    finally:
+        recorder().tracking = tracking
+    return written
 
 
 def _result(x: Any) -> Value | None:
@@ -137,6 +144,7 @@ class _Listener:
 
     def __init__(self, sources: dict[int, tuple[str, Any]]) -> None:
         self.sources = sources
+        self.recorder = recorder()
         self.operations: list[Recorded] = []
         self.items: list[Item] = []
         self.numbers: dict[int, int] = {}  # of Values, by identity
@@ -148,7 +156,7 @@ class _Listener:
     @contextmanager
     def listening(self, module: nn.Module | None) -> Iterator[None]:
         """Inside, what the thread records is taken down, views are recorded too, and nothing is computed unasked."""
-        me = recorder()
+        me = self.recorder
         names = {id(m): path for path, m in module.named_modules()} if module is not None else {}
         hooks = [
             register_module_forward_pre_hook(lambda m, args: self._enter(names.get(id(m), ""))),
@@ -167,12 +175,14 @@ class _Listener:
                 hook.remove()
 
     def _enter(self, path: str) -> None:
-        self.paths.append(path or self.paths[-1])
-        self._note()
+        if recorder() is self.recorder:  # other threads call their own modules
+            self.paths.append(path or self.paths[-1])
+            self._note()
 
     def _leave(self) -> None:
-        self.paths.pop()
-        self._note()
+        if recorder() is self.recorder:
+            self.paths.pop()
+            self._note()
 
     def _note(self) -> None:
         self.changes.append((len(self.operations) + recorder().trace.state.depth, self.paths[-1]))
@@ -226,7 +236,9 @@ class _Listener:
             yield path
 
 
-def _normal(listener: _Listener, results: list[int | None], result_tree: TreeSpec) -> Recording:
+def _normal(
+    listener: _Listener, results: list[int | None], result_tree: TreeSpec, written: list[str]
+) -> Recording:  # fmt: skip
     """Only what the results depend on, apart from how it lies in memory, and values numbered as they are met."""
     same = _plain(listener.operations)
     results = [None if i is None else same.get(i, i) for i in results]
@@ -248,7 +260,8 @@ def _normal(listener: _Listener, results: list[int | None], result_tree: TreeSpe
         operation.inputs = tuple([None if i is None else order[i] for i in operation.inputs])
         operation.outputs = tuple([order[i] for i in operation.outputs])
     items = [listener.items[i] for i in order]
-    return Recording(kept, items, [None if i is None else order[i] for i in results], result_tree, listener.looked)
+    results = [None if i is None else order[i] for i in results]
+    return Recording(kept, items, results, result_tree, listener.looked, written)
 
 
 def _plain(operations: Sequence[Recorded]) -> dict[int, int]:

@@ -42,8 +42,8 @@ class Tracer:
         """The graph, good for all sizes.
 
         Raises:
-            NotImplementedError: the model does something else at another size or for other numbers, or only this size is
-            possible.
+            NotImplementedError: the model does something else at another size or for other numbers, or only this size
+                is possible.
         """
         self._first()
         self._check_looks()

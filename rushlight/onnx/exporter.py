@@ -19,7 +19,7 @@ from .modes import OperatorExportTypes, TrainingMode, exporting
 from .program import ONNXProgram
 from .writer import Form, write
 
-OLDEST, DEFAULT, NEWEST = 13, 20, 23
+FIRST, OLDEST, DEFAULT, NEWEST = 7, 13, 20, 23
 
 
 def export(
@@ -43,14 +43,15 @@ def export(
         args: the arguments, a tuple; a dict at its end is taken for `kwargs`.
         f: the file; None only returns the program. With `dynamo` and `external_data`, large tensors are in `f.data`.
         input_names, output_names: names in the file, for the first tensors among arguments and results.
-        opset_version: ONNX's version, 13 to 23; 20 if none is given.
+        opset_version: ONNX's version, 13 to 23; 20 if none is given. For an older one the file is of version 13, with a
+            warning.
         dynamic_axes: sizes that are left open, `{"input": {0: "batch"}}` or `{"input": [0]}`; names as `input_names`.
         dynamic_shapes: the same as `torch.export.export` takes it.
         training: the mode that the model is in meanwhile.
         export_params: False leaves parameters to whoever runs the file; `keep_initializers_as_inputs` lets them choose.
         verify: whether to run the file with the reference evaluator and compare.
-        dynamo: False is PyTorch's old exporter, which returns None, writes one file, and only warns where the model reads
-            numbers and does something that depends on them.
+        dynamo: False is PyTorch's old exporter, which returns None, writes one file, and only warns where the model
+            reads numbers and does something that depends on them.
         verbose, report, profile, optimize, do_constant_folding, dump_exported_program, artifacts_dir,
         export_modules_as_functions, autograd_inlining: accepted, and change nothing.
 
@@ -85,14 +86,17 @@ def export(
 
 
 def _checked(opset: int | None, kind: Any, table: Any, opsets: Any) -> int:
-    if getattr(kind, "value", 0):
-        raise NotImplementedError(f"torch.onnx.export: operator_export_type={kind}; only ONNX can be written")
+    if kind is OperatorExportTypes.ONNX_ATEN:
+        raise NotImplementedError("torch.onnx.export: OperatorExportTypes.ONNX_ATEN; only ONNX can be written")
     if table or opsets:
         raise NotImplementedError("torch.onnx.export: translations and opsets of one's own (custom_translation_table)")
     opset = DEFAULT if opset is None else opset
-    if not OLDEST <= opset <= NEWEST:
-        raise ValueError(f"torch.onnx.export: opset_version is {opset}; {OLDEST} to {NEWEST} can be written")
-    return opset
+    if not FIRST <= opset <= NEWEST:
+        raise ValueError(f"Unsupported ONNX opset version: {opset}; {OLDEST} to {NEWEST} can be written")
+    if opset < OLDEST:
+        text = f"torch.onnx.export: opset_version {opset} is asked for; {OLDEST} is the oldest that is written"
+        warnings.warn(text, OnnxExporterWarning, stacklevel=3)
+    return max(opset, OLDEST)
 
 
 def _arguments(args: Any, kwargs: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any]]:

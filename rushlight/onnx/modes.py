@@ -20,7 +20,7 @@ class TrainingMode(enum.Enum):
 
 
 class OperatorExportTypes(enum.Enum):
-    """Only ONNX's own operations are written."""
+    """What stands for operations that ONNX does not have; none of these is ever written."""
 
     ONNX = 0
     ONNX_ATEN = 1
