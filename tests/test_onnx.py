@@ -300,6 +300,55 @@ def test_a_language_model_for_any_length() -> None:
     assert [d.dim_param or d.dim_value for d in results[0].type.tensor_type.shape.dim] == ["batch", "length", 11]
 
 
+def written_at_any_size(x):
+    y, z = x.clone(), torch.zeros(x.shape[0], x.shape[1], 4)
+    y[..., 0:2] = y[..., 0:2] * 2
+    y[:, 1] = 0.0
+    y[:, 1:, 2] += 1
+    y[:, -1] = x[:, 0]
+    y[0] = 5.0
+    y[:, ::2, 1:3] = 7.0
+    z[:, :, 1:3] = x[..., :2]
+    z[:, -1] = 9
+    turned = x.transpose(1, 2).contiguous()
+    turned[:, 1:, 0] = 3.0
+    return y, z, turned
+
+
+def test_writing_in_place_at_any_size() -> None:
+    model, program = exported(written_at_any_size, (randn(2, 4, 8),), dynamic_axes={"x": {0: "b", 1: "t"}},
+                              input_names=["x"])  # fmt: skip
+    agrees(program, model, randn(2, 4, 8))
+    agrees(program, model, randn(3, 7, 8))
+
+
+class Detector(nn.Module):
+    """The head of a detector: boxes written into slices of its results, a grid made for their size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(c, 3 * 7, 1) for c in (4, 8))
+        self.register_buffer("anchors", torch.rand(2, 3, 2))
+
+    def forward(self, maps):
+        found = []
+        for layer, x, anchors in zip(self.layers, maps, self.anchors, strict=True):
+            n, _, rows, columns = x.shape
+            y = layer(x).view(n, 3, 7, rows, columns).permute(0, 1, 3, 4, 2).contiguous().sigmoid()
+            down, along = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+            y[..., 0:2] = y[..., 0:2] * 2 - 0.5 + torch.stack((along, down), 2).expand(1, 3, rows, columns, 2).float()
+            y[..., 2:4] = (y[..., 2:4] * 2) ** 2 * anchors.view(1, 3, 1, 1, 2)
+            found.append(y.view(n, -1, 7))
+        return torch.cat(found, 1)
+
+
+def test_a_detectors_head_for_pictures_of_any_size() -> None:
+    model = Detector().eval()
+    sizes = ([{0: "n", 2: "h", 3: "w"}, {0: "n", 2: "h2", 3: "w2"}],)
+    program = torch.onnx.export(model, ([randn(1, 4, 8, 8), randn(1, 8, 4, 4)],), dynamic_shapes=sizes)
+    agrees(program, model, [randn(3, 4, 9, 7), randn(3, 8, 5, 3)])
+
+
 def test_pictures_of_any_size() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.MaxPool2d(3, 2, 1), nn.Upsample(scale_factor=2, mode="bilinear"),
                           nn.AdaptiveAvgPool2d(1), nn.Flatten())  # fmt: skip

@@ -53,7 +53,7 @@ class Value:
     @property
     def number(self) -> Any:
         """A Python number among the operands, or `Varying`."""
-        return _side_by_side(self.data)
+        return side_by_side(self.data)
 
     @property
     def array(self) -> np.ndarray:
@@ -141,13 +141,13 @@ def _value(items: tuple[Item, ...]) -> Value:
 
 
 def _shapes(specs: Sequence[Any]) -> tuple[Dim, ...]:
-    return tuple([_side_by_side(n) for n in zip(*[s.shape for s in specs], strict=True)])
+    return tuple([side_by_side(n) for n in zip(*[s.shape for s in specs], strict=True)])
 
 
 def _node(same: tuple[Recorded, ...], values: list[Value]) -> Node:
     first = same[0]
     try:
-        attributes = {name: _side_by_side([r.attributes[name] for r in same]) for name in first.attributes}
+        attributes = {name: side_by_side([r.attributes[name] for r in same]) for name in first.attributes}
     except Diverges as why:
         raise Diverges(f"{_place(first)} {first.op.name} {why}") from None
     inputs = tuple([None if i is None else values[i] for i in first.inputs])
@@ -161,7 +161,7 @@ def _node(same: tuple[Recorded, ...], values: list[Value]) -> Node:
     return node
 
 
-def _side_by_side(parts: Sequence[Any]) -> Any:
+def side_by_side(parts: Sequence[Any]) -> Any:
     """The same thing from each recording: itself if it is equal, Varying where numbers differ, also inside tuples."""
     first = parts[0]
     if all(p is first or (type(p) is type(first) and p == first) for p in parts):
@@ -170,6 +170,6 @@ def _side_by_side(parts: Sequence[Any]) -> Any:
         if isinstance(first, (int, float)) and not isinstance(first, bool):
             return Varying(tuple(parts))
         if isinstance(first, tuple) and len({len(p) for p in parts}) == 1:
-            inner = [_side_by_side(column) for column in zip(*parts, strict=True)]
+            inner = [side_by_side(column) for column in zip(*parts, strict=True)]
             return type(first)(*inner) if hasattr(first, "_fields") else tuple(inner)
     raise Diverges("depends on a size in a way that no one graph can follow")

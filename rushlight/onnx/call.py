@@ -52,6 +52,12 @@ class Call:
         self.dtype: Dtype = self.result.dtype
         self.compute: Dtype = node.compute or self.dtype  # operands are cast to it
 
+    @property
+    def recordings(self) -> int:
+        """How many recordings there are, if anything here depends on sizes; else one."""
+        shapes = [v.shape for v in (*self.node.inputs, *self.node.outputs) if v is not None]
+        return max([len(n.numbers) for shape in shapes for n in shape if isinstance(n, Varying)], default=1)
+
     def __len__(self) -> int:
         return len(self.node.inputs)
 

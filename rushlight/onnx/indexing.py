@@ -9,10 +9,11 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.strided import contiguous_strides
+from rushlight.export.graph import Diverges, Varying, side_by_side
 
 from .builder import fixed
 from .call import Call, lowering
-from .shapes import part
+from .shapes import END, apart, part
 
 
 def _index(c: Call, i: int) -> str:
@@ -117,46 +118,145 @@ def _index_add(c: Call) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Parts of memory, where all sizes are fixed
+# Parts of memory
+
+
+class NoIndex(Exception):
+    """The part is none that slices describe, as a diagonal."""
+
+
+def _index_of(shape: Any, strides: Any, offset: int, layout: Any, whole: Any) -> tuple[Any, ...]:
+    """The index that takes, of a tensor with this layout in memory, the part with these strides.
+
+    Dimensions of one element are None, new ones, whatever they were.
+    """
+    dims = sorted(range(len(whole)), key=lambda d: -layout[d])
+    starts = [0] * len(whole)
+    for d in dims:
+        if whole[d] > 1:
+            starts[d], offset = divmod(offset, layout[d])
+    index: list[Any] = []
+    free = 0  # dimensions of the whole tensor before it are spoken for
+    for n, stride in zip(shape, strides, strict=True):
+        if n == 1:
+            index.append(None)
+            continue
+        along = next((d for d in dims if whole[d] > 1 and layout[d] <= stride), -1)
+        if along < free or stride % layout[along] or offset:
+            raise NoIndex
+        step = stride // layout[along]
+        stop = starts[along] + (n - 1) * step + 1
+        if stop > whole[along]:
+            raise NoIndex
+        stop = whole[along] if stop + step > whole[along] else stop  # so it may be at every size
+        index += [*starts[free:along], (starts[along], stop, step)]
+        free = along + 1
+    return (*index, *starts[free:])
+
+
+def _index_in_each(c: Call, offset: Any) -> tuple[Any, ...]:
+    """The same, where sizes may be left open. Raises NoIndex."""
+    a = c.attributes
+    recorded = zip(*[_in_each(part, c) for part in (a["shape"], a["strides"], (offset,), a["layout"], c.shape(0))],
+                   strict=True)  # fmt: skip
+    found = [_index_of(shape, strides, start, layout, whole) for shape, strides, (start,), layout, whole in recorded]
+    try:
+        return tuple(side_by_side(found))
+    except Diverges:
+        raise NoIndex from None
+
+
+def _in_each(numbers: Any, c: Call) -> list[tuple[int, ...]]:
+    """The numbers in each recording."""
+    return [tuple([n.numbers[k] if isinstance(n, Varying) else n for n in numbers]) for k in range(c.recordings)]
 
 
 def _places(shape: Any, strides: Any, offset: int, layout: Any, whole: Any) -> np.ndarray:
     """Where in a row-major tensor the elements lie that are at these strides in memory laid out like `layout`."""
+    memory = np.zeros(max(math.prod(whole), 1), np.int64)
+    lies = _at(whole, layout, 0)
+    if math.prod(whole) and int(lies.max()) >= memory.size:
+        raise NotImplementedError("memory with gaps")
+    memory[lies.reshape(-1)] = np.arange(math.prod(whole))
+    return memory[_at(shape, strides, offset)]
+
+
+def _at(shape: Any, strides: Any, offset: int) -> np.ndarray:
+    """Where in memory each element is."""
     at = np.full(shape, offset)
     for axis, (n, stride) in enumerate(zip(shape, strides, strict=True)):
         at = at + (np.arange(n) * stride).reshape(-1, *[1] * (len(shape) - axis - 1))
-    memory = np.zeros(max(math.prod(whole), 1), np.int64)
-    row_major = np.arange(math.prod(whole)).reshape(whole)
-    lies = np.zeros(whole, np.int64)
-    for axis, (n, stride) in enumerate(zip(whole, layout, strict=True)):
-        lies = lies + (np.arange(n) * stride).reshape(-1, *[1] * (len(whole) - axis - 1))
-    if math.prod(whole) and int(lies.max()) >= memory.size:
-        raise NotImplementedError("memory with gaps")
-    memory[lies.reshape(-1)] = row_major.reshape(-1)
-    return memory[at]
+    return at
 
 
 def _strided_places(c: Call, offset: Any) -> np.ndarray:
     a = c.attributes
-    fixed(a["shape"], a["strides"], a["layout"], tuple(c.shape(0)))
+    fixed(a["shape"], a["strides"], offset, a["layout"], tuple(c.shape(0)))
     return _places(a["shape"], a["strides"], offset, a["layout"], c.shape(0))
 
 
 @lowering("strided", "diagonal", "unfold_dim")
 def _strided(c: Call) -> str:
+    """A slice, if it is one; else, where all sizes are fixed, the elements by their places."""
     if c.dtype is not c.value(0).dtype:
         raise NotImplementedError("memory seen as another dtype")
-    return c.op("Gather", c.reshape(c.raw(0), [-1]), c.constant(_strided_places(c, c.number(1))), axis=0)
+    offset = c.value(1).number
+    try:
+        return c.reshape(part(c, c.raw(0), _index_in_each(c, offset), c.shape(0)), c.result.shape)
+    except NoIndex:
+        return c.op("Gather", c.reshape(c.raw(0), [-1]), c.constant(_strided_places(c, offset)), axis=0)
 
 
 @lowering("strided_scatter", "set_part")
 def _strided_scatter(c: Call) -> str:
-    places = _strided_places(c, c.number(2)).reshape(-1, 1)
+    offset, shape = c.value(2).number, c.attributes["shape"]
     value = c.x(1, c.dtype)
-    shape = c.attributes["shape"]
     value = c.op("Expand", value, c.ints(shape)) if c.shape(1) != tuple(shape) else value
-    found = c.op("ScatterND", c.reshape(c.raw(0), [-1]), c.constant(places), c.reshape(value, [-1]))
-    return c.reshape(found, c.result.shape)
+    try:
+        return _written(c, c.raw(0), c.shape(0), _index_in_each(c, offset), value)
+    except NoIndex:
+        places = c.constant(_strided_places(c, offset).reshape(-1, 1))
+        found = c.op("ScatterND", c.reshape(c.raw(0), [-1]), places, c.reshape(value, [-1]))
+        return c.reshape(found, c.result.shape)
+
+
+def _written(c: Call, x: str, whole: Any, index: tuple[Any, ...], value: str) -> str:
+    """The tensor with a value in a part of it."""
+    new = [k for k, i in enumerate(index) if i is None]
+    value = c.squeeze(value, *new) if new else value
+    old = [i for i in index if i is not None]
+    gone = [d for d, i in enumerate(old) if not isinstance(i, tuple)]
+    value = c.unsqueeze(value, *gone) if gone else value
+    slices = [i if isinstance(i, tuple) else (i, apart(i, 1), 1) for i in old]
+    partly = [d for d, (i, n) in enumerate(zip(slices, whole, strict=True)) if i != (0, n, 1)]
+    return _written_along(c, x, whole, {d: slices[d] for d in partly}, value)
+
+
+def _written_along(c: Call, x: str, whole: Any, slices: dict[int, Any], value: str) -> str:
+    """The same, one dimension after the other: within the slice of the first one, the others."""
+    if not slices:
+        return value
+    axis, *others = slices
+    start, stop, step = slices[axis]
+    if others:
+        within = c.slice(x, axis, start, stop, step)
+        value = _written_along(c, within, whole, {d: slices[d] for d in others}, value)
+    if step != 1:
+        return _scattered(c, x, axis, slices[axis], value)
+    parts = [c.slice(x, axis, 0, start)] if start != 0 else []
+    parts.append(value)
+    if stop != whole[axis]:
+        parts.append(c.slice(x, axis, stop, END))
+    return c.op("Concat", *parts, axis=axis)
+
+
+def _scattered(c: Call, x: str, axis: int, slices: Any, value: str) -> str:
+    """A value in every second, third, ... place of a dimension, which is brought in front for that."""
+    dims = [axis, *[d for d in range(c.rank(0)) if d != axis]]
+    ends = [c.squeeze(c.ints([n]), 0) for n in slices]
+    places = c.unsqueeze(c.op("Range", *ends), 1)
+    found = c.op("ScatterND", c.transpose(x, dims), places, c.transpose(value, dims))
+    return c.transpose(found, np.argsort(dims).tolist())
 
 
 @lowering("select_scatter", "slice_scatter", "diagonal_scatter", "as_strided_scatter")

@@ -76,7 +76,7 @@ def _sliced(c: Call, name: str, parts: Sequence[Any], shape: Sequence[Any]) -> s
     """Slices of dimensions, those of them that do not take all; a position is a slice of one element."""
     taken = []
     for axis, i in parts:
-        start, stop, step = i if isinstance(i, tuple) else (i, _apart(i, 1), 1)
+        start, stop, step = i if isinstance(i, tuple) else (i, apart(i, 1), 1)
         fixed(step)
         if stop == shape[axis]:
             stop = END
@@ -85,7 +85,7 @@ def _sliced(c: Call, name: str, parts: Sequence[Any], shape: Sequence[Any]) -> s
     return c.op("Slice", name, *[c.ints(column) for column in zip(*taken, strict=True)]) if taken else name
 
 
-def _apart(n: Any, more: int) -> Any:
+def apart(n: Any, more: int) -> Any:
     """A number, also one that depends on a size, plus another."""
     return Varying(tuple([i + more for i in n.numbers])) if isinstance(n, Varying) else n + more
 
