@@ -249,26 +249,62 @@ def test_weights_that_are_read_in_another_form_keep_their_names() -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # Whole models
 
+def small_vision_transformer():
+    return models.VisionTransformer(32, 8, num_layers=2, num_heads=2, hidden_dim=16, mlp_dim=32, num_classes=5)
+
+
+def small_swin_transformer():
+    return models.SwinTransformer([4, 4], 8, [2, 2], [1, 2], [4, 4], num_classes=5)
+
+
+def small_convnext():
+    from rushlight.vision.models.convnext import CNBlockConfig, ConvNeXt
+
+    return ConvNeXt([CNBlockConfig(8, 16, 1), CNBlockConfig(16, None, 1)], num_classes=5)
+
+
 NETWORKS = {
-    "resnet18": ({}, 64), "mobilenet_v3_small": ({}, 64), "squeezenet1_1": ({}, 64), "shufflenet_v2_x0_5": ({}, 64),
-    "efficientnet_b0": ({}, 64), "regnet_y_400mf": ({}, 64), "swin_t": ({}, 32), "convnext_tiny": ({}, 32),
-    "vit_b_32": ({"image_size": 64}, 64),
+    "resnet18": models.resnet18, "mobilenet_v3_small": models.mobilenet_v3_small,
+    "squeezenet1_1": models.squeezenet1_1, "shufflenet_v2_x0_5": models.shufflenet_v2_x0_5,
+    "vision transformer": small_vision_transformer, "swin transformer": small_swin_transformer,
+    "convnext": small_convnext,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_that_take_any_number_of_pictures(name) -> None:
-    options, size = NETWORKS[name]
     torch.manual_seed(0)
-    model = getattr(models, name)(**options).eval()
+    model = NETWORKS[name]().eval()
     for p in model.parameters():
         if not p.any():
             nn.init.normal_(p, std=0.1)
-    program = torch.onnx.export(model, (randn(1, 3, size, size),), dynamic_axes={"x": {0: "batch"}}, input_names=["x"])
+    program = torch.onnx.export(model, (randn(1, 3, 32, 32),), dynamic_axes={"x": {0: "batch"}}, input_names=["x"])
     graph = program.model_proto.graph
-    assert [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == ["batch", 3, size, size]
+    assert [d.dim_param or d.dim_value for d in graph.input[0].type.tensor_type.shape.dim] == ["batch", 3, 32, 32]
     assert {t.name for t in graph.initializer} <= set(model.state_dict())
-    agrees(program, model, randn(2, 3, size, size), tolerance=1e-3)
+    agrees(program, model, randn(2, 3, 32, 32), tolerance=1e-3)
+
+
+class UNet(nn.Module):
+    """Two halves that meet at one size again: the difference is padded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down, self.up, self.out = nn.Conv2d(3, 4, 3, padding=1), nn.ConvTranspose2d(4, 4, 2, 2), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        x = self.down(x).relu()
+        y = self.up(F.max_pool2d(x, 2))
+        rows, columns = x.size(2) - y.size(2), x.size(3) - y.size(3)
+        y = F.pad(y, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
+        return self.out(torch.cat([x, y], 1))
+
+
+def test_differences_of_sizes() -> None:
+    model = UNet().eval()
+    program = torch.onnx.export(model, (randn(1, 3, 16, 16),), dynamic_axes={"x": {0: "n", 2: "h", 3: "w"}})
+    for size in ((20, 34), (21, 33), (8, 15)):
+        agrees(program, model, randn(2, 3, *size))
 
 
 class Tiny(nn.Module):

@@ -103,6 +103,9 @@ class Writer:
         for place in how.factors:
             size = self.made.call_function(size_of, (self.nodes[place.value], place.axis))
             node = size if node is None else self.made.call_function(operator.mul, (node, size))
+        if how.less is not None:
+            less = self.made.call_function(size_of, (self.nodes[how.less.value], how.less.axis))
+            node = self.made.call_function(operator.sub, (node, less))
         for function, number, neutral in (
             (operator.mul, how.times, 1), (operator.add, how.inner, 0), (operator.floordiv, how.over, 1),
             (operator.add, how.plus, 0),

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, permutations
 
 from .graph import Value, Varying
 
@@ -29,20 +29,18 @@ class Place:
 
 @dataclass(frozen=True)
 class Expression:
-    """`(product of the dimensions * times + inner) // over + plus`."""
+    """`((product of the dimensions - less) * times + inner) // over + plus`, where `less` is a dimension, too."""
 
     factors: tuple[Place, ...]
+    less: Place | None = None
     times: int = 1
     inner: int = 0
     over: int = 1
     plus: int = 0
 
-    def of(self, dims: list[int]) -> int:
-        """The number, where the dimensions are these."""
-        product = self.times
-        for n in dims:
-            product *= n
-        return (product + self.inner) // self.over + self.plus
+    def of(self, number: int) -> int:
+        """The number, where the product of the dimensions, without `less`, is this one."""
+        return (number * self.times + self.inner) // self.over + self.plus
 
 
 class Sizes:
@@ -77,6 +75,8 @@ class Sizes:
             yield from _linear(wanted, numbers, (place,))
         for count in (2, 3, 4):
             yield from _products(wanted, near if count > 2 else dict(list(places.items())[:MANY]), count)
+        for (a, p), (b, q) in permutations(list(places.items())[-MANY:], 2):
+            yield from _linear(wanted, tuple([m - n for m, n in zip(a, b, strict=True)]), (p,), q)
 
 
 def _products(wanted: Numbers, places: dict[Numbers, Place], count: int) -> Iterator[Expression]:
@@ -86,8 +86,10 @@ def _products(wanted: Numbers, places: dict[Numbers, Place], count: int) -> Iter
         yield from _linear(wanted, product, tuple([p for _, p in chosen]))
 
 
-def _linear(wanted: Numbers, numbers: Numbers, factors: tuple[Place, ...]) -> Iterator[Expression]:
-    """The wanted numbers as `n * times // over + plus`, if they are that."""
+def _linear(
+    wanted: Numbers, numbers: Numbers, factors: tuple[Place, ...], less: Place | None = None
+) -> Iterator[Expression]:  # fmt: skip
+    """The wanted numbers as `(n * times + inner) // over + plus`, if they are that."""
     first = next((k for k, n in enumerate(numbers) if n != numbers[0]), None)
     if first is None:
         return
@@ -96,6 +98,6 @@ def _linear(wanted: Numbers, numbers: Numbers, factors: tuple[Place, ...]) -> It
         return
     times, over = slope.numerator, slope.denominator
     for inner in range(min(over, 64)):
-        found = Expression(factors, times, inner, over, wanted[0] - (numbers[0] * times + inner) // over)
-        if all(found.of([n]) == w for n, w in zip(numbers, wanted, strict=True)):
+        found = Expression(factors, less, times, inner, over, wanted[0] - (numbers[0] * times + inner) // over)
+        if all(found.of(n) == w for n, w in zip(numbers, wanted, strict=True)):
             yield found

@@ -116,10 +116,15 @@ class Builder:
             raise NotImplementedError(f"{n}, which depends on a size in a way that is not understood")
         made = [self._dimension(place.value, place.axis) for place in how.factors]
         found = made[0] if len(made) == 1 else self.emit("Mul", made)
+        if how.less is not None:
+            found = self.emit("Sub", (found, self._dimension(how.less.value, how.less.axis)))
         steps = ("Mul", how.times, 1), ("Add", how.inner, 0), ("Div", how.over, 1), ("Add", how.plus, 0)
         for kind, number, neutral in steps:
             if number != neutral:
-                found = self.emit(kind, (found, self.constant([number], INT64)))
+                by = self.constant([number], INT64)
+                if kind == "Div" and how.less is not None:  # ONNX rounds to 0 what may be negative here
+                    found = self.emit("Sub", (found, self.emit("Mod", (found, by))))
+                found = self.emit(kind, (found, by))
         return str(found)
 
     def _dimension(self, value: Value, axis: int) -> str:

@@ -194,14 +194,23 @@ def _constant_pad(c: Call) -> str:
     """Negative padding cuts off."""
     pads = c.attributes["pads"]
     lead = c.rank(0) - len(pads)
-    cut = [(lead + k, max(-_least(a), 0), max(-_least(b), 0)) for k, (a, b) in enumerate(pads)]
+    cut = [(lead + k, _cut(a), _cut(b)) for k, (a, b) in enumerate(pads)]
     x = _sliced(c, c.raw(0), [(d, (a, -b if b else END, 1)) for d, a, b in cut if a or b], c.shape(0))
-    more = [(a if _least(a) > 0 else 0, b if _least(b) > 0 else 0) for a, b in pads]
-    return _pad(c, x, more, c.x(1, c.dtype)) if any(a or b for a, b in more) else x
+    more = [(_added(a), _added(b)) for a, b in pads]
+    return _pad(c, x, more, c.x(1, c.dtype)) if any(a != 0 or b != 0 for a, b in more) else x
 
 
-def _least(n: Any) -> int:
-    return min(n.numbers) if isinstance(n, Varying) else int(n)
+def _added(n: Any) -> Any:
+    """How much padding is not cut off but added."""
+    if not isinstance(n, Varying):
+        return max(n, 0)
+    if min(n.numbers) < 0:
+        raise NotImplementedError("padding of a size that is left open and cuts off")
+    return n
+
+
+def _cut(n: Any) -> int:
+    return 0 if isinstance(n, Varying) else max(-n, 0)
 
 
 def _pad(c: Call, x: str, pads: Any, value: str = "", mode: str = "constant") -> str:
