@@ -40,7 +40,7 @@ class Attention(nn.Module):
         b, t, c = x.shape
         q, k, v = self.qkv(x + self.hidden).view(b, t, 3, 2, c // 2).permute(2, 0, 3, 1, 4)
         weights = (q @ k.transpose(-2, -1) * self.scale).masked_fill(torch.ones(t, t).triu(1).bool(), -1e9).softmax(-1)
-        return (weights @ v).transpose(1, 2).reshape(b, t, c), x.sum() / (b * t)
+        return (weights @ v).transpose(1, 2).reshape(b, t, c), x.sum() / (b * t) * float(t)
 
 
 def test_sizes_that_are_left_open() -> None:

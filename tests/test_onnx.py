@@ -392,6 +392,14 @@ def test_pictures_of_any_size() -> None:
     agrees(program, model, randn(3, 3, 37, 50))
 
 
+def test_tensors_made_of_sizes() -> None:
+    model, program = exported(lambda x: x * torch.tensor([x.shape[0], 1.0, x.shape[1]]).sum() + torch.tensor(len(x)),
+                              (randn(2, 3),), dynamic_axes={"x": {0: "n"}}, input_names=["x"])  # fmt: skip
+    agrees(program, model, randn(7, 3))
+    with pytest.raises(NotImplementedError, match="other elements at another size"):
+        exported(lambda x: x + torch.tensor([0.5 * n for n in range(len(x))]), (randn(2),), dynamic_axes={"x": [0]})
+
+
 def test_two_names_for_one_size() -> None:
     model, program = exported(lambda x, y: x + y, (randn(2, 3), randn(2, 3)), input_names=["x", "y"],
                               dynamic_axes={"x": {0: "n"}, "y": {0: "m"}})  # fmt: skip

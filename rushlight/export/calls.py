@@ -96,6 +96,8 @@ class Writer:
             return type(part)(*inner) if hasattr(part, "_fields") else tuple(inner)
         if not isinstance(part, Varying):
             return part
+        if isinstance(part.numbers[0], float) and all(n.is_integer() for n in part.numbers):
+            return self.made.call_function(float, (self._number(Varying(tuple(map(int, part.numbers))), name),))
         how = self.sizes.expression(part)
         if how is None:
             raise NotImplementedError(f"torch.export: {name} {part} depends on a size in a way that is not understood")

@@ -20,7 +20,7 @@ from rushlight.utils._pytree import TreeSpec
 from .recording import NUMBER, RESULT, Item, Recorded, Recording
 
 
-class Diverges(Exception):
+class Diverges(NotImplementedError):
     """The program is another one at another size."""
 
 

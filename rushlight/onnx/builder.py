@@ -37,6 +37,7 @@ class Builder:
         self.nodes: list[Any] = []
         self.values: dict[Value, str] = {}  # what a value is called
         self.folded: dict[Value, np.ndarray] = {}  # results that no argument and no parameter has a part in
+        self.made_of_sizes: set[Value] = set()  # constants that are none
         self.layer = ""
         self._taken: set[str] = set()
         self._constants: dict[tuple[Any, ...], str] = {}
@@ -105,7 +106,7 @@ class Builder:
         """The elements of a value that no argument and no parameter has a part in."""
         if value in self.folded:
             return self.folded[value]
-        return value.array if value.kind == "constant" else None
+        return value.array if value.kind == "constant" and value not in self.made_of_sizes else None
 
     def dim(self, n: Dim) -> str:
         """A size, as a tensor of one element."""

@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.export.graph import Diverges, Graph, Node, Value
+from rushlight.export.graph import Diverges, Graph, Node, Value, Varying
 from rushlight.record.spec import spec_of
 from rushlight.record.trace import apply, realize
 from rushlight.record.value import tensor_holding
 from rushlight.version import __version__ as own_version
 
-from .builder import Builder, fixed, product
+from .builder import Builder, element_type, fixed, product
 from .call import lower, lowering_of
 from .library import onnx
 
 FOLDED = 1 << 20  # elements that a constant may have which is worked out while the model is written,
+SIZES = 64  # elements of a tensor that may be made of sizes
 FOLDED_NUMBERS = 1 << 10  # and one that is made of numbers, as zeros are
 
 
@@ -94,10 +95,27 @@ def _stored_constants(graph: Graph, builder: Builder) -> dict[str, np.ndarray]:
             try:
                 array = value.array
             except Diverges as why:
-                raise NotImplementedError(f"torch.onnx.export: {why}") from why
+                _made_of_sizes(value, builder, why)
+                continue
             name = builder.take(value, builder.unique("constant"))
             stored[name] = array
     return stored
+
+
+def _made_of_sizes(value: Value, builder: Builder, why: Diverges) -> None:
+    """A tensor that the model makes of sizes, `torch.tensor([x.shape[0], 4])`.
+
+    Raises:
+        NotImplementedError: it is none.
+    """
+    arrays = [np.asarray(a) for a in value.data]
+    if any(a.shape != arrays[0].shape or (a != a.astype("int64")).any() for a in arrays) or arrays[0].size > SIZES:
+        raise NotImplementedError(f"torch.onnx.export: {why}") from why
+    columns = np.stack([a.astype("int64").reshape(-1) for a in arrays], 1).tolist()
+    numbers = [column[0] if len(set(column)) == 1 else Varying(tuple(column)) for column in columns]
+    found = builder.emit("Cast", (builder.ints(numbers),), to=element_type(value.dtype))
+    builder.take(value, builder.emit("Reshape", (found, builder.ints(arrays[0].shape))))
+    builder.made_of_sizes.add(value)
 
 
 def _fold(node: Node, builder: Builder) -> bool:
