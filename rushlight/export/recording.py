@@ -93,10 +93,10 @@ def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> 
     sources: dict[int, tuple[str, Any]] = {id(v): (STATE, name) for name, v in reversed(before.items())}
     sources.update({id(settle(x)): (INPUT, k) for k, x in enumerate(inputs) if isinstance(x, Tensor)})
     listener = _Listener(sources)
-    args, kwargs = tree.unflatten(inputs)
     draws = Generator.asked
     try:
         with listener.listening(module):
+            args, kwargs = tree.unflatten(listener.given(inputs))
             found, result_tree = tree_flatten(model(*args, **kwargs))
             values = [_result(x) for x in found]
     finally:
@@ -152,6 +152,7 @@ class _Listener:
         self.paths: list[str] = [""]
         self.changes: list[tuple[int, str]] = []  # from which operation on, which layer
         self.looked: str | None = None
+        self.arguments = 0  # how many operations, the first ones, are copies of arguments
 
     @contextmanager
     def listening(self, module: nn.Module | None) -> Iterator[None]:
@@ -173,6 +174,11 @@ class _Listener:
             me.hold -= 1
             for hook in hooks:
                 hook.remove()
+
+    def given(self, inputs: Sequence[Any]) -> list[Any]:
+        """The arguments for the model, as pending results, so that whoever looks at their numbers is noticed."""
+        self.arguments = sum(isinstance(x, Tensor) for x in inputs)
+        return [_copy(x) if isinstance(x, Tensor) else x for x in inputs]
 
     def _enter(self, path: str) -> None:
         if recorder() is self.recorder:  # other threads call their own modules
@@ -240,7 +246,7 @@ def _normal(
     listener: _Listener, results: list[int | None], result_tree: TreeSpec, written: list[str]
 ) -> Recording:  # fmt: skip
     """Only what the results depend on, apart from how it lies in memory, and values numbered as they are met."""
-    same = _plain(listener.operations)
+    same = _plain(listener.operations, listener.arguments)
     results = [None if i is None else same.get(i, i) for i in results]
     needed = {i for i in results if i is not None}
     kept: list[Recorded] = []
@@ -264,15 +270,16 @@ def _normal(
     return Recording(kept, items, results, result_tree, listener.looked, written)
 
 
-def _plain(operations: Sequence[Recorded]) -> dict[int, int]:
+def _plain(operations: Sequence[Recorded], arguments: int) -> dict[int, int]:
     """Has operations read what copies into another layout were made of; whether one is needed depends on sizes.
 
-    For the same reason all reshaping is `view`. Returns for each such copy what it is a copy of.
+    For the same reason all reshaping is `view`. So many first operations are copies of arguments. Returns for each copy
+    what it is a copy of.
     """
     same: dict[int, int] = {}
-    for operation in operations:
+    for k, operation in enumerate(operations):
         operation.inputs = tuple([None if i is None else same.get(i, i) for i in operation.inputs])
-        if operation.op is RELAYOUT and operation.inputs[0] is not None:
+        if (k < arguments or operation.op is RELAYOUT) and operation.inputs[0] is not None:
             same[operation.outputs[0]] = operation.inputs[0]
         elif operation.op in (UNSAFE_VIEW, RESHAPE_ALIAS):
             operation.op = VIEW
