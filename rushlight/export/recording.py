@@ -105,7 +105,7 @@ def record(model: Callable[..., Any], leaves: Sequence[Any], tree: TreeSpec) -> 
         raise NotImplementedError(f"torch.export: the model {RANDOM}")
     numbers = [None if v is None else listener.number_of(v) for v in values]
     recording = _normal(listener, numbers, result_tree, written)
-    del listener, values
+    del listener, values, found, args, kwargs
     recorder().flush()  # of what was recorded only what the model itself has kept is computed
     return recording
 
