@@ -72,7 +72,8 @@ DIFFERENCES = """\
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
   `replace_pattern`, and of the passes `ShapeProp`); it sees functions through their modules: a name imported from one
   (`from torch import relu`) is not seen. Swin transformers cannot be traced.
-- `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` cannot be entered.
+- `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` is not asked about
+  properties, and a `TorchDispatchMode` sees Rushlight's own operations, some of which are larger than PyTorch's.
 - `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.
 - Of torchvision's models those for optical flow and the quantized ones are missing. Detectors fill proposals
   up to multiples of 16 or 64 in training, with some that count for nothing, where the heads treat each by itself: what
