@@ -17,6 +17,7 @@ from rushlight.core.layout import (
     channels_last,
     channels_last_3d,
     contiguous_format,
+    jagged,
     layout,
     memory_format,
     preserve_format,
@@ -51,7 +52,7 @@ _heap.keep_freed_memory()
 
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps
-    multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
+    multiprocessing nested nn onnx optim profiler random serialization show sparse special testing utils version vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
     functional overrides futures fx __config__ _C _tensor_str storage return_types
 """.split()

@@ -13,10 +13,12 @@ from typing import Any
 
 from rushlight.core.interception import Interception
 from rushlight.core.missing import missing
+from rushlight.record import memo
 from rushlight.tensor import METHODS, Tensor
 
 __all__ = [
-    "BaseTorchFunctionMode", "TorchFunctionMode", "get_overridable_functions", "handle_torch_function", "has_torch_function", "has_torch_function_unary",
+    "BaseTorchFunctionMode", "TorchFunctionMode", "get_overridable_functions", "handle_torch_function",
+    "has_torch_function", "has_torch_function_unary",
     "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "resolve_name",
     "wrap_torch_function",
 ]  # fmt: skip
@@ -127,11 +129,13 @@ _OTHER_OPERATORS = """
 """.split()
 
 
-def _ask_mode(f: Any, twin: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _ask_mode(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Hands a call to the innermost mode, which is not asked about what it does itself."""
+    if f in (memo.memoised, memo.replay):
+        return _ask_nobody(inner, args, kwargs)
     modes = _entered.modes
     if not modes:
-        return twin(*args, **kwargs)
+        return inner(*args, **kwargs)
     name = _OPERATORS.get(f.__name__)
     shown = f if name is None else METHODS[name]
     mode = modes.pop()
@@ -141,33 +145,31 @@ def _ask_mode(f: Any, twin: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         modes.append(mode)
 
 
-def _ask_nobody(f: Any, twin: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _ask_nobody(inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Runs what is kept and taken again later: a mode's part in it would be kept, too."""
     modes, _entered.modes = _entered.modes, []
     try:
-        return twin(*args, **kwargs)
+        return inner(*args, **kwargs)
     finally:
         _entered.modes = modes
 
 
-def _all_functions() -> Iterator[tuple[Any, Any]]:
+def _all_functions() -> Iterator[Any]:
     """What modes see, and what they must not."""
     from rushlight import autograd
     from rushlight.fx.node import functions
-    from rushlight.record import memo
 
-    for f in (memo.memoised, memo.replay):
-        yield f, _ask_nobody
+    yield from (memo.memoised, memo.replay, autograd.backward, autograd.grad)
     for _, _, f, path in functions():
         if not path.endswith((".missing", "._assert")):
-            yield f, _ask_mode
+            yield f
     for name, f in vars(Tensor).items():
         if name in _OPERATORS or name in _OTHER_OPERATORS or not name.startswith("_"):
-            yield f, _ask_mode
-    yield from ((f, _ask_mode) for f in (autograd.backward, autograd.grad))
+            yield f
 
 
-_interception = Interception(_all_functions)
+#: The calls of Rushlight's public functions.
+CALLS = Interception(_all_functions)
 
 
 class TorchFunctionMode:
@@ -192,13 +194,13 @@ class TorchFunctionMode:
         raise NotImplementedError
 
     def __enter__(self) -> Any:
-        _interception.begin()
+        CALLS.begin(_ask_mode)
         _entered.modes.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _entered.modes.pop()
-        _interception.end()
+        CALLS.end(_ask_mode)
 
     @classmethod
     def push(cls, *args: Any, **kwargs: Any) -> Any:

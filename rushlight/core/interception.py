@@ -16,7 +16,7 @@ from typing import Any
 __all__ = ["Interception"]
 
 _HERE = 0.5  # stands in the asking code for whoever is asked
-Hook = Callable[..., Any]  # (the function, its twin that asks nobody, args, kwargs) -> result
+Hook = Callable[..., Any]  # (the function, what it does without this hook, args, kwargs) -> result
 
 
 def _asking(*args: Any, **kwargs: Any) -> Any:
@@ -39,49 +39,70 @@ def _twin(f: FunctionType) -> FunctionType:
 
 
 class Interception:
-    """Functions whose calls go to a hook between `begin` and `end`, which may be nested; in all threads.
+    """Functions whose calls go through hooks while there are any; in all threads.
 
     Args:
-        functions: gives the functions and the hook of each; called once, when the first mode is entered.
+        functions: gives the functions; called once, when the first hook comes.
 
     >>> def double(x): return 2 * x
-    >>> seen = Interception(lambda: [(double, lambda f, twin, args, kwargs: (f is double, twin(*args)))])
-    >>> seen.begin(); found = double(4); seen.end(); found, double(4)
+    >>> seen = Interception(lambda: [double])
+    >>> def hook(f, inner, args, kwargs): return f is double, inner(*args)
+    >>> seen.begin(hook); found = double(4); seen.end(hook); found, double(4)
     ((True, 8), 8)
     """
 
-    def __init__(self, functions: Callable[[], Iterable[tuple[Any, Hook]]]) -> None:
+    def __init__(self, functions: Callable[[], Iterable[Any]]) -> None:
         self._functions = functions
         self._codes: list[tuple[FunctionType, CodeType, CodeType]] | None = None  # the function, its own code, asking
-        self._depth = 0
+        self._hooks: tuple[Hook, ...] = ()  # the outermost first
+        self._counts: dict[Hook, int] = {}
         self._lock = threading.Lock()
 
-    def begin(self) -> None:
-        """The functions ask from now on."""
+    def begin(self, hook: Hook, innermost: bool = False) -> None:
+        """Calls go through the hook from now on, outside or inside of the hooks that are there; may be nested."""
         with self._lock:
+            self._counts[hook] = self._counts.get(hook, 0) + 1
+            if self._counts[hook] > 1:
+                return
             if self._codes is None:
                 self._codes = self._prepared()
-            self._depth += 1
-            if self._depth == 1:
+            first = not self._hooks
+            self._hooks = (*self._hooks, hook) if innermost else (hook, *self._hooks)
+            if first:
                 for f, _, asking in self._codes:
                     f.__code__ = asking
 
-    def end(self) -> None:
-        """They ask no longer, if every `begin` has had its `end`."""
+    def end(self, hook: Hook) -> None:
+        """They do so no longer, if every `begin` of the hook has had its `end`."""
         with self._lock:
-            self._depth -= 1
-            if not self._depth:
+            self._counts[hook] -= 1
+            if self._counts[hook]:
+                return
+            self._hooks = tuple(h for h in self._hooks if h is not hook)
+            if not self._hooks:
                 for f, own, _ in self._codes or ():
                     f.__code__ = own
 
+    def is_on(self, hook: Hook) -> bool:
+        """Whether calls go through the hook."""
+        return hook in self._hooks
+
     def _prepared(self) -> list[tuple[FunctionType, CodeType, CodeType]]:
         found: dict[int, tuple[FunctionType, CodeType, CodeType]] = {}
-        for f, hook in self._functions():
+        for f in self._functions():
             if id(f) not in found and isinstance(f, FunctionType):
-                twin = _twin(f)
-                found[id(f)] = f, f.__code__, _code_that_asks(f, _asked(f, twin, hook))
+                found[id(f)] = f, f.__code__, _code_that_asks(f, self._asked(f, _twin(f)))
         return list(found.values())
 
+    def _asked(self, f: FunctionType, twin: FunctionType) -> Callable[..., Any]:
+        def ask(args: Any, kwargs: Any) -> Any:
+            call: Callable[..., Any] = twin
+            for hook in reversed(self._hooks):
+                call = _through(hook, f, call)
+            return call(*args, **kwargs)
 
-def _asked(f: FunctionType, twin: FunctionType, hook: Hook) -> Callable[..., Any]:
-    return lambda args, kwargs: hook(f, twin, args, kwargs)
+        return ask
+
+
+def _through(hook: Hook, f: FunctionType, inner: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *args, **kwargs: hook(f, inner, args, kwargs)

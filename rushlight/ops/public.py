@@ -33,7 +33,7 @@ SPACES: dict[str, dict[str, Callable[..., Any]]] = {"linalg": {}, "fft": {}, "sp
 
 def attach(name: str, value: Any) -> None:
     """Hangs a method or property on Tensor, whose class the floor below defines without any."""
-    if name.startswith("__") and hasattr(value, "__code__"):
+    if name.startswith("__") and getattr(value, "__name__", "").startswith("_"):
         value.__name__ = name  # what modes see an operator called
     setattr(Tensor, name, value)
 

@@ -118,6 +118,14 @@ def dequantize(self: Tensor) -> Tensor:
 
 
 @method
+def to_padded_tensor(self: Tensor, padding: float, output_size: Any = None) -> NoReturn:
+    """Raises PyTorch's error: only nested tensors (`torch.nested`) have components to be padded."""
+    raise NotImplementedError(
+        "Could not run 'aten::to_padded_tensor' with arguments from the 'CPU' backend: the tensor is not nested"
+    )
+
+
+@method
 def sparse_dim(self: Tensor) -> int:
     """0: no dimension is sparse."""
     return 0

@@ -8,7 +8,7 @@ each operation is recorded and computed by itself, as with `RUSHLIGHT_EAGER=1`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from rushlight import library
@@ -49,11 +49,11 @@ def _running(operator: library.AtenOperator) -> Callable[..., Any] | None:
     return lambda *operands, **attributes: recording.apply(op, operands, tuple(attributes[k] for k in op.attributes))
 
 
-def _ask_mode(_: Any, twin: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+def _ask_mode(_: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     op, operands, attrs = _parts(*args, **kwargs)
     modes = _entered.modes
     if not modes or op is BIND:
-        return twin(*args, **kwargs)
+        return inner(*args, **kwargs)
     operator = _operator(op)
     mode = modes.pop()
     _entered.shown.append((operator, op))
@@ -68,16 +68,12 @@ def _parts(op: Operation, operands: Any, attrs: Any = ()) -> tuple[Operation, An
     return op, operands, attrs
 
 
-def _recording() -> Iterator[tuple[Any, Any]]:
-    yield recording.apply, _ask_mode
-
-
-_interception = Interception(_recording)
+_interception = Interception(lambda: [recording.apply])
 _eager_before: list[bool] = []
 
 
 class TorchDispatchMode:
-    """A base class of modes: inside a `with` block `__torch_dispatch__(func, types, args, kwargs)` does what is recorded.
+    """A base class of modes: inside a `with` block `__torch_dispatch__(func, types, args, kwargs)` is to record.
 
     `func` is one of `torch.ops.aten`; what the mode calls itself is not shown to it.
 
@@ -101,13 +97,13 @@ class TorchDispatchMode:
         _eager_before.append(recording.EAGER)
         recording.EAGER = True
         library.shown_to_mode = _running
-        _interception.begin()
+        _interception.begin(_ask_mode)
         _entered.modes.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         _entered.modes.pop()
-        _interception.end()
+        _interception.end(_ask_mode)
         recording.EAGER = _eager_before.pop()
         if not _eager_before:
             library.shown_to_mode = None
