@@ -2,9 +2,8 @@
 
 A nested tensor of layout jagged is one dense tensor of values, in which the components lie one after another along the
 ragged dimension; one of layout strided is a list of dense components. The dense tensors carry the history, so autograd
-and compiling need to know nothing of nested tensors. The recorder knows dense tensors only. So, from the moment a
-program makes its first nested tensor, Rushlight's functions look for one among their arguments (`overrides.CALLS`)
-and hand it to the function of the same name in `nested/functions.py`; programs without any pay nothing.
+and compiling need to know nothing of nested tensors. Functions find nested tensors as
+`other_tensors.py` says, and do what the function of the same name in `nested/functions.py` does.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from rushlight.core.layout import jagged, strided
 from rushlight.core.size import Size
 from rushlight.ops.creation import wrap
 from rushlight.ops.joining import cat, stack
-from rushlight.overrides import CALLS
+from rushlight.other_tensors import find_by_functions
 from rushlight.record.spec import Spec
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import TENSORS, Node, Tensor, Value, new_tensor
@@ -140,9 +139,8 @@ class NestedTensor(Tensor):
     def grad(self) -> Any:  # type: ignore[override]
         """The gradient, a nested tensor of the same sizes; None before a backward pass."""
         found = [p.grad for p in self._value.parts]
-        if any(g is None for g in found):
-            return None
-        return self.like(*found)
+        known = [g for g in found if g is not None]
+        return self.like(*known) if len(known) == len(found) else None
 
     @grad.setter
     def grad(self, g: Any) -> None:
@@ -317,7 +315,9 @@ TENSORS.discard(NestedTensor)
 
 
 def _handle(value: NestedValue) -> NestedTensor:
-    _watch()
+    from .functions import meaning
+
+    find_by_functions(NestedTensor, meaning)
     made: Any = new_tensor(NestedTensor)
     made._value = value
     return made  # type: ignore[no-any-return]
@@ -350,29 +350,3 @@ def of_components(parts: Sequence[Tensor], at: int, ragged: Ragged | None = None
 def stacked(parts: Sequence[Tensor]) -> Tensor:
     """Components of equal sizes as one dense tensor."""
     return stack(list(parts))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# How functions find nested tensors
-
-
-def _holds_one(arguments: Any) -> bool:
-    for x in arguments:
-        if isinstance(x, NestedTensor) or x.__class__ in (list, tuple) and any(isinstance(y, NestedTensor) for y in x):
-            return True
-    return False
-
-
-def _look(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Calls what the function means for nested tensors, where there is one among its arguments."""
-    if not _holds_one(args) and not (kwargs and _holds_one(kwargs.values())):
-        return inner(*args, **kwargs)
-    from .functions import ANSWERED, meaning
-
-    return inner(*args, **kwargs) if f.__name__ in ANSWERED else meaning(f)(*args, **kwargs)
-
-
-def _watch() -> None:
-    """From the first nested tensor on: a program that has one will have others."""
-    if not CALLS.is_on(_look):
-        CALLS.begin(_look, innermost=True)
