@@ -295,7 +295,8 @@ def meaning(f: Any) -> Callable[..., Any] | None:
         return lambda x, y: f(_plain(x), _plain(y))
     if name in ("chunk", "split"):
         return _pieces(f)
-    return {"equal": _equal, "cat": _cat, "concat": _cat, "to": _to}.get(name) or _refusal(name)
+    found: dict[str, Callable[..., Any]] = {"equal": _equal, "cat": _cat, "concat": _cat, "to": _to}
+    return found.get(name) or _refusal(name)
 
 
 def _moved(f: Any, x: QuantizedTensor, args: Any, kwargs: Any) -> QuantizedTensor:

@@ -580,7 +580,20 @@ def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tup
             specs.append(None)
         elif isinstance(entry, type):
             raise NotANumber
+    if edge[2:] and edge[2] in NUMBERS and not any(s is not None and not s.wrapped for s in specs):
+        _refuse_numbers(edge)
     return tuple(slots), tuple(specs)
+
+
+#: What PyTorch computes of Python numbers alone.
+OF_NUMBERS = frozenset("add sub rsub mul div div_by_number floor_divide remainder fmod".split())
+
+
+def _refuse_numbers(edge: tuple[Any, ...]) -> None:
+    """Raises PyTorch's error for a Python number where an operation works on a tensor, `torch.abs(3)`."""
+    op: Operation = edge[0]
+    if op.operands[:1] == ("x",) and op.name not in OF_NUMBERS and all(e is None or e in NUMBERS for e in edge[2:]):
+        raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not {edge[2].__name__}")
 
 
 # ---------------------------------------------------------------------------------------------------------------------

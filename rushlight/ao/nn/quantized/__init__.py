@@ -155,10 +155,9 @@ class Conv2d(_Weighted):
         return "QuantizedConv2d"
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"scale={self.scale}, zero_point={self.zero_point}" + (f", padding={self.padding}" if any(self.padding) else "")
-        )
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
+        text += f"scale={self.scale}, zero_point={self.zero_point}"
+        return text + (f", padding={self.padding}" if any(self.padding) else "")
 
 
 class FloatFunctional(nn.Module):
