@@ -92,12 +92,15 @@ def check_key(key: Any) -> None:
 
 _SIMPLE_KEYS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _HASHES = (tuple.__hash__, frozenset.__hash__)  # a class of the program may have one of its own: code
-_OTHER_KEYS = (dtypes.dtype, device, np.generic, np.dtype, datetime.date, datetime.time, datetime.timedelta)
+#: Further types of keys, whose hashing runs no code of the program's.
+KEY_TYPES: list[type] = [
+    dtypes.dtype, device, np.generic, np.dtype, datetime.date, datetime.time, datetime.timedelta,
+]  # fmt: skip
 
 
 def _check_key(key: Any, depth: int, left: list[int]) -> None:
     left[0] -= 1
-    if type(key) in _SIMPLE_KEYS or isinstance(key, (*_OTHER_KEYS, type, pathlib.PurePath)) or type(key) is Tensor:
+    if type(key) in _SIMPLE_KEYS or isinstance(key, (*KEY_TYPES, type, pathlib.PurePath)) or type(key) is Tensor:
         return
     if type(key).__hash__ not in _HASHES or depth == 0 or left[0] < 0:
         what = "a large nested tuple" if isinstance(key, tuple) else f"an object of type {type(key).__name__}"
