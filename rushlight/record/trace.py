@@ -304,8 +304,12 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
 
 
 def other_layout(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
-    """What an operation means for operands that are not strided (rushlight.sparse puts its own function here)."""
-    raise NotImplementedError(f"rushlight.sparse is not loaded; {op.name} has no such operands")
+    """What an operation means for operands that the recorder does not know: the class of one says (`dispatch`)."""
+    kinds = [t.__class__ for t in operands if isinstance(t, Tensor) and t.__class__ not in TENSORS]
+    found: Any = next((kind for kind in kinds if hasattr(kind, "dispatch")), None)
+    if found is None:
+        raise NotImplementedError(f"{op.name} has no meaning for a {kinds[0].__name__}")
+    return found.dispatch(op, operands, attrs)
 
 
 inference_seen = False  # whether any tensor was ever made in inference mode
@@ -754,6 +758,8 @@ def realize(t: Tensor) -> np.ndarray:
             trace.recorder.flush()
         if v.failed is not None:
             raise v.failed
+        if v.spec.device.type == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if v.buf is None:
             raise NotImplementedError(f"a tensor of layout {t.layout} has no array of numbers; call to_dense() first")
     return v.buf

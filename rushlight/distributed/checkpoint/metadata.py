@@ -133,7 +133,7 @@ class Metadata:
 # Reading and writing
 
 _HERE = "torch.distributed.checkpoint.metadata"
-_PATH = str | os.PathLike | PurePath | type(None)
+_PATH: Any = (str, os.PathLike, PurePath, type(None))
 #: What each field may hold.
 _KINDS: dict[type, dict[str, Any]] = {
     ChunkStorageMetadata: {"offsets": Size, "sizes": Size},
@@ -157,7 +157,7 @@ def _register(kind: type, module: str, name: str) -> None:
 def _bare(kind: type, args: tuple[Any, ...]) -> Any:
     if args:
         raise refused(f"a {kind.__name__} is made without arguments")
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     for f in fields(kind):  # type: ignore[arg-type]
         made.__dict__[f.name] = None
     return made

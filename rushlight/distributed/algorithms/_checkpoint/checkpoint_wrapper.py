@@ -29,8 +29,8 @@ class CheckpointWrapper(nn.Module):
                  checkpoint_fn: Any = None, **options: Any) -> None:  # fmt: skip
         super().__init__()
         self._checkpoint_wrapped_module = mod
-        again = {"use_reentrant": checkpoint_impl is CheckpointImpl.REENTRANT}
-        self._compute = partial(checkpoint_fn or partial(checkpoint, **again), **options)
+        reentrant = checkpoint_impl is CheckpointImpl.REENTRANT
+        self._compute = partial(checkpoint_fn or partial(checkpoint, use_reentrant=reentrant), **options)
         self._register_state_dict_hook(_without_prefix)
         self.register_load_state_dict_pre_hook(_with_prefix)
 
