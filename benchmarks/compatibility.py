@@ -52,7 +52,16 @@ DIFFERENCES = """\
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
 - Conjugation is computed at once: `is_conj()` is always False.
-- Quantized and nested tensors are not there. Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
+- Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
+  Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.
+- Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
+  raise NotImplementedError. `NestedTensor`s cannot be saved.
+- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes, and an optimizer's
+  step is refused. `linspace`, `eye` and windows are made on the CPU whatever `device` says.
+- Distributed checkpoints are written by one process, and read whoever wrote them; nothing in them is run.
+  `fully_shard`, FullyShardedDataParallel and `distribute_tensor` pass through in a group of one process.
+- `SobolEngine` has 1,111 dimensions; with SciPy installed PyTorch's 21,201.
+- Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
   sparse, with the leaf's own positions, also after `torch.mm`, where PyTorch's is dense; sums of sparse tensors
   hand on gradients at the positions of their own terms. `sparse_coo_tensor` copies memory that NumPy code can
@@ -70,7 +79,7 @@ DIFFERENCES = """\
 - `torchvision.transforms.v2` knows pictures, masks, bounding boxes and key points; not rotated boxes. Of its
   functionals' kernels there are those of pictures, videos and masks (`crop_mask`) by name.
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
-  `replace_pattern`, and of the passes `ShapeProp`); it sees functions through their modules: a name imported from one
+  `replace_pattern`, and of the passes `ShapeProp` and `split_module`); it sees functions through their modules: a name imported from one
   (`from torch import relu`) is not seen. Swin transformers cannot be traced.
 - `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` is not asked about
   properties, and a `TorchDispatchMode` sees Rushlight's own operations, some of which are larger than PyTorch's.
