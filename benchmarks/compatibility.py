@@ -56,8 +56,8 @@ DIFFERENCES = """\
   Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.
 - Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
   raise NotImplementedError. `NestedTensor`s cannot be saved.
-- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes, and an optimizer's
-  step is refused. `linspace`, `eye` and windows are made on the CPU whatever `device` says.
+- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. `linspace`, `eye`
+  and windows are made on the CPU whatever `device` says.
 - Distributed checkpoints are written by one process, and read whoever wrote them; nothing in them is run.
   `fully_shard`, FullyShardedDataParallel and `distribute_tensor` pass through in a group of one process.
 - `SobolEngine` has 1,111 dimensions; with SciPy installed PyTorch's 21,201.
@@ -79,8 +79,8 @@ DIFFERENCES = """\
 - `torchvision.transforms.v2` knows pictures, masks, bounding boxes and key points; not rotated boxes. Of its
   functionals' kernels there are those of pictures, videos and masks (`crop_mask`) by name.
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
-  `replace_pattern`, and of the passes `ShapeProp` and `split_module`); it sees functions through their modules: a name imported from one
-  (`from torch import relu`) is not seen. Swin transformers cannot be traced.
+  `replace_pattern`, and of the passes `ShapeProp` and `split_module`); it sees functions through their modules: a
+  name imported from one (`from torch import relu`) is not seen. Swin transformers cannot be traced.
 - `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` is not asked about
   properties, and a `TorchDispatchMode` sees Rushlight's own operations, some of which are larger than PyTorch's.
 - `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.

@@ -15,6 +15,7 @@ from rushlight.core.device import meta
 from rushlight.core.strided import contiguous_strides
 from rushlight.ops.creation import cast
 from rushlight.ops.public import check_cast
+from rushlight.record.memo import BIND, Unbound
 from rushlight.record.operation import Operation
 from rushlight.record.own_attributes import every_attribute
 from rushlight.record.spec import NUMBERS, Spec, spec_of
@@ -192,8 +193,8 @@ class MetaTensor(Tensor):
     @classmethod
     def dispatch(cls, op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
         """What an operation would give."""
-        if op.name == "bind":
-            raise NotImplementedError("an optimizer's step on the device meta is not in Rushlight")
+        if op is BIND:
+            raise Unbound("nothing is recorded on the device meta")
         _check_places(op, operands)
         specs = tuple([_plain(x) for x in operands])
         kind = kind_of(op, attrs, specs, ())

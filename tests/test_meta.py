@@ -77,8 +77,12 @@ def test_a_model_without_numbers_and_its_gradients() -> None:
     assert model.weight.grad.is_meta and model.weight.grad.shape == (2, 3)
     with torch.no_grad():
         assert not model(meta(4, 3)).requires_grad
-    with pytest.raises(NotImplementedError, match="optimizer's step"):
-        torch.optim.SGD(model.parameters(), lr=0.1).step()
+    for kind in (torch.optim.SGD, torch.optim.AdamW):
+        step = kind(model.parameters(), lr=0.1)
+        step.step()
+        step.step()
+        assert model.weight.is_meta and isinstance(model.weight, nn.Parameter) and model.weight.shape == (2, 3)
+    assert step.state[model.weight]["exp_avg"].is_meta
     again = copy.deepcopy(model)
     assert again.weight.is_meta and again.weight is not model.weight and again.weight.requires_grad
 

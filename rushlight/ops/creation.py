@@ -74,10 +74,11 @@ def check_device(where: Any) -> None:
 
 def is_on_meta(where: Any) -> bool:
     """Whether a new tensor belongs on the device meta (`rushlight/meta.py`); raises as `check_device`."""
-    if where is None and devices.get_default_device().type == "cpu":
+    found = devices.parse(where)
+    if found is devices.cpu:
         return False
-    check_device(where)
-    return devices.parse(where) is devices.meta
+    check_device(found)
+    return found is devices.meta
 
 
 def on_meta(shape: Size, kind: Dtype, requires_grad: bool) -> Tensor:
