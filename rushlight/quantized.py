@@ -234,6 +234,14 @@ def _make_per_tensor_quantized_tensor(input: Tensor, scale: float, zero_point: i
     return _handle(input.detach().clone(), kind, float(scale), int(zero_point))
 
 
+def rebuilt_quantized(whole: Tensor, scale: Any, zero_point: Any, axis: int | None) -> QuantizedTensor:
+    """A quantized tensor that a file holds: its whole numbers, which say the dtype, and how they are scaled."""
+    kind = next(q for q, known in QUANTIZED.items() if known is whole.dtype)
+    if axis is not None:
+        scale, zero_point = scale.double(), zero_point.long()
+    return _handle(whole, kind, scale, zero_point, axis)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Questions
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,7 +94,8 @@ def test_fake_quantization_has_a_straight_through_gradient() -> None:
 
 def test_observers() -> None:
     observe = Q.MinMaxObserver()
-    assert [t.tolist() for t in observe.calculate_qparams()] == [[1.0], [0]]
+    with pytest.warns(UserWarning, match="must run observer"):
+        assert [t.tolist() for t in observe.calculate_qparams()] == [[1.0], [0]]
     observe(X)
     observe(X * 2 + 1)
     assert (observe.min_val.item(), observe.max_val.item()) == (-1.0, 5.0)
@@ -196,3 +198,25 @@ def test_recurrent_layers(kind: str) -> None:
     assert made(x[0])[0].shape == (4, 10)
     torch.testing.assert_close(made(x, ends)[0], layer(x, ends)[0], atol=0.03, rtol=0)
     assert repr(made) == f"DynamicQuantized{kind}(6, 5, num_layers=2, batch_first=True, bidirectional=True)"
+
+
+def test_files(tmp_path: Path) -> None:
+    q = torch.quantize_per_tensor(X, 0.1, 10, torch.quint8)
+    c = torch.quantize_per_channel(X, torch.tensor([0.1, 0.2]), torch.tensor([1, 2]), 0, torch.qint8)
+    torch.save({"q": q, "c": c, "t": q.t(), "d": torch.qint8}, tmp_path / "q.pt")
+    found = torch.load(tmp_path / "q.pt")
+    assert torch.equal(found["q"], q) and torch.equal(found["c"], c) and found["d"] is torch.qint8
+    assert torch.equal(found["t"], q.t().clone()) and found["c"].q_per_channel_axis() == 0
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    made = Q.quantize_dynamic(model)
+    torch.save(made.state_dict(), tmp_path / "m.pt")
+    again = Q.quantize_dynamic(torch.nn.Sequential(torch.nn.Linear(3, 2)))
+    again.load_state_dict(torch.load(tmp_path / "m.pt"))
+    assert torch.equal(again(X), made(X))
+
+
+def test_a_file_of_pytorch_is_read() -> None:
+    found = torch.load(Path(__file__).parent / "expected" / "quantized.pt")
+    assert found["q"].q_scale() == 0.1 and found["q"].int_repr().tolist() == [[3, 13, 23], [33, 43, 53]]
+    assert found["c"].q_per_channel_zero_points().tolist() == [1, 2] and found["c"].dtype is torch.qint8
+    assert found["c"].int_repr().tolist() == [[1, 11, 21], [17, 22, 27]]

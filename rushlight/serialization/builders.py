@@ -25,6 +25,7 @@ from rushlight.core import dtype as dtypes
 from rushlight.core import layout as layouts
 from rushlight.core.device import device
 from rushlight.core.generator import Generator
+from rushlight.core.qscheme import SCHEMES
 from rushlight.core.size import Size
 from rushlight.nn.parameter import (
     Buffer,
@@ -455,6 +456,30 @@ def _rebuild_tensor_v2(vm: Any, args: tuple[Any, ...]) -> Tensor:
     return _tensor_v2(*_require(args, LoadedStorage, *[object] * 6, least=4))
 
 
+@called(None, "torch._utils _rebuild_qtensor")
+def _rebuild_qtensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    """A quantized tensor: whole numbers, and (scheme, scale, zero point) or (scheme, scales, zero points, axis)."""
+    from rushlight.quantized import rebuilt_quantized
+
+    vm.count(TENSOR_COST)
+    storage, offset, size, stride, how, *_ = _require(
+        args, LoadedStorage, object, object, object, tuple, object, object, least=5
+    )
+    whole = rebuilt(storage, offset, size, stride)
+    if how and how[0] is SCHEMES["per_tensor_affine"]:
+        _, scale, zero_point = _require(how, object, (int, float), int)
+        return rebuilt_quantized(whole, float(scale), zero_point, None)
+    if how and how[0] in (SCHEMES["per_channel_affine"], SCHEMES["per_channel_affine_float_qparams"]):
+        _, scales, points, axis = _require(how, object, Tensor, Tensor, int)
+        if 0 <= axis < whole.dim() and tuple(scales.shape) == tuple(points.shape) == (whole.shape[axis],):
+            return rebuilt_quantized(whole, scales, points, axis)
+    raise refused("a quantized tensor's scheme, scales and zero points do not go together")
+
+
+for _scheme_name, _scheme in SCHEMES.items():
+    _name(_scheme, f"torch {_scheme_name}")
+
+
 @called(None, "torch._utils _rebuild_tensor_v3")
 def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
     """Like version 2, on a storage that does not know its type."""
@@ -553,7 +578,6 @@ STATES[Generator] = _generator_state
 
 #: PyTorch's tensors that Rushlight has not: their names are known, so that the message can say more.
 UNSUPPORTED = {
-    "_rebuild_qtensor": "a quantized tensor: save it as t.dequantize()",
     "_rebuild_nested_tensor": "a nested tensor: save its parts as a list",
     "_rebuild_meta_tensor_no_storage": "a tensor on the meta device, which has no numbers",
     "_rebuild_wrapper_subclass": "a tensor subclass that wraps others",

@@ -53,6 +53,9 @@ class StorageType:
 
 
 STORAGE_TYPES = {name: StorageType(name, d) for d, name in STORAGE_NAMES.items()}
+#: Those of quantized tensors, read as the whole numbers that they hold.
+QUANTIZED_STORAGES = {d: f"{d.scalar_name}Storage" for d in dtypes.QUANTIZED}
+STORAGE_TYPES |= {name: StorageType(name, dtypes.QUANTIZED[d]) for d, name in QUANTIZED_STORAGES.items()}
 UNTYPED = StorageType("UntypedStorage", None)
 
 

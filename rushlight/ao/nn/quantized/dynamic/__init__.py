@@ -38,6 +38,8 @@ def _observer(mod: Any) -> Any:
 class PackedWeight(nn.Module):
     """A weight, of whole numbers or of float16, and a bias: what a layer keeps instead of parameters."""
 
+    _version = 3  # of what PyTorch saves
+
     def __init__(self, weight: Any, bias: Any, dtype: Any) -> None:
         super().__init__()
         self.weight, self.bias, self.dtype = weight, bias, dtype
@@ -75,6 +77,7 @@ class Linear(nn.Module):
     DynamicQuantizedLinear(in_features=4, out_features=3, dtype=torch.qint8, qscheme=torch.per_tensor_affine)
     """
 
+    _version = 4  # of what PyTorch saves
     scale: Tensor
     zero_point: Tensor
 
