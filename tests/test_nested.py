@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -184,6 +186,10 @@ def test_from_parts_that_lie_apart() -> None:
 
 def test_what_is_refused() -> None:
     x, _ = made(torch.jagged)
+    assert torch.equal(copy.deepcopy(x), x) and copy.deepcopy(x).values() is not x.values()
+    for layout in LAYOUTS:
+        with pytest.raises(NotImplementedError, match="nested tensors are not saved"):
+            torch.save(made(layout)[0], io.BytesIO())
     with pytest.raises(NotImplementedError, match="torch.fft.fft: Rushlight has no fft of nested tensors"):
         torch.fft.fft(x)
     with pytest.raises(RuntimeError, match="same dtype"):

@@ -267,6 +267,11 @@ class NestedTensor(Tensor):
         """Raises PyTorch's error: there is no array."""
         raise RuntimeError(".numpy() is not supported for tensor subclasses.")
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> NestedTensor:
+        if id(self) not in memo:
+            memo[id(self)] = self.map(lambda p: p.detach().clone().requires_grad_(p.requires_grad))
+        return memo[id(self)]  # type: ignore[no-any-return]
+
     # -- working on the parts
 
     def like(self, *parts: Tensor) -> NestedTensor:

@@ -465,7 +465,9 @@ def _rebuild_qtensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
     storage, offset, size, stride, how, *_ = _require(
         args, LoadedStorage, object, object, object, tuple, object, object, least=5
     )
-    whole = rebuilt(storage, offset, size, stride)
+    if storage.kind not in dtypes.QUANTIZED:
+        raise refused(f"a quantized tensor on a storage of {storage.kind}")
+    whole = rebuilt(storage, offset, size, stride, dtypes.QUANTIZED[storage.kind])
     if how and how[0] is SCHEMES["per_tensor_affine"]:
         _, scale, zero_point = _require(how, object, (int, float), int)
         return rebuilt_quantized(whole, float(scale), zero_point, None)

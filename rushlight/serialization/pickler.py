@@ -147,6 +147,8 @@ class Pickler(_PythonPickler):
             return t.__reduce_ex__(self.proto)
         if type(t) is Parameter:
             return t.__reduce_ex__(self.proto)
+        if t.is_nested:
+            raise NotImplementedError("torch.save: nested tensors are not saved; save unbind() as a list")
         if t.layout is not strided:
             if getattr(t, "_is_param", False):
                 return _rebuild_parameter, (t.data, t.requires_grad, OrderedDict())
