@@ -51,6 +51,8 @@ DIFFERENCES = """\
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
+- `device="meta"` makes ordinary tensors on the CPU: a model made under `torch.device("meta")` has numbers, and
+  `to_empty` and `load_state_dict(assign=True)` then do what they do for any model.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
   Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.

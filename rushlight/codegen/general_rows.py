@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 
 from . import functions as math_of
 from .general import Writer, general
+from .ir import constant
 from .lanes import Lanes, pick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .ir import Index, Value
 
 
@@ -294,3 +297,33 @@ def _layer_norm_backward(
             k.store(((weighted - y * second) - first) * scale, out, k.w.add(start, i), m)
 
         k.each(columns, finish)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Running results
+
+
+def _running(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value, start: float,
+             join: Callable[[Lanes, Lanes], Lanes]) -> None:  # fmt: skip
+    """One number after the other, in double precision, as PyTorch's kernel does."""
+    w = k.w
+    with k.loop(lead) as image, k.loop(after) as column:
+        first = w.add(k.times(k.times(image, n), after), column)
+
+        def turn(i: Value, total: Lanes) -> list[Lanes]:
+            at = w.add(first, k.times(i, after))
+            total = join(total, k.number(x, at).to("f64"))
+            k.put(total.to(k.kind), out, at)
+            return [total]
+
+        k.turns(n, turn, Lanes(k.single, constant(start, "f64")))
+
+
+@general("FFnnn")
+def _running_sum(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value) -> None:
+    _running(k, x, out, lead, n, after, -0.0, lambda a, b: a + b)
+
+
+@general("FFnnn")
+def _running_product(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value) -> None:
+    _running(k, x, out, lead, n, after, 1.0, lambda a, b: a * b)

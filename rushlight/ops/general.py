@@ -38,9 +38,9 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_recurrent
+    from . import general_recurrent, general_spectral
 
-    assert general_recurrent  # it lists recurrent layers
+    assert general_recurrent and general_spectral  # they list recurrent layers and Fourier transforms
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)
@@ -190,6 +190,23 @@ def _logsumexp(kernel: Kernel, single: Native, double: Native) -> Kernel:
         return kernel(x, dim=dim, keepdim=keepdim)
 
     return run
+
+
+def _running(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    def run(x: Any, *, dim: int) -> Any:
+        kind, shape = x.dtype, x.shape
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and shape:
+            out = empty(shape, kind)
+            if f(x, out, _size(shape[:dim]), shape[dim], _size(shape[dim + 1 :])):
+                return out
+        return kernel(x, dim=dim)
+
+    return run
+
+
+runs("cumsum", function="running_sum")(_running)
+runs("cumprod", function="running_product")(_running)
 
 
 def _reduced(divides: bool, kernel: Kernel, *functions: Native) -> Kernel:
