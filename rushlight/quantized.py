@@ -92,7 +92,7 @@ class QuantizedTensor(Tensor):
         """Takes the numbers of a float tensor, quantized as this one is, or those of a quantized one."""
         if not isinstance(source, QuantizedTensor):
             source = _quantized_like(self, source)
-        self._value = source.clone()._value
+        self._value = source.clone()._value  # type: ignore[assignment]
         return self
 
 

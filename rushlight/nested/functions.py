@@ -143,7 +143,7 @@ def _broadcast(x: Tensor, model: NestedTensor, k: int, f: Any) -> Tensor:
 
 def _along(x: NestedTensor, dim: int, f: Callable[[Tensor, int], Tensor]) -> NestedTensor:
     """A function along one dimension that keeps its size."""
-    d = x.inner(dim)
+    d = x.inner_dim(dim)
     if x.is_ragged(d):
         return x.by_component(lambda p: f(p, d))
     return x.map(lambda p: f(p, d))
@@ -170,7 +170,7 @@ def _flip(input: NestedTensor, *dims: Any) -> Any:
 
 @means("glu")
 def _glu(input: NestedTensor, dim: int = -1) -> Any:
-    d = input.inner(dim)
+    d = input.inner_dim(dim)
     return input.map(lambda p: F["glu"](p, d))
 
 
@@ -232,7 +232,7 @@ for _name in "sum mean prod amax amin max min any all var std logsumexp argmax a
 
 @means("linear")
 def _linear(input: NestedTensor, weight: Tensor, bias: Tensor | None = None) -> Any:
-    if input.is_ragged(input.inner(-1)):
+    if input.is_ragged(input.inner_dim(-1)):
         raise RuntimeError("linear(): the last dimension of a nested input must not be the ragged one")
     return input.map(lambda p: F["linear"](p, weight, bias))
 
@@ -355,7 +355,7 @@ def to_padded_tensor(input: NestedTensor, padding: float, output_size: Any = Non
 
 @means("transpose")
 def _transpose(input: NestedTensor, dim0: int, dim1: int) -> Any:
-    a, b = input.inner(dim0), input.inner(dim1)
+    a, b = input.inner_dim(dim0), input.inner_dim(dim1)
     v = input._value
     if v.ragged is None:
         return input.map(lambda p: p.transpose(a, b))
@@ -387,7 +387,7 @@ def _unsqueeze(input: NestedTensor, dim: int) -> Any:
 
 @means("squeeze")
 def _squeeze(input: NestedTensor, dim: int) -> Any:
-    d = input.inner(dim)
+    d = input.inner_dim(dim)
     if input.is_ragged(d):
         return input
     if input._value.ragged is None:
@@ -412,7 +412,7 @@ def _view(input: NestedTensor, *sizes: Any) -> Any:
 
 @means("unflatten")
 def _unflatten(input: NestedTensor, dim: int, sizes: Any) -> Any:
-    d = input.inner(dim)
+    d = input.inner_dim(dim)
     if input.is_ragged(d):
         raise RuntimeError("unflatten(): not supported for NestedTensor on the ragged dimension")
     at = input._value.at + (len(sizes) - 1) * (d < input._value.at - 1)
@@ -423,7 +423,7 @@ def _unflatten(input: NestedTensor, dim: int, sizes: Any) -> Any:
 
 @means("flatten")
 def _flatten(input: NestedTensor, start_dim: int = 0, end_dim: int = -1) -> Any:
-    a, b = input.inner(start_dim), input.inner(end_dim)
+    a, b = input.inner_dim(start_dim), input.inner_dim(end_dim)
     if a <= input._value.at - 1 <= b:
         raise RuntimeError("flatten(): not supported for NestedTensor over the ragged dimension")
     at = input._value.at - (b - a) * (b < input._value.at - 1)
@@ -439,7 +439,7 @@ def _cat(tensors: Any, dim: int = 0) -> Any:
     if dim % first.dim() == 0:
         parts = [p for t in tensors for p in t.unbind()]
         return of_parts(parts) if first._value.ragged is None else of_components(parts, first._value.at)
-    d = first.inner(dim)
+    d = first.inner_dim(dim)
     return first.like(*[
         f([_operand(t, first, k, FUNCTIONS["cat"]) for t in tensors], d) for k in range(len(first._value.parts))
     ])  # fmt: skip
@@ -449,7 +449,7 @@ def _pieces(name: str) -> Callable[..., Any]:
     f = METHODS[name]
 
     def cut_up(input: NestedTensor, sizes: Any, dim: int = 0) -> Any:
-        d = input.inner(dim)
+        d = input.inner_dim(dim)
         if input.is_ragged(d):
             raise RuntimeError(f"{name}(): not supported for NestedTensor on ragged dim")
         found = [f(p, sizes, d) for p in input._value.parts]
@@ -466,7 +466,7 @@ for _name in ("chunk", "split", "tensor_split", "split_with_sizes"):
 def _select(input: NestedTensor, dim: int, index: int) -> Any:
     if dim % input.dim() == 0:
         return input.unbind()[index]
-    d = input.inner(dim)
+    d = input.inner_dim(dim)
     if input.is_ragged(d):
         return stacked([p.select(d, index) for p in input.unbind()])
     at = input._value.at - (d < input._value.at - 1)

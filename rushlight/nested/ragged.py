@@ -175,7 +175,7 @@ class NestedTensor(Tensor):
             raise RuntimeError("Internal error: NestedTensorImpl doesn't support sizes. Please file an issue.")
         return Size.of(self._value.shape)
 
-    def size(self, dim: int | None = None) -> Any:
+    def size(self, dim: int | None = None) -> Any:  # type: ignore[override]
         """The shape, or the size of one dimension."""
         if dim is None:
             return self.shape
@@ -231,8 +231,9 @@ class NestedTensor(Tensor):
     _max_seqlen = property(lambda self: int(self._jagged("max_seqlen").counts.max(initial=0)))
     _min_seqlen = property(lambda self: int(self._jagged("min_seqlen").counts.min()))
 
-    def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
+    def unbind(self, dim: int = 0, *, axis: Any = None) -> tuple[Tensor, ...]:
         """The components."""
+        dim = dim if axis is None else axis
         if dim not in (0, -self.dim()):
             raise RuntimeError(f"NestedTensor can only be unbound along dimension 0, got dimension {dim} instead.")
         v = self._value
@@ -291,7 +292,7 @@ class NestedTensor(Tensor):
             return self.map(f)
         return of_components([f(p) for p in self.unbind()], self._value.at, self._value.ragged)
 
-    def inner(self, dim: int) -> int:
+    def inner_dim(self, dim: int) -> int:
         """A dimension's place in a component. Raises RuntimeError for the batch's."""
         n = self.dim()
         if not -n <= dim < n:
