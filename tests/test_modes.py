@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from typing import Any
 
@@ -50,7 +51,9 @@ def test_functions_are_found_in_a_programs_tables_and_by_any_name() -> None:
 
     with Answering():
         assert relu(torch.ones(1)) == 5 and torch.ones(1) + 1 == 6
+        assert list(inspect.signature(torch.Tensor.add).parameters)[:2] == ["input", "other"]
     assert relu is torch.relu and torch.equal(relu(torch.ones(1)), torch.ones(1))
+    assert list(inspect.signature(torch.Tensor.add).parameters)[:2] == ["input", "other"]
 
 
 def test_modes_nest_and_are_left_when_something_is_raised() -> None:

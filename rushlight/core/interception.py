@@ -34,7 +34,7 @@ def _code_that_asks(f: FunctionType, asked: Callable[..., Any]) -> CodeType:
 def _twin(f: FunctionType) -> FunctionType:
     """The same function as another object, which keeps its code."""
     twin = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
-    twin.__kwdefaults__ = f.__kwdefaults__
+    twin.__kwdefaults__, twin.__annotations__ = f.__kwdefaults__, f.__annotations__
     return twin
 
 
@@ -53,7 +53,7 @@ class Interception:
 
     def __init__(self, functions: Callable[[], Iterable[Any]]) -> None:
         self._functions = functions
-        self._codes: list[tuple[FunctionType, CodeType, CodeType]] | None = None  # the function, its own code, asking
+        self._codes: list[tuple[FunctionType, FunctionType, CodeType]] | None = None  # the function, its twin, asking
         self._hooks: tuple[Hook, ...] = ()  # the outermost first
         self._counts: dict[Hook, int] = {}
         self._lock = threading.Lock()
@@ -69,8 +69,9 @@ class Interception:
             first = not self._hooks
             self._hooks = (*self._hooks, hook) if innermost else (hook, *self._hooks)
             if first:
-                for f, _, asking in self._codes:
+                for f, twin, asking in self._codes:
                     f.__code__ = asking
+                    f.__dict__.setdefault("__wrapped__", twin)  # where `inspect` finds the signature
 
     def end(self, hook: Hook) -> None:
         """They do so no longer, if every `begin` of the hook has had its `end`."""
@@ -80,18 +81,21 @@ class Interception:
                 return
             self._hooks = tuple(h for h in self._hooks if h is not hook)
             if not self._hooks:
-                for f, own, _ in self._codes or ():
-                    f.__code__ = own
+                for f, twin, _ in self._codes or ():
+                    f.__code__ = twin.__code__
+                    if f.__dict__.get("__wrapped__") is twin:
+                        del f.__dict__["__wrapped__"]
 
     def is_on(self, hook: Hook) -> bool:
         """Whether calls go through the hook."""
         return hook in self._hooks
 
-    def _prepared(self) -> list[tuple[FunctionType, CodeType, CodeType]]:
-        found: dict[int, tuple[FunctionType, CodeType, CodeType]] = {}
+    def _prepared(self) -> list[tuple[FunctionType, FunctionType, CodeType]]:
+        found: dict[int, tuple[FunctionType, FunctionType, CodeType]] = {}
         for f in self._functions():
             if id(f) not in found and isinstance(f, FunctionType):
-                found[id(f)] = f, f.__code__, _code_that_asks(f, self._asked(f, _twin(f)))
+                twin = _twin(f)
+                found[id(f)] = f, twin, _code_that_asks(f, self._asked(f, twin))
         return list(found.values())
 
     def _asked(self, f: FunctionType, twin: FunctionType) -> Callable[..., Any]:
