@@ -83,6 +83,9 @@ DIFFERENCES = """\
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
   `replace_pattern`, and of the passes `ShapeProp` and `split_module`); it sees functions through their modules: a
   name imported from one (`from torch import relu`) is not seen. Swin transformers cannot be traced.
+- `torch.export.export` and `torch.onnx.export` record the model (opsets 13 to 23): a model that reads numbers of its
+  tensors, draws random ones, or does something else at another size raises NotImplementedError where it cannot be
+  followed. A graph's nodes are Rushlight's operations, not `torch.ops.aten`; programs are not saved as `.pt2` files.
 - `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` is not asked about
   properties, and a `TorchDispatchMode` sees Rushlight's own operations, some of which are larger than PyTorch's.
 - `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.

@@ -350,3 +350,15 @@ def test_a_graph_cut_into_modules() -> None:
     turns = iter([0, 1, 0, 1, 0, 1, 0])
     with pytest.raises(RuntimeError, match="cycle exists"):
         split_module(fx.symbolic_trace(model), model, lambda node: next(turns))
+
+
+def test_named_tuples_among_arguments_keep_their_class() -> None:
+    from rushlight.ops.im2col import Geometry
+
+    def stride_of(x, geometry):
+        return x * geometry.stride[0]
+
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    graph.output(graph.call_function(stride_of, (x, Geometry((3, 3), (0, 0), (1, 1)))))
+    assert fx.GraphModule(torch.nn.Module(), graph)(torch.ones(1)).item() == 3
