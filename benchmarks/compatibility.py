@@ -54,7 +54,16 @@ DIFFERENCES = """\
 - `device="meta"` makes ordinary tensors on the CPU: a model made under `torch.device("meta")` has numbers, and
   `to_empty` and `load_state_dict(assign=True)` then do what they do for any model.
 - Conjugation is computed at once: `is_conj()` is always False.
-- Quantized and nested tensors are not there. Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
+- Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
+  Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.
+- Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
+  raise NotImplementedError. `NestedTensor`s cannot be saved.
+- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. `linspace`, `eye`
+  and windows are made on the CPU whatever `device` says.
+- Distributed checkpoints are written by one process, and read whoever wrote them; nothing in them is run.
+  `fully_shard`, FullyShardedDataParallel and `distribute_tensor` pass through in a group of one process.
+- `SobolEngine` has 1,111 dimensions; with SciPy installed PyTorch's 21,201.
+- Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
   sparse, with the leaf's own positions, also after `torch.mm`, where PyTorch's is dense; sums of sparse tensors
   hand on gradients at the positions of their own terms. `sparse_coo_tensor` copies memory that NumPy code can
@@ -72,12 +81,13 @@ DIFFERENCES = """\
 - `torchvision.transforms.v2` knows pictures, masks, bounding boxes and key points; not rotated boxes. Of its
   functionals' kernels there are those of pictures, videos and masks (`crop_mask`) by name.
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
-  `replace_pattern`, and of the passes `ShapeProp`); it sees functions through their modules: a name imported from one
-  (`from torch import relu`) is not seen. Swin transformers cannot be traced.
+  `replace_pattern`, and of the passes `ShapeProp` and `split_module`); it sees functions through their modules: a
+  name imported from one (`from torch import relu`) is not seen. Swin transformers cannot be traced.
 - `torch.export.export` and `torch.onnx.export` record the model (opsets 13 to 23): a model that reads numbers of its
   tensors, draws random ones, or does something else at another size raises NotImplementedError where it cannot be
   followed. A graph's nodes are Rushlight's operations, not `torch.ops.aten`; programs are not saved as `.pt2` files.
-- `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` cannot be entered.
+- `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` is not asked about
+  properties, and a `TorchDispatchMode` sees Rushlight's own operations, some of which are larger than PyTorch's.
 - `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.
 - Of torchvision's models those for optical flow and the quantized ones are missing. Detectors fill proposals
   up to multiples of 16 or 64 in training, with some that count for nothing, where the heads treat each by itself: what

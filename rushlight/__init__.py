@@ -17,6 +17,7 @@ from rushlight.core.layout import (
     channels_last,
     channels_last_3d,
     contiguous_format,
+    jagged,
     layout,
     memory_format,
     preserve_format,
@@ -51,9 +52,10 @@ _heap.keep_freed_memory()
 
 _NAMESPACES = """
     amp autograd backends compiler cuda data distributed distributions export fft func hub jit linalg mps
-    multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
+    multiprocessing nested nn onnx optim profiler random serialization show sparse special testing utils version
+    vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
-    functional overrides futures fx __config__ _C _tensor_str storage return_types
+    functional overrides futures fx __config__ _C _tensor_str storage return_types ao quantization quasirandom
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
 _CASTING = """
@@ -81,6 +83,15 @@ _NATIVE = """
 _SPARSE = """
     sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor sparse_bsr_tensor sparse_bsc_tensor sparse_compressed_tensor
 """.split()
+_QUANTIZED = """
+    quantize_per_tensor quantize_per_channel quantize_per_tensor_dynamic empty_quantized int_repr q_scale q_zero_point
+    q_per_channel_scales q_per_channel_zero_points q_per_channel_axis fake_quantize_per_tensor_affine
+    fake_quantize_per_channel_affine _make_per_tensor_quantized_tensor
+""".split()
+_SCHEMES = """
+    qscheme per_tensor_affine per_channel_affine per_tensor_symmetric per_channel_symmetric
+    per_channel_affine_float_qparams
+""".split()
 _SEEDING = """
     Generator manual_seed seed initial_seed get_rng_state set_rng_state default_generator thread_safe_generator
 """.split()
@@ -100,6 +111,8 @@ _LAZY = {
     **{f"{name}Storage": f"rushlight.tensor.legacy_storage:{name}Storage" for name in _STORED},
     **{name: f"rushlight.sparse.construct:{name}" for name in _SPARSE},
     **{name: f"rushlight.sparse:{name}" for name in ("spmm", "hspmm", "smm", "sspaddmm")},
+    **{name: f"rushlight.quantized:{name}" for name in _QUANTIZED},
+    **{name: f"rushlight.core.qscheme:{name}" for name in _SCHEMES},
     "dsmm": "rushlight.sparse:spmm",
     "lobpcg": "rushlight._lobpcg:lobpcg",
     "cond": "rushlight._higher_order_ops:cond",

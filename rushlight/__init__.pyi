@@ -39,6 +39,7 @@ __version__: Any
 from rushlight import accelerator as accelerator
 from rushlight.native_functions import affine_grid_generator as affine_grid_generator
 from rushlight import amp as amp
+from rushlight import ao as ao
 from rushlight.amp.autocast_mode import autocast as autocast
 from rushlight import autograd as autograd
 from rushlight import backends as backends
@@ -65,8 +66,11 @@ e: builtins.float
 from rushlight.native_functions import embedding_bag as embedding_bag
 from rushlight.native_functions import embedding_renorm_ as embedding_renorm_
 from rushlight.native_functions import empty_permuted as empty_permuted
+from rushlight.quantized import empty_quantized as empty_quantized
 from rushlight.autograd.grad_mode import enable_grad as enable_grad
 from rushlight.codegen.explain import explain as explain
+from rushlight.quantized import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
+from rushlight.quantized import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from rushlight import fft as fft
 from rushlight.core.dtype import finfo as finfo
 from rushlight.jit import fork as fork
@@ -96,6 +100,7 @@ inf: builtins.float
 from rushlight.autograd.grad_mode import inference_mode as inference_mode
 from rushlight.random import initial_seed as initial_seed
 from rushlight.cli.alias import install as install
+from rushlight.quantized import int_repr as int_repr
 from rushlight.autograd.anomaly import is_anomaly_check_nan_enabled as is_anomaly_check_nan_enabled
 from rushlight.autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
 from rushlight.amp.autocast_mode import is_autocast_cache_enabled as is_autocast_cache_enabled
@@ -104,6 +109,7 @@ from rushlight.amp.autocast_mode import is_autocast_enabled as is_autocast_enabl
 from rushlight.autograd.grad_mode import is_grad_enabled as is_grad_enabled
 from rushlight.autograd.grad_mode import is_inference_mode_enabled as is_inference_mode_enabled
 from rushlight.accelerator import is_vulkan_available as is_vulkan_available
+jagged: Any
 from rushlight import jit as jit
 from rushlight.native_functions import kl_div as kl_div
 from rushlight.core.layout import layout as layout
@@ -121,6 +127,7 @@ nan: builtins.float
 from rushlight.native_functions import native_batch_norm as native_batch_norm
 from rushlight.native_functions import native_group_norm as native_group_norm
 from rushlight.native_functions import native_layer_norm as native_layer_norm
+from rushlight import nested as nested
 newaxis: Any
 from rushlight import nn as nn
 from rushlight.autograd.grad_mode import no_grad as no_grad
@@ -130,10 +137,26 @@ from rushlight import ops as ops
 from rushlight import optim as optim
 from rushlight import overrides as overrides
 from rushlight._lowrank import pca_lowrank as pca_lowrank
+per_channel_affine: Any
+per_channel_affine_float_qparams: Any
+per_channel_symmetric: Any
+per_tensor_affine: Any
+per_tensor_symmetric: Any
 pi: builtins.float
 preserve_format: Any
 from rushlight import profiler as profiler
 from rushlight.core.dtype import promote_types as promote_types
+from rushlight.quantized import q_per_channel_axis as q_per_channel_axis
+from rushlight.quantized import q_per_channel_scales as q_per_channel_scales
+from rushlight.quantized import q_per_channel_zero_points as q_per_channel_zero_points
+from rushlight.quantized import q_scale as q_scale
+from rushlight.quantized import q_zero_point as q_zero_point
+from rushlight.core.qscheme import qscheme as qscheme
+from rushlight import quantization as quantization
+from rushlight.quantized import quantize_per_channel as quantize_per_channel
+from rushlight.quantized import quantize_per_tensor as quantize_per_tensor
+from rushlight.quantized import quantize_per_tensor_dynamic as quantize_per_tensor_dynamic
+from rushlight import quasirandom as quasirandom
 from rushlight import random as random
 from rushlight import record as record
 from rushlight import return_types as return_types
@@ -209,6 +232,9 @@ int32: dtype
 int64: dtype
 int8: dtype
 long: dtype
+qint32: dtype
+qint8: dtype
+quint8: dtype
 short: dtype
 uint16: dtype
 uint32: dtype

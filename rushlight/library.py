@@ -236,6 +236,10 @@ class Namespace:
         return [name.partition("::")[2] for name in _operators if name.startswith(f"{self._name}::")]
 
 
+#: While a TorchDispatchMode answers: what the operator that it was shown does there (`utils/_python_dispatch.py`).
+shown_to_mode: Callable[[AtenOperator], Callable[..., Any] | None] | None = None
+
+
 class AtenOperator:
     """One of PyTorch's own operations, under its name in `torch.ops.aten`; its overloads (`default`, ...) are one."""
 
@@ -243,7 +247,8 @@ class AtenOperator:
         self._function, self.__name__ = function, name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._function(*args, **kwargs)
+        run = None if shown_to_mode is None else shown_to_mode(self)
+        return (run or self._function)(*args, **kwargs)
 
     def __getattr__(self, overload: str) -> AtenOperator:
         if overload.startswith("__"):

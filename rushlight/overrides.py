@@ -1,20 +1,26 @@
 """torch.overrides: the protocol by which a program's own functions give way to `__torch_function__` of their arguments.
 
 A class that defines `__torch_function__` is asked by functions that ask it: `has_torch_function` says whether there is
-one among the arguments, `handle_torch_function` calls them in turn. Rushlight's own operations record; they ask nobody.
+one among the arguments, `handle_torch_function` calls them in turn. Rushlight's own operations record; they ask nobody,
+except while a `TorchFunctionMode` is entered (`core/interception.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
+from rushlight.core.interception import Interception
 from rushlight.core.missing import missing
-from rushlight.tensor import Tensor
+from rushlight.record import memo
+from rushlight.tensor import METHODS, Tensor
 
 __all__ = [
-    "TorchFunctionMode", "handle_torch_function", "has_torch_function", "has_torch_function_unary",
-    "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "wrap_torch_function",
+    "BaseTorchFunctionMode", "TorchFunctionMode", "get_overridable_functions", "handle_torch_function",
+    "has_torch_function", "has_torch_function_unary",
+    "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "resolve_name",
+    "wrap_torch_function",
 ]  # fmt: skip
 
 
@@ -93,17 +99,163 @@ def wrap_torch_function(dispatcher: Callable[..., Iterable[Any]]) -> Callable[[C
     return make
 
 
-class TorchFunctionMode:
-    """A base class of libraries' modes, which would see every call of PyTorch's functions; it cannot be entered."""
+# ---------------------------------------------------------------------------------------------------------------------
+# Modes
 
-    def __enter__(self) -> NoReturn:
-        raise NotImplementedError(
-            f"{type(self).__name__}: a TorchFunctionMode would be asked at every call; Rushlight records calls and "
-            "asks nobody"
-        )
+
+class _Entered(threading.local):
+    """The modes that a thread has entered, the innermost last."""
+
+    def __init__(self) -> None:
+        self.modes: list[TorchFunctionMode] = []
+
+
+_entered = _Entered()
+
+
+#: Python's operators -> the methods that PyTorch's modes see for them.
+_OPERATORS = {
+    "__add__": "add", "__radd__": "add", "__iadd__": "add_", "__sub__": "sub", "__isub__": "sub_", "__mul__": "mul",
+    "__rmul__": "mul", "__imul__": "mul_", "__truediv__": "div", "__itruediv__": "div_", "__mod__": "remainder",
+    "__imod__": "remainder_", "__pow__": "pow", "__ipow__": "pow_", "__matmul__": "matmul",
+    "__ifloordiv__": "floor_divide_", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge", "__ne__": "ne",
+    "__neg__": "neg", "__pos__": "positive", "__abs__": "abs",
+}  # fmt: skip
+_OTHER_OPERATORS = """
+    __rsub__ __rtruediv__ __floordiv__ __rfloordiv__ __rmod__ __rpow__ __rmatmul__ __and__ __or__ __xor__ __lshift__
+    __rshift__ __rand__ __ror__ __rxor__ __rlshift__ __rrshift__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__
+    __eq__ __invert__ __getitem__ __setitem__ __len__ __contains__ __bool__ __float__ __int__ __index__ __complex__
+    __array__ __repr__ __format__ __iter__ __reversed__ __deepcopy__
+""".split()
+
+
+def _ask_mode(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Hands a call to the innermost mode, which is not asked about what it does itself."""
+    if f in (memo.memoised, memo.replay):
+        return _ask_nobody(inner, args, kwargs)
+    modes = _entered.modes
+    if not modes:
+        return inner(*args, **kwargs)
+    name = _OPERATORS.get(f.__name__)
+    shown = f if name is None else METHODS[name]
+    mode = modes.pop()
+    try:
+        return mode.__torch_function__(shown, tuple(type(x) for x in _asked((*args, *kwargs.values()))), args, kwargs)
+    finally:
+        modes.append(mode)
+
+
+def _ask_nobody(inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Runs what is kept and taken again later: a mode's part in it would be kept, too."""
+    modes, _entered.modes = _entered.modes, []
+    try:
+        return inner(*args, **kwargs)
+    finally:
+        _entered.modes = modes
+
+
+def _all_functions() -> Iterator[Any]:
+    """What modes see, and what they must not."""
+    from rushlight import autograd
+    from rushlight.fx.node import functions
+
+    yield from (memo.memoised, memo.replay, autograd.backward, autograd.grad)
+    for _, _, f, path in functions():
+        if not path.endswith((".missing", "._assert")):
+            yield f
+    for name, f in vars(Tensor).items():
+        if name in _OPERATORS or name in _OTHER_OPERATORS or not name.startswith("_"):
+            yield f
+
+
+#: The calls of Rushlight's public functions.
+CALLS = Interception(_all_functions)
+
+
+class TorchFunctionMode:
+    """A base class of modes: inside a `with` block, `__torch_function__(func, types, args, kwargs)` answers every call.
+
+    It is asked about the functions of `torch`, `torch.nn.functional` and the like, about Tensor's methods and about
+    operators; not about properties. What it calls itself is not shown to it, but to the mode outside of it.
+
+    >>> class Counting(torch.overrides.TorchFunctionMode):
+    ...     calls = 0
+    ...     def __torch_function__(self, func, types, args=(), kwargs=None):
+    ...         self.calls += 1
+    ...         return func(*args, **(kwargs or {}))
+    >>> with Counting() as counting:
+    ...     y = torch.relu(torch.ones(2)) + 1
+    >>> counting.calls
+    3
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Answers a call; a mode must define it."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Any:
+        CALLS.begin(_ask_mode)
+        _entered.modes.append(self)
+        return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing was entered."""
+        _entered.modes.pop()
+        CALLS.end(_ask_mode)
+
+    @classmethod
+    def push(cls, *args: Any, **kwargs: Any) -> Any:
+        """A new mode to be entered."""
+        return cls(*args, **kwargs)
+
+
+class BaseTorchFunctionMode(TorchFunctionMode):
+    """A mode that changes nothing."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What the function gives."""
+        return func(*args, **(kwargs or {}))
+
+
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    """The innermost mode that this thread has entered."""
+    return _entered.modes[-1] if _entered.modes else None
+
+
+def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
+    """The modes that this thread has entered, the innermost last."""
+    return list(_entered.modes)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What there is to be overridden
+
+
+def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:
+    """The functions that modes see, by the module or class in which programs find them."""
+    from importlib import import_module
+
+    from rushlight.fx.node import NAMESPACES, functions
+
+    found: dict[Any, list[Callable[..., Any]]] = {}
+    modules = {path: import_module(module) for module, path in NAMESPACES.items()}
+    for _, _, f, path in functions():
+        found.setdefault(modules[path.rpartition(".")[0]], []).append(f)
+    found[Tensor] = [f for name, f in vars(Tensor).items() if not name.startswith("_") and callable(f)]
+    return found
+
+
+def resolve_name(f: Callable[..., Any]) -> str | None:
+    """How programs write a function: `"torch.relu"`, `"torch.Tensor.add_"`; None for another's.
+
+    >>> torch.overrides.resolve_name(torch.nn.functional.linear)
+    'torch.nn.functional.linear'
+    """
+    from rushlight.fx.node import functions
+
+    for _, _, known, path in functions():
+        if known is f:
+            return path
+    return next((f"torch.Tensor.{name}" for name, known in vars(Tensor).items() if known is f), None)
 
 
 __getattr__ = missing(__name__)

@@ -316,6 +316,7 @@ HOSTILE = {
     "an unknown device": lambda: proto(call("torch.device", text("nowhere"))),
     "an unknown layout": lambda: proto(call("torch.serialization._get_layout", text("torch.hexagonal"))),
     "a sparse tensor": lambda: proto(call("torch._utils._rebuild_sparse_tensor", b"N", b"N")),
+    "a quantized tensor without parts": lambda: proto(call("torch._utils._rebuild_qtensor", b"N", b"N", b"N", b"N")),
     "a quantized storage": lambda: tensor_file(kind="torch.QInt8Storage"),
     "a result type with too few fields": lambda: proto(call("torch.return_types.max", b")", b"}")),
     "a named tuple with too few fields": lambda: proto(name_of(f"{HERE}.Run") + b")\x81"),

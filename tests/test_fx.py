@@ -316,6 +316,42 @@ def test_shapes_of_a_graph() -> None:
         ShapeProp(gm).propagate(torch.ones(2, 3, 4, 4))
 
 
+class Branching(torch.nn.Module):
+    """Two results, a parameter, and a layer that is used twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.p = torch.nn.Parameter(torch.rand(3, 4))
+        self.linear, self.b = torch.nn.Linear(4, 5), torch.nn.Sequential(torch.nn.Linear(5, 5))
+
+    def forward(self, x: Any, y: Any) -> Any:
+        z = self.linear(x + self.p).clamp(min=0.0, max=1.0)
+        w = self.linear(y).clamp(min=0.0, max=1.0)
+        return self.b(z + w), w
+
+
+def test_a_graph_cut_into_modules() -> None:
+    from rushlight.fx.passes.split_module import split_module
+
+    model, names = Branching(), iter(range(9))
+    origins: dict[str, str] = {}
+    cut = split_module(fx.symbolic_trace(model), model, lambda node: min(next(names) // 3, 2), origins)
+    assert [str(node) for node in cut.graph.nodes] == [
+        "x", "y", "p", "submod_0", "submod_1", "getitem", "getitem_1", "submod_2", "output",
+    ]  # fmt: skip
+    assert list(cut.state_dict()) == [
+        "p", "submod_0.linear.weight", "submod_0.linear.bias", "submod_1.linear.weight", "submod_1.linear.bias",
+        "submod_2.b_0.weight", "submod_2.b_0.bias",
+    ]  # fmt: skip
+    assert origins["submod_2.b_0"] == "b.0" and [str(n) for n in cut.submod_2.graph.nodes] == ["add_1", "b_0", "output"]
+    x = torch.ones(3, 4)
+    for found, want in zip(cut(x, x * 2), model(x, x * 2), strict=True):
+        assert torch.equal(found, want)
+    turns = iter([0, 1, 0, 1, 0, 1, 0])
+    with pytest.raises(RuntimeError, match="cycle exists"):
+        split_module(fx.symbolic_trace(model), model, lambda node: next(turns))
+
+
 def test_named_tuples_among_arguments_keep_their_class() -> None:
     from rushlight.ops.im2col import Geometry
 

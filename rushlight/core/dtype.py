@@ -136,6 +136,14 @@ complex32: Final = _make("complex32", "ComplexHalf", "c32", COMPLEX, 4, complex_
 complex64: Final = _make("complex64", "ComplexFloat", "c64", COMPLEX, 8, complex_name="complex64")
 complex128: Final = _make("complex128", "ComplexDouble", "c128", COMPLEX, 16, complex_name="complex128")
 
+_COUNT = len(_BY_NAME)  # what follows is the dtype of quantized tensors alone: whole numbers with a scale
+qint8: Final = _make("qint8", "QInt8", "qi8", INTEGRAL, 1)
+quint8: Final = _make("quint8", "QUInt8", "qu8", INTEGRAL, 1, signed=False)
+qint32: Final = _make("qint32", "QInt32", "qi32", INTEGRAL, 4)
+QUANTIZED: Final[dict[dtype, dtype]] = {qint8: int8, quint8: uint8, qint32: int32}
+for _quantized, _integral in QUANTIZED.items():
+    object.__setattr__(_quantized, "numpy", _integral.numpy)
+
 half, double, short, long = float16, float64, int16, int64
 chalf, cfloat, cdouble = complex32, complex64, complex128
 
@@ -143,7 +151,7 @@ _REAL_OF = {complex32: float16, complex64: float32, complex128: float64}
 _FLOAT8 = frozenset((float8_e4m3fn, float8_e5m2))
 _WIDE_UNSIGNED = frozenset((uint16, uint32, uint64))  # PyTorch gives these storage but hardly any arithmetic
 
-ALL: Final[tuple[dtype, ...]] = tuple(_BY_NAME.values())
+ALL: Final[tuple[dtype, ...]] = tuple(_BY_NAME.values())[:_COUNT]
 
 #: Every public name of a dtype. `float`, `int` and `bool` are here only: as globals they would hide builtins.
 NAMES: Final[dict[str, dtype]] = {

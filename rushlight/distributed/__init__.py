@@ -150,6 +150,9 @@ __all__ += sorted((*_FUNCTIONS, *_CLASSES))  # noqa: PLE0605 - a list all the sa
 
 from . import nn as nn  # noqa: E402 - its collectives ask for the group
 
+_PACKAGES = "_composable algorithms checkpoint fsdp optim rpc tensor".split()
+
 __getattr__ = missing(
-    __name__, {"device_mesh": __name__, "optim": f"{__name__}.optim", "rpc": f"{__name__}.rpc"}
+    __name__,
+    {name: f"{__name__}.{name}" for name in _PACKAGES} | {"device_mesh": __name__, "_tensor": f"{__name__}.tensor"},
 )

@@ -72,6 +72,22 @@ def check_device(where: Any) -> None:
     raise NotImplementedError(f"device {found}: Rushlight computes on the CPU")
 
 
+def is_on_meta(where: Any) -> bool:
+    """Whether a new tensor belongs on the device meta (`rushlight/meta.py`); raises as `check_device`."""
+    found = devices.parse(where)
+    if found is devices.cpu:
+        return False
+    check_device(found)
+    return found is devices.meta
+
+
+def on_meta(shape: Size, kind: Dtype, requires_grad: bool) -> Tensor:
+    """A new tensor there."""
+    from rushlight.meta import empty_on_meta
+
+    return empty_on_meta(shape, kind, requires_grad)
+
+
 def finish(t: Tensor, requires_grad: bool) -> Tensor:
     """Ends a factory function: off the tape, or a leaf of it."""
     t._node = None
@@ -128,8 +144,8 @@ def full_like_spec(spec: Spec, value: float) -> Tensor:
 
 
 def _factory(args: tuple[Any, ...], value: float, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    if device is not None or devices.get_default_device().type != "cpu":
-        check_device(device)
+    if is_on_meta(device):
+        return on_meta(size_of(args), dtype or get_default_dtype(), requires_grad)
     return finish(constant(size_of(args), value, dtype or get_default_dtype()), requires_grad)
 
 
@@ -206,21 +222,24 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, d
     >>> torch.full((2,), 3.5)
     tensor([3.5000, 3.5000])
     """
-    if device is not None:
-        check_device(device)
+    there = is_on_meta(device)
     kind = dtype or _dtype_of_number(fill_value)
-    if isinstance(fill_value, Tensor):
+    if isinstance(fill_value, Tensor) and not there:
         fill_value = fill_value.item()
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    if there:
+        return on_meta(size_of((size,)), kind, requires_grad)
     return finish(constant(size_of((size,)), fill_value, kind), requires_grad)
 
 
 def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any, name: str) -> Tensor:
     spec = settle(require_tensor(t, name)).spec
-    if device is not None:
-        check_device(device)
+    if device is not None and is_on_meta(device):
+        return on_meta(spec.shape, dtype or spec.dtype, requires_grad)
     if spec.__class__ is not Spec:
+        if device is not None and spec.device is devices.meta:
+            return finish(constant(spec.shape, value, dtype or spec.dtype, spec.strides), requires_grad)
         return finish(t.filled_like(value, dtype or spec.dtype), requires_grad)
     if memory_format is None:
         strides = preserve_strides(spec.shape, spec.strides)
@@ -295,8 +314,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
         start, end, *rest = given
         step = rest[0] if rest else step
     start, step = 0 if start is None else start, 1 if step is None else step
-    if device is not None:
-        check_device(device)
+    there = is_on_meta(device)
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
@@ -304,6 +322,8 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
     floating = any(isinstance(x, float) for x in (start, end, step))
     kind = dtype or (get_default_dtype() if floating else dtypes.int64)
     count = math.ceil((end - start) / step)
+    if there:
+        return on_meta((count,), kind, requires_grad)
     return finish(apply(ARANGE, (start, end, step), (count, kind)), requires_grad)
 
 

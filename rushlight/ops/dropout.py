@@ -69,6 +69,8 @@ def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bo
     spec = settle(input).spec
     if not training or p == 0 or not spec.numel:
         return input
+    if spec.device.type == "meta":
+        return input if inplace else input.clone()
     mask = wrap(np.zeros((), spec.numpy)) if p == 1 else _mask(spec, p, by_channel)
     return write_back(input, input * mask) if inplace else input * mask
 

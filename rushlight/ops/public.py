@@ -33,6 +33,8 @@ SPACES: dict[str, dict[str, Callable[..., Any]]] = {"linalg": {}, "fft": {}, "sp
 
 def attach(name: str, value: Any) -> None:
     """Hangs a method or property on Tensor, whose class the floor below defines without any."""
+    if name.startswith("__") and getattr(value, "__name__", "").startswith("_"):
+        value.__name__ = name  # what modes see an operator called
     setattr(Tensor, name, value)
 
 
@@ -160,6 +162,8 @@ def write_back(t: Tensor, result: Tensor) -> Tensor:
         return t.become(result)  # type: ignore[no-any-return]
     check_writable(t, tracked=result._node is not None)
     found = result._value.spec
+    if found.device is not spec.device:
+        raise NotImplementedError("Cannot copy out of meta tensor; no data!")
     if found.shape != spec.shape:
         raise RuntimeError(
             f"output with shape {list(spec.shape)} doesn't match the broadcast shape {list(found.shape)}"

@@ -23,14 +23,15 @@ from rushlight.record.trace import realize, settle
 from rushlight.record.value import Leaf, Tensor
 
 from . import drawing
-from .creation import check_device, finish, size_of, wrap
+from .creation import check_device, finish, is_on_meta, on_meta, size_of, wrap
 from .public import METHODS, public, write_out
 
 
 def _made(numbers: np.ndarray | Tensor, device: Any, requires_grad: bool, out: Any, name: str) -> Tensor:
-    if device is not None:
-        check_device(device)
-    t = finish(numbers if isinstance(numbers, Tensor) else wrap(numbers), requires_grad)
+    made = numbers if isinstance(numbers, Tensor) else wrap(numbers)
+    if is_on_meta(device):
+        return on_meta(made._value.spec.shape, made._value.spec.dtype, requires_grad)
+    t = finish(made, requires_grad)
     return t if out is None else write_out(out, t, name)
 
 
@@ -53,6 +54,8 @@ def rand(
     """
     kind = dtype or get_default_dtype()
     shape = size_of(sizes if size is None else (size,))
+    if is_on_meta(device):
+        return on_meta(shape, kind, requires_grad)
     return _made(drawing.uniform(generator, shape, 0.0, 1.0, kind.name), device, requires_grad, out, "rand")
 
 
@@ -71,6 +74,8 @@ def randn(
     """Normal numbers with mean 0 and standard deviation 1."""
     kind = dtype or get_default_dtype()
     shape = size_of(sizes if size is None else (size,))
+    if is_on_meta(device):
+        return on_meta(shape, kind, requires_grad)
     return _made(drawing.normal(generator, shape, 0.0, 1.0, kind.name), device, requires_grad, out, "randn")
 
 
@@ -98,6 +103,8 @@ def randint(
         high = given[0] if high is None else high
         low = low if high is given[0] else given[0]
     kind = dtype or dtypes.int64
+    if is_on_meta(device):
+        return on_meta(size_of((size,)), kind, requires_grad)
     numbers = drawing.randint(generator, size_of((size,)), int(low), int(high), kind.name)  # type: ignore[arg-type]
     return _made(numbers, device, requires_grad, out, "randint")
 
@@ -143,6 +150,8 @@ def _like(
         spec = settle(input).spec
         if device is not None:
             check_device(device)
+        if spec.device.type == "meta" or device is not None and is_on_meta(device):
+            return on_meta(spec.shape, dtype or spec.dtype, requires_grad)
         if spec.__class__ is not Spec:
             raise NotImplementedError(f"{name}(): a tensor of layout {input.layout} has no such relative")
         kind = (dtype or spec.dtype).name

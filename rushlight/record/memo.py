@@ -33,6 +33,10 @@ class Memo:
         self.results = results
 
 
+class Unbound(NotImplementedError):
+    """The tensors are of a kind that the recorder does not know."""
+
+
 UNMEMOISABLE = object()
 PLACES = 6  # after so many different beginnings a stretch is recorded by itself
 _places: Bounded[tuple[Any, ...], int] = Bounded(1000)  # of stretches
@@ -65,7 +69,10 @@ def memoised(
                 return [settle(t) for t in build(list(tensors), [_number(x) for x in numbers])]
             if not _bound(me.trace, key, tensors, numbers):
                 _cut_if_strayed(me, key, tensors)
-                bind(key, tensors, numbers)
+                try:
+                    bind(key, tensors, numbers)
+                except Unbound:
+                    return [settle(t) for t in build(list(tensors), [_number(x) for x in numbers])]
             trace = me.trace
             memo = trace.state.memos.get("bound")
             if memo.__class__ is Memo:

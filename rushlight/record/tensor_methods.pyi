@@ -438,6 +438,8 @@ class TensorMethods(TensorBase):
         r"""The products of the last dimensions: (*, n) and (**, n) to (*, **); with a number, the plain product."""
     def int(self, memory_format: Any = ...) -> Tensor:
         r"""The tensor as torch.int32."""
+    def int_repr(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
     def inverse(self) -> Tensor:
         r"""See `torch.linalg.inv`."""
     def ipu(self, *_: Any, **__: Any) -> Any:
@@ -751,8 +753,20 @@ class TensorMethods(TensorBase):
     def put(self, index: Tensor, source: Tensor, accumulate: builtins.bool = ...) -> Tensor:
         r"""A copy of `input`, read as one row, with `source` put (or added) at the positions `index`."""
     def put_(self, index: Tensor, source: Tensor, accumulate: builtins.bool = ...) -> Tensor: ...
+    def q_per_channel_axis(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
+    def q_per_channel_scales(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
+    def q_per_channel_zero_points(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
+    def q_scale(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
+    def q_zero_point(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
     def qr(self, some: builtins.bool = ...) -> Any:
         r"""See `torch.linalg.qr`."""
+    def qscheme(self) -> Any:
+        r"""Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."""
     def quantile(self, q: Any, dim: builtins.int | None = ..., keepdim: builtins.bool = ..., *, interpolation: str = ..., axis: Any = ..., keepdims: Any = ...) -> Tensor:
         r"""The q-th quantiles (q a number or a vector in [0, 1]) along `dim`, or of all elements; those of q come first."""
     def rad2deg(self) -> Tensor:
@@ -949,6 +963,8 @@ class TensorMethods(TensorBase):
         r"""The tensor in another dtype or on another device; the tensor itself if it is there already."""
     def to_dense(self, dtype: Any = ..., *, masked_grad: builtins.bool | None = ...) -> Tensor:
         r"""The tensor itself, in another dtype where one is given."""
+    def to_padded_tensor(self, padding: builtins.float, output_size: Any = ...) -> Any:
+        r"""Raises PyTorch's error: only nested tensors (`torch.nested`) have components to be padded."""
     def to_sparse(self, sparse_dim: builtins.int | None = ..., *, layout: Any = ..., blocksize: Any = ..., dense_dim: builtins.int | None = ...) -> Tensor:
         r"""The elements that are not zero, in a sparse layout (sparse_coo)."""
     def to_sparse_bsc(self, blocksize: Any = ..., dense_dim: builtins.int | None = ...) -> Tensor:

@@ -307,8 +307,12 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
 
 
 def other_layout(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
-    """What an operation means for operands that are not strided (rushlight.sparse puts its own function here)."""
-    raise NotImplementedError(f"rushlight.sparse is not loaded; {op.name} has no such operands")
+    """What an operation means for operands that the recorder does not know: the class of one says (`dispatch`)."""
+    kinds = [t.__class__ for t in operands if isinstance(t, Tensor) and t.__class__ not in TENSORS]
+    found: Any = next((kind for kind in kinds if hasattr(kind, "dispatch")), None)
+    if found is None:
+        raise NotImplementedError(f"{op.name} has no meaning for a {kinds[0].__name__}")
+    return found.dispatch(op, operands, attrs)
 
 
 inference_seen = False  # whether any tensor was ever made in inference mode
@@ -583,7 +587,20 @@ def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tup
             specs.append(None)
         elif isinstance(entry, type):
             raise NotANumber
+    if edge[2:] and edge[2] in NUMBERS and not any(s is not None and not s.wrapped for s in specs):
+        _refuse_numbers(edge)
     return tuple(slots), tuple(specs)
+
+
+#: What PyTorch computes of Python numbers alone.
+OF_NUMBERS = frozenset("add sub rsub mul div div_by_number floor_divide remainder fmod".split())
+
+
+def _refuse_numbers(edge: tuple[Any, ...]) -> None:
+    """Raises PyTorch's error for a Python number where an operation works on a tensor, `torch.abs(3)`."""
+    op: Operation = edge[0]
+    if op.operands[:1] == ("x",) and op.name not in OF_NUMBERS and all(e is None or e in NUMBERS for e in edge[2:]):
+        raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not {edge[2].__name__}")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -744,6 +761,8 @@ def realize(t: Tensor) -> np.ndarray:
             trace.recorder.flush()
         if v.failed is not None:
             raise v.failed
+        if v.spec.device.type == "meta":
+            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if v.buf is None:
             raise NotImplementedError(f"a tensor of layout {t.layout} has no array of numbers; call to_dense() first")
     return v.buf

@@ -25,6 +25,7 @@ from rushlight.core import dtype as dtypes
 from rushlight.core import layout as layouts
 from rushlight.core.device import device
 from rushlight.core.generator import Generator
+from rushlight.core.qscheme import SCHEMES
 from rushlight.core.size import Size
 from rushlight.nn.parameter import (
     Buffer,
@@ -92,12 +93,15 @@ def check_key(key: Any) -> None:
 
 _SIMPLE_KEYS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _HASHES = (tuple.__hash__, frozenset.__hash__)  # a class of the program may have one of its own: code
-_OTHER_KEYS = (dtypes.dtype, device, np.generic, np.dtype, datetime.date, datetime.time, datetime.timedelta)
+#: Further types of keys, whose hashing runs no code of the program's.
+KEY_TYPES: list[type] = [
+    dtypes.dtype, device, np.generic, np.dtype, datetime.date, datetime.time, datetime.timedelta,
+]  # fmt: skip
 
 
 def _check_key(key: Any, depth: int, left: list[int]) -> None:
     left[0] -= 1
-    if type(key) in _SIMPLE_KEYS or isinstance(key, (*_OTHER_KEYS, type, pathlib.PurePath)) or type(key) is Tensor:
+    if type(key) in _SIMPLE_KEYS or isinstance(key, (*KEY_TYPES, type, pathlib.PurePath)) or type(key) is Tensor:
         return
     if type(key).__hash__ not in _HASHES or depth == 0 or left[0] < 0:
         what = "a large nested tuple" if isinstance(key, tuple) else f"an object of type {type(key).__name__}"
@@ -452,6 +456,32 @@ def _rebuild_tensor_v2(vm: Any, args: tuple[Any, ...]) -> Tensor:
     return _tensor_v2(*_require(args, LoadedStorage, *[object] * 6, least=4))
 
 
+@called(None, "torch._utils _rebuild_qtensor")
+def _rebuild_qtensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    """A quantized tensor: whole numbers, and (scheme, scale, zero point) or (scheme, scales, zero points, axis)."""
+    from rushlight.quantized import rebuilt_quantized
+
+    vm.count(TENSOR_COST)
+    storage, offset, size, stride, how, *_ = _require(
+        args, LoadedStorage, object, object, object, tuple, object, object, least=5
+    )
+    if storage.kind not in dtypes.QUANTIZED:
+        raise refused(f"a quantized tensor on a storage of {storage.kind}")
+    whole = rebuilt(storage, offset, size, stride, dtypes.QUANTIZED[storage.kind])
+    if how and how[0] is SCHEMES["per_tensor_affine"]:
+        _, scale, zero_point = _require(how, object, (int, float), int)
+        return rebuilt_quantized(whole, float(scale), zero_point, None)
+    if how and how[0] in (SCHEMES["per_channel_affine"], SCHEMES["per_channel_affine_float_qparams"]):
+        _, scales, points, axis = _require(how, object, Tensor, Tensor, int)
+        if 0 <= axis < whole.dim() and tuple(scales.shape) == tuple(points.shape) == (whole.shape[axis],):
+            return rebuilt_quantized(whole, scales, points, axis)
+    raise refused("a quantized tensor's scheme, scales and zero points do not go together")
+
+
+for _scheme_name, _scheme in SCHEMES.items():
+    _name(_scheme, f"torch {_scheme_name}")
+
+
 @called(None, "torch._utils _rebuild_tensor_v3")
 def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
     """Like version 2, on a storage that does not know its type."""
@@ -550,7 +580,6 @@ STATES[Generator] = _generator_state
 
 #: PyTorch's tensors that Rushlight has not: their names are known, so that the message can say more.
 UNSUPPORTED = {
-    "_rebuild_qtensor": "a quantized tensor: save it as t.dequantize()",
     "_rebuild_nested_tensor": "a nested tensor: save its parts as a list",
     "_rebuild_meta_tensor_no_storage": "a tensor on the meta device, which has no numbers",
     "_rebuild_wrapper_subclass": "a tensor subclass that wraps others",

@@ -39,7 +39,7 @@ from rushlight.record.trace import realize, settle
 from rushlight.record.value import Tensor, tensor_of
 from rushlight.tensor.storage import TypedStorage, UntypedStorage
 
-from .storages import STORAGE_NAMES
+from .storages import QUANTIZED_STORAGES, STORAGE_NAMES
 
 
 class TorchGlobal:
@@ -55,12 +55,13 @@ class TorchGlobal:
 
 REBUILD_V2 = TorchGlobal("torch._utils", "_rebuild_tensor_v2")
 REBUILD_V3 = TorchGlobal("torch._utils", "_rebuild_tensor_v3")
+REBUILD_QUANTIZED = TorchGlobal("torch._utils", "_rebuild_qtensor")
 REBUILD_SPARSE = TorchGlobal("torch._utils", "_rebuild_sparse_tensor")
 FROM_TYPE = TorchGlobal("torch._tensor", "_rebuild_from_type_v2")
 GET_LAYOUT = TorchGlobal("torch.serialization", "_get_layout")
 GENERATOR = TorchGlobal("torch._C", "Generator")
 UNTYPED = TorchGlobal("torch.storage", "UntypedStorage")
-STORAGES = {d: TorchGlobal("torch", name) for d, name in STORAGE_NAMES.items()}
+STORAGES = {d: TorchGlobal("torch", name) for d, name in (STORAGE_NAMES | QUANTIZED_STORAGES).items()}
 
 #: Objects of ours whose name in PyTorch does not follow from where they lie.
 NAMES: dict[Any, tuple[str, str]] = {
@@ -146,10 +147,14 @@ class Pickler(_PythonPickler):
             return t.__reduce_ex__(self.proto)
         if type(t) is Parameter:
             return t.__reduce_ex__(self.proto)
+        if t.is_nested:
+            raise NotImplementedError("torch.save: nested tensors are not saved; save unbind() as a list")
         if t.layout is not strided:
             if getattr(t, "_is_param", False):
                 return _rebuild_parameter, (t.data, t.requires_grad, OrderedDict())
             return REBUILD_SPARSE, (t.layout, t.saved_parts())
+        if t.is_quantized:
+            return REBUILD_QUANTIZED, self._quantized(t)
         build, args = self._plain(t)
         state = _own_attributes(t)
         if isinstance(t, Buffer):
@@ -166,6 +171,15 @@ class Pickler(_PythonPickler):
         hooks: OrderedDict[Any, Any] = OrderedDict()
         args = StorageReference(memory, typed), offset, shape, strides, bool(t.requires_grad), hooks
         return (REBUILD_V2, args) if typed else (REBUILD_V3, (*args, kind))
+
+    def _quantized(self, t: Any) -> tuple[Any, ...]:
+        value = t._value
+        array = np.ascontiguousarray(realize(value.whole))
+        strides = tuple(s // array.itemsize for s in array.strides)
+        scheme = TorchGlobal("torch", repr(t.qscheme()).removeprefix("torch."))
+        how = (scheme, value.scale, value.zero_point) + (() if value.axis is None else (value.axis,))
+        memory = self._new(array.reshape(-1), t.dtype, t)
+        return StorageReference(memory, True), 0, array.shape, strides, how, False, OrderedDict()
 
     def _memory(self, t: Tensor) -> tuple[Memory, Any]:
         """The storage of a tensor and where the tensor lies in it."""

@@ -53,6 +53,9 @@ class StorageType:
 
 
 STORAGE_TYPES = {name: StorageType(name, d) for d, name in STORAGE_NAMES.items()}
+#: Those of quantized tensors, on which no others may be built.
+QUANTIZED_STORAGES = {d: f"{d.scalar_name}Storage" for d in dtypes.QUANTIZED}
+STORAGE_TYPES |= {name: StorageType(name, d) for d, name in QUANTIZED_STORAGES.items()}
 UNTYPED = StorageType("UntypedStorage", None)
 
 
@@ -110,7 +113,10 @@ def rebuilt(storage: Any, offset: Any, size: Any, stride: Any, kind: Dtype | Non
     """
     if not isinstance(storage, LoadedStorage):
         raise UnpicklingError(f"a tensor must be built on a storage, not on {type(storage).__name__}")
-    if kind is not None:
+    if storage.kind in dtypes.QUANTIZED:
+        if kind is not dtypes.QUANTIZED[storage.kind]:
+            raise UnpicklingError(f"a tensor on a storage of {storage.kind}, which is not a quantized one")
+    elif kind is not None:
         storage.settle_type(kind)
     view = _checked(storage, offset, size, stride, kind or storage.kind or dtypes.uint8)
     if storage.root is None and _covers(storage, view):

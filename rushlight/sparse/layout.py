@@ -18,7 +18,6 @@ from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.layout import layout
 from rushlight.ops.creation import cast
 from rushlight.ops.public import check_cast
-from rushlight.record import trace
 from rushlight.record.operation import Operation
 from rushlight.record.own_attributes import every_attribute
 from rushlight.record.spec import Spec
@@ -372,4 +371,4 @@ def dispatch(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> 
     return meaning(op, operands, attrs)
 
 
-trace.other_layout = dispatch
+SparseTensor.dispatch = staticmethod(dispatch)  # type: ignore[attr-defined]

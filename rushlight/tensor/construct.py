@@ -8,9 +8,10 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.caller import stacklevel
+from rushlight.core.device import device as Device
 from rushlight.core.dtype import get_default_dtype
 from rushlight.core.size import Size
-from rushlight.ops.creation import cast, check_device, empty, finish, spec_of_array, wrap
+from rushlight.ops.creation import cast, check_device, empty, finish, is_on_meta, spec_of_array, wrap
 from rushlight.ops.public import FUNCTIONS, as_called, attach
 from rushlight.record.memory import storage_of
 from rushlight.record.trace import realize
@@ -124,8 +125,11 @@ def tensor(data: Any, *, dtype: Any = None, device: Any = None, requires_grad: b
     >>> torch.tensor([1, 2, 3.])
     tensor([1., 2., 3.])
     """
-    if device is not None:
-        check_device(device)
+    if is_on_meta(device):
+        from rushlight.meta import moved_to_meta
+
+        with Device("cpu"):
+            return moved_to_meta(tensor(data, dtype=dtype, device="cpu"), requires_grad)
     if requires_grad is not True and requires_grad is not False:
         raise TypeError(f"tensor(): argument 'requires_grad' must be bool, not {type(requires_grad).__name__}")
     if isinstance(data, Tensor):
@@ -235,12 +239,14 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The data as a tensor, without a copy where that is possible."""
     if device is not None:
         check_device(device)
+        if is_on_meta(device):
+            return as_tensor(data, dtype, "cpu").to("meta")
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray):
         shared = from_numpy(data)
         return shared if dtype is None else shared.to(dtype)
-    return tensor(data, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
 
 
 @function

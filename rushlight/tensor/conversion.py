@@ -7,7 +7,7 @@ from typing import Any
 from rushlight.core import dtype as dtypes
 from rushlight.core.device import device as Device
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.ops.creation import cast, check_device, clone, empty, finish, full, ones, zeros
+from rushlight.ops.creation import cast, check_device, clone, empty, finish, full, is_on_meta, ones, zeros
 from rushlight.ops.view import contiguous, wanted_strides
 from rushlight.record.memory import relayout
 from rushlight.record.trace import settle
@@ -30,13 +30,16 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
         if isinstance(arg, Dtype) or (isinstance(arg, _type) and arg in dtypes.PYTHON_TYPES):
             dtype = arg
         elif isinstance(arg, Tensor):
-            dtype = settle(arg).spec.dtype
+            spec = settle(arg).spec
+            dtype, device = spec.dtype, spec.device if spec.device.type == "meta" else device
         elif isinstance(arg, (str, Device, int)) and not isinstance(arg, bool):
             device = arg
         elif arg is not None and not isinstance(arg, bool):
             raise TypeError(f"to() received an invalid combination of arguments - got ({_type(arg).__name__})")
-    if device is not None:
-        check_device(device)
+    if device is not None and is_on_meta(device):
+        from rushlight.meta import moved_to_meta
+
+        return moved_to_meta(self if dtype is None else cast(self, dtype), self.requires_grad)
     spec = settle(self).spec
     if dtype is None or dtype is spec.dtype:
         if memory_format is not None:
@@ -113,7 +116,10 @@ def _named_type(name: str) -> Dtype:
 def _new(name: str, make: Any) -> None:
     def create(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False,
                layout: Any = None, pin_memory: bool = False, **named: Any) -> Tensor:  # fmt: skip
-        made = make(*args, dtype=dtype or settle(self).spec.dtype, device=device, **named)
+        spec = settle(self).spec
+        if device is None and spec.device.type == "meta":
+            device = spec.device
+        made = make(*args, dtype=dtype or spec.dtype, device=device, **named)
         return finish(made, requires_grad)
 
     create.__name__ = name

@@ -118,6 +118,30 @@ def dequantize(self: Tensor) -> Tensor:
 
 
 @method
+def to_padded_tensor(self: Tensor, padding: float, output_size: Any = None) -> NoReturn:
+    """Raises PyTorch's error: only nested tensors (`torch.nested`) have components to be padded."""
+    raise NotImplementedError(
+        "Could not run 'aten::to_padded_tensor' with arguments from the 'CPU' backend: the tensor is not nested"
+    )
+
+
+def _for_quantized_only(name: str) -> None:
+    def refuse(self: Tensor) -> NoReturn:
+        raise NotImplementedError(
+            f"Could not run 'aten::{name}' with arguments from the 'CPU' backend: the tensor is not quantized"
+        )
+
+    refuse.__name__ = name
+    refuse.__doc__ = "Raises PyTorch's error: only quantized tensors (`torch.quantize_per_tensor`) have it."
+    method(refuse)
+
+
+for _name in ("int_repr", "q_scale", "q_zero_point", "q_per_channel_scales", "q_per_channel_zero_points",
+              "q_per_channel_axis", "qscheme"):  # fmt: skip
+    _for_quantized_only(_name)
+
+
+@method
 def sparse_dim(self: Tensor) -> int:
     """0: no dimension is sparse."""
     return 0

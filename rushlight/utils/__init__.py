@@ -2,7 +2,9 @@
 
 from rushlight.core.missing import missing
 
-_PACKAGES = "_pytree benchmark checkpoint data dlpack hooks model_zoo tensorboard".split()
+_PACKAGES = """
+    _device _python_dispatch _pytree benchmark checkpoint cpp_extension data dlpack hooks model_zoo tensorboard
+""".split()
 
 __getattr__ = missing(
     __name__,

@@ -2,4 +2,4 @@
 
 from rushlight.core.missing import missing
 
-__getattr__ = missing(__name__, {"shape_prop": "rushlight.fx.passes.shape_prop"})
+__getattr__ = missing(__name__, {name: f"rushlight.fx.passes.{name}" for name in ("shape_prop", "split_module")})

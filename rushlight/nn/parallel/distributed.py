@@ -15,21 +15,24 @@ from rushlight.nn.module import Module
 __all__ = ["DistributedDataParallel"]
 
 
-def _check_group(module: Module, group: Any) -> None:
+def check_alone(what: str, group: Any = None, instead: str = "") -> None:
+    """Raises PyTorch's ValueError without a process group, NotImplementedError where it has several members."""
     from rushlight import distributed
 
     if not distributed.is_initialized():
         raise ValueError(
             "Default process group has not been initialized, please make sure to call init_process_group. Rushlight "
-            "trains in one process: leave DistributedDataParallel out, or use torch.nn.DataParallel."
+            f"trains in one process: leave {what.rpartition('.')[2]} out{instead}."
         )
+    if (size := distributed.get_world_size(group)) > 1:
+        raise NotImplementedError(f"{what} over {size} processes: Rushlight trains in one process")
+
+
+def _check_group(module: Module, group: Any) -> None:
+    check_alone("torch.nn.parallel.DistributedDataParallel", group, ", or use torch.nn.DataParallel")
     if not any(p.requires_grad for p in module.parameters()):
         raise RuntimeError(
             "DistributedDataParallel is not needed when a module doesn't have any parameters that require a gradient."
-        )
-    if (size := distributed.get_world_size(group)) > 1:
-        raise NotImplementedError(
-            f"torch.nn.parallel.DistributedDataParallel over {size} processes: Rushlight trains in one process"
         )
 
 
