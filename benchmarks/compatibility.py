@@ -62,7 +62,7 @@ DIFFERENCES = """\
   and windows are made on the CPU whatever `device` says.
 - Distributed checkpoints are written by one process, and read whoever wrote them; nothing in them is run.
   `fully_shard`, FullyShardedDataParallel and `distribute_tensor` pass through in a group of one process.
-- `SobolEngine` has 1,111 dimensions; with SciPy installed PyTorch's 21,201.
+- `SobolEngine` takes its numbers from SciPy, which must be installed.
 - Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
   sparse, with the leaf's own positions, also after `torch.mm`, where PyTorch's is dense; sums of sparse tensors

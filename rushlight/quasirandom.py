@@ -1,9 +1,9 @@
 """torch.quasirandom: Sobol' points, which fill a cube more evenly than random ones.
 
 The k-th point is the exclusive or of the direction numbers that the Gray code of k names (Antonov and Saleev 1979), so
-points far along are as cheap as the first. `core/sobol_directions.npz` has the numbers of the first 1,111 dimensions
-by Stephen Joe and Frances Y. Kuo ("Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci.
-Comput. 30, 2008; https://web.maths.unsw.edu.au/~fkuo/sobol/); SciPy, where it is installed, has those of all 21,201.
+points far along are as cheap as the first. SciPy brings the numbers of 21,201 dimensions along, which are Stephen Joe's
+and Frances Y. Kuo's ("Constructing Sobol sequences with better two-dimensional projections", SIAM J. Sci. Comput. 30,
+2008; https://web.maths.unsw.edu.au/~fkuo/sobol/).
 Scrambled points: Owen, "Scrambling Sobol' and Niederreiter-Xing points", 1998.
 """
 
@@ -27,28 +27,23 @@ BITS = 30
 
 
 @cache
-def _table(package: str, path: str, names: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    with files(package).joinpath(path).open("rb") as file, np.load(file, allow_pickle=False) as found:
-        return found[names[0]].astype(np.int64), found[names[1]].astype(np.int64)
-
-
-def _initial(dimension: int) -> tuple[np.ndarray, np.ndarray]:
+def _table() -> tuple[np.ndarray, np.ndarray]:
     """The first direction numbers of each dimension, and its polynomial over two elements, as bits."""
-    numbers, polynomials = _table("rushlight.core", "sobol_directions.npz", ("numbers", "polynomials"))
-    if dimension > len(polynomials):
-        try:
-            numbers, polynomials = _table("scipy.stats", "_sobol_direction_numbers.npz", ("vinit", "poly"))
-        except (ImportError, FileNotFoundError):
-            raise NotImplementedError(
-                f"torch.quasirandom.SobolEngine of {dimension} dimensions: Rushlight has the direction numbers of "
-                f"{len(polynomials)}; with SciPy installed (pip install scipy) there are 21201"
-            ) from None
-    return numbers[:dimension], polynomials[:dimension]
+    try:
+        path = files("scipy.stats").joinpath("_sobol_direction_numbers.npz")
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+            return found["vinit"].astype(np.int64), found["poly"].astype(np.int64)
+    except (ImportError, FileNotFoundError) as why:
+        raise ImportError(
+            "torch.quasirandom.SobolEngine needs the direction numbers that come with SciPy 1.7 or newer: "
+            "pip install scipy",
+            name="scipy",
+        ) from why
 
 
 def _directions(dimension: int) -> np.ndarray:
     """(dimension, 30): direction numbers, by the recurrence that the polynomial says."""
-    numbers, polynomials = _initial(dimension)
+    numbers, polynomials = (column[:dimension] for column in _table())
     found = np.zeros((dimension, BITS), np.int64)
     found[0] = 1
     degrees = np.frexp(polynomials.astype(float))[1] - 1

@@ -527,7 +527,7 @@ def _contract(a: Tensor, left: Labels, b: Tensor, right: Labels, later: set[Any]
                 b = b.sum(right.index(m), keepdim=True)
             else:
                 a = a.sum(left.index(m), keepdim=True)
-    way = _way(left, right, frozenset(later), settle(a).spec.shape, settle(b).spec.shape)
+    way = _way(left, right, frozenset(later), tuple(a.shape), tuple(b.shape))
     x, y = _shaped(_ordered(a, way.orders[0]), way.shapes[0]), _shaped(_ordered(b, way.orders[1]), way.shapes[1])
     alike = len(way.shapes[0]) == 3 and way.shapes[0][0] == way.shapes[1][0] and x.dtype == y.dtype
     product = (bmm if alike else matmul)(x, y) if way.sums else x * y
@@ -567,4 +567,4 @@ def _ordered(t: Tensor, order: Ints) -> Tensor:
 
 def _shaped(t: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The numbers in a shape, if it is another one."""
-    return t if t._value.spec.shape == shape else t.reshape(shape)
+    return t if t.shape == shape else t.reshape(shape)
