@@ -13,7 +13,6 @@ from rushlight.core import blas
 from rushlight.record.operation import operations
 
 
-
 def _is_known() -> bool:
     before = blas.use(2)
     try:
