@@ -18,12 +18,14 @@ import rushlight.optim.adam
 from rushlight.codegen import background, interpret, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
-from rushlight.ops import general, general_recurrent
+from rushlight.ops import general, general_convolution, general_recurrent
+from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
 from rushlight.ops.standardize import Form
 from rushlight.record.operation import operations
 
-assert general_recurrent  # it lists recurrent layers
+assert general_recurrent  # it lists recurrent layers, as does
+assert general_convolution
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -43,6 +45,13 @@ def own_cache(tmp_path_factory: Any) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RUSHLIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def small_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has convolutions run in machine code that would not be worth it."""
+    monkeypatch.setattr(general_convolution, "LEAST", 0)
+    monkeypatch.setattr(general_convolution, "WASTE", 50)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -235,6 +244,31 @@ def _pool_back(r: Random, kind: Any) -> Made:
     return [_floats(r, kind, *out), r.integers(0, 4, out).astype(np.uint8)], {"space": x.shape[2:], **attributes}
 
 
+def _convolution(r: Random, kind: Any) -> Made:
+    ndim, groups = int(r.integers(1, 4)), int(r.choice([1, 1, 2, 3]))
+    stride, padding, dilation, kernel = (
+        tuple(int(n) for n in r.integers(low, high, ndim)) for low, high in ((1, 4), (0, 4), (1, 3), (1, 5))
+    )
+    channels, outputs = (groups * int(n) for n in r.choice([1, 2, 3, 5, 9], 2))
+    x = _floats(r, kind, int(r.integers(1, 4)), channels, *(int(n) for n in r.integers(8, 14, ndim)))
+    w, b = _floats(r, kind, outputs, channels // groups, *kernel), _floats(r, kind, outputs)
+    geometry = Geometry(stride, padding, dilation, groups)
+    return [x, w, b if r.random() < 0.5 else None], {"geometry": geometry}
+
+
+def _convolution_back(by_weight: bool) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        (x, w, _), attributes = _convolution(r, kind)
+        space, kernel = x.shape[2:], w.shape[2:]
+        d = _floats(r, kind, len(x), len(w), *attributes["geometry"].output(space, kernel))
+        if by_weight:
+            return [x, d], {"kernel": kernel, **attributes}
+        b = None if r.random() < 0.5 else _floats(r, kind, x.shape[1])
+        return [d, w, b], {"space": space, **attributes}
+
+    return make
+
+
 def _packing(r: Random, t: int, n: int) -> tuple[Any, Any]:
     """Rows and places of a packed sequence, or None."""
     if r.random() < 0.5:
@@ -307,6 +341,8 @@ OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     "embedding_bag": _bags(False), "embedding_bag_backward": _bags(True), "sum_dim": _sum, "mean_dim": _sum,
     "index_add": _index_add, "index_adjoint": _index_adjoint, "scatter_add": _along, "scatter": _scatter,
     "gather": _gather, "max_dim": _max_dim, "nll_loss": _nll, "nll_loss_backward": _nll_back,
+    "convolution": _convolution, "convolution_weight": _convolution_back(True),
+    **dict.fromkeys(("convolution_input", "convolution_transposed"), _convolution_back(False)),
     "max_pool2d": _pool, "max_pool_backward": _pool_back,
     "lstm_layer": _layer(4, 2, 1), "lstm_backward": _layer_back("lstm_layer", _layer(4, 2, 1)),
     "gru_layer": _layer(3, 1), "gru_backward": _layer_back("gru_layer", _layer(3, 1)),
@@ -388,6 +424,20 @@ ARGUMENTS: dict[str, Callable[[Random, Any], tuple[list[Any], set[int]]]] = {
     ),
     "take_rows": lambda r, k: ([_floats(r, k, 4, 19), r.integers(0, 4, 5), np.empty((5, 19), k), 5, 4, 19], {2}),
     "add_rows": lambda r, k: ([_floats(r, k, 5, 19), r.integers(-4, 4, 5), np.zeros((4, 19), k), 5, 4, 19, 1], set()),
+    **dict.fromkeys(
+        ("sum_windows", "sum_windows_few", "sum_windows_alone"),
+        lambda r, k: (
+            [_floats(r, k, 2, 3 * 80 + 50), _floats(r, k, 2, 3, 6, 8), np.empty((2, 24, 64), k),
+             r.integers(0, 3, 6) * 80 + r.integers(0, 16, 6), 2, 290, 6, 3, 64], {2},
+        ),
+    ),
+    **dict.fromkeys(
+        ("weigh_windows", "weigh_windows_alone"),
+        lambda r, k: (
+            [_floats(r, k, 2, 3 * 80 + 50), _floats(r, k, 2, 4, 64), np.zeros((2, 4, 6), k),
+             r.integers(0, 3, 6) * 80 + r.integers(0, 16, 6), 2, 290, 6, 4, 64], set(),
+        ),
+    ),
     "nll": lambda r, k: ([_floats(r, k, 5, 4), r.integers(0, 4, 5), np.empty((), k), 5, 4, -100, 1], {2}),
     "max_pool": lambda r, k: (
         [_floats(r, k, 2, 5, 43), np.empty((2, 2, 21), k), np.empty((2, 2, 21), np.uint8), 2, 5, 43, 2, 21], {1, 2},
@@ -431,6 +481,15 @@ def test_positions_out_of_range_are_the_kernels(wrong: int) -> None:
     run = general.faster("embedding", native(), operations()["embedding"].kernel)
     with pytest.raises(IndexError, match="index out of range in self"):
         run(np.zeros((3, 2), np.float32), np.array([0, wrong]), padding_idx=-1, by_freq=False)
+
+
+def test_what_no_window_meets_spoils_no_gradient() -> None:
+    op, x, d = operations()["convolution_weight"], np.ones((2, 3, 8, 8), np.float32), np.ones((2, 4, 6, 6), np.float32)
+    x[0, 1, 7, 7] = np.inf
+    given = {"kernel": (3, 3), "geometry": Geometry((1, 1), (0, 0), (1, 1))}
+    found = general.faster("convolution_weight", native(), op.kernel)(x, d, **given)
+    np.testing.assert_array_equal(found, op.kernel(x, d, **given))
+    assert np.isinf(found).sum() == 4
 
 
 def test_scores_of_nothing_but_minus_infinity() -> None:

@@ -38,9 +38,9 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_recurrent
+    from . import general_convolution, general_recurrent
 
-    assert general_recurrent  # it lists recurrent layers
+    assert general_convolution and general_recurrent  # they list their layers
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)
