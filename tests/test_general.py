@@ -18,14 +18,13 @@ import rushlight.optim.adam
 from rushlight.codegen import background, interpret, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
-from rushlight.ops import general, general_convolution, general_recurrent
+from rushlight.ops import general, general_attention, general_convolution, general_recurrent
 from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
 from rushlight.ops.standardize import Form
 from rushlight.record.operation import operations
 
-assert general_recurrent  # it lists recurrent layers, as does
-assert general_convolution
+assert general_attention and general_convolution and general_recurrent  # they list their layers
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -48,8 +47,9 @@ def own_cache(tmp_path_factory: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def small_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Has convolutions run in machine code that would not be worth it."""
+def small_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has attention go head by head, and convolutions run in machine code that would not be worth it."""
+    monkeypatch.setattr(general_attention, "SMALL", 300)
     monkeypatch.setattr(general_convolution, "LEAST", 0)
     monkeypatch.setattr(general_convolution, "WASTE", 50)
 
@@ -131,7 +131,16 @@ def _instance_norm(r: Random, kind: Any) -> Made:
 def _attention(r: Random, kind: Any) -> Made:
     b, h, length, keys, width = (int(n) for n in r.integers(1, 20, 5))
     q, k, v = (_floats(r, kind, b, n, h, width).swapaxes(1, 2) for n in (length, keys, keys))
-    return [q, k, v, None, 0.25], {"causal": bool(r.random() < 0.5)}
+    masks = _floats(r, kind, h, length, 1), r.random((b, 1, length, keys)) < 0.7, r.random(keys) < 0.7
+    mask = masks[int(r.integers(0, 3))] if r.random() < 0.5 else None
+    return [q, k, v, mask, 0.25], {"causal": mask is None and bool(r.random() < 0.5)}
+
+
+def _attention_back_by_sums(r: Random, kind: Any) -> Made:
+    operands, attributes = _attention(r, kind)
+    results = operations()["scaled_dot_product_attention"].kernel(*operands, **attributes)
+    g = _floats(r, kind, *results[0].shape) / kind(20)  # the kernel's rounding errors are what is left of one key
+    return [g, *operands, *results], attributes
 
 
 def _attention_back(r: Random, kind: Any) -> Made:
@@ -337,6 +346,7 @@ OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     "instance_norm": _instance_norm, "instance_norm_backward": _back_of_norm(_instance_norm),
     "attention_keeping_weights": _attention, "scaled_dot_product_attention": _attention,
     "attention_keeping_weights_backward": _attention_back,
+    "scaled_dot_product_attention_backward": _attention_back_by_sums,
     "embedding": _embedding, "embedding_backward": _embedding_back, "index_select": _index_select,
     "embedding_bag": _bags(False), "embedding_bag_backward": _bags(True), "sum_dim": _sum, "mean_dim": _sum,
     "index_add": _index_add, "index_adjoint": _index_adjoint, "scatter_add": _along, "scatter": _scatter,

@@ -106,6 +106,18 @@ def _log_softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value
         k.each(columns, finish)
 
 
+def _keys_seen(k: Writer, row: Value, columns: Value, period: Value) -> Value:
+    """How many keys the query of a row sees: all if `period` is 0, else as many as its place among so many says."""
+    w = k.w
+    query = w.make("urem", "i64", 1, (row, w.max(period, 1)))
+    return w.min(columns, w.make("select", "i64", 1, (w.compare("ne", period, 0), w.add(query, 1), columns)))
+
+
+def _bar(k: Writer, out: Value, start: Index, count: Index) -> None:
+    """Zeros for keys that are not seen."""
+    k.each(count, lambda i, m: k.store(k.constant(0.0), out, k.w.add(start, i), m))
+
+
 @general("FFFnnnf")
 def _attention_weights(
     k: Writer, x: Value, out: Value, sums: Value, rows: Value, columns: Value, period: Value, scale: Lanes
@@ -116,10 +128,7 @@ def _attention_weights(
     """
     w = k.w
     with k.loop(rows) as row:
-        start = k.times(row, columns)
-        query = w.make("urem", "i64", 1, (row, w.max(period, 1)))
-        causal = w.compare("ne", period, 0)
-        seen = w.min(columns, w.make("select", "i64", 1, (causal, w.add(query, 1), columns)))
+        start, seen = k.times(row, columns), _keys_seen(k, row, columns, period)
         top = _top(k, x, start, seen)
         top = pick(top.same(-math.inf), 0.0, top * scale)
 
@@ -139,8 +148,25 @@ def _attention_weights(
             k.store(k.load(out, at, m) / total, out, at, m)
 
         k.each(seen, divide)
-        behind = w.add(start, seen)
-        k.each(w.sub(columns, seen), lambda i, m: k.store(k.constant(0.0), out, w.add(behind, i), m))
+        _bar(k, out, w.add(start, seen), w.sub(columns, seen))
+
+
+@general("FFFnnnf")
+def _weights_again(
+    k: Writer, x: Value, sums: Value, out: Value, rows: Value, columns: Value, period: Value, scale: Lanes
+) -> None:
+    """The same weights once more, from the scores and the logarithms of their rows' sums."""
+    w = k.w
+    with k.loop(rows) as row:
+        start, seen = k.times(row, columns), _keys_seen(k, row, columns, period)
+        total = k.everywhere(sums, row)
+
+        def weight(i: Value, m: Value | None) -> None:
+            at = w.add(start, i)
+            k.store(math_of.exp(k.load(x, at, m) * scale - total), out, at, m)
+
+        k.each(seen, weight)
+        _bar(k, out, w.add(start, seen), w.sub(columns, seen))
 
 
 @general("FFFnnf")

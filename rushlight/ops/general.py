@@ -20,7 +20,6 @@ import numpy as np
 from rushlight.record.operation import operations
 
 F32, F64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
-SMALL = 1 << 18  # scores of attention that may be in memory at once
 LONGEST = 1 << 31  # rows that a column's largest number may be in
 MANY = 1 << 14  # numbers in a sum, more of which NumPy adds up in another order
 FEW_PLACES = 8  # of a channel, for which vectors along them do not pay
@@ -38,9 +37,9 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_convolution, general_recurrent
+    from . import general_attention, general_convolution, general_recurrent
 
-    assert general_convolution and general_recurrent  # they list their layers
+    assert general_attention and general_convolution and general_recurrent  # they list their layers
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)
@@ -242,46 +241,6 @@ def _layer_norm_backward(kernel: Kernel, single: Native, double: Native) -> Kern
             if f(d, x, x if w is None else w, mean, variance, out, sums[0], sums[1], rows, n, w is not None, eps):
                 return (out,) if w is None else (out, sums[0].reshape(w.shape), sums[1].reshape(w.shape))
         return kernel(d, x, w, mean, variance, eps, form=form)
-
-    return run
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Attention: products by the linear-algebra library, and the softmax between them in one pass
-
-
-def _attention(keeps: bool, kernel: Kernel, single: Native, double: Native) -> Kernel:
-    """`keeps`: the weights are the second result, and not the logarithms of their sums."""
-
-    def run(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-        kind, (images, heads, length, _), keys = q.dtype, q.shape, k.shape[2]
-        f = single if kind is F32 else double if kind is F64 else None
-        rows = images * heads * length
-        if f is not None and mask is None and 0 < rows * keys <= SMALL and 0 < scale < math.inf:
-            weights = np.matmul(q, k.swapaxes(2, 3))
-            sums = empty((images, heads, length), kind)
-            if f(weights, weights, sums, rows, keys, length if causal else 0, scale):
-                return np.matmul(weights, v), weights if keeps else sums
-        return kernel(q, k, v, mask, scale, causal=causal)
-
-    return run
-
-
-runs("attention_keeping_weights", function="attention_weights")(partial(_attention, True))
-runs("scaled_dot_product_attention", function="attention_weights")(partial(_attention, False))
-
-
-@runs("attention_keeping_weights_backward", function="weights_backward")
-def _attention_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(g: Any, q: Any, k: Any, v: Any, weights: Any, scale: Any) -> Any:
-        kind, n = q.dtype, weights.shape[3]
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and weights.size:
-            scores = np.matmul(g, v.swapaxes(2, 3))
-            if f(scores, weights, scores, weights.size // n, n, scale):
-                of_k = np.matmul(scores.swapaxes(2, 3), q)
-                return np.matmul(scores, k), of_k, np.matmul(weights.swapaxes(2, 3), g)
-        return kernel(g, q, k, v, weights, scale)
 
     return run
 

@@ -85,7 +85,8 @@ def _grid(x: np.ndarray, space: Ints, reach: Ints, starts: Ints, stride: Ints) -
     row = np.zeros(size + sum(_flat(space, reach)) + EVEN, x.dtype)
     planes, given = row[:size].reshape(shape), x.swapaxes(0, 1)
     for phase, residues in enumerate(itertools.product(*map(range, stride))):
-        target, source = [slice(None), phase, slice(None)], [slice(None), slice(None)]
+        target: list[Any] = [slice(None), phase, slice(None)]
+        source: list[Any] = [slice(None), slice(None)]
         for n, m, start, s, r in zip(x.shape[2:], space, starts, stride, residues, strict=True):
             first, end = _extents(n, m, start, s, r)
             begin = first * s + r - start
