@@ -46,8 +46,8 @@ Definition = Callable[..., None]
 GROUPS: dict[str, dict[str, tuple[str, Definition]]] = {}  # by group and name: the signature, and what writes the body
 
 
-def general(signature: str) -> Callable[[Definition], Definition]:
-    """Lists a function, under its own name without the first underscore, in the group that its module is.
+def general(signature: str, name: str = "") -> Callable[[Definition], Definition]:
+    """Lists a function, under its own name without the first underscore if no other is given, in its module's group.
 
     The signature has a letter for each argument: F an array of the function's float type, I one of int64, B of uint8,
     ? of bool, n a whole number, f a float.
@@ -55,7 +55,7 @@ def general(signature: str) -> Callable[[Definition], Definition]:
 
     def note(definition: Definition) -> Definition:
         group = definition.__module__.rpartition("general_")[2]
-        GROUPS.setdefault(group, {})[definition.__name__.removeprefix("_")] = signature, definition
+        GROUPS.setdefault(group, {})[name or definition.__name__.removeprefix("_")] = signature, definition
         return definition
 
     return note

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .general import Writer, general
+from .general import Definition, Writer, general
 from .ir import Loop, When, constant
 from .lanes import Lanes
 
@@ -128,41 +128,45 @@ def _each_bag(
         body(b, begin, end, k.count(size))
 
 
-@general("FIFnnnnn")
-def _sum_bags(
-    k: Writer, x: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value, mean: Value
-) -> None:
-    """The sums or means of stretches of rows."""
-    w = k.w
+def _bags(write: Callable[..., None]) -> Definition:
+    """A function of bags: `write(k, x, out, width, bag, first row, the row behind it, divisor)` for each."""
 
-    def sums(b: Value, begin: Value, end: Value, divisor: Lanes) -> None:
-        target = k.times(b, width)
+    def definition(
+        k: Writer, x: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value,
+        mean: Value,
+    ) -> None:  # fmt: skip
+        _each_bag(k, offsets, bags, rows, count, mean, lambda *bag: write(k, x, out, width, *bag))
 
-        def column(i: Value, m: Value | None) -> None:
-            loop = Loop(w, end, begin=begin, carried=[k.constant(0.0).value], sure=False)
-            found = k.load(x, w.add(k.times(loop.index, width), i), m)
-            loop.close([(Lanes(k.vector, loop.carried[0]) + found).value])
-            k.store(Lanes(k.vector, loop.results[0]) / divisor, out, w.add(target, i), m)
-
-        k.each(width, column)
-
-    _each_bag(k, offsets, bags, rows, count, mean, sums)
+    return definition
 
 
-@general("FIFnnnnn")
-def _spread_bags(
-    k: Writer, d: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value, mean: Value
-) -> None:
-    """Each bag's row for all rows of the bag."""
-    w = k.w
+def _sum_bag(
+    k: Writer, x: Value, out: Value, width: Value, b: Value, begin: Value, end: Value, divisor: Lanes
+) -> None:  # fmt: skip
+    """The sum or mean of a stretch of rows."""
+    w, target = k.w, k.times(b, width)
 
-    def spread(b: Value, begin: Value, end: Value, divisor: Lanes) -> None:
-        source = k.times(b, width)
-        with k.loop(end, begin) as row:
-            target = k.times(row, width)
-            k.each(width, lambda i, m: k.store(k.load(d, w.add(source, i), m) / divisor, out, w.add(target, i), m))
+    def column(i: Value, m: Value | None) -> None:
+        loop = Loop(w, end, begin=begin, carried=[k.constant(0.0).value], sure=False)
+        found = k.load(x, w.add(k.times(loop.index, width), i), m)
+        loop.close([(Lanes(k.vector, loop.carried[0]) + found).value])
+        k.store(Lanes(k.vector, loop.results[0]) / divisor, out, w.add(target, i), m)
 
-    _each_bag(k, offsets, bags, rows, count, mean, spread)
+    k.each(width, column)
+
+
+def _spread_bag(
+    k: Writer, d: Value, out: Value, width: Value, b: Value, begin: Value, end: Value, divisor: Lanes
+) -> None:  # fmt: skip
+    """A bag's row for all rows of the bag."""
+    w, source = k.w, k.times(b, width)
+    with k.loop(end, begin) as row:
+        target = k.times(row, width)
+        k.each(width, lambda i, m: k.store(k.load(d, w.add(source, i), m) / divisor, out, w.add(target, i), m))
+
+
+general("FIFnnnnn", "sum_bags")(_bags(_sum_bag))
+general("FIFnnnnn", "spread_bags")(_bags(_spread_bag))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -75,8 +75,10 @@ def _logsumexp(k: Writer, x: Value, out: Value, rows: Value, columns: Value) -> 
         k.put(math_of.log(total) + top, out, row)
 
 
-@general("FFFnn")
-def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value) -> None:
+def _derivative(
+    k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value, scale: Lanes | None
+) -> None:  # fmt: skip
+    """The derivative of softmax, whose results are y, and perhaps times a scale."""
     with k.loop(rows) as row:
         start = k.times(row, columns)
 
@@ -88,9 +90,15 @@ def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, co
 
         def finish(i: Value, m: Value | None) -> None:
             at = k.w.add(start, i)
-            k.store(product(i, m) - k.load(y, at, m) * total, out, at, m)
+            found = product(i, m) - k.load(y, at, m) * total
+            k.store(found if scale is None else found * scale, out, at, m)
 
         k.each(columns, finish)
+
+
+@general("FFFnn")
+def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value) -> None:
+    _derivative(k, d, y, out, rows, columns, None)
 
 
 @general("FFFnn")
@@ -172,22 +180,9 @@ def _weights_again(
 @general("FFFnnf")
 def _weights_backward(
     k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value, scale: Lanes
-) -> None:
-    """The derivative of softmax, times a scale."""
-    with k.loop(rows) as row:
-        start = k.times(row, columns)
-
-        def product(i: Value, m: Value | None) -> Lanes:
-            at = k.w.add(start, i)
-            return k.load(d, at, m) * k.load(y, at, m)
-
-        total = k.total(k.each(columns, lambda i, m, t: [t + product(i, m)], k.constant(0.0))[0])
-
-        def finish(i: Value, m: Value | None) -> None:
-            at = k.w.add(start, i)
-            k.store((product(i, m) - k.load(y, at, m) * total) * scale, out, at, m)
-
-        k.each(columns, finish)
+) -> None:  # fmt: skip
+    """The gradient of scores from that of their weights."""
+    _derivative(k, d, y, out, rows, columns, scale)
 
 
 @general("FFnnnf")

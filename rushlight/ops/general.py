@@ -297,37 +297,27 @@ def _embedding_backward(kernel: Kernel, single: Native, double: Native) -> Kerne
     return run
 
 
-@runs("embedding_bag", function="sum_bags")
-def _embedding_bag(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
+def _bags(back: bool, kernel: Kernel, single: Native, double: Native) -> Kernel:
+    """Sums or means of bags of rows; `back`: each bag's row for all rows of the bag."""
+
+    def run(x: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
             length: int) -> Any:  # fmt: skip
-        kind, bags = rows.dtype, len(offsets) - include_last
+        kind, bags = x.dtype, len(offsets) - include_last
         f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and bags > 0 and padding_idx < 0:
+        if f is not None and bags > 0 and padding_idx < 0 and not (back and include_last):
+            rows = indices.size if back else len(x)
             count = int(offsets[-1]) if include_last else indices.size
-            out = empty((bags, rows.shape[1]), kind)
-            if f(rows, offsets, out, bags, len(rows), count, rows.shape[1], mean):
+            out = empty((rows if back else bags, x.shape[1]), kind)
+            if f(x, offsets, out, bags, rows, count, x.shape[1], mean):
                 return out
         options = {"mean": mean, "padding_idx": padding_idx, "include_last": include_last, "length": length}
-        return kernel(rows, indices, offsets, **options)
+        return kernel(x, indices, offsets, **options)
 
     return run
 
 
-@runs("embedding_bag_backward", function="spread_bags")
-def _embedding_bag_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(d: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
-            length: int) -> Any:  # fmt: skip
-        kind, bags = d.dtype, len(offsets) - include_last
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and bags > 0 and padding_idx < 0 and not include_last:
-            out = empty((indices.size, d.shape[1]), kind)
-            if f(d, offsets, out, bags, indices.size, indices.size, d.shape[1], mean):
-                return out
-        options = {"mean": mean, "padding_idx": padding_idx, "include_last": include_last, "length": length}
-        return kernel(d, indices, offsets, **options)
-
-    return run
+runs("embedding_bag", function="sum_bags")(partial(_bags, False))
+runs("embedding_bag_backward", function="spread_bags")(partial(_bags, True))
 
 
 @runs("index_add", function="add_rows")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,8 +84,8 @@ def _attention(keeps: bool, kernel: Kernel, single: Native, double: Native) -> K
     return run
 
 
-runs("attention_keeping_weights", function="attention_weights")(lambda *given: _attention(True, *given))
-runs("scaled_dot_product_attention", function="attention_weights")(lambda *given: _attention(False, *given))
+runs("attention_keeping_weights", function="attention_weights")(partial(_attention, True))
+runs("scaled_dot_product_attention", function="attention_weights")(partial(_attention, False))
 
 
 @runs("attention_keeping_weights_backward", function="weights_backward")
