@@ -66,7 +66,7 @@ def _extents(r: Random, count: int) -> list[int]:
     return [int(n) for n in r.choice([0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 50], count)]
 
 
-def _one(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
+def _one(*numbers: float | None, **attributes: Any) -> Callable[[Random, Any], Made]:
     return lambda r, kind: ([_floats(r, kind, *_extents(r, 2)), *numbers], attributes)
 
 
@@ -182,15 +182,25 @@ def _sum(r: Random, kind: Any) -> Made:
     return [_floats(r, kind, *_extents(r, 3))], {"dim": tuple(range(first, last)), "keepdim": bool(r.random() < 0.5)}
 
 
+def _prelu(r: Random, kind: Any) -> Made:
+    return [_matrix(r, kind), _floats(r, kind, 1)], {}
+
+
+def _running(r: Random, kind: Any) -> Made:
+    return [_floats(r, kind, *_extents(r, 3)) / kind(3)], {"dim": int(r.integers(0, 3))}
+
+
 def _index_select(r: Random, kind: Any) -> Made:
     rows, width, count = _extents(r, 3)
-    return [_floats(r, kind, rows, 2, width), _positions(r, rows, count)], {"dim": 0}
+    x, index = _floats(r, kind, rows, 2, width), _positions(r, rows, count)
+    return ([x.T.copy(), index], {"dim": 2}) if r.random() < 0.5 else ([x, index], {"dim": 0})
 
 
 def _index_add(r: Random, kind: Any) -> Made:
     rows, width, count = _extents(r, 3)
     index = _positions(r, rows, count)
-    return [_floats(r, kind, rows, width), index, _floats(r, kind, len(index), width)], {"dim": 0}
+    x, source = _floats(r, kind, rows, width), _floats(r, kind, len(index), width)
+    return ([x.T.copy(), index, source.T.copy()], {"dim": 1}) if r.random() < 0.5 else ([x, index, source], {"dim": 0})
 
 
 def _index_adjoint(r: Random, kind: Any) -> Made:
@@ -334,7 +344,9 @@ def _adam(r: Random, kind: Any) -> Made:
 OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
     "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),
-    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "hardtanh_backward": _two(-1.5, 2),
+    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "prelu": _prelu,
+    "clamp_min": _one(-1.5, None), "clamp_max": _one(None, 1.5), "cumsum": _running, "cumprod": _running,
+    "hardtanh_backward": _two(-1.5, 2),
     "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,
     **dict.fromkeys([f"{name}_backward" for name in ("silu", "mish", "log_sigmoid", "hardswish")], _two()),
     "threshold_backward": _two(0), "softplus_backward": _two(1.5, 20.0), "gelu_backward": _gelu(2),

@@ -58,6 +58,27 @@ def _add_rows(
         k.each(width, add)
 
 
+@general("FIFnnn")
+def _take_columns(k: Writer, x: Value, index: Value, out: Value, rows: Value, count: Value, length: Value) -> None:
+    """Of rows of so many numbers those at positions that are the same for all rows."""
+    _in_range(k, index, count, length)
+    with k.loop(rows) as row:
+        source, target = k.times(row, length), k.times(row, count)
+        with k.loop(count) as n:
+            k.put(k.number(x, k.w.add(source, k.position(index, n))), out, k.w.add(target, n))
+
+
+@general("FIFnnn")
+def _add_columns(k: Writer, d: Value, index: Value, out: Value, rows: Value, count: Value, length: Value) -> None:
+    """Adds column n of d to the column of `out` that `index` names, in order."""
+    _in_range(k, index, count, length)
+    with k.loop(rows) as row:
+        source, target = k.times(row, count), k.times(row, length)
+        with k.loop(count) as n:
+            at = k.w.add(target, k.position(index, n))
+            k.put(k.number(out, at) + k.number(d, k.w.add(source, n)), out, at)
+
+
 def _along(
     k: Writer, index: Value, rows: Value, depth: Value, length: Value, width: Value, body: Callable[..., None]
 ) -> None:
@@ -66,14 +87,20 @@ def _along(
     The smaller array has `depth` elements along a dimension, the larger one `length`; in front of it are `rows`, behind
     it `width`.
     """
-    w = k.w
-    row = k.times(depth, width)
+    w, row = k.w, k.times(depth, width)
     _in_range(k, index, k.times(rows, row), length)
-    with k.loop(rows) as r, k.loop(depth) as j:
+    single = w.compare("eq", width, 1)  # then the inner loop is the one along the dimension
+
+    def either(a: Value | int, b: Value) -> Value:
+        a = constant(a, "i64") if a.__class__ is int else a
+        return w.make("select", "i64", 1, (single, a, b))  # type: ignore[no-any-return]
+
+    inner, outer, moves = either(depth, width), either(1, depth), either(0, constant(1, "i64"))
+    with k.loop(rows) as r, k.loop(outer) as j:
         here, there = w.add(k.times(r, row), k.times(j, width)), k.times(k.times(r, length), width)
-        with k.loop(width) as c:
+        with k.loop(inner) as c:
             at = w.add(here, c)
-            body(at, w.add(w.add(there, k.times(k.position(index, at), width)), c))
+            body(at, w.add(w.add(there, k.times(k.position(index, at), width)), k.times(c, moves)))
 
 
 @general("FIFnnnn")

@@ -41,6 +41,7 @@ POINTWISE: dict[str, tuple[str, str, dict[str, Any]]] = {  # by name: the operat
     "log_sigmoid": ("log_sigmoid", "F", {}), "log_sigmoid_backward": ("log_sigmoid_backward", "FF", {}),
     "leaky_relu": ("leaky_relu", "Ff", {}), "leaky_relu_backward": ("leaky_relu_backward", "FFf", {}),
     "elu": ("elu", "Ffff", {}), "elu_backward": ("elu_backward", "FFfff", {}), "clamp": ("clamp", "Fff", {}),
+    "clamp_min": ("clamp_min", "Ff-", {}), "clamp_max": ("clamp_max", "F-f", {}),
     "hardtanh": ("hardtanh", "Fff", {}), "hardtanh_backward": ("hardtanh_backward", "FFff", {}),
     "hardswish": ("hardswish", "F", {}),
     "hardswish_backward": ("hardswish_backward", "FF", {}),

@@ -1,4 +1,4 @@
-"""Functions across the rows of a matrix, of any extents: softmax and its relatives, layer normalisation.
+"""Functions across the rows of a matrix, of any extents: softmax and its relatives, sums, layer normalisation.
 
 A row is walked two or three times, while it is in the cache; sums and largest numbers stay in a vector until its end.
 """
@@ -9,11 +9,16 @@ import math
 from typing import TYPE_CHECKING
 
 from . import functions as math_of
-from .general import Writer, general
+from .general import Definition, Writer, general
+from .ir import When
 from .lanes import Lanes, pick
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .ir import Index, Value
+
+CHAINS = 6  # running sums that are made at once: each addition waits for the one before
 
 
 def _top(k: Writer, x: Value, start: Index, columns: Index) -> Lanes:
@@ -243,6 +248,64 @@ def _largest(k: Writer, x: Value, out: Value, places: Value, images: Value, rows
             w.store(wide, place, 8) if m is None else w.store_where(wide, place, 8, m)
 
         k.each(columns, column)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Running sums and products, in double precision
+
+
+def _running(join: Callable[[Lanes, Lanes], Lanes], first: float) -> Definition:
+    """Joins each row of some matrices to what those before it have made; `first` leaves a number as it is."""
+
+    def definition(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+        single = k.w.compare("eq", columns, 1)
+        with When(k.w, single):
+            _along_rows(k, x, out, images, rows)
+        with When(k.w, k.w.compare("ne", columns, 1)):
+            _along_columns(k, x, out, images, rows, columns)
+
+    def _along_rows(k: Writer, x: Value, out: Value, images: Value, rows: Value) -> None:
+        """Where columns are single numbers; `CHAINS` images take turns, for none need wait for another."""
+        w, together = k.w, k.w.udiv(images, CHAINS)
+
+        def image(begin: Index, count: int) -> None:
+            starts = [k.times(w.add(begin, c), rows) for c in range(count)]
+
+            def go_on(row: Value, *totals: Lanes) -> list[Lanes]:
+                places = [w.add(start, row) for start in starts]
+                made = [join(t, k.number(x, at).to("f64")) for t, at in zip(totals, places, strict=True)]
+                for total, at in zip(made, places, strict=True):
+                    k.put(total.to(k.kind), out, at)
+                return made
+
+            k.turns(rows, go_on, *[Lanes(k.single, k.single.constant(first, "f64"))] * count)
+
+        with k.loop(together) as n:
+            image(w.mul(n, CHAINS), CHAINS)
+        with k.loop(images, w.mul(together, CHAINS)) as n:
+            image(n, 1)
+
+    def _along_columns(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+        w = k.w
+        with k.loop(images) as image:
+            start = k.times(k.times(image, rows), columns)
+
+            def column(i: Value, m: Value | None) -> None:
+                def go_on(row: Value, total: Lanes) -> list[Lanes]:
+                    at = w.add(w.add(start, k.times(row, columns)), i)
+                    made = join(total, k.load(x, at, m).to("f64"))
+                    k.store(made.to(k.kind), out, at, m)
+                    return [made]
+
+                k.turns(rows, go_on, Lanes(k.vector, k.vector.constant(first, "f64")))
+
+            k.each(columns, column)
+
+    return definition
+
+
+general("FFnnn", "running_sum")(_running(lambda total, x: total + x, -0.0))
+general("FFnnn", "running_product")(_running(lambda total, x: total * x, 1.0))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

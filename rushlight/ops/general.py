@@ -123,6 +123,24 @@ def _gelu_backward(kernel: Kernel, single: Native, double: Native, single_tanh: 
     return lambda d, x, *, tanh: by_tanh(d, x) if tanh else plain(d, x)
 
 
+@runs("clamp_min")
+def _clamp_min(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    above = _of_one(lambda x, low: kernel(x, low, None), single, double)
+    return lambda x, low, high: above(x, low)
+
+
+@runs("clamp_max")
+def _clamp_max(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    below = _of_one(lambda x, high: kernel(x, None, high), single, double)
+    return lambda x, low, high: below(x, high)
+
+
+@runs("prelu", function="leaky_relu")
+def _prelu(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    by_one = _of_one(lambda x, slope: kernel(x, x.dtype.type(slope)), single, double)
+    return lambda x, w: by_one(x, float(w.item())) if w.size == 1 and x.ndim >= w.ndim else kernel(x, w)
+
+
 @runs("clamp")
 def _clamp(kernel: Kernel, single: Native, double: Native) -> Kernel:
     between = _of_one(kernel, single, double)
@@ -216,6 +234,23 @@ runs("sum_dim", function=("sum_columns", "sum_rows"))(partial(_reduced, False))
 runs("mean_dim", function=("sum_columns", "sum_rows"))(partial(_reduced, True))
 
 
+@runs("cumsum", function="running_sum")
+def _cumsum(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    def run(x: Any, *, dim: int) -> Any:
+        kind, shape = x.dtype, x.shape
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and shape:
+            out = empty(shape, kind)
+            if f(x, out, _size(shape[:dim]), shape[dim], _size(shape[dim + 1 :])):
+                return out
+        return kernel(x, dim=dim)
+
+    return run
+
+
+runs("cumprod", function="running_product")(_cumsum)
+
+
 @runs("layer_norm")
 def _layer_norm(kernel: Kernel, single: Native, double: Native) -> Kernel:
     def run(x: Any, w: Any, b: Any, eps: Any, *, form: Any) -> Any:
@@ -267,15 +302,20 @@ def _embedding(kernel: Kernel, single: Native, double: Native) -> Kernel:
     return run
 
 
-@runs("index_select", function="take_rows")
-def _index_select(kernel: Kernel, single: Native, double: Native) -> Kernel:
+@runs("index_select", function=("take_rows", "take_columns"))
+def _index_select(kernel: Kernel, *functions: Native) -> Kernel:
     def run(x: Any, index: Any, *, dim: int) -> Any:
-        kind = x.dtype
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim == 0 and x.ndim:
-            out = empty((index.size, *x.shape[1:]), kind)
-            if f(x, index, out, index.size, x.shape[0], _size(x.shape[1:])):
-                return out
+        kind, shape = x.dtype, x.shape
+        if (kind is F32 or kind is F64) and shape:
+            last = dim + 1 == len(shape)
+            if last or dim == 0:
+                out = empty((*shape[:dim], index.size, *shape[dim + 1 :]), kind)
+                if last:
+                    done = functions[2 + (kind is F64)](x, index, out, _size(shape[:-1]), index.size, shape[-1])
+                else:
+                    done = functions[kind is F64](x, index, out, index.size, shape[0], _size(shape[1:]))
+                if done:
+                    return out
         return kernel(x, index, dim=dim)
 
     return run
@@ -320,13 +360,17 @@ runs("embedding_bag", function="sum_bags")(partial(_bags, False))
 runs("embedding_bag_backward", function="spread_bags")(partial(_bags, True))
 
 
-@runs("index_add", function="add_rows")
-def _index_add(kernel: Kernel, single: Native, double: Native) -> Kernel:
+@runs("index_add", function=("add_rows", "add_columns"))
+def _index_add(kernel: Kernel, *functions: Native) -> Kernel:
     def run(x: Any, index: Any, source: Any, *, dim: int) -> Any:
         kind, shape = x.dtype, x.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim == 0 and shape and source.shape == (index.size, *shape[1:]):
-            if f(source, index, x, index.size, shape[0], _size(shape[1:]), 0):
+        if (kind is F32 or kind is F64) and shape and source.shape == (*shape[:dim], index.size, *shape[dim + 1 :]):
+            if dim == 0:
+                done = functions[kind is F64](source, index, x, index.size, shape[0], _size(shape[1:]), 0)
+            else:
+                last, sizes = dim + 1 == len(shape), (_size(shape[:-1]), index.size, shape[-1])
+                done = last and functions[2 + (kind is F64)](source, index, x, *sizes)
+            if done:
                 return x
         return kernel(x, index, source, dim=dim)
 
