@@ -21,6 +21,7 @@ from rushlight.codegen.machine import machine
 from rushlight.ops import general, general_attention, general_convolution, general_recurrent
 from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
+from rushlight.ops.reduction_mode import MODES
 from rushlight.ops.standardize import Form
 from rushlight.record.operation import operations
 
@@ -180,6 +181,14 @@ def _bags(back: bool) -> Callable[[Random, Any], Made]:
 def _sum(r: Random, kind: Any) -> Made:
     first, last = sorted(int(d) for d in r.choice(4, 2, replace=False))
     return [_floats(r, kind, *_extents(r, 3))], {"dim": tuple(range(first, last)), "keepdim": bool(r.random() < 0.5)}
+
+
+def _loss(a: float | None) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        shape = [n + 1 for n in _extents(r, 2)]
+        return [_floats(r, kind, *shape), _floats(r, kind, *shape), a, None], {"reduction": str(r.choice(MODES))}
+
+    return make
 
 
 def _prelu(r: Random, kind: Any) -> Made:
@@ -344,7 +353,8 @@ def _adam(r: Random, kind: Any) -> Made:
 OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
     "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),
-    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "prelu": _prelu,
+    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "prelu": _prelu, "smooth_l1_loss": _loss(0.7),
+    "huber_loss": _loss(1.5), "binary_cross_entropy_with_logits": _loss(None),
     "clamp_min": _one(-1.5, None), "clamp_max": _one(None, 1.5), "cumsum": _running, "cumprod": _running,
     "hardtanh_backward": _two(-1.5, 2),
     "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,

@@ -19,6 +19,8 @@ import numpy as np
 
 from rushlight.record.operation import operations
 
+from .reduction_mode import reduced_array
+
 F32, F64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
 LONGEST = 1 << 31  # rows that a column's largest number may be in
 MANY = 1 << 14  # numbers in a sum, more of which NumPy adds up in another order
@@ -123,28 +125,40 @@ def _gelu_backward(kernel: Kernel, single: Native, double: Native, single_tanh: 
     return lambda d, x, *, tanh: by_tanh(d, x) if tanh else plain(d, x)
 
 
-@runs("clamp_min")
-def _clamp_min(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    above = _of_one(lambda x, low: kernel(x, low, None), single, double)
-    return lambda x, low, high: above(x, low)
-
-
-@runs("clamp_max")
-def _clamp_max(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    below = _of_one(lambda x, high: kernel(x, None, high), single, double)
-    return lambda x, low, high: below(x, high)
-
-
 @runs("prelu", function="leaky_relu")
 def _prelu(kernel: Kernel, single: Native, double: Native) -> Kernel:
     by_one = _of_one(lambda x, slope: kernel(x, x.dtype.type(slope)), single, double)
     return lambda x, w: by_one(x, float(w.item())) if w.size == 1 and x.ndim >= w.ndim else kernel(x, w)
 
 
-@runs("clamp")
-def _clamp(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    between = _of_one(kernel, single, double)
-    return lambda x, low, high: kernel(x, low, high) if low is None or high is None else between(x, low, high)
+@runs("clamp", "clamp_min", "clamp_max", function=("clamp", "clamp_min", "clamp_max"))
+def _clamp(kernel: Kernel, *functions: Native) -> Kernel:
+    between = _of_one(kernel, *functions[:2])
+    above = _of_one(lambda x, low: kernel(x, low, None), *functions[2:4])
+    below = _of_one(lambda x, high: kernel(x, None, high), *functions[4:])
+
+    def run(x: Any, low: Any, high: Any) -> Any:
+        if high is None:
+            return above(x, low)
+        return below(x, high) if low is None else between(x, low, high)
+
+    return run
+
+
+@runs("smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits")
+def _loss(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    """`a` is the parameter that these have, or the weight that they have not."""
+
+    def run(x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
+        kind = x.dtype
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and b is None and a.__class__ is not ndarray and x.shape == y.shape:
+            out = empty(x.shape, kind)
+            if f(x, y, out, x.size, *(() if a is None else (a,))):
+                return reduced_array(out, reduction)
+        return kernel(x, y, a, b, reduction=reduction)
+
+    return run
 
 
 @runs("adam_step", function=("adam", "adam_decay", "adam_decoupled"))
