@@ -79,6 +79,10 @@ def _two(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
     return make
 
 
+def _either(*makers: Callable[[Random, Any], Made]) -> Callable[[Random, Any], Made]:
+    return lambda r, kind: makers[int(r.integers(0, len(makers)))](r, kind)
+
+
 def _matrix(r: Random, kind: Any) -> Any:
     return _floats(r, kind, *_extents(r, 2))
 
@@ -360,8 +364,9 @@ OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,
     **dict.fromkeys([f"{name}_backward" for name in ("silu", "mish", "log_sigmoid", "hardswish")], _two()),
     "threshold_backward": _two(0), "softplus_backward": _two(1.5, 20.0), "gelu_backward": _gelu(2),
-    "softmax": _one(dim=1), "log_softmax": _one(dim=1), "logsumexp": _one(dim=(1,), keepdim=True),
-    "softmax_backward": _two(dim=1), "log_softmax_backward": _two(dim=1),
+    **dict.fromkeys(("softmax", "log_softmax"), _either(_one(dim=0), _one(dim=1))),
+    "logsumexp": _one(dim=(1,), keepdim=True),
+    **dict.fromkeys(("softmax_backward", "log_softmax_backward"), _either(_two(dim=0), _two(dim=1))),
     "layer_norm": _layer_norm, "layer_norm_backward": _back_of_norm(_layer_norm),
     "batch_norm": _batch_norm, "batch_norm_backward": _back_of_norm(_batch_norm),
     "batch_norm_fixed": _fixed_norm, "group_norm": _group_norm, "group_norm_backward": _back_of_norm(_group_norm),

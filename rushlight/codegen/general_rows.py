@@ -119,6 +119,85 @@ def _log_softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value
         k.each(columns, finish)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# The same down the columns of matrices, vectors running across them
+
+
+def _down(k: Writer, images: Value, rows: Value, columns: Value, body: Callable[..., None]) -> None:
+    """`body(place of a row, mask)` for vectors of columns."""
+    w = k.w
+    with k.loop(images) as image:
+        start = k.times(k.times(image, rows), columns)
+        k.each(columns, lambda i, m: body(lambda row: w.add(w.add(start, k.times(row, columns)), i), m))
+
+
+def _top_and_sum(
+    k: Writer, x: Value, rows: Value, at: Callable[[Value], Index], m: Value | None, out: Value | None
+) -> tuple[Lanes, Lanes]:
+    """The largest number of each column and its sum of exp(x - top); the terms are stored if there is a place."""
+    (top,) = k.turns(rows, lambda row, top: [k.larger(k.load(x, at(row), m), top)], k.constant(-math.inf))
+
+    def add(row: Value, total: Lanes) -> list[Lanes]:
+        term = math_of.exp(k.load(x, at(row), m) - top)
+        if out is not None:
+            k.store(term, out, at(row), m)
+        return [total + term]
+
+    return top, k.turns(rows, add, k.constant(0.0))[0]
+
+
+@general("FFnnn")
+def _softmax_down(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        _, total = _top_and_sum(k, x, rows, at, m, out)
+        with k.loop(rows) as row:
+            k.store(k.load(out, at(row), m) / total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFnnn")
+def _log_softmax_down(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        top, total = _top_and_sum(k, x, rows, at, m, None)
+        less = math_of.log(total)
+        with k.loop(rows) as row:
+            k.store((k.load(x, at(row), m) - top) - less, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFFnnn")
+def _softmax_backward_down(
+    k: Writer, d: Value, y: Value, out: Value, images: Value, rows: Value, columns: Value
+) -> None:  # fmt: skip
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        def product(row: Value) -> Lanes:
+            return k.load(d, at(row), m) * k.load(y, at(row), m)
+
+        (total,) = k.turns(rows, lambda row, t: [t + product(row)], k.constant(0.0))
+        with k.loop(rows) as row:
+            k.store(product(row) - k.load(y, at(row), m) * total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFFnnn")
+def _log_softmax_backward_down(
+    k: Writer, d: Value, y: Value, out: Value, images: Value, rows: Value, columns: Value
+) -> None:  # fmt: skip
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        (total,) = k.turns(rows, lambda row, t: [t + k.load(d, at(row), m)], k.constant(0.0))
+        with k.loop(rows) as row:
+            k.store(k.load(d, at(row), m) - math_of.exp(k.load(y, at(row), m)) * total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The weights of attention
+
+
 def _keys_seen(k: Writer, row: Value, columns: Value, period: Value) -> Value:
     """How many keys the query of a row sees: all if `period` is 0, else as many as its place among so many says."""
     w = k.w

@@ -181,32 +181,26 @@ def _adam(kernel: Kernel, *functions: Native) -> Kernel:
 # Rows
 
 
-@runs("softmax", "log_softmax")
-def _across(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(x: Any, *, dim: int) -> Any:
-        kind, shape = x.dtype, x.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim + 1 == len(shape) and shape[dim]:
+def _across(kernel: Kernel, *functions: Native) -> Kernel:
+    """Of x, or of the gradient d and the result y."""
+
+    def run(*arrays: Any, dim: int) -> Any:
+        kind, shape = arrays[-1].dtype, arrays[-1].shape
+        if (kind is F32 or kind is F64) and shape and arrays[0].shape == shape and arrays[0].size:
             out, n = empty(shape, kind), shape[dim]
-            if f(x, out, x.size // n, n):
+            if dim + 1 == len(shape):
+                done = functions[kind is F64](*arrays, out, out.size // n, n)
+            else:
+                done = functions[2 + (kind is F64)](*arrays, out, _size(shape[:dim]), n, _size(shape[dim + 1 :]))
+            if done:
                 return out
-        return kernel(x, dim=dim)
+        return kernel(*arrays, dim=dim)
 
     return run
 
 
-@runs("softmax_backward", "log_softmax_backward")
-def _across_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(d: Any, y: Any, *, dim: int) -> Any:
-        kind, shape = y.dtype, y.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim + 1 == len(shape) and shape[dim] and d.shape == shape:
-            out, n = empty(shape, kind), shape[dim]
-            if f(d, y, out, y.size // n, n):
-                return out
-        return kernel(d, y, dim=dim)
-
-    return run
+for _name in ("softmax", "log_softmax", "softmax_backward", "log_softmax_backward"):
+    runs(_name, function=(_name, f"{_name}_down"))(_across)
 
 
 @runs("logsumexp")
