@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -76,6 +77,8 @@ def asked(monkeypatch: Any) -> background.Background:
     """A compiler that notes what it is asked for, and does nothing."""
     here = background.Background()
     monkeypatch.setattr(here, "_start", lambda: None)
+    monkeypatch.setattr(here, "events", SimpleNamespace(put=lambda work: work()))
+    monkeypatch.setattr(here.dispatch, "here_only", True)
     monkeypatch.setattr(background.Program, "interpreting", here.interpreting)
     return here
 
@@ -85,8 +88,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The groups of functions that are made, which they are at once."""
     groups: list[str] = []
 
-    def begin(target: Any, **options: Any) -> Any:
-        return SimpleNamespace(start=target)
+    def begin(target: Any, args: Any, **options: Any) -> Any:
+        return SimpleNamespace(start=lambda: target(*args))
 
     monkeypatch.setattr(background.threading, "Thread", begin)
     monkeypatch.setattr(background, "general_now", groups.append)
@@ -112,3 +115,21 @@ def test_a_child_asks_for_what_is_missing(asked: background.Background, made: li
 def test_what_cannot_be_compiled_stays_with_numpy() -> None:
     with pytest.warns(UserWarning, match="could not compile none and leaves them to NumPy"):
         background.general_now("none")
+
+
+def test_a_process_is_ready_where_the_cache_is_empty(
+    asked: background.Background, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something like a step of training has run once: if the cache knows nothing, it will have to be compiled."""
+    ready: list[bool] = []
+    monkeypatch.setattr(asked.dispatch, "prepare", lambda: ready.append(True))
+    monkeypatch.setenv("RUSHLIGHT_CACHE", str(tmp_path))
+    asked.interpreting(background.STEP)
+    assert not ready
+    for _ in range(3):
+        asked.interpreting(background.STEP + 1)
+    assert ready == [True]
+    (tmp_path / "a.plan").write_bytes(b"")
+    asked.expecting = False
+    asked.interpreting(background.STEP + 1)
+    assert ready == [True]

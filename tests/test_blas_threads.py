@@ -73,6 +73,17 @@ def test_a_failure_leaves_as_many_as_there_were(seen: list[int], size: int) -> N
     assert blas.count() == 2
 
 
+def test_none_while_the_compiler_has_the_other_processor(seen: list[int]) -> None:
+    x = torch.ones(300, 300)
+    blas.hold_back(True)
+    try:
+        assert (x @ x)[0, 0].item() == 300
+    finally:
+        blas.hold_back(False)
+    assert (x @ (x + 1))[0, 0].item() == 600
+    assert seen == [1, 2]
+
+
 def test_never_more_than_numpy_began_with() -> None:
     blas.allow(64)
     assert blas.allowed() == 2

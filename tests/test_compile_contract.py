@@ -54,6 +54,23 @@ def test_products(m: int, k: int, n: int, kind: torch.dtype, monkeypatch: Any) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_products_of_vectors(kind: torch.dtype, monkeypatch: Any) -> None:
+    """One example through a linear layer, and other products with an array of one dimension, are native, too."""
+    a, x, y, b = (torch.randn(*n, dtype=kind) for n in ((17, 40), (40,), (17,), (3, 17, 40)))
+    for f in (
+        lambda: [F.linear(x, a, y) * 2], lambda: [a @ x + 1], lambda: [y @ a + 1], lambda: [x @ x + 1],
+        lambda: [b @ x + 1], lambda: [y @ b + 1], lambda: [torch.addmv(y, a, x) + 1], lambda: [torch.addr(a, y, x) + 1],
+    ):  # fmt: skip
+        whole(f, monkeypatch, 40)
+    layer = torch.nn.Linear(40, 17, dtype=kind)
+
+    def step() -> list[Any]:
+        return [*torch.autograd.grad(layer(x).square().sum(), list(layer.parameters()))]
+
+    whole(step, monkeypatch, 40)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_batches_of_products(kind: torch.dtype, monkeypatch: Any) -> None:
     x, y = torch.randn(4, 3, 17, 33, dtype=kind), torch.randn(4, 3, 33, 20, dtype=kind)
     whole(lambda: [x @ y * 2], monkeypatch, 33)

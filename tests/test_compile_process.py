@@ -209,6 +209,7 @@ class Nobody:
 
     def __init__(self, received: Any) -> None:
         self.received, self.sent, self.jobs = received, list[Any](), dict[int, dispatch.Job]()
+        self.awaited: list[Any] = []
         self.planning: int | None = None
         self.ready, self.left, self.ended = True, False, False
 
@@ -492,6 +493,41 @@ if not child:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), native(4))
 """
     assert ran(code, tmp_path, "-W", "ignore::DeprecationWarning") == "0 True"
+
+
+def test_functions_of_the_interpreter_are_made_by_the_process(tmp_path: Path) -> None:
+    code = """
+made = []
+from rushlight.codegen import general
+here = general.text
+def text(*asked):
+    made.append(asked)
+    return here(*asked)
+general.text = text
+def wait():
+    end = time.monotonic() + 60
+    while len(BACKGROUND.general) < len(background.GENERAL) and time.monotonic() < end:
+        time.sleep(0.01)
+    return len(BACKGROUND.general) == len(background.GENERAL)
+BACKGROUND.expecting = True
+BACKGROUND.interpreting(background.TIRED + 1)
+print(wait(), made, len(helpers()))
+"""
+    assert ran(code, tmp_path) == "True [] 1"
+    assert ran(code, tmp_path) == "True [] 0"  # they are in the cache
+
+
+def test_functions_that_the_process_could_not_make_are_made_here(tmp_path: Path) -> None:
+    code = """
+process.START = "import sys; sys.exit(3)"
+BACKGROUND.expecting = True
+BACKGROUND.interpreting(background.TIRED + 1)
+end = time.monotonic() + 60
+while len(BACKGROUND.general) < len(background.GENERAL) and time.monotonic() < end:
+    time.sleep(0.01)
+print(sorted(BACKGROUND.general) == sorted(background.GENERAL), native(2))
+"""
+    assert ran(code, tmp_path) == "True True"
 
 
 def test_deterministic_algorithms_need_no_process(tmp_path: Path) -> None:

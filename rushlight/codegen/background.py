@@ -31,11 +31,12 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rushlight.core.blas import hold_back
 from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.record.program import Program
 
@@ -56,6 +57,7 @@ PAUSE = 0.00005  # seconds: how long it sleeps then before each program that it 
 YOUNG = 50_000  # new objects, while a program is compiled, before Python looks for reference cycles
 LAST = 10  # seconds that a process waits at its end for the module that is being compiled
 PROMISED = 64  # programs that are compiled when they first run because of one `torch.compile`
+STEP = 30  # calls: no program of fewer is taken for a step of training
 TIRED = 2000  # calls that are interpreted before functions for arrays of any extents are made
 THREAD = "rushlight-compiler"
 REPEATED = Program.patience
@@ -83,6 +85,7 @@ class Background:
         self.known: weakref.WeakKeyDictionary[Program, Job] = weakref.WeakKeyDictionary()  # looked up, not asked for
         self.dispatch = Dispatch(lambda work: self.events.put(work), self._compile, MODE == "thread")
         self.interpreted = 0  # calls, so far
+        self.expecting = False  # whether there has been something like a step of training
         self.promised = 0  # programs that are still to be compiled when they first run
         self.general: set[str] = set()  # the groups of functions for arrays of any extents that are there
 
@@ -145,15 +148,41 @@ class Background:
     def interpreting(self, calls: int) -> None:
         """Counts what is interpreted; where it is much, has the functions made that do it faster."""
         self.interpreted += calls
+        if calls > STEP and not self.expecting:
+            self.expecting = True
+            self._start()
+            self.events.put(self._expect)
         if self.interpreted > TIRED:
             Program.interpreting = None
             self._start()
-            threading.Thread(target=self._generalize, name="rushlight-general", daemon=True).start()
+            self.events.put(self._generalize)
+
+    def _expect(self) -> None:
+        """After what looks like a step of training: has a process ready if the cache can know no program."""
+        from .plans import any_kept
+
+        if not any_kept():
+            self.dispatch.prepare()
 
     def _generalize(self) -> None:
-        """Makes the groups that are not there, beside the compiling thread."""
+        """Has the functions made that are not there, by a process if there is one, and takes them over."""
+        with _loading:
+            from .general import is_kept
+            from .machine import machine
+
+        wanted = [group for group in GENERAL if group not in self.general]
+        if all(is_kept(group, machine()) for group in wanted):
+            self._take_over(wanted)
+        else:
+            self.dispatch.generalize(wanted, partial(self._take_over, wanted))
+
+    def _take_over(self, groups: Sequence[str]) -> None:
+        threading.Thread(target=self._link_general, args=(groups,), name="rushlight-general", daemon=True).start()
+
+    def _link_general(self, groups: Sequence[str]) -> None:
+        """Links groups, and makes what is not in the cache, beside the compiling thread."""
         with quick_turns():
-            for group in GENERAL:
+            for group in groups:
                 if group not in self.general and not self.stopped and general_now(group):
                     self.general.add(group)
 
@@ -172,6 +201,17 @@ class Background:
         """Waits for the compiler's own modules, which takes a moment once: less of it than for code."""
         if self.left > ALTOGETHER - LOADING:
             self._wait(done)
+        else:
+            time.sleep(PAUSE)
+
+    def while_loading(self, program: Program) -> None:
+        """Called before a program runs while the compiler is being loaded: for what has come again we wait a moment."""
+        if threading.current_thread().name == THREAD:
+            return
+        if program.runs > Program.patience:
+            self._wait_for_loading(self.done)
+        else:
+            time.sleep(PAUSE)
 
     def give_way(self, program: Program) -> None:
         """Called before a program runs, natively or not, while another thread compiles.
@@ -207,6 +247,7 @@ class Background:
         _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
         self.done.set()
         self.dispatch.forget()
+        hold_back(False)
         self.known = weakref.WeakKeyDictionary()
         forget_haste()
         Program.give_way = self.prepare
@@ -225,12 +266,13 @@ class Background:
     # -- In the thread
 
     def _work(self, events: queue.SimpleQueue[Callable[[], None]]) -> None:
-        Program.give_way = _pause
+        Program.give_way, self.done = self.while_loading, threading.Event()
         try:
             with quick_turns():
                 self.processors, self.loaded = _load()
         finally:
             Program.give_way = None
+            self.done.set()
         while not self.stopped:
             work = events.get()
             try:
@@ -243,6 +285,7 @@ class Background:
     def _look_out(self) -> None:
         """Has loops wait a moment for what is being planned, where there is nowhere else to do it."""
         self.planned = self.dispatch.awaited() if self.processors <= CROWDED else None
+        hold_back(self.processors <= CROWDED and self.dispatch.at_work())
         Program.give_way = None if self.planned is None else self.stand_back
 
     def _here(self, work: Callable[[], None]) -> None:
@@ -429,7 +472,6 @@ def general_now(group: str) -> bool:
     """Makes a group of the functions for arrays of any extents, and has the interpreter use them; whether it could."""
     try:
         with _loading:
-            import rushlight.optim.adam  # noqa: F401 - its step is one of them
             from rushlight.ops import general
 
             from .general import definitions, linked

@@ -454,10 +454,14 @@ def _broadcast(args: tuple[Symbol, ...]) -> tuple[int, ...]:
 
 
 def _product(x: Any, y: Any) -> Symbol:
-    if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or x.ndim < 2 or y.ndim < 2:
-        raise NotLowered("a product of other than matrices")
-    shape, pieces = product_pieces(x.shape, y.shape)
-    return x.contract(y, shape, pieces)
+    if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or not x.ndim or not y.ndim:
+        raise NotLowered("a product of other than arrays")
+    row, column = x.reshape(1, -1) if x.ndim == 1 else x, y.reshape(-1, 1) if y.ndim == 1 else y
+    shape, pieces = product_pieces(row.shape, column.shape)
+    made = row.contract(column, shape, pieces)
+    if row is x and column is y:
+        return made
+    return made.reshape(*shape[:-2], *shape[-2 + (row is not x) : len(shape) - (column is not y)])
 
 
 def _where(condition: Any, x: Any, y: Any) -> Symbol:

@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -162,6 +162,10 @@ class Dispatch:
         planned = [h.jobs[h.planning] for h in self.helpers if h.ready and h.planning is not None]
         return next((job for job in planned if job.spent(now) > others), None)
 
+    def at_work(self) -> bool:
+        """Whether a process plans something."""
+        return any(h.planning is not None for h in self.helpers)
+
     def forget(self) -> None:
         """In the child of a fork: everything is the parent's."""
         for job in [*self.jobs, *[job for helper in self.helpers for job in helper.jobs.values()]]:
@@ -196,6 +200,23 @@ class Dispatch:
     def prepare(self) -> None:
         """Has a process ready."""
         self.free()
+
+    def generalize(self, groups: Sequence[str], then: Callable[[], None]) -> None:
+        """Has a process put groups of the interpreter's functions into the cache when it has nothing else to do.
+
+        `then` is called when that is done, or cannot be.
+        """
+        from .machine import cache_folder
+
+        helper = self.free() or next((h for h in self.helpers if not h.left), None)
+        try:
+            if helper is None:
+                raise OSError
+            helper.send("general", tuple(groups), str(cache_folder().absolute()))
+        except OSError:
+            then()
+            return
+        helper.awaited.append(then)
 
     def free(self) -> Process | None:
         """A process that can plan something; a new one if there may be more of them."""
@@ -236,6 +257,8 @@ class Dispatch:
                 self._started(helper, message[1])
             elif message[0] == "bye":
                 helper.left = True
+            elif message[0] == "generalized":
+                helper.awaited.pop(0)()
             else:
                 self._answered(helper, *message)
         except Exception as failure:
@@ -279,6 +302,8 @@ class Dispatch:
             self.here_only = self.here_only or self.deaths >= DEATHS or not helper.ready
             if helper.planning is not None and helper.ready:
                 helper.jobs[helper.planning].tries += 1
+        for then in helper.awaited:
+            then()
         for job in helper.jobs.values():  # what is native already could have become better
             if job.tries < TRIES:
                 self.jobs.append(job)

@@ -252,6 +252,7 @@ def definitions(group: str) -> dict[str, tuple[str, Definition]]:
     from importlib import import_module
 
     import_module(f"{__package__}.general_{group}")
+    import_module("rushlight.optim.adam")  # its step is one of them
     return GROUPS[group]
 
 
@@ -272,20 +273,34 @@ def text(group: str, vector_bytes: int) -> str:
 
 
 def linked(group: str, here: Machine) -> dict[str, Callable[..., bool]]:
-    """A group's functions in memory, by name.
-
-    Object code is looked up by what the compiler's own files say, so that in most processes nothing is written anew.
-    """
-    names = [f"{name}_{kind}" for name in definitions(group) for kind in FLOATS]
-    if not here.fuses:  # a processor without fused multiplications and additions
+    """A group's functions in memory, by name; none for a processor without fused multiplications and additions."""
+    if not here.fuses:
         return {}
-    key = here.key(f"{group} {here.vector_bytes} {_of_files()}")
+    names = [f"{name}_{kind}" for name in definitions(group) for kind in FLOATS]
+    addresses = here.link_code(code_of(group, here), names, {ARRAY: _ARRAYS.ctypes.data})
+    return {name: callable_at(name, addresses[name]) for name in names}
+
+
+def code_of(group: str, here: Machine) -> bytes:
+    """A group's object code, which is in the cache from now on.
+
+    It is looked up by what the compiler's own files say, so that in most processes nothing is written anew.
+    """
+    key = _key(group, here)
     code = here.kept_code(key)
     if code is None:
         code = here.object_code(text(group, here.vector_bytes))
         here.keep_code(key, code)
-    addresses = here.link_code(code, names, {ARRAY: _ARRAYS.ctypes.data})
-    return {name: callable_at(name, addresses[name]) for name in names}
+    return code
+
+
+def is_kept(group: str, here: Machine) -> bool:
+    """Whether a group's object code is in the cache, or none is wanted."""
+    return not here.fuses or here.kept_code(_key(group, here)) is not None
+
+
+def _key(group: str, here: Machine) -> str:
+    return here.key(f"{group} {here.vector_bytes} {_of_files()}")
 
 
 @functools.cache

@@ -60,6 +60,11 @@ def remember(key: str, outline: tuple[Any, ...], modules: Modules) -> None:
     keep(cache_folder() / f"{key}.plan", marshal.dumps(entry, VERSION))
 
 
+def any_kept() -> bool:
+    """Whether there is any entry."""
+    return next(cache_folder().glob("*.plan"), None) is not None
+
+
 def recall(key: str, here: Machine) -> Plan | None:
     """The entry with its code, the best there is; None if anything is missing."""
     entry = kept(cache_folder() / f"{key}.plan")

@@ -83,6 +83,7 @@ class Process:
     Attributes:
         pid: its number.
         jobs: what it works on, by number; the caller's.
+        awaited: what to do when it has made groups of functions, one after the other; the caller's.
         planning: the one that cannot run yet.
         ready: whether it has started.
         left: whether it has said that it ends.
@@ -105,6 +106,7 @@ class Process:
         self.pid = self._popen.pid
         self.link = Link(ours)
         self.jobs: dict[int, Any] = {}
+        self.awaited: list[Callable[[], None]] = []
         self.planning: int | None = None
         self.ready = self.left = False
         threading.Thread(target=self._listen, args=(received,), name="rushlight-replies", daemon=True).start()

@@ -3,6 +3,8 @@
 The first thread plans one program after the other; the `Worker` beside it has LLVM make the code, first in haste, then
 with care (`modules.py`); another listens for what is wanted next.  Requests and answers:
 
+    general  names of groups of the interpreter's functions, cache folder
+        -> generalized: they are in the cache; programs were compiled first
     compile  number, description, key in the cache, cache folder, worth
         -> planned   number, outline, code: it can run
         -> better    number, code
@@ -26,6 +28,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -34,6 +37,7 @@ from rushlight.record.program import Program
 from . import plans
 from .background import LAST, TURN, emission, rare_collections
 from .description import Unknown, program_of
+from .general import code_of
 from .machine import Machine, machine
 from .modules import WORKER, Code, Modules
 from .native import NativeProgram
@@ -79,27 +83,51 @@ class Server:
     def __init__(self, link: Link, here: Machine) -> None:
         self.link, self.here, self.nice = link, here, os.nice(0)
         self.requests: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self.groups: list[str] = []  # of the interpreter's functions that are still to be made
 
     def listen(self) -> None:
         """Receives requests; from then on nothing is done with care before they are answered."""
         while (request := self.link.receive()) is not None:
-            WORKER.hold(request[1])
+            if request[0] == "compile":
+                WORKER.hold(request[1])
             self.requests.put(request)
         _leave()
 
     def work(self) -> None:
         """Answers requests, until there have been none for a while."""
+        while (request := self._next()) is not None:
+            if request[0] == "general":
+                self._begin(*request[1:])
+            elif request[0] == "compile":
+                self._answer(*request[1:])
+                WORKER.release(request[1])
+            else:
+                self._generalize(request[1])
+            self._give_way()
+        self._send("bye")
+
+    def _next(self) -> tuple[Any, ...] | None:
+        """What to do now: first what is waited for, then a group of functions; None if there has long been nothing."""
         while True:
             try:
-                _, number, *rest = self.requests.get(timeout=IDLE)
+                return self.requests.get(timeout=0 if self.groups else IDLE)
             except queue.Empty:
-                if WORKER.busy():
-                    continue
-                self._send("bye")
-                return
-            self._answer(number, *rest)
-            WORKER.release(number)
-            self._give_way()
+                if self.groups:
+                    return "group", self.groups[0]
+                if not WORKER.busy():
+                    return None
+
+    def _begin(self, groups: Sequence[str], folder: str) -> None:
+        os.environ["RUSHLIGHT_CACHE"] = folder
+        self.groups += groups
+
+    def _generalize(self, group: str) -> None:
+        """Puts a group of functions into the cache; if that fails, whoever asked will see why."""
+        with contextlib.suppress(Exception):
+            code_of(group, self.here)
+        self.groups.remove(group)
+        if not self.groups:
+            self._send("generalized")
 
     def _give_way(self) -> None:
         """Both threads; on Linux each has its own priority."""

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from rushlight.core.bounded import Bounded
 from rushlight.core.contraction import Map, Piece
 
 FETCH = 2.5  # cycles to load a vector from the second cache, one after the other
@@ -36,7 +37,7 @@ SMALL = 16  # so many sums are faster, as what comes after one tile's sums overl
 SHARES = 64  # units into which a contraction falls at least, if it can
 
 
-_chosen: dict[Any, Tile] = {}  # tiles of problems met before: a deep network has many alike
+_chosen: Bounded[Any, Tile] = Bounded(MANY)  # tiles of problems met before: a deep network has many alike
 
 
 @dataclass
@@ -210,8 +211,6 @@ def choose(problem: Problem, lanes: int, budget: int, dense: bool = False) -> Ti
     key = (problem.key(), lanes, budget, dense)
     found = _chosen.get(key)
     if found is None:
-        if len(_chosen) > MANY:
-            _chosen.clear()
         found = _chosen[key] = _choose(problem, lanes, budget, dense)
     _no_variable(problem)
     return replace(found, problem=problem.swapped() if found.problem.exchanged else problem)

@@ -7,7 +7,7 @@ and a NumPy that was there first is left as it is.
 OpenBLAS divides a product that takes 5 microseconds among its threads, and then waits for the last of them, without
 sleeping: where another program has their core, or our compiler, that is milliseconds.  So while the interpreter runs
 kernels there is one thread, but for those that are worth more (`is_large`); afterwards there are as many as before, for
-what the user does with NumPy.
+what the user does with NumPy.  While a process of ours compiles on the second of two processors no product is worth it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def _found() -> tuple[Callable[[], int], Callable[[int], Any]]:
 count, _set = _found()
 _usual = count()
 _allowed = _usual
+_held_back = False
 
 
 def use(threads: int) -> int:
@@ -56,9 +57,15 @@ def allow(threads: int) -> None:
     _allowed = min(threads, _usual)
 
 
+def hold_back(alone: bool) -> None:
+    """Has large products run on one thread, too, or again on as many as are allowed."""
+    global _held_back
+    _held_back = alone
+
+
 def allowed() -> int:
     """How many threads a large product may have."""
-    return _allowed
+    return 1 if _held_back else _allowed
 
 
 def is_large(first: int, second: int, result: int) -> bool:

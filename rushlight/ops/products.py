@@ -178,7 +178,9 @@ ADDBMM = _added(
 ADDMV = _added(
     "addmv", np.matmul, _matrix_vector_shape, lambda g, y: outer(g, conj(y)), lambda g, x: mv(conj(x).t(), g)
 )
-ADDR = _added("addr", np.multiply.outer, _outer_shape, lambda g, y: mv(g, conj(y)), lambda g, x: mv(g.t(), conj(x)))
+ADDR = _added(
+    "addr", lambda x, y: x[:, None] * y, _outer_shape, lambda g, y: mv(g, conj(y)), lambda g, x: mv(g.t(), conj(x))
+)
 
 
 def _scaled_sum(op: Operation, input: Tensor, x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
