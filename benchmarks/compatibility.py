@@ -51,6 +51,8 @@ DIFFERENCES = """\
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
+- `device="meta"` makes ordinary tensors on the CPU: a model made under `torch.device("meta")` has numbers, and
+  `to_empty` and `load_state_dict(assign=True)` then do what they do for any model.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized and nested tensors are not there. Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
@@ -72,6 +74,9 @@ DIFFERENCES = """\
 - `torch.fx` traces, changes and runs graphs (`symbolic_trace`, `Graph`, `GraphModule`, `Interpreter`, `Transformer`,
   `replace_pattern`, and of the passes `ShapeProp`); it sees functions through their modules: a name imported from one
   (`from torch import relu`) is not seen. Swin transformers cannot be traced.
+- `torch.export.export` and `torch.onnx.export` record the model (opsets 13 to 23): a model that reads numbers of its
+  tensors, draws random ones, or does something else at another size raises NotImplementedError where it cannot be
+  followed. A graph's nodes are Rushlight's operations, not `torch.ops.aten`; programs are not saved as `.pt2` files.
 - `FlopCounterMode` counts the backward pass as a whole, not by module. A `TorchFunctionMode` cannot be entered.
 - `binary_cross_entropy_with_logits` of half-precision logits and targets of float32 takes the logarithm in float32.
 - Of torchvision's models those for optical flow and the quantized ones are missing. Detectors fill proposals

@@ -50,7 +50,7 @@ _background.install()
 _heap.keep_freed_memory()
 
 _NAMESPACES = """
-    amp autograd backends compiler cuda data distributed distributions fft func hub jit linalg mps
+    amp autograd backends compiler cuda data distributed distributions export fft func hub jit linalg mps
     multiprocessing nn onnx optim profiler random serialization show sparse special testing utils version vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
     functional overrides futures fx __config__ _C _tensor_str storage return_types

@@ -249,8 +249,7 @@ def assert_allclose(
     """Deprecated: `assert_close` without checks of dtype and the like."""
     warnings.warn(
         "`torch.testing.assert_allclose()` is deprecated since 1.12 and will be removed in a future release. Please "
-        "use "
-        "`torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "
+        "use `torch.testing.assert_close()` instead. You can find detailed upgrade instructions in "
         "https://github.com/pytorch/pytorch/issues/61844.",
         FutureWarning,
         stacklevel=2,

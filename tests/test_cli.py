@@ -8,11 +8,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+import traceback
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+import rushlight as torch
+from rushlight.cli.tracebacks import install_in_notebook
 from rushlight.record.trace import EAGER
 
 ROOT = Path(__file__).parents[1]
@@ -118,6 +124,8 @@ def test_wrong_command_lines(tmp_path: Path) -> None:
     assert f"can't open file '{tmp_path / 'absent.py'}': [Errno 2] No such file or directory" in absent.stderr
     nothing = run(cwd=tmp_path)
     assert nothing.returncode != 0 and "no program given" in nothing.stderr
+    notebook = run("lesson.ipynb", cwd=tmp_path)
+    assert notebook.returncode == 1 and "lesson.ipynb is a notebook" in notebook.stderr
     unknown = python("-m", "rushlight", "sing", cwd=tmp_path)
     assert unknown.returncode == 2 and "sing" in unknown.stderr
 
@@ -189,3 +197,89 @@ def test_program_of_the_readme(tmp_path: Path) -> None:
     got = run("fit.py", cwd=tmp_path)
     assert got.stderr == ""
     assert got.stdout == re.findall(r"```text\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[0]
+
+
+LAYERS = """
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Sequential(nn.ReLU(), nn.Linear(4, 2))
+
+        def forward(self, x):
+            return self.head(x)
+
+    Net()(torch.ones(3, 5))
+"""
+
+
+def test_a_wrong_shape_shows_the_programs_lines_and_the_layer(tmp_path: Path) -> None:
+    write(tmp_path / "program.py", LAYERS)
+    error = run("program.py", cwd=tmp_path).stderr.splitlines()
+    files = [line.split(",")[0] for line in error if line.startswith("  File ")]
+    assert set(files) == {f'  File "{tmp_path / "program.py"}"'} and len(files) == 2
+    message, where, left_out = error[-3:]
+    assert message == "RuntimeError: mat1 and mat2 shapes cannot be multiplied (3x5 and 4x2)"
+    assert where == "in layer head.1: Linear(in_features=4, out_features=2, bias=True), called with float32 [3, 5]"
+    assert left_out.endswith("frames inside Rushlight left out; RUSHLIGHT_TRACEBACK=full shows them)")
+
+
+def test_full_tracebacks_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "program.py", LAYERS)
+    monkeypatch.setenv("RUSHLIGHT_TRACEBACK", "full")
+    error = run("program.py", cwd=tmp_path).stderr
+    assert "in __call__" in error and error.endswith("(3x5 and 4x2)\n")
+
+
+def test_a_repr_that_fails_does_not_hide_the_error(tmp_path: Path) -> None:
+    odd = "class Odd(nn.Linear):\n        extra_repr = None\n\n    class Net"
+    write(tmp_path / "program.py", LAYERS.replace("nn.Linear(4, 2)", "Odd(4, 2)").replace("class Net", odd))
+    error = run("program.py", cwd=tmp_path).stderr
+    assert "(3x5 and 4x2)" in error and "excepthook" not in error and "called with" not in error
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("torch.sofmax", "torch.softmax"), ("torch.nn.Conv2D", "torch.nn.Conv2d"), ("torch.no_such_thing_at_all", None)],
+)
+def test_what_may_have_been_meant(line: str, meant: str | None) -> None:
+    space, name = line.rsplit(".", 1)
+    with pytest.raises(AttributeError, match=f"{line}: not in Rushlight yet") as caught:
+        getattr(torch if space == "torch" else torch.nn, name)
+    assert str(caught.value).endswith(f"(did you mean {meant}?)") == (meant is not None)
+
+
+class Shell:
+    """As much of IPython's shell as showing an error takes."""
+
+    custom_exceptions: tuple[type[Exception], ...] = ()
+
+    def set_custom_exc(self, kinds: tuple[type[Exception], ...], show: Callable[..., None]) -> None:
+        self.custom_exceptions, self.show = kinds, show
+
+    def showtraceback(self, shown: tuple[Any, ...], tb_offset: int | None = None) -> None:
+        self.lines = traceback.format_exception(*shown)
+
+
+def test_errors_of_a_notebooks_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    install_in_notebook()
+    assert shell.custom_exceptions == (Exception,)
+    try:
+        torch.nn.Linear(4, 2)(torch.ones(3, 5))
+    except RuntimeError as error:
+        shell.show(shell, type(error), error, error.__traceback__, tb_offset=1)
+    files = [line for line in shell.lines if line.startswith("  File ")]
+    assert len(files) == 1 and __file__ in files[0]
+    assert "in Linear(in_features=4, out_features=2, bias=True), called with float32 [3, 5]\n" in shell.lines
+
+
+def test_a_notebooks_own_way_of_showing_errors_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    shell.custom_exceptions = (KeyError,)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    install_in_notebook()
+    assert shell.custom_exceptions == (KeyError,)

@@ -196,6 +196,12 @@ def carried_less() -> Function:
     return finished(w, place)
 
 
+def stopped_by_nothing() -> Function:
+    w, place, _ = two()
+    Loop(w, 4, sure=False, stops=True).close()
+    return finished(w, place)
+
+
 def carried_otherwise() -> Function:
     w, place, x = two()
     Loop(w, 4, 1, [x]).close([constant(0.0, "f64", 8)])
@@ -291,6 +297,7 @@ BROKEN: dict[Callable[[], Function], str] = {
     backwards: "a loop goes forward, not by -1",
     no_turn: "a loop that is sure of a turn has none",
     carried_less: "1 values are carried, and 0 are carried on",
+    stopped_by_nothing: "a loop that stops carries a test",
     carried_otherwise: "expected f32 x 8",
     a_wide_mask: "a mask of 9 of 8 lanes",
     no_address: "16 is i64 x 1, expected ptr x 1",
@@ -473,6 +480,33 @@ def test_loops_and_branches_both_ways(count: int) -> None:
     ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(linked["sums"])(x.ctypes.data, y.ctypes.data)
     run(f, x, z, constant=1)
     assert y.tolist() == z.tolist() == [x[:count].sum(), x[:count][x[:count] % 2 == 0].sum()]
+
+
+def first_zero() -> Function:
+    """The place of the first 0 of x, and the sum of what stands before it."""
+    w = Builder()
+    x, y = w.parameter("ptr", "x"), w.parameter("ptr", "y")
+    loop = Loop(w, 1 << 40, carried=[constant(False, "bool"), *[constant(0, "i64")] * 2], sure=False, stops=True)
+    value = w.load("i64", w.at("i64", x, loop.index), 8)
+    loop.close([w.compare("eq", value, 0), loop.index, w.add(loop.carried[2], value)])
+    for k, found in enumerate(loop.results[1:]):
+        w.store(found, w.at("i64", y, k), 8)
+    w.leave(constant(0, "ptr"))
+    return w.function("first_zero", [x, y])
+
+
+@pytest.mark.parametrize("place", [0, 1, 6])
+def test_a_loop_stops_both_ways(place: int) -> None:
+    f, printer = first_zero(), llvm.Printer()
+    verify.function(f)
+    assert "perhaps until %v3 carrying %v3: bool = bool(False)" in str(f)
+    x, y, z = np.arange(3, 10), np.zeros(2, np.int64), np.zeros(2, np.int64)
+    x[place] = 0
+    linked = machine().link(printer.program([], [], [(f, printer.body(f))]), ["first_zero"])
+    call = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+    call(linked["first_zero"])(x.ctypes.data, y.ctypes.data)
+    run(f, x, z, constant=1)
+    assert y.tolist() == z.tolist() == [place, x[:place].sum()]
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

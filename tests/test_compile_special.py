@@ -173,14 +173,16 @@ def test_added_products(beta: float, alpha: float, monkeypatch: Any) -> None:
         assert np.unique(f).tolist() == [(0 if beta == 0 else 2 * beta) + 3 * alpha]
 
 
+@pytest.mark.parametrize("dim", [2, 1, 0])
 @pytest.mark.parametrize("largest", [True, False])
 @pytest.mark.parametrize("kind", [*KINDS, torch.int32, torch.int64], ids=str)
-def test_the_largest_of_lines(kind: torch.dtype, largest: bool, monkeypatch: Any) -> None:
+def test_the_largest_of_lines(kind: torch.dtype, largest: bool, dim: int, monkeypatch: Any) -> None:
     """Equal elements in the order in which they stand, infinities among them."""
     x = torch.tensor(np.random.default_rng(5).integers(-9, 9, (3, 4, 50)), dtype=kind)
     if kind.is_floating_point:
         x[0, 0, 7:20], x[1, 2, ::3] = math.inf, -math.inf
-    (values, at), found = natively(lambda: list((x * 1).topk(7, largest=largest)), monkeypatch)
+    k = min(7, x.shape[dim])
+    (values, at), found = natively(lambda: list((x * 1).topk(k, dim, largest=largest)), monkeypatch)
     np.testing.assert_array_equal(found[0], values)
     np.testing.assert_array_equal(found[1], at)
 

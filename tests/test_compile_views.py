@@ -91,6 +91,19 @@ def test_views_of_inputs_and_intermediates(name: str, kind: torch.dtype, monkeyp
     native(looked, monkeypatch)
 
 
+@pytest.mark.parametrize("kind", [*KINDS, torch.uint8, torch.bool], ids=str)
+@pytest.mark.parametrize("shape", [(3, 2), (2, 16), (5, 33), (2, 17, 40), (20, 18)])
+def test_backwards_in_vectors_and_squares(shape: tuple[int, ...], kind: torch.dtype, monkeypatch: Any) -> None:
+    x = numbers(*shape, kind=kind)
+
+    def turned() -> list[torch.Tensor]:
+        found = [x.flip(d) for d in range(len(shape))] + [x.rot90(k, (-2, -1)) != 0 for k in range(1, 4)]
+        others = [(x.flip(-1) != x).sum(-1), (x.flip(-1) != x).sum(0), x.rot90(1, (-2, -1)).sum(0), x.flip(0, 1) != x]
+        return [*found, *others]
+
+    native(turned, monkeypatch)
+
+
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("tracked", [False, True])
 def test_several_views_at_once(n: int, tracked: bool, monkeypatch: Any) -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 
@@ -189,3 +190,18 @@ def test_wrong_names_missing_packages_and_broken_files(tmp_path, capsys) -> None
     program.write_text("import torch\ndef f(:\n")
     assert main(["doctor", str(program)]) == 2
     assert capsys.readouterr().err == f"{program}: cannot be read: line 2: invalid syntax\n"
+
+
+def test_notebooks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["torch.not_code"]},
+        {"cell_type": "code", "source": ["%matplotlib inline\n", "import torch\n", "!pip install x\n", "torch.nn?"]},
+        {"cell_type": "code", "source": ["%%bash\n", "torch.not_python | cat"]},
+        {"cell_type": "code", "source": "%%time\nfor i in range(3):\n    !ls\ntorch.no_such_thing(1)"},
+    ]
+    (tmp_path / "lesson.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4}))
+    (tmp_path / "broken.ipynb").write_text('{"cells": 3}')
+    assert main(["doctor", str(tmp_path / "lesson.ipynb")]) == 1
+    assert capsys.readouterr().out.splitlines()[1:] == ["  cell 4, line 4: torch.no_such_thing"]
+    assert main(["doctor", str(tmp_path)]) == 2
+    assert "broken.ipynb: cannot be read: it is not a notebook" in capsys.readouterr().err

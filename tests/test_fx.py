@@ -314,3 +314,15 @@ def test_shapes_of_a_graph() -> None:
     assert flat.meta["tensor_meta"].memory_format is torch.contiguous_format and flat.meta["type"] is torch.Tensor
     with pytest.raises(RuntimeError, match="ShapeProp error for: node=%_0"):
         ShapeProp(gm).propagate(torch.ones(2, 3, 4, 4))
+
+
+def test_named_tuples_among_arguments_keep_their_class() -> None:
+    from rushlight.ops.im2col import Geometry
+
+    def stride_of(x, geometry):
+        return x * geometry.stride[0]
+
+    graph = fx.Graph()
+    x = graph.placeholder("x")
+    graph.output(graph.call_function(stride_of, (x, Geometry((3, 3), (0, 0), (1, 1)))))
+    assert fx.GraphModule(torch.nn.Module(), graph)(torch.ones(1)).item() == 3

@@ -18,14 +18,14 @@ import rushlight.optim.adam
 from rushlight.codegen import background, interpret, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
-from rushlight.ops import general, general_attention, general_convolution, general_recurrent
+from rushlight.ops import general, general_attention, general_convolution, general_recurrent, general_spectral
 from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
 from rushlight.ops.reduction_mode import MODES
 from rushlight.ops.standardize import Form
 from rushlight.record.operation import operations
 
-assert general_attention and general_convolution and general_recurrent  # they list their layers
+assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -199,10 +199,6 @@ def _prelu(r: Random, kind: Any) -> Made:
     return [_matrix(r, kind), _floats(r, kind, 1)], {}
 
 
-def _running(r: Random, kind: Any) -> Made:
-    return [_floats(r, kind, *_extents(r, 3)) / kind(3)], {"dim": int(r.integers(0, 3))}
-
-
 def _index_select(r: Random, kind: Any) -> Made:
     rows, width, count = _extents(r, 3)
     x, index = _floats(r, kind, rows, 2, width), _positions(r, rows, count)
@@ -354,12 +350,43 @@ def _adam(r: Random, kind: Any) -> Made:
     return [param, grad, m, v * v, None, 0.01, 0.1, 0.999, 0.001, 0.3, 1e-8, 1e-3], flags
 
 
+def _running(r: Random, kind: Any) -> Made:
+    x = _floats(r, kind, *_extents(r, 3)) / 2
+    return [x], {"dim": int(r.integers(0, 3))}
+
+
+def _spectrum(r: Random, kind: Any, shape: tuple[int, ...]) -> Any:
+    return _floats(r, kind, *shape) + np.array(1j, np.result_type(kind, np.complex64)) * _floats(r, kind, *shape)
+
+
+def _fourier(real: bool) -> Callable[[Random, Any], Made]:
+    """Signals of lengths with small factors mostly, few and many, short and long; one dimension or two."""
+
+    def make(r: Random, kind: Any) -> Made:
+        n, m = (int(k) for k in r.choice([1, 2, 6, 7, 8, 15, 16, 25, 48, 60], 2))
+        shape = ((m, n), (3, m, n), (40, n), (1, 5120))[r.integers(4)]
+        dims = ((-1,), (-2, -1), (0,), (0, -1))[r.integers(2 if real else 4)]
+        x = _floats(r, kind, *shape) if real else _spectrum(r, kind, shape)
+        attributes = {"dims": tuple(d % len(shape) for d in dims), "scale": ("none", "root", "whole")[r.integers(3)]}
+        return [x], attributes if real else {**attributes, "forward": bool(r.random() < 0.5)}
+
+    return make
+
+
+def _half_spectrum(r: Random, kind: Any) -> Made:
+    (x,), attributes = _fourier(True)(r, kind)
+    shape = *x.shape[:-1], x.shape[-1] // 2 + 1
+    return [_spectrum(r, kind, shape)], {**attributes, "size": x.shape[-1]}
+
+
 OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
+    "cumsum": _running, "cumprod": _running,
+    "fft_c2c": _fourier(False), "fft_r2c": _fourier(True), "fft_c2r": _half_spectrum,
     **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
     "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),
     "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "prelu": _prelu, "smooth_l1_loss": _loss(0.7),
     "huber_loss": _loss(1.5), "binary_cross_entropy_with_logits": _loss(None),
-    "clamp_min": _one(-1.5, None), "clamp_max": _one(None, 1.5), "cumsum": _running, "cumprod": _running,
+    "clamp_min": _one(-1.5, None), "clamp_max": _one(None, 1.5),
     "hardtanh_backward": _two(-1.5, 2),
     "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,
     **dict.fromkeys([f"{name}_backward" for name in ("silu", "mish", "log_sigmoid", "hardswish")], _two()),
@@ -446,6 +473,14 @@ def test_the_verifier_finds_nothing(group: str, kind: str) -> None:
         verify.function(machine_code.Writer(kind, 64).function(name, signature, definition))
 
 
+def _fourier_arguments(r: Random, kind: Any) -> tuple[list[Any], set[int]]:
+    """Rows that become columns."""
+    way = general_spectral.plan(60, np.dtype(kind))
+    assert way is not None
+    memory = np.zeros(2 * way.half, kind), way.powers, way.steps, way.half, len(way.steps) // 4
+    return [_floats(r, kind, 5, 60, 2), np.empty((60, 5, 2), kind), *memory, 5, 60, 1, 1, 0.5], {1}
+
+
 ARGUMENTS: dict[str, Callable[[Random, Any], tuple[list[Any], set[int]]]] = {
     "softmax": lambda r, k: ([_floats(r, k, 3, 21), np.empty((3, 21), k), 3, 21], {1}),
     "log_softmax": lambda r, k: ([_floats(r, k, 3, 32), np.empty((3, 32), k), 3, 32], {1}),
@@ -479,6 +514,7 @@ ARGUMENTS: dict[str, Callable[[Random, Any], tuple[list[Any], set[int]]]] = {
     "max_pool": lambda r, k: (
         [_floats(r, k, 2, 5, 43), np.empty((2, 2, 21), k), np.empty((2, 2, 21), np.uint8), 2, 5, 43, 2, 21], {1, 2},
     ),
+    "fourier_rows": _fourier_arguments,
     "gelu": lambda r, k: ([_floats(r, k, 37), np.empty(37, k), 37], {1}),
     "lstm": lambda r, k: (
         [_floats(r, k, 2, 2, 72), _floats(r, k, 2, 72), _floats(r, k, 72), _floats(r, k, 3, 2, 18),
@@ -502,6 +538,18 @@ def test_like_the_interpreter(name: str, kind: str) -> None:
     for k, (a, b) in enumerate(zip(objects, other, strict=True)):
         if isinstance(a, np.ndarray) and not (name == "lstm" and k in (5, 6)):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["fft_c2c", "fft_r2c", "fft_c2r"])
+def test_columns_and_prime_lengths_are_transformed(name: str) -> None:
+    op, r = operations()[name], np.random.default_rng(3)
+    run = general.faster(name, native(), op.kernel)
+    more = {"fft_c2c": {"forward": False}, "fft_r2c": {}, "fft_c2r": {"size": 15}}[name]
+    for shape, dims in (((3, 8, 5, 7), (1, 2)), ((8, 6, 8), (0, 1)), ((20, 11, 8), (0, 1, 2)), ((9, 8), (1,))):
+        x = r.standard_normal(shape) if name == "fft_r2c" else _spectrum(r, np.float64, shape)
+        x = x if shape != (9, 8) else x[::2]
+        attributes = {"dims": dims, "scale": "root", **more}
+        np.testing.assert_allclose(run(x, **attributes), op.kernel(x, **attributes), atol=1e-13)
 
 
 def test_what_it_does_not_know_is_left_alone() -> None:

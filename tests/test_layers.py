@@ -353,6 +353,17 @@ def test_old_reduction_arguments():
         nn.NLLLoss2d()
 
 
+def test_a_loss_class_called_with_tensors_says_so():
+    scores, classes = torch.rand(4, 3), torch.zeros(4, dtype=torch.long)
+    with pytest.raises(RuntimeError, match=r"is ambiguous.*Try CrossEntropyLoss\(\)\(input, target\)"):
+        nn.CrossEntropyLoss(scores, classes)
+    with pytest.raises(RuntimeError, match=r"Try MSELoss\(\)\(input, target\)"):
+        nn.MSELoss(scores, scores)
+    with pytest.warns(UserWarning, match="reduction='sum'"):
+        assert nn.MSELoss(torch.tensor(0)).reduction == "sum"
+
+
+
 def test_loss_weights_are_buffers():
     m = nn.CrossEntropyLoss(weight=torch.ones(3))
     assert list(m.state_dict()) == ["weight"] and m.double().weight.dtype == torch.float64

@@ -103,6 +103,48 @@ def test_equal_eigenvalues_have_gradients_of_their_own() -> None:
     assert y.grad.numpy() == pytest.approx(np.eye(2))
 
 
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("n", [1, 64, 65, 150])
+def test_large_triangles_are_solved_by_halves(n: int, upper: bool) -> None:
+    r = np.random.default_rng(n)
+    a, b = r.standard_normal((n, n)) / n + 2 * np.eye(n), r.standard_normal((3, 2, n, 5))
+    triangle = np.triu(a) if upper else np.tril(a)
+    for left, right in ((a, b), (a[None, None], b), (np.stack([a, a.copy()]), b), (a, b[0, 0])):
+        found = torch.linalg.solve_triangular(torch.from_numpy(left), torch.from_numpy(right), upper=upper)
+        np.testing.assert_allclose(triangle @ found.numpy(), right, atol=1e-12)
+    found = torch.linalg.solve(torch.from_numpy(a), torch.from_numpy(b))
+    np.testing.assert_allclose(a @ found.numpy(), b, atol=1e-12)
+
+
+def test_a_zero_on_the_diagonal_spoils_what_comes_after_it() -> None:
+    a = torch.tril(torch.ones(100, 100, dtype=torch.float64))
+    a[70, 70] = 0
+    found = torch.linalg.solve_triangular(a, torch.ones(100, 1, dtype=torch.float64) * 2, upper=False)
+    assert torch.isfinite(found[:70]).all() and not torch.isfinite(found[70:]).any()
+
+
+def test_many_vectors_of_one_normal_distribution() -> None:
+    lower = torch.tensor([[2.0, 0.0], [0.5, 1.0]], dtype=torch.float64, requires_grad=True)
+    x = torch.tensor([[[0.3, 0.1]], [[1.0, -2.0]], [[4.0, 0.0]]], dtype=torch.float64)
+    normal = torch.distributions.MultivariateNormal(torch.zeros(2, dtype=torch.float64), scale_tril=lower)
+    together, one_by_one = normal.log_prob(x), torch.stack([normal.log_prob(v[0]) for v in x])[:, None]
+    torch.testing.assert_close(together, one_by_one)
+    (g,) = torch.autograd.grad(together.sum(), lower, retain_graph=True)
+    torch.testing.assert_close(g, torch.autograd.grad(one_by_one.sum(), lower)[0])
+
+
+def test_medians_and_order_statistics_of_long_lines() -> None:
+    r = np.random.default_rng(5)
+    for kind in (np.float32, np.int64):
+        x = r.integers(-20, 20, 999).astype(kind)
+        assert torch.from_numpy(x).median().item() == np.sort(x)[499]
+        for k in (1, 7, 500, 999):
+            value, at = torch.from_numpy(x).kthvalue(k)
+            assert value.item() == np.sort(x)[k - 1] and at.item() == np.argsort(x, kind="stable")[k - 1]
+    y = torch.tensor([1.0, float("nan"), 3.0])
+    assert y.median().isnan() and y.kthvalue(3).indices.item() == 1 and y.kthvalue(2).values.item() == 3
+
+
 def test_variance_of_one_number_warns() -> None:
     with pytest.warns(UserWarning, match="degrees of freedom is <= 0"):
         assert math.isnan(torch.ones(1).var().item())

@@ -355,6 +355,12 @@ def test_plot_nodes_refuses_a_model_with_other_outputs():
         show.plot_nodes([0, 1], [0, 1], nn.Linear(1, 2))
 
 
+def test_plot_losses_draws_every_curve_over_whole_steps():
+    axes = show.plot_losses({str(i): [3.0, 2.0, 1.0, 0.5, 0.4] for i in range(40)}).axes[0]
+    assert len(axes.lines) == 40
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+
+
 def test_plot_losses_draws_the_running_mean():
     figure = show.plot_losses({"a": np.arange(100.0), "b": np.ones(100)}, smooth=4)
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}

@@ -36,6 +36,7 @@ WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
     "margin": (ValueError, "only p == 1", lambda: F.multi_margin_loss(A, torch.tensor([0, 1, 2]), p=3)),
     "scatter": (IndexError, "same number of dimensions", lambda: A.scatter(0, torch.tensor([[0]]), torch.ones(1))),
     "compile mode": (RuntimeError, "Unrecognized mode=foo", lambda: torch.compile(nn.Linear(1, 1), mode="foo")),
+    "data": (TypeError, "data has to be a tensor, but got list", lambda: setattr(torch.ones(2), "data", [1.0, 2.0])),
     "compile": (AssertionError, "A callable function is expected", lambda: torch.compile(3)),
 }
 
@@ -54,6 +55,18 @@ def test_whole_numbers_of_other_kinds_are_taken() -> None:
     assert torch.eye(np.int64(2)).shape == (2, 2)
     assert torch.linspace(0, 1, torch.tensor(3)).tolist() == [0.0, 0.5, 1.0]
     assert torch.ones(2, 2).triu(np.int32(1)).sum() == 1
+
+
+def test_numpys_numbers_in_a_size_become_pythons() -> None:
+    import numpy as np
+
+    n = np.int64(1013)  # a size that no other test has: a shape is kept as it was first met
+    classes = torch.zeros(3, dtype=torch.long)
+    made = [torch.eye(n), torch.diag(torch.zeros(1014), np.int64(0)), F.one_hot(classes, n + 2)]
+    for t in made:
+        assert all(type(size) is int for size in (*t._value.spec.shape, *t._value.spec.strides))
+    with pytest.raises(RuntimeError, match=r"size '\[3\]' to a tensor of size '\[1013, 1013\]'"):
+        torch.ones(1013, 1013, requires_grad=True).grad = torch.ones(3)
 
 
 def test_sizes_without_dimensions_are_sizes() -> None:

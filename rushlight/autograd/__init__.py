@@ -123,8 +123,7 @@ def grad(
     if not allow_unused and any(g is None for g in found):
         raise RuntimeError(
             f"The differentiated Tensor at index {[g is None for g in found].index(True)} appears to not have been "
-            "used in "
-            "the graph. Set allow_unused=True if this is the desired behavior."
+            "used in the graph. Set allow_unused=True if this is the desired behavior."
         )
     return tuple(found)
 

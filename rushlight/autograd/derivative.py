@@ -252,7 +252,6 @@ def fit(g: Tensor, spec: Spec, node: Any) -> Tensor:
     if fitted is None:
         raise RuntimeError(
             f"Function {node_name(node)} returned an invalid gradient at index 0 - got {list(found.shape)} but "
-            "expected "
-            f"shape compatible with {list(spec.shape)}"
+            f"expected shape compatible with {list(spec.shape)}"
         )
     return fitted

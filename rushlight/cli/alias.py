@@ -23,6 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from ..core.missing import missing, rushlight_path
+from .tracebacks import install_in_notebook
 
 ROOTS = ("torch", "torchvision")
 
@@ -130,8 +131,8 @@ def _not_found(fullname: str) -> ModuleSpec | None:
 def install() -> None:
     """Make `import torch` and `import torchvision` mean Rushlight in this process, and in those multiprocessing starts.
 
-    For notebooks and programs of your own; `rushlight run program.py` does it for a program as it is. A second call
-    does nothing.
+    For notebooks, whose errors then show the cells' own lines, and programs of your own; `rushlight run program.py`
+    does it for a program as it is. A second call does nothing.
 
     Raises:
         RuntimeError: PyTorch itself has been imported already.
@@ -143,6 +144,7 @@ def install() -> None:
     sys.meta_path.insert(0, Finder())
     if (spawn := sys.modules.get("multiprocessing.spawn")) is not None:
         _teach_spawn(spawn)
+    install_in_notebook()
 
 
 def uninstall() -> None:

@@ -17,15 +17,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..core.missing import rushlight_path
+from ..core.missing import rushlight_path, suggestion
 from .alias import INNER, ROOTS, SUMMARIES
+from .notebook import program_of
 from .tensor_methods import METHODS
 
 # What surely makes a tensor.
@@ -54,36 +54,40 @@ class Use:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`rushlight doctor program.py ...`"""
-    parser.add_argument("program", nargs="+", help="a Python file, or a folder of them")
+    parser.add_argument("program", nargs="+", help="a Python file or notebook, or a folder of them")
 
 
 def execute(options: argparse.Namespace) -> int:
     """Print the report. Returns 1 if a name or a package is missing, 2 if a file cannot be read, else 0."""
     found = 0
     for file in _files(options.program):
+        places: list[str] = []
         try:
-            names = read(file.read_bytes(), str(file))
+            source: str | bytes = file.read_bytes()
+            if file.suffix == ".ipynb":
+                source, places = program_of(file.read_text(encoding="utf-8"))
+            names = read(source, str(file))
         except (OSError, SyntaxError, ValueError, RecursionError) as error:
-            print(f"{file}: cannot be read: {_reason(error)}", file=sys.stderr)
+            print(f"{file}: cannot be read: {_reason(error, places)}", file=sys.stderr)
             found = 2
             continue
         uses = sorted(use for use in names.uses if absent(use))
         packages = not_installed(names.packages, file.parent)
-        print(report(str(file), uses, packages))
+        print(report(str(file), uses, packages, places))
         found = max(found, int(bool(packages) or any(use.sure for use in uses)))
     return found
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception, places: Sequence[str]) -> str:
     if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: {error.msg}"
+        return f"{_spot([error.lineno or 0], places)}: {error.msg}"
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def _files(given: list[str]) -> Iterator[Path]:
     for name in given:
         path = Path(name)
-        yield from sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        yield from sorted([*path.rglob("*.py"), *path.rglob("*.ipynb")]) if path.is_dir() else [path]
 
 
 def missing_names(source: str | bytes, filename: str = "<program>") -> list[Use]:
@@ -114,38 +118,43 @@ def not_installed(packages: Iterable[tuple[int, str]], folder: Path) -> list[tup
     return sorted({(line, name) for line, name in packages if not there(name)})
 
 
-def report(file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = ()) -> str:
-    """The findings as text, a line for each name."""
+def report(
+    file: str, uses: list[Use], packages: Sequence[tuple[int, str]] = (), places: Sequence[str] = ()
+) -> str:
+    """The findings as text, a line for each name; `places` says what the lines of a notebook's program are called."""
     sure, maybe = ([use for use in uses if use.sure is wanted] for wanted in (True, False))
     count = len({use.path for use in sure})
     head = {0: "every name of PyTorch in it is in Rushlight", 1: "1 name of PyTorch is not in Rushlight"}
     lines = [f"{file}: {head.get(count, f'{count} names of PyTorch are not in Rushlight')}"]
-    lines += [f"  line {line}: {path}{suggestion(path)}" for path, line in _places(sure)]
+    lines += [f"  {_spot(at, places)}: {path}{_suggestion(path)}" for path, at in _places(sure)]
     if maybe:
         lines.append("  perhaps, if the object is a tensor:")
-        lines += [f"  line {line}: {path}" for path, line in _places(maybe)]
+        lines += [f"  {_spot(at, places)}: {path}" for path, at in _places(maybe)]
     if packages:
         lines.append("  packages that are not installed here:")
-        lines += [f"  line {line}: {name}" for line, name in packages]
+        lines += [f"  {_spot([line], places)}: {name}" for line, name in packages]
     return "\n".join(lines)
 
 
-def suggestion(path: str) -> str:
-    """ " (did you mean ...?)" where a name beside it is much like the last part of the path, else nothing."""
+def _suggestion(path: str) -> str:
     space, _, name = path.rpartition(".")
     found = _module(space)
-    names = [other for other in dir(found) if not other.startswith("_")] if found is not None else []
-    by_case = [other for other in names if other.lower() == name.lower()]
-    near = by_case or get_close_matches(name, names, 1, 0.8)
-    return f" (did you mean {space}.{near[0]}?)" if near and near[0] != name else ""
+    return suggestion(space, name, found) if found is not None else ""
 
 
-def _places(uses: list[Use]) -> Iterator[tuple[str, str]]:
+def _places(uses: list[Use]) -> Iterator[tuple[str, list[int]]]:
     lines: dict[str, list[int]] = {}
     for use in uses:
         lines.setdefault(use.path, []).append(use.line)
     for path, found in lines.items():
-        yield path, ", ".join(map(str, dict.fromkeys(found)))
+        yield path, list(dict.fromkeys(found))
+
+
+def _spot(lines: list[int], places: Sequence[str]) -> str:
+    """Where these lines of the program stand, for people."""
+    if places:
+        return "; ".join(places[line - 1] for line in lines)
+    return f"line {', '.join(map(str, lines))}"
 
 
 # ---- asking Rushlight

@@ -1,8 +1,9 @@
 """Run a Python program in which `import torch` and `import torchvision` mean Rushlight.
 
 `rushlight run` starts a program as the `python` command would: the same `sys.argv`, `sys.path[0]`, `__main__` and exit
-code, and tracebacks that begin in the program. The forms are python's own: a file, a folder or zip file with a
-`__main__.py`, `-m module`, `-c code`, and `-` for standard input. What follows the program belongs to the program.
+code. Its tracebacks show the program's own lines (`tracebacks.py`). The forms are python's own: a file, a folder or zip
+file with a `__main__.py`, `-m module`, `-c code`, and `-` for standard input. What follows the program belongs to the
+program.
 
 The program runs in a fresh `__main__` module that stays in `sys.modules` to the end, so that threads, `atexit`
 functions, pickles and processes started by `multiprocessing` find it. Its exceptions pass through to the interpreter,
@@ -18,11 +19,11 @@ import os
 import runpy
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
-from itertools import dropwhile
-from types import CodeType, ModuleType, TracebackType
+from types import CodeType, ModuleType
 
+from . import tracebacks
 from .alias import install
 
 # The launcher's own `__main__`, kept alive: its functions are still on the stack while the program runs.
@@ -43,7 +44,7 @@ def execute(options: argparse.Namespace) -> int:
     start, arguments = _choose(options)
     install()
     sys.modules["__main__"] = _fresh_main()
-    _trim_tracebacks()
+    tracebacks.install(__file__)
     start(arguments)
     return 0
 
@@ -72,6 +73,8 @@ def _start_program(arguments: list[str]) -> None:
 
 
 def _start_file(path: str) -> None:
+    if path.endswith(".ipynb"):
+        sys.exit(f"rushlight run: {path} is a notebook. In its first cell, `import rushlight; rushlight.install()`")
     _set_path(os.path.dirname(os.path.realpath(path)))
     full = os.path.abspath(path)
     try:
@@ -111,33 +114,3 @@ def _set_path(folder: str) -> None:
     """Replace the launcher's folder at the head of `sys.path`; under -P and -I there is none."""
     if not sys.flags.safe_path:
         sys.path[0] = folder
-
-
-def _trim_tracebacks() -> None:
-    """Show a traceback from the program's first line on, as if python had started it."""
-    show = sys.excepthook
-
-    def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        trimmed = _below_launcher(traceback)
-        show(kind, error.with_traceback(trimmed), trimmed)
-
-    sys.excepthook = excepthook
-
-
-def _below_launcher(traceback: TracebackType | None) -> TracebackType | None:
-    """What follows our frames; all of it where we have none. Empty for a syntax error in the program itself."""
-    steps = list(_steps(traceback))
-    below = list(dropwhile(_is_ours, dropwhile(lambda step: not _is_ours(step), steps)))
-    if below or not steps:
-        return next(iter(below), None)
-    return None if any(map(_is_ours, steps)) else traceback
-
-
-def _steps(traceback: TracebackType | None) -> Iterator[TracebackType]:
-    while traceback is not None:
-        yield traceback
-        traceback = traceback.tb_next
-
-
-def _is_ours(step: TracebackType) -> bool:
-    return step.tb_frame.f_code.co_filename == execute.__code__.co_filename

@@ -4,7 +4,7 @@ A compiled program knows the extents of its arrays; a program whose shapes never
 run in NumPy.  For those that NumPy makes of many calls and temporaries there is one function each here, whose extents
 are arguments.  Like all machine code it is written in the loop IR, once for float32 and once for float64:
 
-    general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise
+    general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral
               write the functions, with a `Writer`; `@general` lists them by name and signature
     `code`    prints a group of them, compiles it once a machine (`machine.py` keeps object code on disk)
     ops/general.py, general_attention.py, general_convolution.py, general_recurrent.py

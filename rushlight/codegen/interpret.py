@@ -169,6 +169,8 @@ class Interpreter:
         if v.sure and int(begin[0]) >= int(end[0]):
             raise Fault("a loop that is sure of a turn has none")
         for k in range(int(begin[0]), int(end[0]), v.data):
+            if v.stops and carried[0][0]:
+                break
             self.values[v.index] = _int(k)
             self.values.update(zip(v.carried, carried, strict=True))
             self._list(v.body)

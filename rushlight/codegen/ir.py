@@ -291,13 +291,14 @@ class Loop(Value):
         args: the first index, the end (an index that is not reached), and the values carried into the first turn.
         data: the step.
         sure: whether there is at least one turn.
+        stops: whether the first value carried is a bool that, once it is true, ends the loop.
         index: the index of a turn.
         carried: the values at the beginning of a turn.
         following: the values at its end.
         results: the values after the loop.
     """
 
-    __slots__ = ("_outer", "_w", "body", "carried", "following", "index", "results", "sure")
+    __slots__ = ("_outer", "_w", "body", "carried", "following", "index", "results", "stops", "sure")
 
     def __init__(
         self,
@@ -307,9 +308,11 @@ class Loop(Value):
         carried: Sequence[Value] = (),
         begin: Index = 0,
         sure: bool = True,
+        stops: bool = False,
     ) -> None:
         super().__init__("for", "", 1, (begin, end, *carried), step, w.name())
         self.sure = sure
+        self.stops = stops
         self.index = Value("index", "i64", 1, (), None, w.name())
         self.carried = [Value("carried", v.kind, v.lanes, (), None, w.name()) for v in carried]
         self.results = [Value("result", v.kind, v.lanes, (), None, w.name()) for v in carried]
@@ -397,6 +400,8 @@ def _lines(v: Value, space: str) -> Iterator[str]:
 def _loop(v: Loop, space: str) -> Iterator[str]:
     begin, end, *first = v.args
     head = f"for {v.index.name} in range({operand(begin)}, {operand(end)}, {v.data}){'' if v.sure else ' perhaps'}"
+    if v.stops and v.carried:
+        head += f" until {v.carried[0].name}"
     if first:
         head += " carrying " + ", ".join(f"{c.name}: {c.type} = {operand(a)}" for c, a in zip(v.carried, first))
     yield f"{space}{_given(v.results)}{head}:"

@@ -343,7 +343,9 @@ class Printer:
             lines.append(f"  {now.name} = phi {WIDE[now.kind, now.lanes]} [{name(a)}, %{before}], [{again}, %next{n}]")
         if not v.sure:
             lines.append(f"  %more{n} = icmp slt i64 {index}, {name(end)}")
-            lines.append(f"  br i1 %more{n}, label %turn{n}, label %done{n}")
+            if v.stops:
+                lines.append(f"  %goes{n} = select i1 {v.carried[0].name}, i1 false, i1 %more{n}")
+            lines.append(f"  br i1 %{'goes' if v.stops else 'more'}{n}, label %turn{n}, label %done{n}")
             self._start(f"turn{n}")
         self._list(v.body)
         lines.append(f"  br label %next{n}")

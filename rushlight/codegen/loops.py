@@ -1,8 +1,8 @@
 """A loop nest as instructions: which order the dimensions run in, and the loops around the arithmetic.
 
 Dimensions that lie behind one another in every array are merged; the one with the smallest strides runs innermost, in
-vectors where all its strides are 0 or 1.  The last vector of a row works under a mask.  A reduction over the innermost
-dimension is kept in a register; over an outer one, its result is added to in memory.
+vectors where all its strides are 0 or 1, or of what is read -1.  The last vector of a row works under a mask.  A
+reduction over the innermost dimension is kept in a register; over an outer one, its result is added to in memory.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ class Lowered:
         self.groups: dict[int, Group] = {}  # accesses between one another, where they are read and written in vectors
         self.crossed: list[Access] = []  # accesses that lie across the vectors
         self.lanes = self._lanes(vector_bytes)
+        if self.lanes == 1:
+            self._turn_round()
         if self.lanes == 1 and cross(self):
             self.lanes = self._width(vector_bytes)
             self._split_squares()
@@ -190,6 +192,14 @@ class Lowered:
                     del a.strides[d]
             d -= 1
 
+    def _turn_round(self) -> None:
+        """Goes backwards through outer dimensions along which something lies backwards, so that there are squares."""
+        for d, n in enumerate(self.shape[:-1]):
+            if not self.added and any(a.strides[d] == -1 for a in self.loads.values()):
+                for a in self.accesses:
+                    a.offset += a.strides[d] * (n - 1)
+                    a.strides[d] = -a.strides[d]
+
     def _sum_inside(self) -> None:
         """Where sums run over the innermost dimension, makes all their dimensions inner ones: a register holds them."""
         over = [not any(a.strides[d] for a in self.sums.values()) for d in range(len(self.shape))]
@@ -238,7 +248,9 @@ class Lowered:
         groups = groups_of(list(self.loads.values()))
         written = groups_of(list(self.stores.values()))
         groups.update({key: group for key, group in written.items() if group.whole})
-        if not self.shape or any(a.strides[-1] not in (0, 1) and id(a) not in groups for a in dense):
+        backward = {id(a) for a in self.loads.values() if a.strides and a.strides[-1] == -1}
+        known = backward.union(groups)
+        if not self.shape or any(a.strides[-1] not in (0, 1) and id(a) not in known for a in dense):
             return 1
         self.groups = groups
         if any(x in self.gathers or a.strides[-1] != 1 for x, a in self.added.items()):
@@ -523,12 +535,20 @@ class NestWriter:
             value = self.w.load(kind, self.rows[id(access)], x.dtype.itemsize, vector.lanes)
         elif group is not None and spread:
             value = read_apart(self, vector, group, access, index, _count(first, vector.lanes))
+        elif spread and access.strides[-1] == -1:
+            value = self._load_backward(access, index, _count(first, vector.lanes), vector.lanes)
         else:
             lanes = vector.lanes if spread else 1
             value = self.w.load(kind, self.place(access, index), x.dtype.itemsize, lanes, first)
         if not spread:
             value = vector.splat(value)
         return vector.compare("ne", value, vector.constant(0, "u8")) if x.dtype == bool else value
+
+    def _load_backward(self, access: Access, index: Index, count: int, lanes: int) -> Value:
+        """So many elements, each before the last one in memory."""
+        size, lowest = access.symbol.dtype.itemsize, self.place(access, self.w.add(index, count - 1))
+        found = self.w.load(MEMORY[access.symbol.dtype], lowest, size, lanes, first_lanes(count, lanes))
+        return self.w.shuffle(found, None, [(count - 1 - k) % lanes for k in range(lanes)])
 
     def _store(self, vector: Scalars, access: Access, value: Value, index: Index, first: int | None) -> None:
         x = access.symbol

@@ -9,7 +9,7 @@ many of them are used up, so draws by NumPy and by these functions follow one an
 
 One turn of the loop consumes what whole vectors can be made of and makes the next 624 words; the last numbers, fewer
 than a vector, come by way of the stack.  What each rule computes, and why it rounds so, is said in `core/uniform.py`,
-`core/sampling.py` and `core/box_muller.py`.
+`core/sampling.py` and `core/box_muller.py`.  What is drawn by rejection takes doubles one by one: `rejection.py`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 from rushlight.core import box_muller
 from rushlight.core.mersenne import cells_of
 
+from . import rejection
 from .arithmetic import Scalars
 from .drawing import FILL
 from .entry import DATA, entry_parameters
@@ -309,7 +310,7 @@ FILLINGS = {
     "chosen64": Filling(_chosen64, "f64", 2),
     "normal32": Filling(_normal32, "f32", 1, 16),
 }
-NAMES = (*FILLINGS, "normals32", "permutation")  # of the functions
+NAMES = (*FILLINGS, "normals32", "permutation", *rejection.RULES)  # of the functions
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -359,19 +360,26 @@ def _entry(name: str) -> Function:
     """A function of Python over (state, output, count, three parameters)."""
     w = Builder()
     parameters = entry_parameters(w)
-    state, out, count, *rest = (w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE)))
-    arrays = [w.load("ptr", w.at("u8", o, DATA), 8) for o in (state, out)]
-    number = w.call("PyLong_AsLongLong", "i64", count)
-    w.call(symbol(name), "ptr", *arrays, number, *[w.call("PyFloat_AsDouble", "f64", o) for o in rest])
+    objects = [w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE))]
+    kinds = rejection.SIGNATURE if name in rejection.RULES else SIGNATURE
+    w.call(symbol(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
     w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
     w.leave(external("_Py_TrueStruct"))
     return w.function(_called(name), parameters)
 
 
+def _given(w: Builder, o: Value, kind: str) -> Value:
+    """What an object of Python holds: the address of an array's elements, a whole number, or a float."""
+    if kind == "ptr":
+        return w.load("ptr", w.at("u8", o, DATA), 8)
+    return w.call("PyLong_AsLongLong" if kind == "i64" else "PyFloat_AsDouble", kind, o)
+
+
 def functions(vector_bytes: int) -> list[Function]:
     """All the fillings, and the functions with which Python calls them."""
     made = [Filler(filling, vector_bytes).function(name) for name, filling in FILLINGS.items()]
-    return [*made, _normals("normals32"), _permutation("permutation"), *[_entry(name) for name in NAMES]]
+    made += [_normals("normals32"), _permutation("permutation"), *map(rejection.function, rejection.RULES)]
+    return [*made, *map(_entry, NAMES)]
 
 
 def text(vector_bytes: int) -> str:

@@ -402,6 +402,8 @@ class NativeProgram:
             v = values[i]
             slots[i] = v.buf if v.__class__ is Value else v
         why = None
+        if Program.interpreting is not None:
+            Program.interpreting(len(self.steps) - len(self.segments))
         with Interpreting():
             for at, (step, frees) in enumerate(zip(self.steps, self.frees, strict=True)):
                 why = self._run_step(step, values, slots)

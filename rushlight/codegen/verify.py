@@ -225,6 +225,9 @@ class _Functions:
         self.need(isinstance(v.data, int) and v.data > 0, f"a loop goes forward, not by {v.data}")
         if isinstance(begin, int) and isinstance(end, int):
             self.need(not v.sure or begin < end, "a loop that is sure of a turn has none")
+        self.need(not v.stops or bool(first) and not v.sure, "a loop that stops carries a test, and is sure of no turn")
+        for test in v.carried[:1] if v.stops else ():
+            self._typed(test, "bool", 1)
         self._same(v, v.carried, first, "enter")
         inside = [v.index, *v.carried]
         for value in inside:

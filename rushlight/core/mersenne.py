@@ -35,9 +35,10 @@ _STATE = np.dtype(
     }
 )  # fmt: skip
 
-Filling = Callable[["Cells | npt.NDArray[Any]", npt.NDArray[Any], int, float, float, float], object]
+Filling = Callable[..., object]
 
 FILLINGS: Final[dict[str, Filling]] = {}  #: by name: functions of machine code that fill arrays (`codegen/mersenne.py`)
+_TRIES: Final = 64  # what a number drawn by rejection costs, in plain ones
 _FEW: Final = 48  # so many words NumPy draws as fast
 _PAIR_LIMIT: Final = 2048  # up to here two 32-bit draws put together cost less than Generator.integers' set-up
 _SHIFT32 = np.array(32, np.uint64)
@@ -216,6 +217,24 @@ class MersenneTwister:
             with self._twister.lock:
                 filling(cells, out, out.size, a, b, c)
         return True
+
+    def reject(self, name: str, first: npt.NDArray[np.float64], second: npt.NDArray[np.float64],
+               extra: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:  # fmt: skip
+        """A number for each of the parameters `first` and `second`, by the function `name` of machine code.
+
+        None, and nothing is drawn, if there is no machine code (`codegen/rejection.py`).
+        """
+        draw = FILLINGS.get(name)
+        if draw is None:
+            Demand.grow(_TRIES * first.size)
+            draw = FILLINGS.get(name)
+            if draw is None:
+                return None
+        out = np.empty(first.shape, np.float64)
+        cells = self.cells()
+        with self._twister.lock:
+            draw(cells, out, out.size, first, second, extra)
+        return out
 
     def cells(self) -> Cells:
         """The memory in which the state is."""

@@ -6,8 +6,8 @@ attribute 'Foo'", names a module that the program never heard of. A package that
     __getattr__ = missing(__name__)
 
 answers with the name the program knows, and as the error Python itself would raise there: AttributeError for
-`torch.nn.Foo`, ImportError for `from torch.nn import Foo`. `hasattr` stays False. The same function loads what a
-package offers but does not import at once (`lazy`).
+`torch.nn.Foo`, ImportError for `from torch.nn import Foo`; and with what may have been meant. `hasattr` stays False.
+The same function loads what a package offers but does not import at once (`lazy`).
 
 The table of how PyTorch's module paths lie in Rushlight is here too; the import hook (`cli/alias.py`) reads it.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib import import_module
 from types import FrameType, ModuleType
 from typing import Any, NoReturn
@@ -99,9 +100,26 @@ def _raise_missing(module: ModuleType, home: str, name: str, asker: FrameType) -
     """Raise the error for `name`, which `module` does not have and `asker` wanted; PyTorch calls the module `home`."""
     if _is_import_from(asker):
         text = f"cannot import name {name!r} from {home!r}: {home}.{name} is not in Rushlight yet"
-        raise ImportError(text, name=home)
+        raise ImportError(text + suggestion(home, name, module), name=home)
     text = f"{home}.{name}: not in Rushlight yet (module {home!r} has no attribute {name!r})"
-    raise AttributeError(text, name=name, obj=module)
+    raise AttributeError(text + suggestion(home, name, module), name=name, obj=module)
+
+
+@lru_cache(maxsize=256)  # programs ask `hasattr` in loops
+def suggestion(home: str, name: str, module: Any) -> str:
+    """The words "(did you mean ...?)" where `module`, which PyTorch calls `home`, has something like `name`, else none.
+
+    >>> suggestion("torch", "sofmax", torch)
+    ' (did you mean torch.softmax?)'
+    """
+    if name.startswith("_"):  # the import system's own questions
+        return ""
+    from difflib import get_close_matches
+
+    names = [other for other in dir(module) if not other.startswith("_")]
+    by_case = [other for other in names if other.lower() == name.lower()]
+    near = by_case or get_close_matches(name, names, 1, 0.8)
+    return f" (did you mean {home}.{near[0]}?)" if near and near[0] != name else ""
 
 
 def _is_import_from(frame: FrameType) -> bool:

@@ -1,7 +1,7 @@
 """Distributions sampled by rejection: Poisson, gamma, Dirichlet and binomial.
 
-How many draws a number takes depends on the draws, so these go element by element over Python floats: slow beside the
-rest (some microseconds an element) and with the same numbers as PyTorch, whose kernels are loops over elements too. The
+How many draws a number takes depends on the draws, so these go element by element, as PyTorch's kernels do: over Python
+floats, some microseconds an element, or in machine code as soon as there is some (`codegen/rejection.py`). The
 methods: Hormann (1993), "The transformed rejection method for generating Poisson random variables" and "The generation
 of binomial random variates"; Marsaglia and Tsang (2000), "A simple method for generating gamma variables". Where
 PyTorch calculates in the tensor's own type, so does this: the step is rounded to float32 for float32 parameters.
@@ -14,19 +14,22 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from rushlight.core.mersenne import MersenneTwister
 from rushlight.core.normal import one_normal
 from rushlight.core.uniform import Array, dtype_of, floating_type
 
 Rounding = Callable[[Any], float]
+Doubles = npt.NDArray[np.float64]
 
 _LOWEST: Final = -(1 << 63)
-_THIRD: Final = float(np.float32(1.0) / np.float32(3.0))  # single-precision constants of PyTorch's gamma
-_SQUEEZE: Final = float(np.float32(0.0331))
-_STIRLING: Final = (0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
+THIRD: Final = float(np.float32(1.0) / np.float32(3.0))  # single-precision constants of PyTorch's gamma
+SQUEEZE: Final = float(np.float32(0.0331))
+STIRLING: Final = (0.0810614667953272, 0.0413406959554092, 0.0276779256849983, 0.02079067210376509,
                     0.0166446911898211, 0.0138761288230707, 0.0118967099458917, 0.0104112652619720,
                     0.00925546218271273, 0.00833056343336287)  # fmt: skip
+_TAILS: Final = np.array(STIRLING)
 
 
 def _to_single(value: Any) -> float:
@@ -45,6 +48,15 @@ def _single_or_double(values: Array, kernel: str) -> Rounding:
     return float if name == "float64" else _to_single
 
 
+def _doubles(values: Array) -> Doubles:
+    """One after the other, in double precision."""
+    return np.ascontiguousarray(values, np.float64).reshape(-1)
+
+
+def _machine_code(name: str, in_type: Rounding) -> str:
+    return name if in_type is float else f"{name}_single"
+
+
 # ---- Poisson
 
 
@@ -59,8 +71,11 @@ def poisson(generator: MersenneTwister, rates: Array) -> Array:
     kind = floating_type(rates.dtype.name, "poisson_cpu")
     if not (rates >= 0).all():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    samples = [_poisson_one(generator, rate) for rate in rates.astype(np.float64).ravel().tolist()]
-    return np.array(samples, np.float64).astype(kind, copy=False).reshape(rates.shape)
+    given = _doubles(rates)
+    found = generator.reject("poisson", given, given, given)
+    if found is None:
+        found = np.array([_poisson_one(generator, rate) for rate in given.tolist()], np.float64)
+    return found.astype(kind, copy=False).reshape(rates.shape)
 
 
 def _poisson_one(generator: MersenneTwister, rate: float) -> int:
@@ -111,8 +126,18 @@ def standard_gamma(generator: MersenneTwister, alpha: Array) -> Array:
     """
     in_type = _single_or_double(alpha, "gamma_cpu")
     tiny = float(np.finfo(alpha.dtype).tiny)
-    samples = [_gamma_one(generator, a, in_type) for a in alpha.ravel().tolist()]
-    return _at_least(np.array(samples, np.float64).astype(alpha.dtype, copy=False), tiny).reshape(alpha.shape)
+    found = _gammas(generator, _doubles(alpha), in_type)
+    return _at_least(found.astype(alpha.dtype, copy=False), tiny).reshape(alpha.shape)
+
+
+def _gammas(generator: MersenneTwister, alpha: Doubles, in_type: Rounding) -> Doubles:
+    normal = generator.next_normal
+    waiting = np.array([normal is not None, normal or 0.0], np.float64)
+    found = generator.reject(_machine_code("gamma", in_type), alpha, alpha, waiting)
+    if found is None:
+        return np.array([_gamma_one(generator, a, in_type) for a in alpha.tolist()], np.float64)
+    generator.next_normal = float(waiting[1]) if waiting[0] else None
+    return found
 
 
 def _at_least(values: Array, least: float) -> Array:
@@ -127,7 +152,7 @@ def _gamma_one(generator: MersenneTwister, alpha: float, in_type: Rounding) -> f
             return 0.0
         scale = _power(1.0 - generator.double(), in_type(1.0 / alpha))
         alpha = in_type(alpha + 1.0)
-    d = in_type(alpha - _THIRD)
+    d = in_type(alpha - THIRD)
     c = 1.0 / math.sqrt(9.0 * d) if d > 0.0 else math.nan
     while True:
         x = one_normal(generator)
@@ -137,7 +162,7 @@ def _gamma_one(generator: MersenneTwister, alpha: float, in_type: Rounding) -> f
         v = y * y * y
         u = 1.0 - generator.double()
         xx = x * x
-        if u < 1.0 - _SQUEEZE * xx * xx or math.log(u) < 0.5 * xx + d * (1.0 - v + _log(v)):
+        if u < 1.0 - SQUEEZE * xx * xx or math.log(u) < 0.5 * xx + d * (1.0 - v + _log(v)):
             return scale * d * v
 
 
@@ -180,9 +205,13 @@ def binomial(generator: MersenneTwister, count: Array, prob: Array) -> Array:
         got, expected = dtype_of(prob.dtype.name).scalar_name, dtype_of(count.dtype.name).scalar_name
         raise RuntimeError(f"Found dtype {got} but expected {expected}")
     in_type = _single_or_double(count, "binomial_cpu")
-    counts, probs = np.broadcast_arrays(count, prob)
-    samples = [_binomial_one(generator, n, p, in_type) for n, p in zip(counts.ravel().tolist(), probs.ravel().tolist())]
-    return np.array(samples, np.float64).astype(count.dtype, copy=False).reshape(counts.shape)
+    both = np.broadcast_arrays(count, prob)
+    counts, probs = map(_doubles, both)
+    found = generator.reject(_machine_code("binomial", in_type), counts, probs, _TAILS)
+    if found is None:
+        pairs = zip(counts.tolist(), probs.tolist())
+        found = np.array([_binomial_one(generator, n, p, in_type) for n, p in pairs], np.float64)
+    return found.astype(count.dtype, copy=False).reshape(both[0].shape)
 
 
 def _binomial_one(generator: MersenneTwister, count: float, prob: float, in_type: Rounding) -> float:
@@ -210,8 +239,8 @@ def _binomial_below_half(generator: MersenneTwister, count: float, prob: float, 
 
 
 def _stirling_tail(k: float) -> float:
-    if k < len(_STIRLING):
-        return _STIRLING[int(k)]
+    if k < len(STIRLING):
+        return STIRLING[int(k)]
     square = (k + 1.0) * (k + 1.0)
     return (1.0 / 12 - (1.0 / 360 - 1.0 / 1260 / square) / square) / (k + 1.0)
 

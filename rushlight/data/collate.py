@@ -28,8 +28,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Makes one batch of a list of samples, with a new first dimension for the batch.
 
     Tensors and NumPy arrays are stacked, Python floats become a float64 tensor, ints an int64 tensor, strings and
-    bytes stay
-    a list. Mappings, named tuples, tuples (to a list) and sequences are collated member by member.
+    bytes stay a list. Mappings, named tuples, tuples (to a list) and sequences are collated member by member.
 
     Raises:
         TypeError: for elements of another type.

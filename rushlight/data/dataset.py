@@ -250,8 +250,7 @@ def random_split(
     Args:
         dataset: has ``__len__``.
         lengths: how many samples each piece has; or fractions that sum to 1: each piece gets ``floor(N * fraction)``,
-            and
-            what is left over goes one by one to the pieces in turn, from the first on.
+            and what is left over goes one by one to the pieces in turn, from the first on.
         generator: draws the permutation; the default generator when not given.
 
     Raises:

@@ -63,4 +63,4 @@ def weighted(weights: Tensor, count: int, replacement: bool, generator: Generato
 
 def weights_tensor(weights: Sequence[float] | Tensor) -> Tensor:
     """The weights as a tensor of doubles."""
-    return cast("Tensor", rushlight.as_tensor(weights, dtype=rushlight.double))
+    return rushlight.as_tensor(weights, dtype=rushlight.double)

@@ -118,18 +118,8 @@ class DataLoader(Generic[T_co]):
             _check_stream(shuffle, sampler, batch_sampler)
         else:
             self._dataset_kind = DatasetKind.Map
-        _check_batches(batch_size, bool(shuffle), sampler, batch_sampler, drop_last)
-        if batch_sampler is not None:
-            batch_size = None
-        if sampler is None:
-            sampler = self._default_sampler(bool(shuffle), generator)
-        if batch_size is not None and batch_sampler is None:
-            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
-        self.batch_size = batch_size
-        self.drop_last = drop_last
-        self.sampler = sampler
-        self.batch_sampler = batch_sampler
         self.generator = generator
+        self._set_order(batch_size, bool(shuffle), sampler, batch_sampler, drop_last)
         self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
         self.persistent_workers = persistent_workers
         self._IterableDataset_len_called: int | None = None
@@ -137,11 +127,27 @@ class DataLoader(Generic[T_co]):
         self._initialized = True
         self._warn_of_workers(stacklevel=4)
 
-    def _default_sampler(self, shuffle: bool, generator: Generator | None) -> Sampler[Any]:
+    def _set_order(
+        self,
+        batch_size: int | None,
+        shuffle: bool,
+        sampler: Sampler[Any] | Iterable[Any] | None,
+        batch_sampler: Sampler[list[Any]] | Iterable[list[Any]] | None,
+        drop_last: bool,
+    ) -> None:
+        _check_batches(batch_size, shuffle, sampler, batch_sampler, drop_last)
+        self.batch_size = None if batch_sampler is not None else batch_size
+        self.drop_last = drop_last
+        self.sampler = self._default_sampler(shuffle) if sampler is None else sampler
+        if self.batch_size is not None:
+            batch_sampler = BatchSampler(self.sampler, self.batch_size, drop_last)
+        self.batch_sampler = batch_sampler
+
+    def _default_sampler(self, shuffle: bool) -> Sampler[Any]:
         if self._dataset_kind == DatasetKind.Iterable:
             return InfiniteSampler()
         if shuffle:
-            return RandomSampler(self.dataset, generator=generator)  # type: ignore[arg-type]
+            return RandomSampler(self.dataset, generator=self.generator)  # type: ignore[arg-type]
         return SequentialSampler(self.dataset)  # type: ignore[arg-type]
 
     def __setattr__(self, attr: str, val: Any) -> None:

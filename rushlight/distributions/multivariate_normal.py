@@ -96,4 +96,7 @@ class MultivariateNormal(OfCovariance, Distribution):
 
 def mahalanobis(lower: Tensor, x: Tensor) -> Tensor:
     """x' (L L')^-1 x for vectors x (..., D) and factors L (..., D, D), broadcast together."""
+    if lower.dim() == 2 and x.dim() > 1:  # all vectors side by side
+        columns = torch.linalg.solve_triangular(lower, x.reshape(-1, x.shape[-1]).mT, upper=False)
+        return columns.pow(2).sum(0).reshape(x.shape[:-1])
     return torch.linalg.solve_triangular(lower, x.unsqueeze(-1), upper=False).squeeze(-1).pow(2).sum(-1)

@@ -346,6 +346,9 @@ class _Writer:
             return value.name
         if isinstance(value, slice):
             return f"slice({', '.join(self.text(part) for part in (value.start, value.stop, value.step))})"
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            kind = type(value)
+            return f"{self.named(kind, kind.__name__)}({', '.join(map(self.text, value))})"
         if isinstance(value, tuple):
             return f"({', '.join(map(self.text, value))}{',' if len(value) == 1 else ''})"
         if isinstance(value, list):

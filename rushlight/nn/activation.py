@@ -41,26 +41,42 @@ class Sigmoid(_Pointwise):
 
 
 class Tanh(_Pointwise):
-    """The hyperbolic tangent. Shape: any, to the same."""
+    """The hyperbolic tangent. Shape: any, to the same.
+
+    >>> Tanh()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.9640,  0.0000,  0.9951])
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)
 
 
 class LogSigmoid(_Pointwise):
-    """log(1 / (1 + exp(-x))). Shape: any, to the same."""
+    """log(1 / (1 + exp(-x))). Shape: any, to the same.
+
+    >>> LogSigmoid()(torch.tensor([-2., 0., 3.]))
+    tensor([-2.1269, -0.6931, -0.0486])
+    """
 
     _function = "logsigmoid"
 
 
 class Softsign(_Pointwise):
-    """x / (1 + |x|). Shape: any, to the same."""
+    """x / (1 + |x|). Shape: any, to the same.
+
+    >>> Softsign()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.6667,  0.0000,  0.7500])
+    """
 
     _function = "softsign"
 
 
 class Tanhshrink(_Pointwise):
-    """x - tanh(x). Shape: any, to the same."""
+    """x - tanh(x). Shape: any, to the same.
+
+    >>> Tanhshrink()(torch.tensor([-2., 0., 3.]))
+    tensor([-1.0360,  0.0000,  2.0049])
+    """
 
     _function = "tanhshrink"
 
@@ -94,25 +110,41 @@ class ReLU(_Inplace):
 
 
 class SiLU(_Inplace):
-    """x / (1 + exp(-x)), also known as swish. Shape: any, to the same."""
+    """x / (1 + exp(-x)), also known as swish. Shape: any, to the same.
+
+    >>> SiLU()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.2384,  0.0000,  2.8577])
+    """
 
     _function = "silu"
 
 
 class Mish(_Inplace):
-    """x tanh(softplus(x)). Misra 2019. Shape: any, to the same."""
+    """x tanh(softplus(x)). Misra 2019. Shape: any, to the same.
+
+    >>> Mish()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.2525,  0.0000,  2.9865])
+    """
 
     _function = "mish"
 
 
 class SELU(_Inplace):
-    """scale * (max(0, x) + min(0, alpha (exp(x) - 1))), with fixed constants. Klambauer et al. 2017."""
+    """scale * (max(0, x) + min(0, alpha (exp(x) - 1))), with fixed constants. Klambauer et al. 2017.
+
+    >>> SELU()(torch.tensor([-2., 0., 3.]))
+    tensor([-1.5202,  0.0000,  3.1521])
+    """
 
     _function = "selu"
 
 
 class Hardsigmoid(_Inplace):
-    """x / 6 + 1/2, cut off at 0 and 1. Shape: any, to the same."""
+    """x / 6 + 1/2, cut off at 0 and 1. Shape: any, to the same.
+
+    >>> Hardsigmoid()(torch.tensor([-2., 0., 3.]))
+    tensor([0.1667, 0.5000, 1.0000])
+    """
 
     _function = "hardsigmoid"
 
@@ -121,7 +153,11 @@ class Hardsigmoid(_Inplace):
 
 
 class Hardswish(_Inplace):
-    """x times `Hardsigmoid` of x. Howard et al. 2019. Shape: any, to the same."""
+    """x times `Hardsigmoid` of x. Howard et al. 2019. Shape: any, to the same.
+
+    >>> Hardswish()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.3333,  0.0000,  3.0000])
+    """
 
     _function = "hardswish"
 
@@ -249,7 +285,11 @@ class ELU(_Alpha):
 
 
 class CELU(_Alpha):
-    """max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Barron 2017. Shape: any, to the same."""
+    """max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Barron 2017. Shape: any, to the same.
+
+    >>> CELU()(torch.tensor([-2., 0., 3.]))
+    tensor([-0.8647,  0.0000,  3.0000])
+    """
 
     _function = "celu"
 
@@ -371,7 +411,11 @@ class Hardshrink(_Shrink):
 
 
 class Softshrink(_Shrink):
-    """x moved by lambd towards 0, and 0 within lambd of it. Shape: any, to the same."""
+    """x moved by lambd towards 0, and 0 within lambd of it. Shape: any, to the same.
+
+    >>> Softshrink()(torch.tensor([-2., 0., 3.]))
+    tensor([-1.5000,  0.0000,  2.5000])
+    """
 
     _function = "softshrink"
 
@@ -425,13 +469,21 @@ class Softmax(_AlongDim):
 
 
 class Softmin(_AlongDim):
-    """`Softmax` of -x. Shape: any, to the same."""
+    """`Softmax` of -x. Shape: any, to the same.
+
+    >>> Softmin(dim=0)(torch.tensor([-2., 0., 3.]))
+    tensor([0.8756, 0.1185, 0.0059])
+    """
 
     _function = "softmin"
 
 
 class LogSoftmax(_AlongDim):
-    """The logarithm of `Softmax`. Shape: any, to the same."""
+    """The logarithm of `Softmax`. Shape: any, to the same.
+
+    >>> LogSoftmax(dim=0)(torch.tensor([-2., 0., 3.]))
+    tensor([-5.0550, -3.0550, -0.0550])
+    """
 
     _function = "log_softmax"
 

@@ -40,13 +40,23 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with numbers drawn evenly from [a, b)."""
+    """Fill with numbers drawn evenly from [a, b).
+
+    >>> uniform_(torch.empty(2, 3), 4.0, 5.0).floor()
+    tensor([[4., 4., 4.],
+            [4., 4., 4.]])
+    """
     with no_grad():
         return tensor.uniform_(a, b, generator=generator)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with numbers drawn from the normal distribution."""
+    """Fill with numbers drawn from the normal distribution.
+
+    >>> normal_(torch.empty(2, 3), mean=9.0) > 0
+    tensor([[True, True, True],
+            [True, True, True]])
+    """
     with no_grad():
         return tensor.normal_(mean, std, generator=generator)
 
@@ -63,6 +73,9 @@ def trunc_normal_(
 
     Numbers outside are drawn again where most of the distribution lies inside; otherwise even draws from [a, b] are
     accepted with the density as their probability. Warns where the mean is more than 2 std outside.
+
+    >>> trunc_normal_(torch.empty(100)).abs().max() <= 2
+    tensor(True)
     """
     if _is_meta(tensor):
         return tensor
@@ -113,24 +126,41 @@ def _accept_by_density(tensor: Tensor, mean: float, std: float, a: float, b: flo
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fill with the number `val`."""
+    """Fill with the number `val`.
+
+    >>> constant_(torch.empty(2), 0.3)
+    tensor([0.3000, 0.3000])
+    """
     with no_grad():
         return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fill with ones."""
+    """Fill with ones.
+
+    >>> ones_(torch.empty(2))
+    tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fill with zeros."""
+    """Fill with zeros.
+
+    >>> zeros_(torch.empty(2))
+    tensor([0., 0.])
+    """
     with no_grad():
         return tensor.zero_()
 
 
 def eye_(tensor: Tensor) -> Tensor:
-    """Make a matrix the identity. Raises ValueError unless `tensor` has 2 dimensions."""
+    """Make a matrix the identity. Raises ValueError unless `tensor` has 2 dimensions.
+
+    >>> eye_(torch.empty(2, 3))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     import rushlight
 
     if tensor.ndimension() != 2:
@@ -143,6 +173,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Make the weight of a convolution pass its input channels on unchanged, as many as there are.
 
     Raises ValueError unless `tensor` has 3, 4 or 5 dimensions, the first divisible by `groups`.
+
+    >>> dirac_(torch.empty(1, 1, 3))
+    tensor([[[0., 1., 0.]]])
     """
     dims = tensor.ndimension()
     if dims not in (3, 4, 5):
@@ -182,13 +215,21 @@ def _xavier_std(tensor: Tensor, gain: float) -> float:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill evenly from [-a, a), a = gain * sqrt(6 / (fan_in + fan_out)). Glorot & Bengio 2010."""
+    """Fill evenly from [-a, a), a = gain * sqrt(6 / (fan_in + fan_out)). Glorot & Bengio 2010.
+
+    >>> xavier_uniform_(torch.empty(2, 4)).abs().max() <= 1
+    tensor(True)
+    """
     bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill from the normal distribution with std = gain * sqrt(2 / (fan_in + fan_out)). Glorot & Bengio 2010."""
+    """Fill from the normal distribution with std = gain * sqrt(2 / (fan_in + fan_out)). Glorot & Bengio 2010.
+
+    >>> xavier_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+    """
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
 
@@ -211,6 +252,9 @@ def kaiming_uniform_(
     """Fill evenly from [-b, b), b = gain * sqrt(3 / fan), so that the scale survives the layers. He et al. 2015.
 
     `a` is the slope of leaky_relu; `mode` says whether the forward ("fan_in") or backward ("fan_out") scale is kept.
+
+    >>> kaiming_uniform_(torch.empty(2, 6), nonlinearity="relu").abs().max() <= 1
+    tensor(True)
     """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     if std is None:
@@ -226,7 +270,11 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Fill from the normal distribution with std = gain / sqrt(fan). He et al. 2015; arguments as kaiming_uniform_."""
+    """Fill from the normal distribution with std = gain / sqrt(fan). He et al. 2015; arguments as kaiming_uniform_.
+
+    >>> kaiming_normal_(torch.empty(3, 5)).shape
+    torch.Size([3, 5])
+    """
     std = _kaiming_std(tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
 
@@ -235,6 +283,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """Make a matrix (other dimensions flattened) orthogonal, times `gain`. Saxe et al. 2013.
 
     Raises ValueError for fewer than 2 dimensions.
+
+    >>> w = orthogonal_(torch.empty(2, 3)); torch.allclose(w @ w.T, torch.eye(2), atol=1e-6)
+    True
     """
     import rushlight
 
@@ -256,6 +307,9 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """Fill a matrix from the normal distribution, and with zeros in the share `sparsity` of each column. Martens 2010.
 
     Raises ValueError unless `tensor` has 2 dimensions.
+
+    >>> (sparse_(torch.empty(10, 3), sparsity=0.2) == 0).sum(0)
+    tensor([2, 2, 2])
     """
     import rushlight
 

@@ -92,7 +92,7 @@ def linear_cross_entropy(
     probabilities = target.is_floating_point()
     if probabilities and ignore_index is not None:
         raise RuntimeError("ignore_index cannot be specified when target contains probabilities")
-    kwargs = {"weight": weight, "ignore_index": -100 if ignore_index is None else ignore_index}
+    kwargs: dict[str, Any] = {"weight": weight, "ignore_index": -100 if ignore_index is None else ignore_index}
     if options is not None:
         if not (probabilities or label_smoothing or linear_weight.dim() > 2 or input.dim() < 2):
             return _in_pieces(input, linear_weight, linear_bias, target, reduction, options, kwargs)

@@ -19,8 +19,8 @@ from rushlight.tensor import Tensor
 
 
 def _legacy_reduction(size_average: bool | None, reduce: bool | None) -> str:
-    mean, reduced = size_average is not False, reduce is not False
-    reduction = ("mean" if mean else "sum") if reduced else "none"
+    mean = size_average is None or size_average
+    reduction = ("mean" if mean else "sum") if reduce is None or reduce else "none"
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=4
     )
@@ -32,6 +32,11 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
+        if isinstance(size_average, Tensor) and size_average.numel() != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous: the first call makes the layer, and "
+                f"the layer is called with tensors. Try {type(self).__name__}()(input, target)."
+            )
         if size_average is not None or reduce is not None:
             reduction = _legacy_reduction(size_average, reduce)
         self.reduction = reduction
@@ -63,7 +68,11 @@ class L1Loss(_Loss):
 
 
 class MSELoss(_Loss):
-    """(input - target)^2. Shape: (*), both, to scalar; to (*) with reduction "none"."""
+    """(input - target)^2. Shape: (*), both, to scalar; to (*) with reduction "none".
+
+    >>> MSELoss()(torch.tensor([1., 2.]), torch.tensor([1., 4.]))
+    tensor(2.)
+    """
 
     __constants__ = ["reduction"]
 
@@ -72,7 +81,11 @@ class MSELoss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """d^2 / (2 beta) where d = |input - target| < beta, else d - beta / 2. Shape: as `L1Loss`."""
+    """d^2 / (2 beta) where d = |input - target| < beta, else d - beta / 2. Shape: as `L1Loss`.
+
+    >>> SmoothL1Loss(reduction="none")(torch.tensor([0.5, 3.]), torch.zeros(2))
+    tensor([0.1250, 2.5000])
+    """
 
     __constants__ = ["reduction"]
 
@@ -91,7 +104,11 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """d^2 / 2 where d = |input - target| < delta, else delta (d - delta / 2). Shape: as `L1Loss`. Huber 1964."""
+    """d^2 / 2 where d = |input - target| < delta, else delta (d - delta / 2). Shape: as `L1Loss`. Huber 1964.
+
+    >>> HuberLoss("none", delta=2.0)(torch.tensor([0.5, 3.]), torch.zeros(2))
+    tensor([0.1250, 4.0000])
+    """
 
     __constants__ = ["reduction", "delta"]
 
@@ -110,6 +127,9 @@ class NLLLoss(_WeightedLoss):
 
     Shape: input (N, C), (C) or (N, C, *), target (N), () or (N, *), to scalar; to the target's shape with "none".
     Targets equal to `ignore_index` do not count.
+
+    >>> NLLLoss()(torch.tensor([[0.5, 0.5], [0.9, 0.1]]).log(), torch.tensor([0, 1]))
+    tensor(1.4979)
     """
 
     __constants__ = ["ignore_index", "reduction"]
@@ -243,6 +263,9 @@ class PoissonNLLLoss(_Loss):
     """exp(input) - target input, or input - target log(input + eps) unless `log_input`. Shape: as `L1Loss`.
 
     `full` adds Stirling's approximation of log(target!).
+
+    >>> PoissonNLLLoss()(torch.tensor([0., 1.]), torch.tensor([1., 3.]))
+    tensor(0.3591)
     """
 
     __constants__ = ["log_input", "full", "eps", "reduction"]
@@ -271,6 +294,9 @@ class GaussianNLLLoss(_Loss):
     """(log(max(var, eps)) + (input - target)^2 / max(var, eps)) / 2. Nix & Weigend 1994.
 
     Shape: input and target (*), var (*) or one that broadcasts, or a number; to scalar. `full` adds log(2 pi) / 2.
+
+    >>> GaussianNLLLoss()(torch.tensor([1., 2.]), torch.tensor([1., 4.]), torch.tensor([1., 4.]))
+    tensor(0.5966)
     """
 
     __constants__ = ["full", "eps", "reduction"]
@@ -288,6 +314,9 @@ class KLDivLoss(_Loss):
     """target (log(target) - input), for log-probabilities and probabilities (or both logs, with `log_target`).
 
     Shape: as `L1Loss`. The divergence itself is reduction "batchmean".
+
+    >>> KLDivLoss(reduction="sum")(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.75, 0.25]))
+    tensor(0.1308)
     """
 
     __constants__ = ["reduction"]
@@ -307,7 +336,11 @@ class KLDivLoss(_Loss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(target log(input) + (1 - target) log(1 - input)), for probabilities. Shape: as `L1Loss`."""
+    """-(target log(input) + (1 - target) log(1 - input)), for probabilities. Shape: as `L1Loss`.
+
+    >>> BCELoss()(torch.tensor([0.9, 0.2]), torch.tensor([1., 0.]))
+    tensor(0.1643)
+    """
 
     __constants__ = ["reduction"]
 
@@ -319,6 +352,9 @@ class BCEWithLogitsLoss(_Loss):
     """`BCELoss` of the sigmoid of the input, safe from overflow; `pos_weight` scales the target's part.
 
     Shape: as `L1Loss`; `weight` and `pos_weight` broadcast to it.
+
+    >>> BCEWithLogitsLoss()(torch.tensor([2., -1.]), torch.tensor([1., 0.]))
+    tensor(0.2201)
     """
 
     def __init__(
@@ -355,7 +391,11 @@ class _MarginLoss(_Loss):
 
 
 class HingeEmbeddingLoss(_MarginLoss):
-    """input where target is 1, max(0, margin - input) where it is -1. Shape: as `L1Loss`."""
+    """input where target is 1, max(0, margin - input) where it is -1. Shape: as `L1Loss`.
+
+    >>> HingeEmbeddingLoss()(torch.tensor([0.5, 0.5]), torch.tensor([1, -1]))
+    tensor(0.5000)
+    """
 
     def __init__(
         self,
@@ -374,6 +414,9 @@ class CosineEmbeddingLoss(_MarginLoss):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1.
 
     Shape: inputs (N, D) or (D), target (N) or (), to scalar.
+
+    >>> CosineEmbeddingLoss()(torch.tensor([[3., 4.]]), torch.tensor([[4., 3.]]), torch.tensor([1]))
+    tensor(0.0400)
     """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
@@ -381,7 +424,11 @@ class CosineEmbeddingLoss(_MarginLoss):
 
 
 class MarginRankingLoss(_MarginLoss):
-    """max(0, -target (input1 - input2) + margin), target 1 or -1. Shape: (N) or (), all three, to scalar."""
+    """max(0, -target (input1 - input2) + margin), target 1 or -1. Shape: (N) or (), all three, to scalar.
+
+    >>> MarginRankingLoss()(torch.tensor([1., 3.]), torch.tensor([2., 1.]), torch.tensor([1, 1]))
+    tensor(0.5000)
+    """
 
     def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
         return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
@@ -391,6 +438,9 @@ class MultiLabelMarginLoss(_Loss):
     """Hinge loss of several classes per sample: target rows list class numbers up to the first -1.
 
     Shape: (N, C) or (C), both, to scalar.
+
+    >>> MultiLabelMarginLoss()(torch.tensor([0.1, 0.2, 0.8]), torch.tensor([2, -1, 0]))
+    tensor(0.2333)
     """
 
     __constants__ = ["reduction"]
@@ -400,7 +450,11 @@ class MultiLabelMarginLoss(_Loss):
 
 
 class MultiLabelSoftMarginLoss(_WeightedLoss):
-    """The mean over classes of `BCEWithLogitsLoss`. Shape: (N, C), both, to scalar; to (N) with "none"."""
+    """The mean over classes of `BCEWithLogitsLoss`. Shape: (N, C), both, to scalar; to (N) with "none".
+
+    >>> MultiLabelSoftMarginLoss()(torch.tensor([[2., -1.]]), torch.tensor([[1., 0.]]))
+    tensor(0.2201)
+    """
 
     __constants__ = ["reduction"]
 
@@ -412,6 +466,9 @@ class MultiMarginLoss(_WeightedLoss):
     """Hinge loss of one class per sample: the mean of max(0, margin - input[target] + input[i])^p over other classes i.
 
     Shape: input (N, C) or (C), target (N) or (), to scalar. Raises ValueError unless p is 1 or 2 and `weight` is (C).
+
+    >>> MultiMarginLoss()(torch.tensor([[0.1, 0.2, 0.8]]), torch.tensor([2]))
+    tensor(0.2333)
     """
 
     __constants__ = ["p", "margin", "reduction"]
@@ -440,7 +497,11 @@ class MultiMarginLoss(_WeightedLoss):
 
 
 class SoftMarginLoss(_Loss):
-    """log(1 + exp(-target input)), target 1 or -1. Shape: as `L1Loss`."""
+    """log(1 + exp(-target input)), target 1 or -1. Shape: as `L1Loss`.
+
+    >>> SoftMarginLoss()(torch.tensor([2., -1.]), torch.tensor([1., -1.]))
+    tensor(0.2201)
+    """
 
     __constants__ = ["reduction"]
 
@@ -458,6 +519,9 @@ class TripletMarginLoss(_Loss):
 
     Shape: (N, D) or (D), all three, to scalar. `swap` takes the nearer of anchor and positive to the negative. Raises
     ValueError unless margin > 0.
+
+    >>> TripletMarginLoss()(torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([[0., 2.]]))
+    tensor(0.4142)
     """
 
     __constants__ = ["margin", "p", "eps", "swap", "reduction"]
@@ -528,6 +592,9 @@ class CTCLoss(_Loss):
 
     Shape: log_probs (T, N, C) or (T, C), targets (N, S) or all in a row, lengths (N) or (), to scalar; to (N) with
     "none". Class `blank` separates repetitions; `zero_infinity` sets impossible alignments to 0. Graves et al. 2006.
+
+    >>> CTCLoss()(torch.full((4, 1, 3), 1 / 3).log(), torch.tensor([[1, 2]]), (4,), (2,))
+    tensor(0.8432)
     """
 
     __constants__ = ["blank", "reduction"]

@@ -7,11 +7,15 @@ LAPACK does: 0, or the 1-based place where it broke down.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
 Array = np.ndarray
 _BLOCK = 48  # columns that the blocked factorization treats at once
+_TRIANGLE = 64  # rows of a triangle that is not divided
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -85,11 +89,20 @@ def permutation_matrix(pivots: Array, m: int, dtype: np.dtype) -> Array:
 # Solving
 
 
+def _folded(solve: Callable[[Array, Array], Array], a: Array, b: Array) -> Array:
+    """`solve(a, b)`; where many B have one A, all their columns are solved at once."""
+    if a.ndim > 2 or b.ndim < 3:
+        return solve(a, b)
+    side_by_side = np.moveaxis(b, -2, 0)
+    found = solve(a, side_by_side.reshape(a.shape[-1], b.size // max(a.shape[-1], 1)))
+    return np.moveaxis(found.reshape(side_by_side.shape), 0, -2)
+
+
 def solve(a: Array, b: Array) -> tuple[Array, Array]:
     """A X = B for batches, and info; a singular matrix has a solution of infinities and NaN."""
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     try:
-        return np.linalg.solve(a, b), np.zeros(a.shape[:-2], np.int32)
+        return _folded(np.linalg.solve, a, b), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
         pass
     info = singular_at(a)
@@ -120,10 +133,24 @@ def solve_triangular(a: Array, b: Array, upper: bool, unit: bool) -> Array:
     if unit:
         i = np.arange(a.shape[-1])
         triangle[..., i, i] = 1
-    try:
-        return np.linalg.solve(triangle, b)
-    except np.linalg.LinAlgError:
-        return _by_rows(triangle, b, upper)
+    if np.diagonal(triangle, 0, -2, -1).all():
+        with suppress(np.linalg.LinAlgError):
+            return _folded(partial(_by_halves, upper=upper), triangle, b)
+    return _by_rows(triangle, b, upper)
+
+
+def _by_halves(a: Array, b: Array, upper: bool) -> Array:
+    """Substitution in blocks: nearly all of it are products; a small triangle is solved as any matrix is."""
+    n = a.shape[-1]
+    if n <= _TRIANGLE:
+        return np.linalg.solve(a, b)
+    half = -(-n // (2 * _TRIANGLE)) * _TRIANGLE
+    top, bottom = slice(0, half), slice(half, n)
+    first, second = (bottom, top) if upper else (top, bottom)
+    known = _by_halves(a[..., first, first], b[..., first, :], upper)
+    left = b[..., second, :] - a[..., second, first] @ known
+    found = _by_halves(a[..., second, second], left, upper)
+    return np.concatenate((found, known) if upper else (known, found), -2)
 
 
 def _by_rows(a: Array, b: Array, upper: bool) -> Array:

@@ -39,9 +39,9 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_attention, general_convolution, general_recurrent
+    from . import general_attention, general_convolution, general_recurrent, general_spectral
 
-    assert general_attention and general_convolution and general_recurrent  # they list their layers
+    assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)
@@ -217,6 +217,23 @@ def _logsumexp(kernel: Kernel, single: Native, double: Native) -> Kernel:
     return run
 
 
+def _running(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    def run(x: Any, *, dim: int) -> Any:
+        kind, shape = x.dtype, x.shape
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and shape:
+            out = empty(shape, kind)
+            if f(x, out, _size(shape[:dim]), shape[dim], _size(shape[dim + 1 :])):
+                return out
+        return kernel(x, dim=dim)
+
+    return run
+
+
+runs("cumsum", function="running_sum")(_running)
+runs("cumprod", function="running_product")(_running)
+
+
 def _reduced(divides: bool, kernel: Kernel, *functions: Native) -> Kernel:
     """Sums, or means if it divides, over dimensions that lie together, the first ones, the last ones or between."""
 
@@ -240,23 +257,6 @@ def _reduced(divides: bool, kernel: Kernel, *functions: Native) -> Kernel:
 
 runs("sum_dim", function=("sum_columns", "sum_rows"))(partial(_reduced, False))
 runs("mean_dim", function=("sum_columns", "sum_rows"))(partial(_reduced, True))
-
-
-@runs("cumsum", function="running_sum")
-def _cumsum(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(x: Any, *, dim: int) -> Any:
-        kind, shape = x.dtype, x.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and shape:
-            out = empty(shape, kind)
-            if f(x, out, _size(shape[:dim]), shape[dim], _size(shape[dim + 1 :])):
-                return out
-        return kernel(x, dim=dim)
-
-    return run
-
-
-runs("cumprod", function="running_product")(_cumsum)
 
 
 @runs("layer_norm")

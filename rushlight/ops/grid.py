@@ -202,21 +202,25 @@ def _sampled(input: Tensor, grid: Tensor, mode: str, padding: str, aligned: bool
     x = input._value.spec
     space = x.shape[2:]
     dims = len(space)
-    axes = [_taps(grid[..., dims - 1 - d], n, mode, padding, aligned) for d, n in enumerate(space)]
+    axes = [_found(_taps(grid[..., dims - 1 - d], n, mode, padding, aligned), n) for d, n in enumerate(space)]
     total: Any = None
     for corner in itertools.product(*axes):
-        weight: Any = None
-        index: Any = 0
-        inside: Any = None
-        for (place, w), n in zip(corner, space, strict=True):
-            weight = w if weight is None else weight * w
-            here = (place >= 0) & (place <= n - 1)
-            inside = here if inside is None else inside & here
-            index = index * n + where(here, place, 0.0)
+        weight, index, inside = corner[0]
+        for (w, place, here), n in zip(corner[1:], space[1:], strict=True):
+            weight, index, inside = weight * w, index * n + place, inside & here
         found = where(inside.unsqueeze(1), apply(TAKE, (input, cast(index, int64))), 0.0)
         part = found * weight.unsqueeze(1)
         total = part if total is None else total + part
     return total
+
+
+def _found(taps: Taps, n: int) -> list[tuple[Tensor, Tensor, Tensor]]:
+    """Each tap's weight, its position among n, 0 for those outside, and whether it is inside."""
+    found = []
+    for place, weight in taps:
+        here = (place >= 0) & (place <= n - 1)
+        found.append((weight, where(here, place, 0.0), here))
+    return found
 
 
 def _check(x: Spec, g: Spec, mode: str, padding: str) -> None:

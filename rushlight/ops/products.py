@@ -6,9 +6,10 @@ The contractions are composed of permutations, reshapes and batched matrix produ
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -350,6 +351,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 # ---------------------------------------------------------------------------------------------------------------------
 # einsum
 
+Ints = tuple[int, ...]
 Labels = tuple[Any, ...]  # letters or integers; ("...", k) for the k-th dimension of the ellipsis counted from its end
 
 
@@ -369,11 +371,11 @@ def einsum(*args: Any) -> Tensor:
             "subscripts list"
         )
     operands, inputs, output = _parse(args)
-    terms = []
-    for position, (t, labels) in enumerate(zip(operands, inputs, strict=True)):
-        terms.append(_without_repeats(t, _dimensions(labels, settle(t).spec.ndim, position)))
-    _check_sizes(terms)
-    result_labels = _output_labels(terms, inputs, output)
+    spelt = _spelt(inputs, tuple([settle(t).spec.ndim for t in operands]))
+    terms = [_without_repeats(t, labels) for t, labels in zip(operands, spelt, strict=True)]
+    labels = tuple([labels for _, labels in terms])
+    _check_sizes(labels, tuple([settle(t).spec.shape for t, _ in terms]))
+    result_labels = _output_labels(labels, inputs, output)
     whole, kept = terms[0]
     for i, (u, other) in enumerate(terms[1:], 1):
         later = set(result_labels).union(*(m for _, m in terms[i + 1 :]))
@@ -382,7 +384,7 @@ def einsum(*args: Any) -> Tensor:
     return whole.permute([kept.index(m) for m in result_labels]) if kept != result_labels else whole
 
 
-def _parse(args: tuple[Any, ...]) -> tuple[list[Tensor], list[list[Any]], list[Any] | None]:
+def _parse(args: tuple[Any, ...]) -> tuple[list[Tensor], tuple[Labels, ...], Labels | None]:
     """Operands, their labels (with Ellipsis where there is one) and the output's labels, if given."""
     if not args:
         raise ValueError(
@@ -391,21 +393,27 @@ def _parse(args: tuple[Any, ...]) -> tuple[list[Tensor], list[list[Any]], list[A
         )
     if isinstance(args[0], Tensor):
         pairs = len(args) // 2
-        output = list(args[-1]) if len(args) % 2 else None
-        return list(args[0 : 2 * pairs : 2]), [list(s) for s in args[1 : 2 * pairs : 2]], output
+        output = tuple(args[-1]) if len(args) % 2 else None
+        return list(args[0 : 2 * pairs : 2]), tuple([tuple(s) for s in args[1 : 2 * pairs : 2]]), output
     equation, *operands = args
     if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = list(operands[0])
-    left, arrow, right = equation.replace(" ", "").partition("->")
-    inputs = [_letters(part) for part in left.split(",")]
+    inputs, output = _read(equation)
     if len(inputs) < len(operands):
         raise RuntimeError("einsum(): more operands were provided than specified in the equation")
     if len(inputs) > len(operands):
         raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
-    return operands, inputs, _letters(right) if arrow else None
+    return operands, inputs, output
 
 
-def _letters(text: str) -> list[Any]:
+@functools.lru_cache(1024)
+def _read(equation: str) -> tuple[tuple[Labels, ...], Labels | None]:
+    """The labels of the operands, and those of the output, if given."""
+    left, arrow, right = equation.replace(" ", "").partition("->")
+    return tuple([_letters(part) for part in left.split(",")]), _letters(right) if arrow else None
+
+
+def _letters(text: str) -> Labels:
     found: list[Any] = []
     rest = text
     while rest:
@@ -420,10 +428,17 @@ def _letters(text: str) -> list[Any]:
                 f"einsum(): invalid subscript given at index {len(text) - len(rest)} in the equation string, "
                 "subscripts must be in [a-zA-Z]"
             )
-    return found
+    return tuple(found)
 
 
-def _dimensions(labels: list[Any], ndim: int, position: int) -> Labels:
+@functools.lru_cache(1024)
+def _spelt(inputs: tuple[Labels, ...], ndims: Ints) -> tuple[Labels, ...]:
+    """One label for each dimension of each operand."""
+    pairs = zip(inputs, ndims, strict=True)
+    return tuple([_dimensions(labels, ndim, position) for position, (labels, ndim) in enumerate(pairs)])
+
+
+def _dimensions(labels: Labels, ndim: int, position: int) -> Labels:
     """One label for each dimension, the ellipsis spelt out."""
     named = len([m for m in labels if m is not Ellipsis])
     if Ellipsis not in labels:
@@ -461,10 +476,11 @@ def _without_repeats(t: Tensor, labels: Labels) -> tuple[Tensor, Labels]:
     return t, labels
 
 
-def _check_sizes(terms: list[tuple[Tensor, Labels]]) -> None:
+@functools.lru_cache(1024)
+def _check_sizes(terms: tuple[Labels, ...], shapes: tuple[Ints, ...]) -> None:
     sizes: dict[Any, int] = {}
-    for position, (t, labels) in enumerate(terms):
-        for label, n in zip(labels, settle(t).spec.shape, strict=True):
+    for position, (labels, shape) in enumerate(zip(terms, shapes, strict=True)):
+        for label, n in zip(labels, shape, strict=True):
             known = sizes.get(label, 1)
             if known != 1 and n not in (1, known):
                 raise RuntimeError(
@@ -475,8 +491,9 @@ def _check_sizes(terms: list[tuple[Tensor, Labels]]) -> None:
             sizes[label] = max(known, n) if n else n
 
 
-def _output_labels(terms: list[tuple[Tensor, Labels]], inputs: list[list[Any]], output: list[Any] | None) -> Labels:
-    present = {m for _, labels in terms for m in labels}
+@functools.lru_cache(1024)
+def _output_labels(terms: tuple[Labels, ...], inputs: tuple[Labels, ...], output: Labels | None) -> Labels:
+    present = {m for labels in terms for m in labels}
     hidden = sorted((m for m in present if isinstance(m, tuple)), key=lambda m: -m[1])
     if output is None:
         counted = [m for labels in inputs for m in labels if m is not Ellipsis]
@@ -510,19 +527,44 @@ def _contract(a: Tensor, left: Labels, b: Tensor, right: Labels, later: set[Any]
                 b = b.sum(right.index(m), keepdim=True)
             else:
                 a = a.sum(left.index(m), keepdim=True)
+    way = _way(left, right, frozenset(later), settle(a).spec.shape, settle(b).spec.shape)
+    x, y = _shaped(_ordered(a, way.orders[0]), way.shapes[0]), _shaped(_ordered(b, way.orders[1]), way.shapes[1])
+    alike = len(way.shapes[0]) == 3 and way.shapes[0][0] == way.shapes[1][0] and x.dtype == y.dtype
+    product = (bmm if alike else matmul)(x, y) if way.sums else x * y
+    return _shaped(product, way.result), way.labels
+
+
+class _Way(NamedTuple):
+    """How two terms become factors of a product of matrices, and that the result."""
+
+    orders: tuple[Ints, Ints]
+    shapes: tuple[Ints, Ints]
+    sums: bool
+    result: Ints
+    labels: Labels
+
+
+@functools.lru_cache(1024)
+def _way(left: Labels, right: Labels, later: frozenset[Any], a: Ints, b: Ints) -> _Way:
     shared = [m for m in left if m in right]
-    batch = [m for m in shared if m in later]
-    summed = [m for m in shared if m not in later]
-    only_left = [m for m in left if m not in right]
-    only_right = [m for m in right if m not in left]
-    x = a.permute([left.index(m) for m in (*batch, *only_left, *summed)])
-    y = b.permute([right.index(m) for m in (*batch, *summed, *only_right)])
-    p, q = settle(x).spec.shape, settle(y).spec.shape
-    n = len(batch)
-    lead = broadcast_shapes(p[:n], q[:n])
-    count = math.prod(p[len(p) - len(summed) :])
+    batch, summed = [m for m in shared if m in later], [m for m in shared if m not in later]
+    only_left, only_right = [m for m in left if m not in right], [m for m in right if m not in left]
+    first = tuple([left.index(m) for m in (*batch, *only_left, *summed)])
+    second = tuple([right.index(m) for m in (*batch, *summed, *only_right)])
+    p, q, n = [a[k] for k in first], [b[k] for k in second], len(batch)
+    lead = broadcast_shapes(tuple(p[:n]), tuple(q[:n]))
+    count = math.prod(p[n + len(only_left) :])
     rows, columns = p[n : n + len(only_left)], q[n + len(summed) :]
-    x = x.reshape(*p[:n], math.prod(rows), count)
-    y = y.reshape(*q[:n], count, math.prod(columns))
-    product = (x * y) if count == 1 else matmul(x, y)
-    return product.reshape(*lead, *rows, *columns), (*batch, *only_left, *only_right)
+    images: Any = ((math.prod(lead),) * (n > 0),) * 2 if p[:n] == q[:n] else (p[:n], q[:n])
+    shapes = (*images[0], math.prod(rows), count), (*images[1], count, math.prod(columns))
+    return _Way((first, second), shapes, count != 1, (*lead, *rows, *columns), (*batch, *only_left, *only_right))
+
+
+def _ordered(t: Tensor, order: Ints) -> Tensor:
+    """The dimensions in an order, if it is another one."""
+    return t if order == tuple(range(len(order))) else t.permute(order)
+
+
+def _shaped(t: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """The numbers in a shape, if it is another one."""
+    return t if t._value.spec.shape == shape else t.reshape(shape)

@@ -136,8 +136,19 @@ def _extremes(x: Any, k: int, largest: bool) -> tuple[list[Any], list[Any]]:
 
 
 def _topk_symbols(x: Any, *, k: int, dim: int, largest: bool, ordered: bool) -> tuple[Any, Any]:
-    if not x.ndim or not k or dim != x.ndim - 1:
-        raise ValueError("a selection among other than rows")
+    if not x.ndim or not k:
+        raise ValueError("a selection of nothing")
+    if dim != x.ndim - 1:
+        return tuple(found.swapaxes(dim, -1) for found in _topk_of_rows(turned_out(x.swapaxes(dim, -1)), k, largest))  # type: ignore[return-value]
+    return _topk_of_rows(x, k, largest)
+
+
+def turned_out(x: Any) -> Any:
+    """For the compiler: a view written out, so that its rows are rows in memory."""
+    return x.placed(x.shape, None, (slice(None),) * x.ndim)
+
+
+def _topk_of_rows(x: Any, k: int, largest: bool) -> tuple[Any, Any]:
     rows = x.reshape(x.size // x.shape[-1], x.shape[-1])
 
     def step(_: Arrays, sequences: Arrays, __: Arrays) -> tuple[Arrays, Arrays]:
@@ -178,10 +189,18 @@ def topk(input: Tensor, k: Any, dim: int = -1, largest: bool = True, sorted: boo
     return written_out(TopK(apply(TOPK, (input,), (int(k), dim, bool(largest), True))), out, "topk")
 
 
+def _kth_in_line(x: np.ndarray, k: int) -> np.ndarray:
+    """The position that is the k-th in stable order."""
+    value = np.partition(x, k - 1)[k - 1]
+    if value != value:
+        return stable_order(x, 0, first=k)[k - 1 : k]
+    return np.flatnonzero(x == value)[k - 1 - np.count_nonzero(x < value)].reshape(1)
+
+
 def _kth(x: np.ndarray, *, k: int, dim: int, keepdim: bool) -> tuple[np.ndarray, np.ndarray]:
     if x.ndim == 0:
         return x.copy(), np.zeros((), "int64")
-    at = stable_order(x, dim, first=k).take([k - 1], dim)
+    at = _kth_in_line(x, k) if x.ndim == 1 else stable_order(x, dim, first=k).take([k - 1], dim)
     values = elements_at(x, at, dim)
     return (values, at) if keepdim else (values.squeeze(dim), at.squeeze(dim))
 
@@ -271,7 +290,10 @@ def _median_whole(ignore_nan: bool) -> Any:
         flat = x.reshape(-1)
         if not flat.size:
             return np.full((), np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
-        return flat[_middle(flat, 0, ignore_nan)[0]]
+        if x.dtype.kind == "f" and np.isnan(flat.max()):
+            return flat[_middle(flat, 0, ignore_nan)[0]]
+        half = (flat.size - 1) // 2
+        return np.partition(flat, half)[half]
 
     return kernel
 

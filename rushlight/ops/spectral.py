@@ -1,6 +1,7 @@
 """Fourier transforms: `torch.fft`, `torch.stft` and `torch.istft`.
 
-Three operations: complex to complex, real to complex (one side) and back, over any dimensions, in NumPy's pocketfft.
+Three operations: complex to complex, real to complex (one side) and back, over any dimensions, in NumPy's pocketfft or
+in machine code (`general_spectral.py`).
 Their derivatives are each other, for the adjoint of a scaled transform is the transform the other way with the same
 scale. https://pytorch.org/docs/stable/fft.html
 """

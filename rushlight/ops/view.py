@@ -93,7 +93,7 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     untracked = t._node is None or not me.tracking
     if untracked and v.buf is not None and not me.hold:
         return hang(t, tensor_holding(pick(v.buf), spec), offset, me)
-    if untracked and (op is SELECT or op is SLICE):
+    if untracked and me.capture is None and (op is SELECT or op is SLICE):
         # Off the tape a position is a run-time number: a loop over positions is one program.
         result = apply(STRIDED, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
     else:

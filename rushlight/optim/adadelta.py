@@ -59,6 +59,8 @@ class Adadelta(RuleOptimizer):
         ValueError: an option out of its range.
     """
 
+    later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+
     def __init__(
         self,
         params: ParamsT,
@@ -88,10 +90,6 @@ class Adadelta(RuleOptimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return adadelta_rule, _FETCH

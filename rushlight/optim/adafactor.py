@@ -77,6 +77,8 @@ class Adafactor(RuleOptimizer):
         ValueError: an option out of its range.
     """
 
+    later_options = {"foreach": None}
+
     def __init__(
         self,
         params: ParamsT,
@@ -110,10 +112,6 @@ class Adafactor(RuleOptimizer):
             maximize=maximize,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None)
 
     def _check(self, param: Tensor, grad: Tensor) -> None:
         if param.is_complex():

@@ -62,6 +62,7 @@ class Adagrad(RuleOptimizer):
     """
 
     _unchecked_fused = False
+    later_options = {"foreach": None, "maximize": False, "differentiable": False, "fused": None}
 
     def __init__(
         self,
@@ -99,10 +100,6 @@ class Adagrad(RuleOptimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 self.state[param] = ParamState(("step",), (0.0,), self._start(param, group))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False, fused=None)
 
     def share_memory(self) -> None:
         """Moves the sums to memory that other processes share."""

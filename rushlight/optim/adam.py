@@ -132,6 +132,15 @@ class Adam(RuleOptimizer):
 
     _unchecked_fused = False
     _sparse_advice = ", please consider SparseAdam instead"
+    later_options = {
+        "amsgrad": False,
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "fused": None,
+    }
 
     def __init__(
         self,
@@ -171,11 +180,6 @@ class Adam(RuleOptimizer):
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
         self._unchecked_fused = bool(fused)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(amsgrad=False, maximize=False, foreach=None, capturable=False)
-        self._set_group_defaults(differentiable=False, decoupled_weight_decay=False, fused=None)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return adam_rule, _MOMENTS_AND_MAX if group["amsgrad"] else _MOMENTS

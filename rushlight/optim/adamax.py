@@ -61,6 +61,8 @@ class Adamax(RuleOptimizer):
         ValueError: an option out of its range.
     """
 
+    later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+
     def __init__(
         self,
         params: ParamsT,
@@ -89,10 +91,6 @@ class Adamax(RuleOptimizer):
             capturable=capturable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return adamax_rule, _FETCH

@@ -61,6 +61,7 @@ class ASGD(RuleOptimizer):
     """
 
     host_names = ("step", "eta", "mu")
+    later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
 
     def __init__(
         self,
@@ -89,10 +90,6 @@ class ASGD(RuleOptimizer):
             capturable=capturable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return asgd_rule, _FETCH

@@ -71,6 +71,13 @@ class NAdam(RuleOptimizer):
     """
 
     host_names = ("step", "mu_product")
+    later_options = {
+        "maximize": False,
+        "foreach": None,
+        "capturable": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+    }
 
     def __init__(
         self,
@@ -105,11 +112,6 @@ class NAdam(RuleOptimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(maximize=False, foreach=None, capturable=False)
-        self._set_group_defaults(differentiable=False, decoupled_weight_decay=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return nadam_rule, _FETCH

@@ -70,6 +70,14 @@ class RAdam(RuleOptimizer):
         ValueError: an option out of its range.
     """
 
+    later_options = {
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "decoupled_weight_decay": False,
+        "capturable": False,
+    }
+
     def __init__(
         self,
         params: ParamsT,
@@ -100,11 +108,6 @@ class RAdam(RuleOptimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False)
-        self._set_group_defaults(decoupled_weight_decay=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return radam_rule, _FETCH

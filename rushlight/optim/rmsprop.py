@@ -78,6 +78,15 @@ class RMSprop(RuleOptimizer):
         ValueError: a negative option.
     """
 
+    later_options = {
+        "momentum": 0,
+        "centered": False,
+        "foreach": None,
+        "maximize": False,
+        "differentiable": False,
+        "capturable": False,
+    }
+
     def __init__(
         self,
         params: ParamsT,
@@ -110,11 +119,6 @@ class RMSprop(RuleOptimizer):
             differentiable=differentiable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(momentum=0, centered=False, foreach=None)
-        self._set_group_defaults(maximize=False, differentiable=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return rmsprop_rule, _FETCH[group["momentum"] > 0, bool(group["centered"])]

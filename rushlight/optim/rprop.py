@@ -58,6 +58,8 @@ class Rprop(RuleOptimizer):
         ValueError: a negative `lr`, or `etas` that are not 0 < eta_minus < 1 < eta_plus.
     """
 
+    later_options = {"foreach": None, "maximize": False, "differentiable": False, "capturable": False}
+
     def __init__(
         self,
         params: ParamsT,
@@ -83,10 +85,6 @@ class Rprop(RuleOptimizer):
             capturable=capturable,
         )
         super().__init__(params, defaults)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(foreach=None, maximize=False, differentiable=False, capturable=False)
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
         return rprop_rule, _FETCH

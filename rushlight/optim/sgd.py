@@ -71,6 +71,7 @@ class SGD(RuleOptimizer):
 
     host_names = None
     _unchecked_fused = False
+    later_options = {"nesterov": False, "maximize": False, "foreach": None, "differentiable": False, "fused": False}
 
     def __init__(
         self,
@@ -103,10 +104,6 @@ class SGD(RuleOptimizer):
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
         self._unchecked_fused = bool(fused)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self._set_group_defaults(nesterov=False, maximize=False, foreach=None, differentiable=False, fused=False)
 
     def _gather(self, group: dict[str, Any], update: Update, params: list[Tensor]) -> None:
         if self._unchecked_fused:

@@ -13,7 +13,7 @@ decides which formula is used is a flag, a part of the layout.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -211,12 +211,13 @@ class Bucket:
 class RuleOptimizer(Optimizer):
     """An optimizer whose step is one rule per parameter.
 
-    A subclass gives the `host_names` of the numbers it counts, and four small methods: the rule and which state
-    tensors it takes (`_rule`), what these are at the start (`_start`), the host numbers at the start (`_host_start`),
-    and what a step makes of the numbers (`_advance`).
+    A subclass gives the `host_names` of the numbers it counts, its `later_options`, and four small methods: the rule
+    and which state tensors it takes (`_rule`), what these are at the start (`_start`), the host numbers at the start
+    (`_host_start`), and what a step makes of the numbers (`_advance`).
     """
 
     host_names: tuple[str, ...] | None = ("step",)  # None: the state has only tensors and stays a plain dictionary
+    later_options: Mapping[str, Any] = {}  # those that groups of an older file lack, and what they were
     _repeats = False  # whether a group lists a parameter twice
 
     def _rule(self, group: dict[str, Any]) -> tuple[Rule, Fetch]:
@@ -245,6 +246,8 @@ class RuleOptimizer(Optimizer):
         """After loading, copying or unpickling: plain dictionaries become `ParamState`s again."""
         super().__setstate__(state)
         self._repeats = any(map(_has_repeats, self.param_groups))
+        for group in self.param_groups:
+            group.update({name: value for name, value in self.later_options.items() if name not in group})
         if self.host_names is None:
             return
         for group in self.param_groups:
@@ -252,12 +255,6 @@ class RuleOptimizer(Optimizer):
                 loaded = self.state.get(param)
                 if type(loaded) is dict and all(name in loaded for name in self.host_names):
                     self.state[param] = _with_host(self.host_names, loaded)
-
-    def _set_group_defaults(self, **options: Any) -> None:
-        """Gives groups from an older file the options that they lack."""
-        for group in self.param_groups:
-            for name, value in options.items():
-                group.setdefault(name, value)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step of training with the gradients there are; parameters whose `grad` is None stay.

@@ -78,7 +78,9 @@ def spec_of(
     if found is None:
         if len(_interned) >= _limit:
             _forget()
-        found = _interned[key] = Spec(shape, dtype, strides, wrapped)
+        # NumPy's whole numbers are found under Python's, but print otherwise: the one Spec has Python's
+        shape, strides = tuple(map(int, shape)), tuple(map(int, strides))
+        found = _interned[shape, dtype, strides, wrapped] = Spec(shape, dtype, strides, wrapped)
     return found
 
 

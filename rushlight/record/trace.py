@@ -142,6 +142,7 @@ class Recorder:
         self.tracking = True  # grad mode
         self.inference = False
         self.hold = 0  # inside a stretch that becomes one edge: no flush by size
+        self.capture: Callable[[Trace], object] | None = None  # shown every trace, while a program is written down
         self.trace = Trace(self)
 
     def flush(self) -> None:
@@ -178,6 +179,8 @@ class Recorder:
         if State.count > self.automaton.limit:
             self.automaton.forget()
         self.trace = Trace(self)
+        if self.capture is not None:
+            self.capture(trace)
         if trace.closed == len(trace.nodes):
             trace.nodes.clear()  # the newest first
         else:
@@ -298,7 +301,7 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
         _note_inference(me, node, result)
     if node is not None and new_node_hook is not None:
         new_node_hook(node)
-    if EAGER or (state.long and _full(me, state)):
+    if (EAGER and me.capture is None) or (state.long and _full(me, state)):
         me.flush()
     return result
 

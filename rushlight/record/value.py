@@ -20,7 +20,10 @@ from .own_attributes import OwnAttributes, TensorBase
 from .spec import Spec
 
 if TYPE_CHECKING:
+    from .tensor_methods import TensorMethods  # a stub: what the floors above hang on Tensor
     from .trace import Trace
+else:
+    TensorMethods = TensorBase
 
 next_sequence_number = itertools.count().__next__
 
@@ -96,7 +99,7 @@ class TensorMeta(type):
         return super().__repr__()
 
 
-class Tensor(TensorBase, metaclass=TensorMeta):
+class Tensor(TensorMethods, metaclass=TensorMeta):
     """An n-dimensional array with PyTorch's interface (https://pytorch.org/docs/stable/tensors.html)."""
 
     _value: Value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -288,12 +289,13 @@ def plot_losses(
     """One loss curve, or several by name; long ones pale with their running mean over ``smooth`` steps on top."""
     curves = losses if isinstance(losses, Mapping) else {"": losses}
     figure, (axes,) = sheet(width=7.0, height=4.0)
-    for (name, values), colour in zip(curves.items(), CLASS_COLOURS, strict=False):
+    for (name, values), colour in zip(curves.items(), cycle(CLASS_COLOURS)):
         _curve(axes, name, np.asarray(values, dtype=np.float64), colour, smooth)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(loc="upper right")
     if log:
         _logarithmic(axes)
+    axes.locator_params("x", integer=True)  # there is no step 2.5
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
     return figure
 

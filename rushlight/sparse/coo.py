@@ -276,7 +276,7 @@ class CooTensor(SparseTensor):
 
     new_empty = new_zeros
 
-    def new(self, *args: Any) -> Tensor:
+    def new(self, *args: Any) -> Tensor:  # type: ignore[override]
         """A sparse tensor of the same dtype from indices, values and a size, or from a size."""
         from .construct import sparse_coo_tensor
 

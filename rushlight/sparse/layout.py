@@ -228,7 +228,7 @@ class SparseTensor(Tensor):
         """How many dimensions each stored element has of its own."""
         return self.dim() - self.sparse_dim()
 
-    def stride(self, dim: int | None = None) -> Any:
+    def stride(self, dim: int | None = None) -> Any:  # type: ignore[override]
         """Zeros: there are no strides."""
         return (0,) * self.dim() if dim is None else 0
 

@@ -240,8 +240,8 @@ def _refusing(message: str) -> Any:
 
 for _name in ("reshape", "flatten", "reshape_as", "unflatten", "ravel"):
     setattr(CooTensor, _name, _refusing("reshape is not implemented for sparse tensors"))
-CooTensor.narrow_copy = _narrow_copy  # type: ignore[attr-defined]
-CooTensor.view = _view  # type: ignore[attr-defined]
+CooTensor.narrow_copy = _narrow_copy  # type: ignore[assignment, method-assign]
+CooTensor.view = _view  # type: ignore[assignment, method-assign]
 for _name in ("expand", "expand_as", "repeat"):
     setattr(CooTensor, _name, _refusing("expand is unsupported for Sparse tensors"))
 

@@ -200,8 +200,8 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently "
-            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
         )
     if any(s % ndarray.itemsize for s in ndarray.strides):
         raise ValueError(
@@ -221,11 +221,10 @@ def _warn_read_only() -> None:
     import warnings
 
     warnings.warn(
-        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means writing "
-        "to "
-        "this tensor will result in undefined behavior. You may want to copy the array to protect its data or make it "
-        "writable before converting it to a tensor. This type of warning will be suppressed for the rest of this "
-        "program.",
+        "The given NumPy array is not writable, and PyTorch does not support non-writable tensors. This means "
+        "writing to this tensor will result in undefined behavior. You may want to copy the array to protect its "
+        "data or make it writable before converting it to a tensor. This type of warning will be suppressed for the "
+        "rest of this program.",
         UserWarning,
         stacklevel=3,
     )

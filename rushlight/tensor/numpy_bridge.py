@@ -97,9 +97,8 @@ def __deepcopy__(self: Tensor, memo: dict[int, Any]) -> Tensor:
     if isinstance(self._node, Node):
         raise RuntimeError(
             "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
-            "If "
-            "you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, see "
-            "https://github.com/pytorch/pytorch/pull/103001"
+            "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+            "see https://github.com/pytorch/pytorch/pull/103001"
         )
     other = _copied_storage(self, memo)
     other.__class__ = self.__class__

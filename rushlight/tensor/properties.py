@@ -313,12 +313,10 @@ def _check_grad(self: Tensor, new: Any) -> None:
     if mine.dtype is not its.dtype:
         raise RuntimeError(
             f"attempting to assign a gradient with dtype '{_C_NAMES.get(its.dtype.name, its.dtype.name)}' to a tensor "
-            "with grad_dtype "
-            f"'{mine.dtype.scalar_name}'. The gradient must match the tensor's grad_dtype (defaults to the tensor's "
-            "dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to allow any dtype. "
-            "Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break downstream "
-            "systems "
-            "that assume that they match."
+            f"with grad_dtype '{mine.dtype.scalar_name}'. The gradient must match the tensor's grad_dtype (defaults "
+            "to the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to "
+            "allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may "
+            "break downstream systems that assume that they match."
         )
     if mine.shape != its.shape:
         raise RuntimeError(
@@ -364,10 +362,8 @@ def detach_(self: Tensor) -> Tensor:
         raise RuntimeError(
             "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
             "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
-            "detach_() "
-            "cannot be called on these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
-            "function in "
-            "torch/optim/optimizer.py as a solution."
+            "detach_() cannot be called on these gradients. To fix this error, please refer to the "
+            "Optimizer.zero_grad() function in torch/optim/optimizer.py as a solution."
         )
     self._node, self._out = None, 0
     return self
@@ -379,6 +375,8 @@ def _data(self: Tensor) -> Tensor:
 
 
 def _set_data(self: Tensor, new: Tensor) -> None:
+    if not isinstance(new, Tensor):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(new).__name__}")
     kind = settle(new).spec.dtype
     if self._node is not None and not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")

@@ -5,6 +5,7 @@ that a program replaces is replaced, whichever path leads to it.
 import sys
 
 from rushlight import data
+from rushlight.data import *  # noqa: F403 - for type checkers, which do not follow the last line
 from rushlight.data import _utils, collate, dataset, loader, sampler, worker_info
 
 # PyTorch's inner paths (`torch.utils.data.dataloader`), each leading to the module where its names are found here.

@@ -292,6 +292,40 @@ class SwinTransformerBlockV2(SwinTransformerBlock):
         return x + self.stochastic_depth(self.norm2(self.mlp(x)))
 
 
+def stages(
+    width: int,
+    depths: Sequence[int],
+    num_heads: Sequence[int],
+    window_size: Sequence[int],
+    stochastic_depth_prob: float,
+    make: Callable[..., nn.Module],
+    merge: Callable[[int], nn.Module],
+) -> list[nn.Module]:
+    """The stages and what `merge`s pixels between them; each stage has twice the channels of the one before.
+
+    Every second block of a stage shifts its windows by half, and stochastic depth grows from block to block.
+    """
+    parts: list[nn.Module] = []
+    chances = iter([stochastic_depth_prob * float(number) / (sum(depths) - 1) for number in range(sum(depths))])
+    shifts = [0 for _ in window_size], [size // 2 for size in window_size]
+    for stage, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
+        if stage:
+            parts.append(merge(width))
+            width *= 2
+        options = ({"shift_size": shifts[i % 2], "stochastic_depth_prob": next(chances)} for i in range(depth))
+        parts.append(nn.Sequential(*(make(width, heads, **own) for own in options)))
+    return parts
+
+
+def draw_linear_layers(model: nn.Module) -> None:
+    """Starts every `Linear` with small weights, none further than two, and no bias."""
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            init.trunc_normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+
+
 class SwinTransformer(nn.Module):
     """Pictures (N, 3, H, W) to scores (N, num_classes).
 
@@ -330,32 +364,19 @@ class SwinTransformer(nn.Module):
         make: Callable[..., nn.Module] = partial(
             block or SwinTransformerBlock, window_size=window_size, norm_layer=norm, **usual
         )
+        merge = lambda width: downsample_layer(width, norm)
         patch = (patch_size[0], patch_size[1])
         first = nn.Conv2d(3, embed_dim, kernel_size=patch, stride=patch)
         parts: list[nn.Module] = [nn.Sequential(first, Permute([0, 2, 3, 1]), norm(embed_dim))]
-        number, width = 0, embed_dim
-        for stage, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            blocks = []
-            for i in range(depth):
-                chance = stochastic_depth_prob * float(number) / (sum(depths) - 1)
-                shift = [size // 2 if i % 2 else 0 for size in window_size]
-                blocks.append(make(width, heads, shift_size=shift, stochastic_depth_prob=chance))
-                number += 1
-            parts.append(nn.Sequential(*blocks))
-            if stage < len(depths) - 1:
-                parts.append(downsample_layer(width, norm))
-                width *= 2
+        parts += stages(embed_dim, depths, num_heads, window_size, stochastic_depth_prob, make, merge)
+        width = embed_dim * 2 ** (len(depths) - 1)
         self.features = nn.Sequential(*parts)
         self.norm = norm(width)
         self.permute = Permute([0, 3, 1, 2])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten(1)
         self.head = nn.Linear(width, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    init.zeros_(module.bias)
+        draw_linear_layers(self)
 
     def forward(self, x: Tensor) -> Any:
         return self.head(self.flatten(self.avgpool(self.permute(self.norm(self.features(x))))))

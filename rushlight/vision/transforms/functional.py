@@ -132,7 +132,7 @@ def to_tensor(pic: Any) -> Tensor:
 def _scaled(array: np.ndarray[Any, Any]) -> Tensor:
     default = rushlight.get_default_dtype()
     if default is not rushlight.float32:
-        return cast("Tensor", wrap(np.array(array, order="C")).to(default).div(255))
+        return wrap(np.array(array, order="C")).to(default).div(255)
     result = np.empty(array.shape, np.float32)
     np.divide(array, np.float32(255), out=result)
     return wrap(result)
@@ -203,7 +203,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
     if bool((deviations == 0).any()):
         raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
     result = tensor if inplace else tensor.clone()
-    return cast("Tensor", result.sub_(_per_channel(means)).div_(_per_channel(deviations)))
+    return result.sub_(_per_channel(means)).div_(_per_channel(deviations))
 
 
 def _per_channel(values: Any) -> Any:

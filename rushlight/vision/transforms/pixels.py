@@ -7,7 +7,7 @@ are converted, computed with, rounded and converted back (`_as_float_batch`, `_a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def pad(image: Tensor, sides: tuple[int, int, int, int], fill: Any, mode: str) -
 def _pad_constant(image: Tensor, sides: tuple[int, int, int, int], fill: Any) -> Tensor:
     left, top, right, bottom = sides
     value = float(fill) if image.is_floating_point() else int(fill)
-    return cast("Tensor", rushlight.nn.functional.pad(image, (left, right, top, bottom), value=value))
+    return rushlight.nn.functional.pad(image, (left, right, top, bottom), value=value)
 
 
 def _pad_symmetric(image: Tensor, sides: tuple[int, int, int, int]) -> Tensor:

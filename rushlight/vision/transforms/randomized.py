@@ -622,8 +622,8 @@ class RandomErasing(Module):
 
 def _content(value: list[float] | None, shape: tuple[int, int, int]) -> Tensor:
     if value is None:
-        return cast("Tensor", rushlight.empty(shape, dtype=rushlight.float32).normal_())
-    return cast("Tensor", rushlight.as_tensor(value)[:, None, None])
+        return rushlight.empty(shape, dtype=rushlight.float32).normal_()
+    return rushlight.as_tensor(value)[:, None, None]
 
 
 class GaussianBlur(Module):
@@ -695,7 +695,7 @@ class ElasticTransform(Module):
                 window = int(8 * smoothness + 1) | 1
                 moves = F.gaussian_blur(moves, [window, window], list(sigma))
             parts.append(moves * strength / length)
-        return cast("Tensor", rushlight.cat(parts, 1).permute([0, 2, 3, 1]))
+        return rushlight.cat(parts, 1).permute([0, 2, 3, 1])
 
     def forward(self, tensor: Any) -> Any:
         _, height, width = F.get_dimensions(tensor)

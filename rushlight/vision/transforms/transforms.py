@@ -265,7 +265,7 @@ class LinearTransformation(Module):
                 f"{shape[-1]}] != {self.transformation_matrix.shape[0]}"
             )
         flat = tensor.view(-1, count) - self.mean_vector
-        return cast("Tensor", rushlight.mm(flat, self.transformation_matrix).view(shape))
+        return rushlight.mm(flat, self.transformation_matrix).view(shape)
 
     def __repr__(self) -> str:
         return (

@@ -120,10 +120,9 @@ class FasterRCNN(GeneralizedRCNN):
         **kwargs: Any,
     ) -> None:
         check_backbone(backbone)
-        _check_part("rpn_anchor_generator", rpn_anchor_generator, AnchorGenerator)
-        _check_part("box_roi_pool", box_roi_pool, MultiScaleRoIAlign)
-        if num_classes is not None and box_predictor is not None:
-            raise ValueError("num_classes should be None when box_predictor is specified")
+        check_part("rpn_anchor_generator", rpn_anchor_generator, AnchorGenerator)
+        check_part("box_roi_pool", box_roi_pool, MultiScaleRoIAlign)
+        check_not_both("num_classes", num_classes, "box_predictor", box_predictor)
         if num_classes is None and box_predictor is None:
             raise ValueError("num_classes should not be None when box_predictor is not specified")
         channels = backbone.out_channels
@@ -174,9 +173,16 @@ def check_backbone(backbone: Any) -> None:
         )
 
 
-def _check_part(name: str, part: Any, kind: type) -> None:
+def check_part(name: str, part: Any, kind: type) -> None:
+    """Raises TypeError for a part of another class than `kind`; None stands for the usual part."""
     if part is not None and not isinstance(part, kind):
         raise TypeError(f"{name} should be of type {kind.__name__} or None instead of {type(part)}")
+
+
+def check_not_both(number: str, how_many: int | None, name: str, predictor: Any) -> None:
+    """Raises ValueError where a program says how many there are to predict, and brings a predictor that knows."""
+    if how_many is not None and predictor is not None:
+        raise ValueError(f"{number} should be None when {name} is specified")
 
 
 def pyramid_pool(size: int) -> MultiScaleRoIAlign:

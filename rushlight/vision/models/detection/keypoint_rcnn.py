@@ -11,7 +11,14 @@ from rushlight.nn import init
 from rushlight.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from rushlight.vision.models.detection.building import Start, coco_weights, detector_builder
 from rushlight.vision.models.detection.equal_shapes import row_wise
-from rushlight.vision.models.detection.faster_rcnn import _ON_RESNET, FasterRCNN, pyramid_pool, start_convolutions
+from rushlight.vision.models.detection.faster_rcnn import (
+    _ON_RESNET,
+    FasterRCNN,
+    check_not_both,
+    check_part,
+    pyramid_pool,
+    start_convolutions,
+)
 from rushlight.vision.models.resnet import resnet50
 from rushlight.vision.ops.poolers import MultiScaleRoIAlign
 
@@ -59,12 +66,8 @@ class KeypointRCNN(FasterRCNN):
         num_keypoints: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if keypoint_roi_pool is not None and not isinstance(keypoint_roi_pool, MultiScaleRoIAlign):
-            raise TypeError(
-                f"keypoint_roi_pool should be of type MultiScaleRoIAlign or None instead of {type(keypoint_roi_pool)}"
-            )
-        if num_keypoints is not None and keypoint_predictor is not None:
-            raise ValueError("num_keypoints should be None when keypoint_predictor is specified")
+        check_part("keypoint_roi_pool", keypoint_roi_pool, MultiScaleRoIAlign)
+        check_not_both("num_keypoints", num_keypoints, "keypoint_predictor", keypoint_predictor)
         pool = keypoint_roi_pool or pyramid_pool(14)
         if keypoint_head is None:
             keypoint_head = KeypointRCNNHeads(backbone.out_channels, (512,) * 8)

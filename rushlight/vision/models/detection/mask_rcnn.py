@@ -14,6 +14,8 @@ from rushlight.vision.models.detection.equal_shapes import row_wise
 from rushlight.vision.models.detection.faster_rcnn import (
     _ON_RESNET,
     FasterRCNN,
+    check_not_both,
+    check_part,
     pyramid_pool,
     start_convolutions,
     version_2_parts,
@@ -64,12 +66,8 @@ class MaskRCNN(FasterRCNN):
         mask_predictor: nn.Module | None = None,
         **kwargs: Any,
     ) -> None:
-        if mask_roi_pool is not None and not isinstance(mask_roi_pool, MultiScaleRoIAlign):
-            raise TypeError(
-                f"mask_roi_pool should be of type MultiScaleRoIAlign or None instead of {type(mask_roi_pool)}"
-            )
-        if num_classes is not None and mask_predictor is not None:
-            raise ValueError("num_classes should be None when mask_predictor is specified")
+        check_part("mask_roi_pool", mask_roi_pool, MultiScaleRoIAlign)
+        check_not_both("num_classes", num_classes, "mask_predictor", mask_predictor)
         pool = mask_roi_pool or pyramid_pool(14)
         if mask_head is None:
             mask_head = MaskRCNNHeads(backbone.out_channels, (256,) * 4, 1)

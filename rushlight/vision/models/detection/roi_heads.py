@@ -193,8 +193,8 @@ class RoIHeads(nn.Module):
         values = scores.detach().numpy()
         good = np.flatnonzero(values > self.score_thresh)
         arrays = (boxes.detach().numpy()[good], values[good], labels.numpy()[good])
-        kept = best_boxes(*arrays, self.nms_thresh, self.detections_per_img, smallest=1e-2)
-        kept = rushlight.from_numpy(good[kept])
+        best = best_boxes(*arrays, self.nms_thresh, self.detections_per_img, smallest=1e-2)
+        kept = rushlight.from_numpy(good[best])
         return boxes[kept], scores[kept], labels[kept]
 
     # ---- both

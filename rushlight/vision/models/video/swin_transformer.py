@@ -19,7 +19,9 @@ from rushlight.vision.models.swin_transformer import (
     PatchMerging,
     ShiftedWindowAttention,
     SwinTransformerBlock,
+    draw_linear_layers,
     relative_positions,
+    stages,
 )
 from rushlight.vision.models.video.weights import kinetics_weights
 from rushlight.vision.models.weights import publish
@@ -137,29 +139,15 @@ class SwinTransformer3d(nn.Module):
         embed = patch_embed or PatchEmbed3d
         self.patch_embed = embed(patch_size=list(patch_size), embed_dim=embed_dim, norm_layer=norm)
         self.pos_drop = nn.Dropout(p=dropout)
-        parts: list[nn.Module] = []
-        number, width = 0, embed_dim
-        for stage, (depth, heads) in enumerate(zip(depths, num_heads, strict=True)):
-            blocks = []
-            for i in range(depth):
-                chance = stochastic_depth_prob * float(number) / (sum(depths) - 1)
-                shift = [size // 2 if i % 2 else 0 for size in window_size]
-                blocks.append(make(width, heads, shift_size=shift, stochastic_depth_prob=chance))
-                number += 1
-            parts.append(nn.Sequential(*blocks))
-            if stage < len(depths) - 1:
-                parts.append(downsample_layer(width, norm))
-                width *= 2
+        merge = lambda width: downsample_layer(width, norm)
+        parts = stages(embed_dim, depths, num_heads, window_size, stochastic_depth_prob, make, merge)
+        width = embed_dim * 2 ** (len(depths) - 1)
         self.features = nn.Sequential(*parts)
         self.num_features = width
         self.norm = norm(width)
         self.avgpool = nn.AdaptiveAvgPool3d(1)
         self.head = nn.Linear(width, num_classes)
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                init.trunc_normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    init.zeros_(module.bias)
+        draw_linear_layers(self)
 
     def forward(self, x: Tensor) -> Any:
         x = self.norm(self.features(self.pos_drop(self.patch_embed(x))))

@@ -90,7 +90,8 @@ class _Mix(Described, nn.Module):
 
     def _mixed(self, leaf: Any, is_labels: bool, is_picture: bool, mix: Callable[[Any], Any], share: float) -> Any:
         if is_labels:
-            known = nn.functional.one_hot(leaf, num_classes=self.num_classes) if leaf.dim() == 1 else leaf
+            classes = self.num_classes or -1  # it is there where it is needed: `_check_labels`
+            known = nn.functional.one_hot(leaf, num_classes=classes) if leaf.dim() == 1 else leaf
             rows = known if known.is_floating_point() else known.float()
             return rows.roll(1, 0) * (1.0 - share) + rows * share
         if not is_picture:
