@@ -19,6 +19,7 @@ from rushlight.core.caller import stacklevel
 from rushlight.nn import functional as F
 from rushlight.ops import old_overloads
 from rushlight.record.trace import realize
+from rushlight.tensor import operators
 from rushlight.utils import _foreach_utils, _pytree
 
 X = torch.arange(12.0).view(3, 4)
@@ -155,6 +156,19 @@ def test_a_draw_of_one_number_is_an_array() -> None:
 
 
 # ---- numbers in the old places
+
+
+def test_a_number_of_a_tensor_with_a_history_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operators, "_warned", False)
+    x = torch.tensor(2.0, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with torch.no_grad():
+            assert float(x) == 2
+        assert (x * 1).item() == int(x) == float(x.detach()) == 2
+    with pytest.warns(UserWarning, match="Converting a tensor with requires_grad=True to a scalar") as told:
+        assert f"{complex(x * 2):.1f} {float(x):.1f}" == "4.0+0.0j 2.0"
+    assert len(told) == 1 and told[0].filename == __file__
 
 
 def test_old_overloads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from test_compile import compiled, fresh_automaton, own_cache, random_program, r
 from test_compile_ir import both_ways
 
 import rushlight as torch
-from rushlight.codegen import background, contexts, entry, modules
+from rushlight.codegen import background, contexts, entry, modules, native
+from rushlight.codegen.capture import NotLowered
 from rushlight.codegen.ir import Builder, Loop
 from rushlight.codegen.machine import Machine, machine
 from rushlight.nn import functional as F
@@ -189,6 +190,24 @@ def test_the_thread_fails_and_the_program_stays_interpreted(monkeypatch: Any) ->
     with pytest.warns(UserWarning, match="could not compile"):
         (found, _), _ = ran(lambda: [x * 2 + 1, (x + 3).sum()], monkeypatch, False)
     assert found.tolist() == [3.0, 3.0, 3.0]
+
+
+def test_halves_of_a_run_share_the_kernels_that_the_whole_had_written(many: None, monkeypatch: Any) -> None:
+    """A run that fails when its kernels are written, and done by halves, has each kernel once."""
+    whole, tried = native.Entry, list[Any]()
+
+    def first_fails(*given: Any) -> Any:
+        tried.append(whole(*given))
+        if len(tried) == 1:
+            raise NotLowered("too much at once")
+        return tried[-1]
+
+    expected, _ = ran(STEPS["convolutions"], monkeypatch, False)
+    monkeypatch.setattr(native, "Entry", first_fails)
+    found, _ = ran(STEPS["convolutions"], monkeypatch, False)
+    assert len(tried) >= 3
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
 
 
 def test_care_that_fails_leaves_what_was_made_in_haste(monkeypatch: Any) -> None:

@@ -307,6 +307,16 @@ def test_processes_that_end_before_their_time(given: dispatch.Dispatch) -> None:
     assert [j.tries for j in given.compiled_here] == [1] and len(kept) == 2  # type: ignore[attr-defined]
 
 
+def test_a_program_that_failed_is_done_with(given: dispatch.Dispatch, recwarn: pytest.WarningsRecorder) -> None:
+    _, one = kept = job(0.1)
+    given.add(one)
+    (helper,) = given.helpers
+    number = next(iter(helper.jobs))
+    given._told(helper, ("failed", number, "too hard"))
+    given._told(helper, ("finished", number))  # its modules, some of which had been compiled
+    assert len(recwarn) == 1 and "too hard" in str(recwarn[0].message) and not helper.jobs and kept
+
+
 def test_a_process_that_does_not_start_is_the_last(given: dispatch.Dispatch) -> None:
     _, one = kept = job(0.1)
     given.add(one)

@@ -194,3 +194,12 @@ def test_a_tape_of_an_earlier_program_leaves_no_cycles() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_results_may_say_any_stride_where_there_is_one_place(monkeypatch: Any) -> None:
+    """A dimension of extent 1 in memory that lies channels last has the channels' stride."""
+    w = torch.randn(8, 1, 3, 3).to(memory_format=torch.channels_last)
+    assert w.stride() == (9, 1, 3, 1)
+    expected, found, made = compiled(lambda: [w * 2, (w + w) * w], monkeypatch)
+    assert_same(expected, found)
+    assert [len(m.segments) for m in made] == [1] and not made[0].reasons

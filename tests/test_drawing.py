@@ -67,7 +67,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], An
 
     def run(f: Callable[[], Any]) -> Any:
         with monkeypatch.context() as here:
-            here.setattr(drawing, "_recorded", lambda *arguments: None)
+            here.setattr(drawing, "_is_recordable", lambda *arguments: False)
             torch.manual_seed(5)
             result = f()
             torch.manual_seed(5)
@@ -94,6 +94,8 @@ DRAWS: dict[str, Callable[[int], Any]] = {
     "feature_dropout": lambda n: torch.feature_dropout(torch.ones(n, 2, 3), 0.5, True),
     "alpha_dropout": lambda n: F.alpha_dropout(torch.ones(n), 0.3, True),
     "bernoulli": lambda n: torch.bernoulli(torch.ones(n), 0.25),
+    "bernoulli_of": lambda n: torch.bernoulli(torch.arange(1.0 * n) / n),
+    "bernoulli_of_double": lambda n: (torch.arange(n, dtype=torch.float64) / n).bernoulli(),
     "bernoulli_": lambda n: torch.empty(n).bernoulli_(0.8),
     "bernoulli_int": lambda n: torch.zeros(n, dtype=torch.int64).bernoulli_(0.8),
     "normal_": lambda n: torch.empty(n).normal_(2, 0.5),
@@ -216,6 +218,43 @@ def test_numbers_that_nobody_reads_are_drawn_all_the_same(way: str, at_once: Any
 
     for got, expected in zip(dropped(), at_once(dropped), strict=True):
         np.testing.assert_array_equal(got, expected)
+
+
+def test_chances_that_are_computed_are_drawn_in_their_place(way: str, at_once: Any) -> None:
+    """Gibbs sampling of a Boltzmann machine, with draws of other kinds, and one that nobody reads, in between."""
+
+    def chain() -> list[Any]:
+        w, x = torch.linspace(-1, 1, 600).reshape(20, 30), torch.linspace(0, 1, 320).reshape(16, 20)
+        made = []
+        for _ in range(4):
+            h = torch.bernoulli(torch.sigmoid(x @ w))
+            v = torch.sigmoid(F.linear(h, w)).bernoulli()
+            torch.sigmoid(v @ w).bernoulli()
+            order = torch.randperm(16)
+            x = F.dropout(v, 0.3)[order] + torch.rand(16, 20)
+            torch.bernoulli(x / 4)
+            made += numbers(h, v, x)
+        return [*made, state()]
+
+    for got, expected in zip(chain(), at_once(chain), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+def test_drawing_by_chances_has_no_slope(way: str) -> None:
+    p = torch.full((40,), 0.4, requires_grad=True)
+    drawn = torch.bernoulli(p)
+    assert type(drawn.grad_fn).__name__ == "BernoulliBackward0"
+    (drawn * p).sum().backward()
+    assert torch.equal(p.grad, drawn) and 0 < drawn.sum().item() < 40
+
+
+@pytest.mark.parametrize("chance", [1.5, -0.1, float("nan")])
+def test_chances_that_are_none(chance: float, way: str) -> None:
+    p = torch.zeros(40) + chance
+    before = state()
+    with pytest.raises(RuntimeError, match="Expected p_in >= 0 && p_in <= 1"):
+        torch.bernoulli(p * 1).sum().item()
+    assert state() == before
 
 
 def test_a_refused_draw_takes_nothing_from_the_stream(way: str) -> None:

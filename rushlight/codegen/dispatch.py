@@ -275,7 +275,9 @@ class Dispatch:
 
     def _answered(self, helper: Process, what: str, number: int, *rest: Any) -> None:
         """Something has become of a program."""
-        job = helper.jobs[number]
+        job = helper.jobs.get(number)
+        if job is None:
+            return  # it has failed, and now its modules are done with, too
         if what == "better":
             job.better(*rest)
             return

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -171,6 +172,8 @@ class NativeProgram:
         self.positions: dict[int, int] = {}  # of the calls, by identity
         self.steps: list[Segment | Call] = []
         self.reasons: dict[str, str] = {}
+        self._draws = [c for c in program.calls if c.step.op.effects]
+        self._read = {slot for c in program.calls for slot in c.inputs}.union(program.live) if self._draws else set()
         first = [c for c in program.calls if _of_numbers(c)]
         first += self._drawn_ahead()
         self.steps.extend(first)
@@ -251,20 +254,25 @@ class NativeProgram:
     def _drawn_ahead(self) -> list[Call]:
         """The draws that NumPy makes before everything else: those up to the last one that has no machine code.
 
-        A draw needs nothing but its engine, so none divides a run; only their order matters.
+        Most draws need nothing but their engine, so none divides a run; only their order matters.  From the first one
+        on whose chances are computed here, they are made in their places.
         """
-        draws = [c for c in self.program.calls if c.step.op.effects]
-        read = {slot for c in self.program.calls for slot in c.inputs}.union(self.program.live) if draws else set()
+        made = {slot for c in self.program.calls for slot in c.outputs}
+        draws = list(takewhile(lambda c: made.isdisjoint(c.inputs), self._draws))
         count = 0
         for k, call in enumerate(draws):
             try:
-                if read.isdisjoint(call.outputs):
-                    raise NotLowered("random numbers that nobody reads")
-                Run().add(call)
+                self._add(call, Run())
             except NotLowered as why:
                 self.reasons.setdefault(call.step.op.name, str(why))
                 count = k + 1
         return draws[:count]
+
+    def _add(self, call: Call, run: Run) -> None:
+        """Captures one more call of a run; raises NotLowered where it cannot."""
+        if call.step.op.effects and self._read.isdisjoint(call.outputs):
+            raise NotLowered("random numbers that nobody reads")
+        run.add(call)
 
     def _cut(self, calls: list[Call]) -> None:
         uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
@@ -282,7 +290,7 @@ class NativeProgram:
                 self._close(run, members, start, at, uses)
                 run, members, start = Run(), [], at
             try:
-                run.add(call)
+                self._add(call, run)
                 members.append(call)
             except NotLowered as why:
                 self.reasons.setdefault(call.step.op.name, str(why))
@@ -307,15 +315,13 @@ class NativeProgram:
                 if source in run.made and source not in wanted:
                     wanted.append(source)
         outputs = [s for s in run.made if s in wanted and s not in views]
-        functions = self.functions.copy()
-        try:
+        try:  # where it fails, the kernels written so far stay: the compiler has been handed them
             plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
-            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, functions, self.timed))
+            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, self.functions, self.timed))
         except NotLowered as why:
             self.reasons.setdefault("run", str(why))
             self._halve(members, start, end, uses)
             return
-        self.functions = functions
         self.steps.append(segment)
         self.steps.extend(after)
 

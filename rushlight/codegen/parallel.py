@@ -8,7 +8,6 @@ of pointers and numbers on the caller's stack; `Borrowed` fetches from it whatev
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -155,12 +154,6 @@ class Functions:
         if not self.keep:
             function.body = []
         return text
-
-    def copy(self) -> Functions:
-        """The same functions, to which others can be added."""
-        other = copy.copy(self)
-        other._made = dict(self._made)
-        return other
 
     def __iter__(self) -> Iterator[tuple[Function, str]]:
         return ((function, text) for text, function in self._made.items())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core.strided import dim_order
+from rushlight.record.memory import lies_as
 from rushlight.record.program import Call
 from rushlight.record.spec import Spec
 from rushlight.record.value import Value
@@ -32,7 +33,7 @@ def maker(spec: Any) -> Callable[[], np.ndarray]:
         return partial(np.empty, shape, dtype)
     order = sorted(range(spec.ndim), key=lambda d: -spec.strides[d])
     laid, back = [shape[d] for d in order], np.argsort(order)
-    if np.empty(laid, dtype).transpose(back).strides != spec.byte_strides:
+    if not lies_as(np.empty(laid, dtype).transpose(back), spec.strides):
         raise NotLowered("a result with gaps")
     return lambda: np.empty(laid, dtype).transpose(back)
 

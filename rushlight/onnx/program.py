@@ -97,7 +97,7 @@ class ONNXProgram:
         onnx()
         from onnx.reference import ReferenceEvaluator
 
-        return _tensors(ReferenceEvaluator(self.model_proto).run(None, self._feeds(args, kwargs)))
+        return _tensors(list(ReferenceEvaluator(self.model_proto).run(None, self._feeds(args, kwargs))))
 
     def _feeds(self, args: Any, kwargs: Any) -> dict[str, np.ndarray]:
         from rushlight.utils._pytree import tree_leaves

@@ -27,13 +27,14 @@ from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.value import Tensor, tensor_of, value_holding
 
-from .creation import wrap
+from .creation import full_like_spec, wrap
 
 Shape = tuple[int, ...]
 
 STATE = spec_of((625,), NAMES["int32"])
 RECORDED = ("float32", "float64", "bool")
 FEW = 16  # numbers
+UNIT_FILLINGS = {np.dtype(np.float32): "uniform32", np.dtype(np.float64): "uniform64"}
 LIMIT = 1e30  # of bounds, means and deviations: beyond, the checks of `core.sampling` may have something to say
 
 
@@ -83,6 +84,20 @@ def _bernoulli_in_code(state: Any, p: Any, *, shape: Shape, kind: str) -> Any:
     return _chosen_in_code(state, p, shape).astype(NAMES[kind].numpy)
 
 
+def _bernoulli_of(state: Cells, p: np.ndarray, *, shape: Shape, kind: str) -> np.ndarray:
+    return sampling.bernoulli_of(state.engine, p, kind)
+
+
+def _bernoulli_of_in_code(state: Any, p: Any, *, shape: Shape, kind: str) -> Any:
+    from rushlight.codegen.capture import NotLowered
+
+    if p.dtype not in UNIT_FILLINGS:
+        raise NotLowered(f"chances of {p.dtype}")
+    unit = state.drawn(UNIT_FILLINGS[p.dtype], shape, p.dtype, 0.0, 1.0, 1.0)
+    inside = np.logical_and(np.greater_equal(p, 0), np.less_equal(p, 1))
+    return np.where(np.less(unit, p.provided(inside)), 1, 0).astype(NAMES[kind].numpy)
+
+
 def _dropout(state: Cells, p: float, *, shape: Shape, kind: str) -> np.ndarray:
     return sampling.dropout_mask(state.engine, shape, p, kind)
 
@@ -111,6 +126,8 @@ OTHERS: dict[str, Callable[..., np.ndarray]] = {
 UNIFORM = _draw("draw_uniform", _uniform, _uniform_in_code)
 NORMAL = _draw("draw_normal", _normal, _normal_in_code)
 BERNOULLI = _draw("draw_bernoulli", _bernoulli, _bernoulli_in_code)
+BERNOULLI_OF = _draw("bernoulli", _bernoulli_of, _bernoulli_of_in_code)
+BERNOULLI_OF.gradient(p=lambda g: full_like_spec(g._value.spec, 0))
 DROPOUT = _draw("draw_dropout", _dropout, _dropout_in_code)
 OTHER = _draw("draw", _other, _other_in_code)
 
@@ -121,12 +138,16 @@ OTHER = _draw("draw", _other, _other_in_code)
 
 def _recorded(draw: Operation, generator: Generator | None, shape: Shape, kind: str, *numbers: float) -> Tensor | None:
     """The draw recorded, if it is one to record."""
-    if not trace.recorder().trace.values or kind not in RECORDED or 0 in shape:
-        return None
-    if math.prod(shape) < FEW and not is_pending(generator):
+    if not _is_recordable(generator, shape, kind):
         return None
     engine = (generator or default_generator).unsettled
     return trace.apply(draw, (_state_of(engine), *map(float, numbers)), (shape, kind))  # type: ignore[no-any-return]
+
+
+def _is_recordable(generator: Generator | None, shape: Shape, kind: str) -> bool:
+    if not trace.recorder().trace.values or kind not in RECORDED or 0 in shape:
+        return False
+    return math.prod(shape) >= FEW or is_pending(generator)
 
 
 def _state_of(engine: MersenneTwister) -> Tensor:
@@ -166,6 +187,18 @@ def bernoulli(generator: Generator | None, shape: Shape, p: float, kind: str) ->
     """1 with probability p, else 0."""
     drawn = _recorded(BERNOULLI, generator, shape, kind, p) if 0.0 <= p <= 1.0 else None
     return drawn if drawn is not None else wrap(sampling.bernoulli(engine_of(generator), shape, p, kind))
+
+
+def bernoulli_of(generator: Generator | None, p: Tensor) -> Tensor:
+    """1 with the probability that stands in each place of `p`, else 0; the slope is zero."""
+    spec = trace.settle(p).spec
+    kind = spec.dtype.name
+    plain = spec.is_contiguous and kind in ("float32", "float64")
+    tracked = p._node is not None and trace.recorder().tracking
+    if plain and (tracked or _is_recordable(generator, spec.shape, kind)):
+        state = _state_of((generator or default_generator).unsettled)
+        return trace.apply(BERNOULLI_OF, (state, p), (spec.shape, kind))  # type: ignore[no-any-return]
+    return wrap(sampling.bernoulli_of(engine_of(generator), trace.realize(p)))
 
 
 def dropout_mask(shape: Shape, p: float, kind: str) -> Tensor:

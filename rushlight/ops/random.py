@@ -307,10 +307,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None, o
     """1 with the probability that stands in `input` (or `p` everywhere), else 0."""
     if p is not None:
         spec = settle(input).spec
-        numbers: Any = drawing.bernoulli(generator, spec.shape, p, spec.dtype.name)
-    else:
-        numbers = sampling.bernoulli_of(engine_of(generator), realize(input))
-    return _made(numbers, None, False, out, "bernoulli")
+        return _made(drawing.bernoulli(generator, spec.shape, p, spec.dtype.name), None, False, out, "bernoulli")
+    drawn = drawing.bernoulli_of(generator, input)
+    return drawn if out is None else write_out(out, drawn, "bernoulli")
 
 
 @public(method=False)

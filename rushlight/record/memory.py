@@ -396,10 +396,11 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
     spec = settle(t).spec
     if t._base is not None:
         settle(t._base)
+    writer = new._node
     if new._value.spec is not spec:
         new = _fitted(new, spec)
-    on_tape = (new._node is not None or t._node is not None) and recorder().tracking
-    history = _history(t, new) if on_tape else None
+    on_tape = (writer is not None or t._node is not None) and recorder().tracking
+    history = _history(t, writer) if on_tape else None
     storage = t._storage
     if storage is None:
         old = t._value
@@ -420,11 +421,10 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
     return t
 
 
-def _history(t: Tensor, new: Tensor) -> Tensor:
+def _history(t: Tensor, writer: Any) -> Tensor:
     """A handle on what is about to be overwritten; the operation that writes keeps its own copy of it."""
-    made = new._node
-    if isinstance(made, Node) and made.step is not None and made.saved and 0 in made.step.saves:
-        made.cloned = made.saved[made.step.saves.index(0)] is t._value
+    if isinstance(writer, Node) and writer.step is not None and writer.saved and 0 in writer.step.saves:
+        writer.cloned = writer.saved[writer.step.saves.index(0)] is t._value
     return before(t if t._base is None else t._base)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from rushlight.core.caller import stacklevel
 from rushlight.ops.arithmetic import add, div, floor_divide, mul, pow, remainder, reversed_div, rsub, sub
 from rushlight.ops.matmul import matmul
 from rushlight.ops.public import METHODS, attach
-from rushlight.record.trace import realize, settle
+from rushlight.record.trace import realize, recorder, settle
 from rushlight.record.value import Tensor
 
 NUMBERS = (int, float, complex)
@@ -140,8 +142,27 @@ def _scalar(self: Tensor) -> Any:
     return _only_element(self)
 
 
-def _float(self: Tensor) -> float:
+_warned = False
+
+
+def _number(self: Tensor) -> Any:
+    """The element for `float(t)` and `complex(t)`, which warn once of the history that is left behind; `item` does
+    not."""
+    global _warned
     found = _scalar(self)
+    if self._node is not None and not _warned and recorder().tracking:
+        _warned = True
+        warnings.warn(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+            "Consider using tensor.detach() first.",
+            UserWarning,
+            stacklevel=stacklevel(),
+        )
+    return found
+
+
+def _float(self: Tensor) -> float:
+    found = _number(self)
     if isinstance(found, complex):
         if found.imag:
             raise RuntimeError("value cannot be converted to type double without overflow")
@@ -151,7 +172,7 @@ def _float(self: Tensor) -> float:
 
 attach("__float__", _float)
 attach("__int__", lambda self: int(_scalar(self)))
-attach("__complex__", lambda self: complex(_scalar(self)))
+attach("__complex__", lambda self: complex(_number(self)))
 
 
 def _index(self: Tensor) -> int:

@@ -525,3 +525,16 @@ def out_argument_in_no_grad(t, np):
     with t.no_grad():
         t.mul(x, 3, out=out)
     return out, out.requires_grad
+
+
+@case
+def in_place_on_views_that_lie_apart(t, np):
+    """The operation keeps a copy of what it overwrites, also where its result is laid out as the view is."""
+    found = []
+    for look in (t.diagonal, lambda c: c[:, 1], lambda c: c[::2, ::2], lambda c: c.as_strided((3,), (5,))):
+        x = t.arange(16.0).reshape(4, 4).requires_grad_()
+        c = x * 0.5
+        look(c).add_(-1).pow_(2).sin_().clamp_(-0.5, 0.5)
+        (c * c.flatten()[:-1].sum()).sum().backward()
+        found += [c, x.grad]
+    return found
