@@ -18,12 +18,14 @@ import rushlight.optim.adam
 from rushlight.codegen import background, interpret, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
-from rushlight.ops import general, general_recurrent, general_spectral
+from rushlight.ops import general, general_attention, general_convolution, general_recurrent, general_spectral
+from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
+from rushlight.ops.reduction_mode import MODES
 from rushlight.ops.standardize import Form
 from rushlight.record.operation import operations
 
-assert general_recurrent and general_spectral  # they list recurrent layers and Fourier transforms
+assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -45,6 +47,14 @@ def own_cache(tmp_path_factory: Any) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def small_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has attention go head by head, and convolutions run in machine code that would not be worth it."""
+    monkeypatch.setattr(general_attention, "SMALL", 300)
+    monkeypatch.setattr(general_convolution, "LEAST", 0)
+    monkeypatch.setattr(general_convolution, "WASTE", 50)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Operands
 
@@ -57,7 +67,7 @@ def _extents(r: Random, count: int) -> list[int]:
     return [int(n) for n in r.choice([0, 1, 2, 3, 7, 8, 15, 16, 17, 31, 33, 50], count)]
 
 
-def _one(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
+def _one(*numbers: float | None, **attributes: Any) -> Callable[[Random, Any], Made]:
     return lambda r, kind: ([_floats(r, kind, *_extents(r, 2)), *numbers], attributes)
 
 
@@ -67,6 +77,10 @@ def _two(*numbers: float, **attributes: Any) -> Callable[[Random, Any], Made]:
         return [_floats(r, kind, *shape), _floats(r, kind, *shape), *numbers], attributes
 
     return make
+
+
+def _either(*makers: Callable[[Random, Any], Made]) -> Callable[[Random, Any], Made]:
+    return lambda r, kind: makers[int(r.integers(0, len(makers)))](r, kind)
 
 
 def _matrix(r: Random, kind: Any) -> Any:
@@ -122,7 +136,16 @@ def _instance_norm(r: Random, kind: Any) -> Made:
 def _attention(r: Random, kind: Any) -> Made:
     b, h, length, keys, width = (int(n) for n in r.integers(1, 20, 5))
     q, k, v = (_floats(r, kind, b, n, h, width).swapaxes(1, 2) for n in (length, keys, keys))
-    return [q, k, v, None, 0.25], {"causal": bool(r.random() < 0.5)}
+    masks = _floats(r, kind, h, length, 1), r.random((b, 1, length, keys)) < 0.7, r.random(keys) < 0.7
+    mask = masks[int(r.integers(0, 3))] if r.random() < 0.5 else None
+    return [q, k, v, mask, 0.25], {"causal": mask is None and bool(r.random() < 0.5)}
+
+
+def _attention_back_by_sums(r: Random, kind: Any) -> Made:
+    operands, attributes = _attention(r, kind)
+    results = operations()["scaled_dot_product_attention"].kernel(*operands, **attributes)
+    g = _floats(r, kind, *results[0].shape) / kind(20)  # the kernel's rounding errors are what is left of one key
+    return [g, *operands, *results], attributes
 
 
 def _attention_back(r: Random, kind: Any) -> Made:
@@ -164,15 +187,29 @@ def _sum(r: Random, kind: Any) -> Made:
     return [_floats(r, kind, *_extents(r, 3))], {"dim": tuple(range(first, last)), "keepdim": bool(r.random() < 0.5)}
 
 
+def _loss(a: float | None) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        shape = [n + 1 for n in _extents(r, 2)]
+        return [_floats(r, kind, *shape), _floats(r, kind, *shape), a, None], {"reduction": str(r.choice(MODES))}
+
+    return make
+
+
+def _prelu(r: Random, kind: Any) -> Made:
+    return [_matrix(r, kind), _floats(r, kind, 1)], {}
+
+
 def _index_select(r: Random, kind: Any) -> Made:
     rows, width, count = _extents(r, 3)
-    return [_floats(r, kind, rows, 2, width), _positions(r, rows, count)], {"dim": 0}
+    x, index = _floats(r, kind, rows, 2, width), _positions(r, rows, count)
+    return ([x.T.copy(), index], {"dim": 2}) if r.random() < 0.5 else ([x, index], {"dim": 0})
 
 
 def _index_add(r: Random, kind: Any) -> Made:
     rows, width, count = _extents(r, 3)
     index = _positions(r, rows, count)
-    return [_floats(r, kind, rows, width), index, _floats(r, kind, len(index), width)], {"dim": 0}
+    x, source = _floats(r, kind, rows, width), _floats(r, kind, len(index), width)
+    return ([x.T.copy(), index, source.T.copy()], {"dim": 1}) if r.random() < 0.5 else ([x, index, source], {"dim": 0})
 
 
 def _index_adjoint(r: Random, kind: Any) -> Made:
@@ -233,6 +270,31 @@ def _pool_back(r: Random, kind: Any) -> Made:
     (x,), attributes = _pool(r, kind)
     out = *x.shape[:2], *attributes["windows"].out
     return [_floats(r, kind, *out), r.integers(0, 4, out).astype(np.uint8)], {"space": x.shape[2:], **attributes}
+
+
+def _convolution(r: Random, kind: Any) -> Made:
+    ndim, groups = int(r.integers(1, 4)), int(r.choice([1, 1, 2, 3]))
+    stride, padding, dilation, kernel = (
+        tuple(int(n) for n in r.integers(low, high, ndim)) for low, high in ((1, 4), (0, 4), (1, 3), (1, 5))
+    )
+    channels, outputs = (groups * int(n) for n in r.choice([1, 2, 3, 5, 9], 2))
+    x = _floats(r, kind, int(r.integers(1, 4)), channels, *(int(n) for n in r.integers(8, 14, ndim)))
+    w, b = _floats(r, kind, outputs, channels // groups, *kernel), _floats(r, kind, outputs)
+    geometry = Geometry(stride, padding, dilation, groups)
+    return [x, w, b if r.random() < 0.5 else None], {"geometry": geometry}
+
+
+def _convolution_back(by_weight: bool) -> Callable[[Random, Any], Made]:
+    def make(r: Random, kind: Any) -> Made:
+        (x, w, _), attributes = _convolution(r, kind)
+        space, kernel = x.shape[2:], w.shape[2:]
+        d = _floats(r, kind, len(x), len(w), *attributes["geometry"].output(space, kernel))
+        if by_weight:
+            return [x, d], {"kernel": kernel, **attributes}
+        b = None if r.random() < 0.5 else _floats(r, kind, x.shape[1])
+        return [d, w, b], {"space": space, **attributes}
+
+    return make
 
 
 def _packing(r: Random, t: int, n: int) -> tuple[Any, Any]:
@@ -322,22 +384,29 @@ OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
     "fft_c2c": _fourier(False), "fft_r2c": _fourier(True), "fft_c2r": _half_spectrum,
     **dict.fromkeys(("relu", "sigmoid", "silu", "mish", "log_sigmoid", "hardswish"), _one()),
     "softplus": _one(1.5, 20.0), "leaky_relu": _one(0.1), "elu": _one(1.5, 1.0, 2.0),
-    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "hardtanh_backward": _two(-1.5, 2),
+    "hardtanh": _one(-1.5, 2), "clamp": _one(-1.5, 2.5), "prelu": _prelu, "smooth_l1_loss": _loss(0.7),
+    "huber_loss": _loss(1.5), "binary_cross_entropy_with_logits": _loss(None),
+    "clamp_min": _one(-1.5, None), "clamp_max": _one(None, 1.5),
+    "hardtanh_backward": _two(-1.5, 2),
     "elu_backward": _two(1.5, 1.0, 2.0), "leaky_relu_backward": _two(0.1), "gelu": _gelu(1), "adam_step": _adam,
     **dict.fromkeys([f"{name}_backward" for name in ("silu", "mish", "log_sigmoid", "hardswish")], _two()),
     "threshold_backward": _two(0), "softplus_backward": _two(1.5, 20.0), "gelu_backward": _gelu(2),
-    "softmax": _one(dim=1), "log_softmax": _one(dim=1), "logsumexp": _one(dim=(1,), keepdim=True),
-    "softmax_backward": _two(dim=1), "log_softmax_backward": _two(dim=1),
+    **dict.fromkeys(("softmax", "log_softmax"), _either(_one(dim=0), _one(dim=1))),
+    "logsumexp": _one(dim=(1,), keepdim=True),
+    **dict.fromkeys(("softmax_backward", "log_softmax_backward"), _either(_two(dim=0), _two(dim=1))),
     "layer_norm": _layer_norm, "layer_norm_backward": _back_of_norm(_layer_norm),
     "batch_norm": _batch_norm, "batch_norm_backward": _back_of_norm(_batch_norm),
     "batch_norm_fixed": _fixed_norm, "group_norm": _group_norm, "group_norm_backward": _back_of_norm(_group_norm),
     "instance_norm": _instance_norm, "instance_norm_backward": _back_of_norm(_instance_norm),
     "attention_keeping_weights": _attention, "scaled_dot_product_attention": _attention,
     "attention_keeping_weights_backward": _attention_back,
+    "scaled_dot_product_attention_backward": _attention_back_by_sums,
     "embedding": _embedding, "embedding_backward": _embedding_back, "index_select": _index_select,
     "embedding_bag": _bags(False), "embedding_bag_backward": _bags(True), "sum_dim": _sum, "mean_dim": _sum,
     "index_add": _index_add, "index_adjoint": _index_adjoint, "scatter_add": _along, "scatter": _scatter,
     "gather": _gather, "max_dim": _max_dim, "nll_loss": _nll, "nll_loss_backward": _nll_back,
+    "convolution": _convolution, "convolution_weight": _convolution_back(True),
+    **dict.fromkeys(("convolution_input", "convolution_transposed"), _convolution_back(False)),
     "max_pool2d": _pool, "max_pool_backward": _pool_back,
     "lstm_layer": _layer(4, 2, 1), "lstm_backward": _layer_back("lstm_layer", _layer(4, 2, 1)),
     "gru_layer": _layer(3, 1), "gru_backward": _layer_back("gru_layer", _layer(3, 1)),
@@ -427,6 +496,20 @@ ARGUMENTS: dict[str, Callable[[Random, Any], tuple[list[Any], set[int]]]] = {
     ),
     "take_rows": lambda r, k: ([_floats(r, k, 4, 19), r.integers(0, 4, 5), np.empty((5, 19), k), 5, 4, 19], {2}),
     "add_rows": lambda r, k: ([_floats(r, k, 5, 19), r.integers(-4, 4, 5), np.zeros((4, 19), k), 5, 4, 19, 1], set()),
+    **dict.fromkeys(
+        ("sum_windows", "sum_windows_few", "sum_windows_alone"),
+        lambda r, k: (
+            [_floats(r, k, 2, 3 * 80 + 50), _floats(r, k, 2, 3, 6, 8), np.empty((2, 24, 64), k),
+             r.integers(0, 3, 6) * 80 + r.integers(0, 16, 6), 2, 290, 6, 3, 64], {2},
+        ),
+    ),
+    **dict.fromkeys(
+        ("weigh_windows", "weigh_windows_alone"),
+        lambda r, k: (
+            [_floats(r, k, 2, 3 * 80 + 50), _floats(r, k, 2, 4, 64), np.zeros((2, 4, 6), k),
+             r.integers(0, 3, 6) * 80 + r.integers(0, 16, 6), 2, 290, 6, 4, 64], set(),
+        ),
+    ),
     "nll": lambda r, k: ([_floats(r, k, 5, 4), r.integers(0, 4, 5), np.empty((), k), 5, 4, -100, 1], {2}),
     "max_pool": lambda r, k: (
         [_floats(r, k, 2, 5, 43), np.empty((2, 2, 21), k), np.empty((2, 2, 21), np.uint8), 2, 5, 43, 2, 21], {1, 2},
@@ -483,6 +566,15 @@ def test_positions_out_of_range_are_the_kernels(wrong: int) -> None:
     run = general.faster("embedding", native(), operations()["embedding"].kernel)
     with pytest.raises(IndexError, match="index out of range in self"):
         run(np.zeros((3, 2), np.float32), np.array([0, wrong]), padding_idx=-1, by_freq=False)
+
+
+def test_what_no_window_meets_spoils_no_gradient() -> None:
+    op, x, d = operations()["convolution_weight"], np.ones((2, 3, 8, 8), np.float32), np.ones((2, 4, 6, 6), np.float32)
+    x[0, 1, 7, 7] = np.inf
+    given = {"kernel": (3, 3), "geometry": Geometry((1, 1), (0, 0), (1, 1))}
+    found = general.faster("convolution_weight", native(), op.kernel)(x, d, **given)
+    np.testing.assert_array_equal(found, op.kernel(x, d, **given))
+    assert np.isinf(found).sum() == 4
 
 
 def test_scores_of_nothing_but_minus_infinity() -> None:

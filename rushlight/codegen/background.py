@@ -65,7 +65,7 @@ _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _loading = threading.Lock()  # held while the compiler's own modules are imported
-GENERAL = ("rows", "places", "planes", "steps", "pointwise", "spectral")  # functions for arrays of any extents
+GENERAL = ("rows", "places", "planes", "windows", "steps", "pointwise", "spectral")  # for arrays of any extents
 
 
 class Background:

@@ -76,6 +76,7 @@ def _kind(
     kind.input_specs, kind.specs = (tuple([s and _spec(*s) for s in some]) for some in (input_specs, specs))
     kind.compute = compute and dtype_from_name(compute)
     kind.casts = casts(kind.op, kind.compute, kind.input_specs)
+    kind.large = False  # it is not run
     return kind
 
 

@@ -4,11 +4,11 @@ A compiled program knows the extents of its arrays; a program whose shapes never
 run in NumPy.  For those that NumPy makes of many calls and temporaries there is one function each here, whose extents
 are arguments.  Like all machine code it is written in the loop IR, once for float32 and once for float64:
 
-    general_rows, general_places, general_planes, general_steps, general_pointwise, general_spectral
+    general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral
               write the functions, with a `Writer`; `@general` lists them by name and signature
     `code`    prints a group of them, compiles it once a machine (`machine.py` keeps object code on disk)
-    ops/general.py
-              calls them in place of the operations' NumPy kernels, which stay what is right
+    ops/general.py, general_attention.py, general_convolution.py, general_recurrent.py
+              call them in place of the operations' NumPy kernels, which stay what is right
 
 A function takes Python's objects: contiguous arrays, whole numbers, floats.  It returns False, having written nothing,
 where an array does not lie or is not typed as it expects, or where a position is out of range: the kernel then answers.
@@ -46,8 +46,8 @@ Definition = Callable[..., None]
 GROUPS: dict[str, dict[str, tuple[str, Definition]]] = {}  # by group and name: the signature, and what writes the body
 
 
-def general(signature: str) -> Callable[[Definition], Definition]:
-    """Lists a function, under its own name without the first underscore, in the group that its module is.
+def general(signature: str, name: str = "") -> Callable[[Definition], Definition]:
+    """Lists a function, under its own name without the first underscore if no other is given, in its module's group.
 
     The signature has a letter for each argument: F an array of the function's float type, I one of int64, B of uint8,
     ? of bool, n a whole number, f a float.
@@ -55,7 +55,7 @@ def general(signature: str) -> Callable[[Definition], Definition]:
 
     def note(definition: Definition) -> Definition:
         group = definition.__module__.rpartition("general_")[2]
-        GROUPS.setdefault(group, {})[definition.__name__.removeprefix("_")] = signature, definition
+        GROUPS.setdefault(group, {})[name or definition.__name__.removeprefix("_")] = signature, definition
         return definition
 
     return note

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .general import Writer, general
+from .general import Definition, Writer, general
 from .ir import Loop, When, constant
 from .lanes import Lanes
 
@@ -58,6 +58,27 @@ def _add_rows(
         k.each(width, add)
 
 
+@general("FIFnnn")
+def _take_columns(k: Writer, x: Value, index: Value, out: Value, rows: Value, count: Value, length: Value) -> None:
+    """Of rows of so many numbers those at positions that are the same for all rows."""
+    _in_range(k, index, count, length)
+    with k.loop(rows) as row:
+        source, target = k.times(row, length), k.times(row, count)
+        with k.loop(count) as n:
+            k.put(k.number(x, k.w.add(source, k.position(index, n))), out, k.w.add(target, n))
+
+
+@general("FIFnnn")
+def _add_columns(k: Writer, d: Value, index: Value, out: Value, rows: Value, count: Value, length: Value) -> None:
+    """Adds column n of d to the column of `out` that `index` names, in order."""
+    _in_range(k, index, count, length)
+    with k.loop(rows) as row:
+        source, target = k.times(row, count), k.times(row, length)
+        with k.loop(count) as n:
+            at = k.w.add(target, k.position(index, n))
+            k.put(k.number(out, at) + k.number(d, k.w.add(source, n)), out, at)
+
+
 def _along(
     k: Writer, index: Value, rows: Value, depth: Value, length: Value, width: Value, body: Callable[..., None]
 ) -> None:
@@ -66,14 +87,20 @@ def _along(
     The smaller array has `depth` elements along a dimension, the larger one `length`; in front of it are `rows`, behind
     it `width`.
     """
-    w = k.w
-    row = k.times(depth, width)
+    w, row = k.w, k.times(depth, width)
     _in_range(k, index, k.times(rows, row), length)
-    with k.loop(rows) as r, k.loop(depth) as j:
+    single = w.compare("eq", width, 1)  # then the inner loop is the one along the dimension
+
+    def either(a: Value | int, b: Value) -> Value:
+        a = constant(a, "i64") if a.__class__ is int else a
+        return w.make("select", "i64", 1, (single, a, b))  # type: ignore[no-any-return]
+
+    inner, outer, moves = either(depth, width), either(1, depth), either(0, constant(1, "i64"))
+    with k.loop(rows) as r, k.loop(outer) as j:
         here, there = w.add(k.times(r, row), k.times(j, width)), k.times(k.times(r, length), width)
-        with k.loop(width) as c:
+        with k.loop(inner) as c:
             at = w.add(here, c)
-            body(at, w.add(w.add(there, k.times(k.position(index, at), width)), c))
+            body(at, w.add(w.add(there, k.times(k.position(index, at), width)), k.times(c, moves)))
 
 
 @general("FIFnnnn")
@@ -128,41 +155,45 @@ def _each_bag(
         body(b, begin, end, k.count(size))
 
 
-@general("FIFnnnnn")
-def _sum_bags(
-    k: Writer, x: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value, mean: Value
-) -> None:
-    """The sums or means of stretches of rows."""
-    w = k.w
+def _bags(write: Callable[..., None]) -> Definition:
+    """A function of bags: `write(k, x, out, width, bag, first row, the row behind it, divisor)` for each."""
 
-    def sums(b: Value, begin: Value, end: Value, divisor: Lanes) -> None:
-        target = k.times(b, width)
+    def definition(
+        k: Writer, x: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value,
+        mean: Value,
+    ) -> None:  # fmt: skip
+        _each_bag(k, offsets, bags, rows, count, mean, lambda *bag: write(k, x, out, width, *bag))
 
-        def column(i: Value, m: Value | None) -> None:
-            loop = Loop(w, end, begin=begin, carried=[k.constant(0.0).value], sure=False)
-            found = k.load(x, w.add(k.times(loop.index, width), i), m)
-            loop.close([(Lanes(k.vector, loop.carried[0]) + found).value])
-            k.store(Lanes(k.vector, loop.results[0]) / divisor, out, w.add(target, i), m)
-
-        k.each(width, column)
-
-    _each_bag(k, offsets, bags, rows, count, mean, sums)
+    return definition
 
 
-@general("FIFnnnnn")
-def _spread_bags(
-    k: Writer, d: Value, offsets: Value, out: Value, bags: Value, rows: Value, count: Value, width: Value, mean: Value
-) -> None:
-    """Each bag's row for all rows of the bag."""
-    w = k.w
+def _sum_bag(
+    k: Writer, x: Value, out: Value, width: Value, b: Value, begin: Value, end: Value, divisor: Lanes
+) -> None:  # fmt: skip
+    """The sum or mean of a stretch of rows."""
+    w, target = k.w, k.times(b, width)
 
-    def spread(b: Value, begin: Value, end: Value, divisor: Lanes) -> None:
-        source = k.times(b, width)
-        with k.loop(end, begin) as row:
-            target = k.times(row, width)
-            k.each(width, lambda i, m: k.store(k.load(d, w.add(source, i), m) / divisor, out, w.add(target, i), m))
+    def column(i: Value, m: Value | None) -> None:
+        loop = Loop(w, end, begin=begin, carried=[k.constant(0.0).value], sure=False)
+        found = k.load(x, w.add(k.times(loop.index, width), i), m)
+        loop.close([(Lanes(k.vector, loop.carried[0]) + found).value])
+        k.store(Lanes(k.vector, loop.results[0]) / divisor, out, w.add(target, i), m)
 
-    _each_bag(k, offsets, bags, rows, count, mean, spread)
+    k.each(width, column)
+
+
+def _spread_bag(
+    k: Writer, d: Value, out: Value, width: Value, b: Value, begin: Value, end: Value, divisor: Lanes
+) -> None:  # fmt: skip
+    """A bag's row for all rows of the bag."""
+    w, source = k.w, k.times(b, width)
+    with k.loop(end, begin) as row:
+        target = k.times(row, width)
+        k.each(width, lambda i, m: k.store(k.load(d, w.add(source, i), m) / divisor, out, w.add(target, i), m))
+
+
+general("FIFnnnnn", "sum_bags")(_bags(_sum_bag))
+general("FIFnnnnn", "spread_bags")(_bags(_spread_bag))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

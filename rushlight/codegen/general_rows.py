@@ -1,4 +1,4 @@
-"""Functions across the rows of a matrix, of any extents: softmax and its relatives, layer normalisation.
+"""Functions across the rows of a matrix, of any extents: softmax and its relatives, sums, layer normalisation.
 
 A row is walked two or three times, while it is in the cache; sums and largest numbers stay in a vector until its end.
 """
@@ -9,14 +9,16 @@ import math
 from typing import TYPE_CHECKING
 
 from . import functions as math_of
-from .general import Writer, general
-from .ir import constant
+from .general import Definition, Writer, general
+from .ir import When
 from .lanes import Lanes, pick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .ir import Index, Value
+
+CHAINS = 6  # running sums that are made at once: each addition waits for the one before
 
 
 def _top(k: Writer, x: Value, start: Index, columns: Index) -> Lanes:
@@ -78,8 +80,10 @@ def _logsumexp(k: Writer, x: Value, out: Value, rows: Value, columns: Value) -> 
         k.put(math_of.log(total) + top, out, row)
 
 
-@general("FFFnn")
-def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value) -> None:
+def _derivative(
+    k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value, scale: Lanes | None
+) -> None:  # fmt: skip
+    """The derivative of softmax, whose results are y, and perhaps times a scale."""
     with k.loop(rows) as row:
         start = k.times(row, columns)
 
@@ -91,9 +95,15 @@ def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, co
 
         def finish(i: Value, m: Value | None) -> None:
             at = k.w.add(start, i)
-            k.store(product(i, m) - k.load(y, at, m) * total, out, at, m)
+            found = product(i, m) - k.load(y, at, m) * total
+            k.store(found if scale is None else found * scale, out, at, m)
 
         k.each(columns, finish)
+
+
+@general("FFFnn")
+def _softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value) -> None:
+    _derivative(k, d, y, out, rows, columns, None)
 
 
 @general("FFFnn")
@@ -109,6 +119,97 @@ def _log_softmax_backward(k: Writer, d: Value, y: Value, out: Value, rows: Value
         k.each(columns, finish)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# The same down the columns of matrices, vectors running across them
+
+
+def _down(k: Writer, images: Value, rows: Value, columns: Value, body: Callable[..., None]) -> None:
+    """`body(place of a row, mask)` for vectors of columns."""
+    w = k.w
+    with k.loop(images) as image:
+        start = k.times(k.times(image, rows), columns)
+        k.each(columns, lambda i, m: body(lambda row: w.add(w.add(start, k.times(row, columns)), i), m))
+
+
+def _top_and_sum(
+    k: Writer, x: Value, rows: Value, at: Callable[[Value], Index], m: Value | None, out: Value | None
+) -> tuple[Lanes, Lanes]:
+    """The largest number of each column and its sum of exp(x - top); the terms are stored if there is a place."""
+    (top,) = k.turns(rows, lambda row, top: [k.larger(k.load(x, at(row), m), top)], k.constant(-math.inf))
+
+    def add(row: Value, total: Lanes) -> list[Lanes]:
+        term = math_of.exp(k.load(x, at(row), m) - top)
+        if out is not None:
+            k.store(term, out, at(row), m)
+        return [total + term]
+
+    return top, k.turns(rows, add, k.constant(0.0))[0]
+
+
+@general("FFnnn")
+def _softmax_down(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        _, total = _top_and_sum(k, x, rows, at, m, out)
+        with k.loop(rows) as row:
+            k.store(k.load(out, at(row), m) / total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFnnn")
+def _log_softmax_down(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        top, total = _top_and_sum(k, x, rows, at, m, None)
+        less = math_of.log(total)
+        with k.loop(rows) as row:
+            k.store((k.load(x, at(row), m) - top) - less, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFFnnn")
+def _softmax_backward_down(
+    k: Writer, d: Value, y: Value, out: Value, images: Value, rows: Value, columns: Value
+) -> None:  # fmt: skip
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        def product(row: Value) -> Lanes:
+            return k.load(d, at(row), m) * k.load(y, at(row), m)
+
+        (total,) = k.turns(rows, lambda row, t: [t + product(row)], k.constant(0.0))
+        with k.loop(rows) as row:
+            k.store(product(row) - k.load(y, at(row), m) * total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+@general("FFFnnn")
+def _log_softmax_backward_down(
+    k: Writer, d: Value, y: Value, out: Value, images: Value, rows: Value, columns: Value
+) -> None:  # fmt: skip
+    def column(at: Callable[[Value], Index], m: Value | None) -> None:
+        (total,) = k.turns(rows, lambda row, t: [t + k.load(d, at(row), m)], k.constant(0.0))
+        with k.loop(rows) as row:
+            k.store(k.load(d, at(row), m) - math_of.exp(k.load(y, at(row), m)) * total, out, at(row), m)
+
+    _down(k, images, rows, columns, column)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The weights of attention
+
+
+def _keys_seen(k: Writer, row: Value, columns: Value, period: Value) -> Value:
+    """How many keys the query of a row sees: all if `period` is 0, else as many as its place among so many says."""
+    w = k.w
+    query = w.make("urem", "i64", 1, (row, w.max(period, 1)))
+    return w.min(columns, w.make("select", "i64", 1, (w.compare("ne", period, 0), w.add(query, 1), columns)))
+
+
+def _bar(k: Writer, out: Value, start: Index, count: Index) -> None:
+    """Zeros for keys that are not seen."""
+    k.each(count, lambda i, m: k.store(k.constant(0.0), out, k.w.add(start, i), m))
+
+
 @general("FFFnnnf")
 def _attention_weights(
     k: Writer, x: Value, out: Value, sums: Value, rows: Value, columns: Value, period: Value, scale: Lanes
@@ -119,10 +220,7 @@ def _attention_weights(
     """
     w = k.w
     with k.loop(rows) as row:
-        start = k.times(row, columns)
-        query = w.make("urem", "i64", 1, (row, w.max(period, 1)))
-        causal = w.compare("ne", period, 0)
-        seen = w.min(columns, w.make("select", "i64", 1, (causal, w.add(query, 1), columns)))
+        start, seen = k.times(row, columns), _keys_seen(k, row, columns, period)
         top = _top(k, x, start, seen)
         top = pick(top.same(-math.inf), 0.0, top * scale)
 
@@ -142,29 +240,33 @@ def _attention_weights(
             k.store(k.load(out, at, m) / total, out, at, m)
 
         k.each(seen, divide)
-        behind = w.add(start, seen)
-        k.each(w.sub(columns, seen), lambda i, m: k.store(k.constant(0.0), out, w.add(behind, i), m))
+        _bar(k, out, w.add(start, seen), w.sub(columns, seen))
+
+
+@general("FFFnnnf")
+def _weights_again(
+    k: Writer, x: Value, sums: Value, out: Value, rows: Value, columns: Value, period: Value, scale: Lanes
+) -> None:
+    """The same weights once more, from the scores and the logarithms of their rows' sums."""
+    w = k.w
+    with k.loop(rows) as row:
+        start, seen = k.times(row, columns), _keys_seen(k, row, columns, period)
+        total = k.everywhere(sums, row)
+
+        def weight(i: Value, m: Value | None) -> None:
+            at = w.add(start, i)
+            k.store(math_of.exp(k.load(x, at, m) * scale - total), out, at, m)
+
+        k.each(seen, weight)
+        _bar(k, out, w.add(start, seen), w.sub(columns, seen))
 
 
 @general("FFFnnf")
 def _weights_backward(
     k: Writer, d: Value, y: Value, out: Value, rows: Value, columns: Value, scale: Lanes
-) -> None:
-    """The derivative of softmax, times a scale."""
-    with k.loop(rows) as row:
-        start = k.times(row, columns)
-
-        def product(i: Value, m: Value | None) -> Lanes:
-            at = k.w.add(start, i)
-            return k.load(d, at, m) * k.load(y, at, m)
-
-        total = k.total(k.each(columns, lambda i, m, t: [t + product(i, m)], k.constant(0.0))[0])
-
-        def finish(i: Value, m: Value | None) -> None:
-            at = k.w.add(start, i)
-            k.store((product(i, m) - k.load(y, at, m) * total) * scale, out, at, m)
-
-        k.each(columns, finish)
+) -> None:  # fmt: skip
+    """The gradient of scores from that of their weights."""
+    _derivative(k, d, y, out, rows, columns, scale)
 
 
 @general("FFnnnf")
@@ -225,6 +327,64 @@ def _largest(k: Writer, x: Value, out: Value, places: Value, images: Value, rows
             w.store(wide, place, 8) if m is None else w.store_where(wide, place, 8, m)
 
         k.each(columns, column)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Running sums and products, in double precision
+
+
+def _running(join: Callable[[Lanes, Lanes], Lanes], first: float) -> Definition:
+    """Joins each row of some matrices to what those before it have made; `first` leaves a number as it is."""
+
+    def definition(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+        single = k.w.compare("eq", columns, 1)
+        with When(k.w, single):
+            _along_rows(k, x, out, images, rows)
+        with When(k.w, k.w.compare("ne", columns, 1)):
+            _along_columns(k, x, out, images, rows, columns)
+
+    def _along_rows(k: Writer, x: Value, out: Value, images: Value, rows: Value) -> None:
+        """Where columns are single numbers; `CHAINS` images take turns, for none need wait for another."""
+        w, together = k.w, k.w.udiv(images, CHAINS)
+
+        def image(begin: Index, count: int) -> None:
+            starts = [k.times(w.add(begin, c), rows) for c in range(count)]
+
+            def go_on(row: Value, *totals: Lanes) -> list[Lanes]:
+                places = [w.add(start, row) for start in starts]
+                made = [join(t, k.number(x, at).to("f64")) for t, at in zip(totals, places, strict=True)]
+                for total, at in zip(made, places, strict=True):
+                    k.put(total.to(k.kind), out, at)
+                return made
+
+            k.turns(rows, go_on, *[Lanes(k.single, k.single.constant(first, "f64"))] * count)
+
+        with k.loop(together) as n:
+            image(w.mul(n, CHAINS), CHAINS)
+        with k.loop(images, w.mul(together, CHAINS)) as n:
+            image(n, 1)
+
+    def _along_columns(k: Writer, x: Value, out: Value, images: Value, rows: Value, columns: Value) -> None:
+        w = k.w
+        with k.loop(images) as image:
+            start = k.times(k.times(image, rows), columns)
+
+            def column(i: Value, m: Value | None) -> None:
+                def go_on(row: Value, total: Lanes) -> list[Lanes]:
+                    at = w.add(w.add(start, k.times(row, columns)), i)
+                    made = join(total, k.load(x, at, m).to("f64"))
+                    k.store(made.to(k.kind), out, at, m)
+                    return [made]
+
+                k.turns(rows, go_on, Lanes(k.vector, k.vector.constant(first, "f64")))
+
+            k.each(columns, column)
+
+    return definition
+
+
+general("FFnnn", "running_sum")(_running(lambda total, x: total + x, -0.0))
+general("FFnnn", "running_product")(_running(lambda total, x: total * x, 1.0))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -297,33 +457,3 @@ def _layer_norm_backward(
             k.store(((weighted - y * second) - first) * scale, out, k.w.add(start, i), m)
 
         k.each(columns, finish)
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Running results
-
-
-def _running(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value, start: float,
-             join: Callable[[Lanes, Lanes], Lanes]) -> None:  # fmt: skip
-    """One number after the other, in double precision, as PyTorch's kernel does."""
-    w = k.w
-    with k.loop(lead) as image, k.loop(after) as column:
-        first = w.add(k.times(k.times(image, n), after), column)
-
-        def turn(i: Value, total: Lanes) -> list[Lanes]:
-            at = w.add(first, k.times(i, after))
-            total = join(total, k.number(x, at).to("f64"))
-            k.put(total.to(k.kind), out, at)
-            return [total]
-
-        k.turns(n, turn, Lanes(k.single, constant(start, "f64")))
-
-
-@general("FFnnn")
-def _running_sum(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value) -> None:
-    _running(k, x, out, lead, n, after, -0.0, lambda a, b: a + b)
-
-
-@general("FFnnn")
-def _running_product(k: Writer, x: Value, out: Value, lead: Value, n: Value, after: Value) -> None:
-    _running(k, x, out, lead, n, after, 1.0, lambda a, b: a * b)

@@ -66,6 +66,25 @@ def _with_bias(k: Writer, sums: list[Lanes], bias: Value, biased: Lanes, width: 
     return [pick(biased, s + b, s) for s, b in zip(sums, found, strict=True)]
 
 
+def _of_state(k: Writer, row: Value, count: Value, n: Index, width: Value, i: Value) -> Index:
+    """Where a sample's state lies in the history of states."""
+    return _plus(k, k.times(_plus(k, k.times(row, count), n), width), i)
+
+
+def _arriving(
+    k: Writer, states: tuple[Value, Value], g: Value, n: Index, row: Index, width: Value, i: Value, m: Any
+) -> tuple[Index, Index, Lanes, Lanes]:
+    """Where a sample and a row of it lie, what arrives at the state from later turns, and that with what is its own."""
+    here, there = _plus(k, k.times(n, width), i), _plus(k, k.times(row, width), i)
+    arrived = k.load(states[0], here, m) + k.load(states[1], here, m)
+    return here, there, arrived, arrived + k.load(g, there, m)
+
+
+def _go_on(k: Writer, array: Value, old: Index, new: Index, made: Lanes, gone: Lanes, m: Any) -> None:
+    """Writes a new state; where the sample has ended it is the old one."""
+    k.store(pick(gone, k.load(array, old, m), made), array, new, m)
+
+
 @general("FFFFFFFInnnnnnn")
 def _lstm(
     k: Writer, x: Value, sums: Value, bias: Value, hs: Value, cs: Value, gates: Value, us: Value, places: Value,
@@ -77,13 +96,13 @@ def _lstm(
         of_h = _with_bias(k, _parts(k, sums, n, width, i, m, 4), bias, biased, width, i, m)
         a, b, c, d = (p + q for p, q in zip(_parts(k, x, row, width, i, m, 4), of_h, strict=True))
         a, b, c, d = _sigmoid(a), _sigmoid(b), math_of.tanh(c), _sigmoid(d)
-        old, new = (w.add(k.times(w.add(k.times(r, count), n), width), i) for r in (before, after))
+        old, new = (_of_state(k, r, count, n, width, i) for r in (before, after))
         state = b * k.load(cs, old, m) + a * c
         u = math_of.tanh(state)
         _put_parts(k, [a, b, c, d], gates, row, width, i, m)
         k.store(u, us, w.add(k.times(row, width), i), m)
-        k.store(pick(gone, k.load(cs, old, m), state), cs, new, m)
-        k.store(pick(gone, k.load(hs, old, m), d * u), hs, new, m)
+        _go_on(k, cs, old, new, state, gone, m)
+        _go_on(k, hs, old, new, d * u, gone, m)
 
     _samples(k, count, width, t, places, packed, body)
 
@@ -94,15 +113,13 @@ def _lstm_backward(
     places: Value, count: Value, width: Value, t: Value, before: Value, packed: Value,
 ) -> None:  # fmt: skip
     """Writes the gradient of the sums, and those of the old states into `rest` and `of_c`."""
-    w, none = k.w, k.constant(0.0)
+    none = k.constant(0.0)
 
     def body(n: Index, row: Index, i: Value, m: Any, gone: Lanes, _: Any) -> None:
-        here, there = w.add(k.times(n, width), i), w.add(k.times(row, width), i)
-        arrived = k.load(of_h, here, m) + k.load(rest, here, m)
-        total = arrived + k.load(g, there, m)
+        here, there, arrived, total = _arriving(k, (of_h, rest), g, n, row, width, i, m)
         a, b, c, d = _parts(k, gates, row, width, i, m, 4)
         u, old = k.load(us, there, m), k.load(of_c, here, m)
-        state = k.load(cs, w.add(k.times(w.add(k.times(before, count), n), width), i), m)
+        state = k.load(cs, _of_state(k, before, count, n, width, i), m)
         of_state = old + total * d * (1.0 - u * u)
         made = [of_state * c * _slope(a), of_state * state * _slope(b), of_state * a * (1.0 - c * c),
                 total * u * _slope(d)]  # fmt: skip
@@ -125,29 +142,27 @@ def _gru(
         r, z, new = _parts(k, x, row, width, i, m, 3)
         r, z = _sigmoid(r + r_h), _sigmoid(z + z_h)
         new = math_of.tanh(new + n_h * r)
-        source, target = (w.add(k.times(w.add(k.times(s, count), n), width), i) for s in (before, after))
+        source, target = (_of_state(k, s, count, n, width, i) for s in (before, after))
         old = k.load(hs, source, m)
         _put_parts(k, [r, z, new], gates, row, width, i, m)
         k.store(n_h, ns, w.add(k.times(row, width), i), m)
-        k.store(pick(gone, old, (old - new) * z + new), hs, target, m)
+        _go_on(k, hs, source, target, (old - new) * z + new, gone, m)
 
     _samples(k, count, width, t, places, packed, body)
 
 
 @general("FFFFFFFFInnnnn")
 def _gru_backward(
-    k: Writer, of_h: Value, rest: Value, g: Value, gates: Value, ns: Value, hs: Value, of_x: Value, of_y: Value,
+    k: Writer, of_h: Value, rest: Value, g: Value, hs: Value, gates: Value, ns: Value, of_x: Value, of_y: Value,
     places: Value, count: Value, width: Value, t: Value, before: Value, packed: Value,
 ) -> None:  # fmt: skip
     """Writes the gradients of both parts of the sums, and into `rest` what goes past them to the old state."""
-    w, none = k.w, k.constant(0.0)
+    none = k.constant(0.0)
 
     def body(n: Index, row: Index, i: Value, m: Any, gone: Lanes, _: Any) -> None:
-        here, there = w.add(k.times(n, width), i), w.add(k.times(row, width), i)
-        arrived = k.load(of_h, here, m) + k.load(rest, here, m)
-        total = arrived + k.load(g, there, m)
+        here, there, arrived, total = _arriving(k, (of_h, rest), g, n, row, width, i, m)
         r, z, new = _parts(k, gates, row, width, i, m, 3)
-        h = k.load(hs, w.add(k.times(w.add(k.times(before, count), n), width), i), m)
+        h = k.load(hs, _of_state(k, before, count, n, width, i), m)
         to_n = total * (1.0 - z) * (1.0 - new * new)
         to_r, to_z = to_n * k.load(ns, there, m) * _slope(r), total * (h - new) * _slope(z)
         for last, array in ((to_n, of_x), (to_n * r, of_y)):
@@ -169,8 +184,8 @@ def _rnn(
         (of_h,) = _with_bias(k, _parts(k, sums, n, width, i, m, 1), bias, biased, width, i, m)
         total = k.load(x, w.add(k.times(row, width), i), m) + of_h
         made = pick(cut, k.larger(total, k.constant(0.0)), math_of.tanh(total))
-        old, new = (w.add(k.times(w.add(k.times(r, count), n), width), i) for r in (before, after))
-        k.store(pick(gone, k.load(hs, old, m), made), hs, new, m)
+        old, new = (_of_state(k, r, count, n, width, i) for r in (before, after))
+        _go_on(k, hs, old, new, made, gone, m)
 
     _samples(k, count, width, t, places, packed, body)
 
@@ -180,13 +195,11 @@ def _rnn_backward(
     k: Writer, of_h: Value, rest: Value, g: Value, hs: Value, sums: Value, places: Value, count: Value, width: Value,
     t: Value, after: Value, packed: Value, rectified: Value,
 ) -> None:  # fmt: skip
-    w, cut, none = k.w, k.holds(rectified), k.constant(0.0)
+    cut, none = k.holds(rectified), k.constant(0.0)
 
     def body(n: Index, row: Index, i: Value, m: Any, gone: Lanes, _: Any) -> None:
-        here, there = w.add(k.times(n, width), i), w.add(k.times(row, width), i)
-        arrived = k.load(of_h, here, m) + k.load(rest, here, m)
-        total = arrived + k.load(g, there, m)
-        h = k.load(hs, w.add(k.times(w.add(k.times(after, count), n), width), i), m)
+        here, there, arrived, total = _arriving(k, (of_h, rest), g, n, row, width, i, m)
+        h = k.load(hs, _of_state(k, after, count, n, width, i), m)
         made = pick(cut, pick(h <= 0.0, none, total), total * (1.0 - h * h))
         k.store(pick(gone, none, made), sums, there, m)
         k.store(pick(gone, arrived, none), rest, here, m)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from rushlight.record.program import Call, Program, execute, fail, go_on, run_calls
+from rushlight.record.program import Call, Interpreting, Program, execute, fail, go_on, run_calls
 from rushlight.record.value import Value
 
 from .capture import NotLowered
@@ -393,7 +393,7 @@ class NativeProgram:
     def _numbers(self, values: Sequence[Any]) -> Any:
         """The results of the arithmetic among numbers, and its operands, by slot."""
         slots: Any = {}
-        with np.errstate(all="ignore"):
+        with Interpreting():
             for call in self.first:
                 for i in call.inputs:
                     if i is not None and i not in slots:
@@ -410,7 +410,7 @@ class NativeProgram:
         why = None
         if Program.interpreting is not None:
             Program.interpreting(len(self.steps) - len(self.segments))
-        with np.errstate(all="ignore"):
+        with Interpreting():
             for at, (step, frees) in enumerate(zip(self.steps, self.frees, strict=True)):
                 why = self._run_step(step, values, slots)
                 if why is not None:

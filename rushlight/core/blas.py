@@ -1,48 +1,76 @@
-"""NumPy's BLAS leaves the processors to others: it lets its threads sleep soon, and works on one while asked to.
+"""The threads of NumPy's BLAS: they sleep soon, and are asked only for products that are large.
 
 OpenBLAS's threads watch for the next product for some 20 ms after each, on a core that the compiler or our own threads
 could have.  The variable is read when NumPy is imported, so this module comes before it; a user's own choice stands,
-and a NumPy that was there first is left as it is.  Where a process compiles on the second of two processors, every
-product on two threads waits for the one that is not running: an interpreted step takes up to ten times as long.
+and a NumPy that was there first is left as it is.
+
+OpenBLAS divides a product that takes 5 microseconds among its threads, and then waits for the last of them, without
+sleeping: where another program has their core, or our compiler, that is milliseconds.  So while the interpreter runs
+kernels there is one thread, but for those that are worth more (`is_large`); afterwards there are as many as before, for
+what the user does with NumPy.  While a process of ours compiles on the second of two processors no product is worth it.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "18")  # 2 ** 18 cycles: some 70 microseconds
 
-_usual: list[int] = []  # how many threads there were before they were held back
+import numpy as np  # noqa: E402 - it reads the variable
+
+LARGE = 1 << 23  # multiplications for which threads pay
+NAMES = ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads")
 
 
-@functools.cache
-def _openblas() -> tuple[Any, Any] | None:
-    """OpenBLAS's functions that get and set the number of threads, if it is what NumPy uses."""
-    from numpy.linalg import _umath_linalg
+def _found() -> tuple[Callable[[], int], Callable[[int], Any]]:
+    """What reads and sets the number of OpenBLAS's threads; where NumPy has another library, nothing does."""
+    try:
+        library = ctypes.PyDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
+    except (AttributeError, OSError):
+        return lambda: 1, lambda count: None
+    for name in NAMES:
+        if hasattr(library, name.format("set")) and hasattr(library, name.format("get")):
+            return getattr(library, name.format("get")), getattr(library, name.format("set"))
+    return lambda: 1, lambda count: None
 
-    library = ctypes.CDLL(_umath_linalg.__file__)  # symbols are looked up in what it was linked with, too
-    for before, after in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
-        names = [f"{before}openblas_{verb}_num_threads{after}" for verb in ("get", "set")]
-        if all(hasattr(library, name) for name in names):
-            get, put = (getattr(library, name) for name in names)
-            put.restype = None
-            return get, put
-    return None
+
+count, _set = _found()
+_usual = count()
+_allowed = _usual
+_held_back = False
+
+
+def use(threads: int) -> int:
+    """Has the following products done by so many threads; answers how many there were."""
+    before = count()
+    if before != threads:
+        _set(threads)
+    return before
+
+
+def allow(threads: int) -> None:
+    """Sets how many threads a large product may have; never more than NumPy began with."""
+    global _allowed
+    _allowed = min(threads, _usual)
 
 
 def hold_back(alone: bool) -> None:
-    """Has products run on one thread, or again on as many as before."""
-    if alone == bool(_usual):
-        return
-    found = _openblas()
-    if found is None:
-        return
-    get, put = found
-    if alone:
-        _usual.append(get())
-        put(1)
-    else:
-        put(_usual.pop())
+    """Has large products run on one thread, too, or again on as many as are allowed."""
+    global _held_back
+    _held_back = alone
+
+
+def allowed() -> int:
+    """How many threads a large product may have."""
+    return 1 if _held_back else _allowed
+
+
+def is_large(first: int, second: int, result: int) -> bool:
+    """Whether an operation on so many elements is worth threads, if it is a product.
+
+    The extents of a product are m, n and k, its operands have m k and k n elements and the result m n.
+    """
+    return first * second * result > LARGE * LARGE

@@ -19,8 +19,9 @@ import numpy as np
 
 from rushlight.record.operation import operations
 
+from .reduction_mode import reduced_array
+
 F32, F64, INT64 = np.dtype(np.float32), np.dtype(np.float64), np.dtype(np.int64)
-SMALL = 1 << 18  # scores of attention that may be in memory at once
 LONGEST = 1 << 31  # rows that a column's largest number may be in
 MANY = 1 << 14  # numbers in a sum, more of which NumPy adds up in another order
 FEW_PLACES = 8  # of a channel, for which vectors along them do not pay
@@ -38,9 +39,9 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_recurrent, general_spectral
+    from . import general_attention, general_convolution, general_recurrent, general_spectral
 
-    assert general_recurrent and general_spectral  # they list recurrent layers and Fourier transforms
+    assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)
@@ -124,10 +125,40 @@ def _gelu_backward(kernel: Kernel, single: Native, double: Native, single_tanh: 
     return lambda d, x, *, tanh: by_tanh(d, x) if tanh else plain(d, x)
 
 
-@runs("clamp")
-def _clamp(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    between = _of_one(kernel, single, double)
-    return lambda x, low, high: kernel(x, low, high) if low is None or high is None else between(x, low, high)
+@runs("prelu", function="leaky_relu")
+def _prelu(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    by_one = _of_one(lambda x, slope: kernel(x, x.dtype.type(slope)), single, double)
+    return lambda x, w: by_one(x, float(w.item())) if w.size == 1 and x.ndim >= w.ndim else kernel(x, w)
+
+
+@runs("clamp", "clamp_min", "clamp_max", function=("clamp", "clamp_min", "clamp_max"))
+def _clamp(kernel: Kernel, *functions: Native) -> Kernel:
+    between = _of_one(kernel, *functions[:2])
+    above = _of_one(lambda x, low: kernel(x, low, None), *functions[2:4])
+    below = _of_one(lambda x, high: kernel(x, None, high), *functions[4:])
+
+    def run(x: Any, low: Any, high: Any) -> Any:
+        if high is None:
+            return above(x, low)
+        return below(x, high) if low is None else between(x, low, high)
+
+    return run
+
+
+@runs("smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits")
+def _loss(kernel: Kernel, single: Native, double: Native) -> Kernel:
+    """`a` is the parameter that these have, or the weight that they have not."""
+
+    def run(x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
+        kind = x.dtype
+        f = single if kind is F32 else double if kind is F64 else None
+        if f is not None and b is None and a.__class__ is not ndarray and x.shape == y.shape:
+            out = empty(x.shape, kind)
+            if f(x, y, out, x.size, *(() if a is None else (a,))):
+                return reduced_array(out, reduction)
+        return kernel(x, y, a, b, reduction=reduction)
+
+    return run
 
 
 @runs("adam_step", function=("adam", "adam_decay", "adam_decoupled"))
@@ -150,32 +181,26 @@ def _adam(kernel: Kernel, *functions: Native) -> Kernel:
 # Rows
 
 
-@runs("softmax", "log_softmax")
-def _across(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(x: Any, *, dim: int) -> Any:
-        kind, shape = x.dtype, x.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim + 1 == len(shape) and shape[dim]:
+def _across(kernel: Kernel, *functions: Native) -> Kernel:
+    """Of x, or of the gradient d and the result y."""
+
+    def run(*arrays: Any, dim: int) -> Any:
+        kind, shape = arrays[-1].dtype, arrays[-1].shape
+        if (kind is F32 or kind is F64) and shape and arrays[0].shape == shape and arrays[0].size:
             out, n = empty(shape, kind), shape[dim]
-            if f(x, out, x.size // n, n):
+            if dim + 1 == len(shape):
+                done = functions[kind is F64](*arrays, out, out.size // n, n)
+            else:
+                done = functions[2 + (kind is F64)](*arrays, out, _size(shape[:dim]), n, _size(shape[dim + 1 :]))
+            if done:
                 return out
-        return kernel(x, dim=dim)
+        return kernel(*arrays, dim=dim)
 
     return run
 
 
-@runs("softmax_backward", "log_softmax_backward")
-def _across_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(d: Any, y: Any, *, dim: int) -> Any:
-        kind, shape = y.dtype, y.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim + 1 == len(shape) and shape[dim] and d.shape == shape:
-            out, n = empty(shape, kind), shape[dim]
-            if f(d, y, out, y.size // n, n):
-                return out
-        return kernel(d, y, dim=dim)
-
-    return run
+for _name in ("softmax", "log_softmax", "softmax_backward", "log_softmax_backward"):
+    runs(_name, function=(_name, f"{_name}_down"))(_across)
 
 
 @runs("logsumexp")
@@ -264,46 +289,6 @@ def _layer_norm_backward(kernel: Kernel, single: Native, double: Native) -> Kern
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Attention: products by the linear-algebra library, and the softmax between them in one pass
-
-
-def _attention(keeps: bool, kernel: Kernel, single: Native, double: Native) -> Kernel:
-    """`keeps`: the weights are the second result, and not the logarithms of their sums."""
-
-    def run(q: Any, k: Any, v: Any, mask: Any, scale: Any, *, causal: bool) -> Any:
-        kind, (images, heads, length, _), keys = q.dtype, q.shape, k.shape[2]
-        f = single if kind is F32 else double if kind is F64 else None
-        rows = images * heads * length
-        if f is not None and mask is None and 0 < rows * keys <= SMALL and 0 < scale < math.inf:
-            weights = np.matmul(q, k.swapaxes(2, 3))
-            sums = empty((images, heads, length), kind)
-            if f(weights, weights, sums, rows, keys, length if causal else 0, scale):
-                return np.matmul(weights, v), weights if keeps else sums
-        return kernel(q, k, v, mask, scale, causal=causal)
-
-    return run
-
-
-runs("attention_keeping_weights", function="attention_weights")(partial(_attention, True))
-runs("scaled_dot_product_attention", function="attention_weights")(partial(_attention, False))
-
-
-@runs("attention_keeping_weights_backward", function="weights_backward")
-def _attention_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(g: Any, q: Any, k: Any, v: Any, weights: Any, scale: Any) -> Any:
-        kind, n = q.dtype, weights.shape[3]
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and weights.size:
-            scores = np.matmul(g, v.swapaxes(2, 3))
-            if f(scores, weights, scores, weights.size // n, n, scale):
-                of_k = np.matmul(scores.swapaxes(2, 3), q)
-                return np.matmul(scores, k), of_k, np.matmul(weights.swapaxes(2, 3), g)
-        return kernel(g, q, k, v, weights, scale)
-
-    return run
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Positions
 
 
@@ -325,15 +310,20 @@ def _embedding(kernel: Kernel, single: Native, double: Native) -> Kernel:
     return run
 
 
-@runs("index_select", function="take_rows")
-def _index_select(kernel: Kernel, single: Native, double: Native) -> Kernel:
+@runs("index_select", function=("take_rows", "take_columns"))
+def _index_select(kernel: Kernel, *functions: Native) -> Kernel:
     def run(x: Any, index: Any, *, dim: int) -> Any:
-        kind = x.dtype
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim == 0 and x.ndim:
-            out = empty((index.size, *x.shape[1:]), kind)
-            if f(x, index, out, index.size, x.shape[0], _size(x.shape[1:])):
-                return out
+        kind, shape = x.dtype, x.shape
+        if (kind is F32 or kind is F64) and shape:
+            last = dim + 1 == len(shape)
+            if last or dim == 0:
+                out = empty((*shape[:dim], index.size, *shape[dim + 1 :]), kind)
+                if last:
+                    done = functions[2 + (kind is F64)](x, index, out, _size(shape[:-1]), index.size, shape[-1])
+                else:
+                    done = functions[kind is F64](x, index, out, index.size, shape[0], _size(shape[1:]))
+                if done:
+                    return out
         return kernel(x, index, dim=dim)
 
     return run
@@ -355,46 +345,40 @@ def _embedding_backward(kernel: Kernel, single: Native, double: Native) -> Kerne
     return run
 
 
-@runs("embedding_bag", function="sum_bags")
-def _embedding_bag(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(rows: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
+def _bags(back: bool, kernel: Kernel, single: Native, double: Native) -> Kernel:
+    """Sums or means of bags of rows; `back`: each bag's row for all rows of the bag."""
+
+    def run(x: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
             length: int) -> Any:  # fmt: skip
-        kind, bags = rows.dtype, len(offsets) - include_last
+        kind, bags = x.dtype, len(offsets) - include_last
         f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and bags > 0 and padding_idx < 0:
+        if f is not None and bags > 0 and padding_idx < 0 and not (back and include_last):
+            rows = indices.size if back else len(x)
             count = int(offsets[-1]) if include_last else indices.size
-            out = empty((bags, rows.shape[1]), kind)
-            if f(rows, offsets, out, bags, len(rows), count, rows.shape[1], mean):
+            out = empty((rows if back else bags, x.shape[1]), kind)
+            if f(x, offsets, out, bags, rows, count, x.shape[1], mean):
                 return out
         options = {"mean": mean, "padding_idx": padding_idx, "include_last": include_last, "length": length}
-        return kernel(rows, indices, offsets, **options)
+        return kernel(x, indices, offsets, **options)
 
     return run
 
 
-@runs("embedding_bag_backward", function="spread_bags")
-def _embedding_bag_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(d: Any, indices: Any, offsets: Any, *, mean: bool, padding_idx: int, include_last: bool,
-            length: int) -> Any:  # fmt: skip
-        kind, bags = d.dtype, len(offsets) - include_last
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and bags > 0 and padding_idx < 0 and not include_last:
-            out = empty((indices.size, d.shape[1]), kind)
-            if f(d, offsets, out, bags, indices.size, indices.size, d.shape[1], mean):
-                return out
-        options = {"mean": mean, "padding_idx": padding_idx, "include_last": include_last, "length": length}
-        return kernel(d, indices, offsets, **options)
-
-    return run
+runs("embedding_bag", function="sum_bags")(partial(_bags, False))
+runs("embedding_bag_backward", function="spread_bags")(partial(_bags, True))
 
 
-@runs("index_add", function="add_rows")
-def _index_add(kernel: Kernel, single: Native, double: Native) -> Kernel:
+@runs("index_add", function=("add_rows", "add_columns"))
+def _index_add(kernel: Kernel, *functions: Native) -> Kernel:
     def run(x: Any, index: Any, source: Any, *, dim: int) -> Any:
         kind, shape = x.dtype, x.shape
-        f = single if kind is F32 else double if kind is F64 else None
-        if f is not None and dim == 0 and shape and source.shape == (index.size, *shape[1:]):
-            if f(source, index, x, index.size, shape[0], _size(shape[1:]), 0):
+        if (kind is F32 or kind is F64) and shape and source.shape == (*shape[:dim], index.size, *shape[dim + 1 :]):
+            if dim == 0:
+                done = functions[kind is F64](source, index, x, index.size, shape[0], _size(shape[1:]), 0)
+            else:
+                last, sizes = dim + 1 == len(shape), (_size(shape[:-1]), index.size, shape[-1])
+                done = last and functions[2 + (kind is F64)](source, index, x, *sizes)
+            if done:
                 return x
         return kernel(x, index, source, dim=dim)
 

@@ -86,87 +86,56 @@ def _lstm_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
     return run
 
 
-@runs("gru_layer", function="gru")
-def _gru(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(x: Any, h: Any, w: Any, b: Any, rows: Any, places: Any, *, reverse: bool, half: Any) -> Any:
-        if half is not None or not _one_kind(x, h, w, b):
-            return kernel(x, h, w, b, rows, places, reverse=reverse, half=half)
-        f, (n, width) = single if x.dtype is F32 else double, h.shape
-        given, at, packed = _layout(x, rows, places)
-        count, kind, wt = len(given), x.dtype, w.T
-        hs, sums = _history(count, h, reverse), empty((n, 3 * width), kind)
-        gates, ns = empty((count, n, 3 * width), kind), empty((count, n, width), kind)
-        bias, biased = (sums, False) if b is None else (b, True)
-        for t, before, after in _turns(count, reverse):
-            np.dot(hs[before], wt, sums)
-            if not f(given, sums, bias, hs, gates, ns, at, n, width, t, before, after, biased, packed):
-                return kernel(x, h, w, b, rows, places, reverse=reverse, half=half)
-        return (_gathered(hs[rows_of(reverse)[1]], rows), *_last((hs,), reverse), hs, gates, ns)
+def _layer(gates: int, kept: tuple[int, ...], more: tuple[bool, ...]) -> Faster:
+    """A layer of one state, whose sums have so many gates, and what it keeps for its derivative beside the states."""
 
-    return run
-
-
-@runs("gru_backward")
-def _gru_backward(kernel: Kernel, single: Native, double: Native) -> Kernel:
-    def run(g: Any, of_h: Any, hs: Any, gates: Any, n_h: Any, w: Any, rows: Any, places: Any, *, reverse: bool,
-            half: Any) -> Any:  # fmt: skip
-        if half is not None or not _one_kind(g, of_h, hs, gates, n_h, w):
-            return kernel(g, of_h, hs, gates, n_h, w, rows, places, reverse=reverse, half=half)
-        f, (n, width) = single if g.dtype is F32 else double, of_h.shape
-        given, at, packed = _layout(g, rows, places)
-        state, rest = of_h.copy(order="C"), np.zeros((n, width), g.dtype)
-        of_x, of_y = empty((2, len(given), n, 3 * width), g.dtype)
-        for t, before, _ in reversed(_turns(len(given), reverse)):
-            if not f(state, rest, given, gates, n_h, hs, of_x, of_y, at, n, width, t, before, packed):
-                return kernel(g, of_h, hs, gates, n_h, w, rows, places, reverse=reverse, half=half)
-            np.dot(of_y[t], w, state)
-        state += rest
-        return (state, of_x, of_y) if rows is None else (state, _gathered(of_x, rows), _gathered(of_y, rows))
-
-    return run
-
-
-def _rnn(rectified: bool) -> Faster:
     def faster(kernel: Kernel, single: Native, double: Native) -> Kernel:
         def run(x: Any, h: Any, w: Any, b: Any, rows: Any, places: Any, *, reverse: bool, half: Any) -> Any:
             if half is not None or not _one_kind(x, h, w, b):
                 return kernel(x, h, w, b, rows, places, reverse=reverse, half=half)
             f, (n, width) = single if x.dtype is F32 else double, h.shape
             given, at, packed = _layout(x, rows, places)
-            hs, sums, wt = _history(len(given), h, reverse), empty((n, width), x.dtype), w.T
+            hs, sums, wt = _history(len(given), h, reverse), empty((n, gates * width), x.dtype), w.T
+            saved = [empty((len(given), n, parts * width), x.dtype) for parts in kept]
             bias, biased = (sums, False) if b is None else (b, True)
             for t, before, after in _turns(len(given), reverse):
                 np.dot(hs[before], wt, sums)
-                if not f(given, sums, bias, hs, at, n, width, t, before, after, biased, packed, rectified):
+                if not f(given, sums, bias, hs, *saved, at, n, width, t, before, after, biased, packed, *more):
                     return kernel(x, h, w, b, rows, places, reverse=reverse, half=half)
-            return (_gathered(hs[rows_of(reverse)[1]], rows), *_last((hs,), reverse), hs)
+            return (_gathered(hs[rows_of(reverse)[1]], rows), *_last((hs,), reverse), hs, *saved)
 
         return run
 
     return faster
 
 
-def _rnn_backward(rectified: bool) -> Faster:
+def _layer_backward(gates: int, results: int, by_old: bool, more: tuple[bool, ...]) -> Faster:
+    """Its derivative, by the old states or the new ones: gradients of the state and, the last one, of the sums."""
+
     def faster(kernel: Kernel, single: Native, double: Native) -> Kernel:
-        def run(g: Any, of_h: Any, hs: Any, w: Any, rows: Any, places: Any, *, reverse: bool, half: Any) -> Any:
-            if half is not None or not _one_kind(g, of_h, hs, w):
-                return kernel(g, of_h, hs, w, rows, places, reverse=reverse, half=half)
+        def run(g: Any, of_h: Any, *operands: Any, reverse: bool, half: Any) -> Any:
+            *saved, w, rows, places = operands
+            if half is not None or not _one_kind(g, of_h, *saved, w):
+                return kernel(g, of_h, *operands, reverse=reverse, half=half)
             f, (n, width) = single if g.dtype is F32 else double, of_h.shape
             given, at, packed = _layout(g, rows, places)
             state, rest = of_h.copy(order="C"), np.zeros((n, width), g.dtype)
-            sums = empty((len(given), n, width), g.dtype)
-            for t, _, after in reversed(_turns(len(given), reverse)):
-                if not f(state, rest, given, hs, sums, at, n, width, t, after, packed, rectified):
-                    return kernel(g, of_h, hs, w, rows, places, reverse=reverse, half=half)
-                np.dot(sums[t], w, state)
+            sums = [empty((len(given), n, gates * width), g.dtype) for _ in range(results)]
+            for t, before, after in reversed(_turns(len(given), reverse)):
+                row = before if by_old else after
+                if not f(state, rest, given, *saved, *sums, at, n, width, t, row, packed, *more):
+                    return kernel(g, of_h, *operands, reverse=reverse, half=half)
+                np.dot(sums[-1][t], w, state)
             state += rest
-            return state, sums if rows is None else _gathered(sums, rows)
+            return state, *(sums if rows is None else [_gathered(x, rows) for x in sums])
 
         return run
 
     return faster
 
 
+runs("gru_layer", function="gru")(_layer(3, (3, 1), ()))
+runs("gru_backward")(_layer_backward(3, 2, True, ()))
 for _name, _rectified in (("rnn_tanh", False), ("rnn_relu", True)):
-    runs(f"{_name}_layer", function="rnn")(_rnn(_rectified))
-    runs(f"{_name}_backward", function="rnn_backward")(_rnn_backward(_rectified))
+    runs(f"{_name}_layer", function="rnn")(_layer(1, (), (_rectified,)))
+    runs(f"{_name}_backward", function="rnn_backward")(_layer_backward(1, 1, False, (_rectified,)))

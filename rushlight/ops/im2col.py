@@ -158,6 +158,8 @@ def correlate(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
     out = geometry.output(x.shape[2:], kernel)
     if not (x.size and w.size and math.prod(out)):
         return np.zeros((n, len(w), *out), np.result_type(x, w))
+    if _is_product(kernel, geometry):
+        return np.matmul(w.reshape(len(w), -1), x.reshape(n, x.shape[1], -1)).reshape(n, len(w), *out)
     result = np.empty((n, len(w), *out), np.result_type(x, w))
     flat = result.reshape(n, groups, len(w) // groups, -1)
     matrix = w.reshape(groups, len(w) // groups, -1)
@@ -174,12 +176,20 @@ def correlate(x: np.ndarray, w: np.ndarray, geometry: Geometry) -> np.ndarray:
     return result
 
 
+def _is_product(kernel: Ints, geometry: Geometry) -> bool:
+    """Whether windows are single places, each one: then an image lies as its columns do."""
+    once = all(s == 1 for s in geometry.stride) and not any(geometry.padding)
+    return once and geometry.groups == 1 and all(k == 1 for k in kernel)
+
+
 def scatter(g: np.ndarray, w: np.ndarray, space: Ints, geometry: Geometry) -> np.ndarray:
     """The adjoint of `correlate` in x: (N, O, *out) and (O, C / groups, *kernel) to (N, C, *space)."""
     kernel, groups, n = w.shape[2:], geometry.groups, len(g)
     shape = (n, w.shape[1] * groups, *space)
     if not (g.size and w.size and math.prod(space)):
         return np.zeros(shape, np.result_type(g, w))
+    if _is_product(kernel, geometry):
+        return np.matmul(w.reshape(len(w), -1).T, g.reshape(n, len(w), -1)).reshape(shape)
     if groups > 1 and w.shape[1] == 1:
         return _scatter_by_position(g, w, shape, geometry)
     if (room := _turned_padding(g.shape, w.shape, space, geometry)) is not None:

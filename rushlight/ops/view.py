@@ -416,8 +416,13 @@ def _expand_layout(shape: Any, strides: Any, offset: int, *, to: tuple[int, ...]
 
 def _broadcast(x: np.ndarray, *, to: tuple[int, ...]) -> np.ndarray:
     lead = len(to) - x.ndim
-    full = tuple(x.shape[d - lead] if n == -1 else n for d, n in enumerate(to))
-    return np.broadcast_to(x, full)
+    full = to if -1 not in to else tuple([x.shape[d - lead] if n == -1 else n for d, n in enumerate(to)])
+    if x.__class__ is not np.ndarray or not x.size or not x.flags.c_contiguous or 0 in full:
+        return np.broadcast_to(x, full)
+    steps = [0 if m == 1 else s for m, s in zip(x.shape, x.strides, strict=True)]
+    found = np.ndarray(full, x.dtype, x, 0, (0,) * lead + tuple(steps))  # what `broadcast_to` makes, sooner
+    found.flags.writeable = False
+    return found
 
 
 EXPAND = view_operation("expand", "ExpandBackward0", _expand_layout, _broadcast, lambda g: g)

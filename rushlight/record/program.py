@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rushlight.core import blas
 from rushlight.core.dtype import bfloat16, float16
 
 from .spec import Spec
@@ -43,6 +44,7 @@ class Call:
         "frees",
         "inputs",
         "keywords",
+        "large",
         "operation",
         "output",
         "outputs",
@@ -55,6 +57,7 @@ class Call:
         self.step = step
         self.operation = step.op
         self.keywords = step.attributes
+        self.large = step.kind.large
         self.inputs = step.inputs
         self.outputs = step.outputs
         self.specs = step.specs
@@ -143,7 +146,7 @@ class Program:
     def interpret(self, values: Sequence[Any], free: bool = False) -> list[np.ndarray]:
         """Runs the kernels on arrays, one after the other."""
         slots = arrays_of(values)
-        with np.errstate(all="ignore"):
+        with Interpreting():
             why = run_calls(self.calls, slots, free)
         return self.collect(slots, values, why)
 
@@ -156,6 +159,21 @@ class Program:
 
 
 UNKNOWN = Program([], ())  # stands for one that is recorded for the first time, and is not made
+
+
+class Interpreting:
+    """While kernels run: NumPy does not warn of numbers, and its BLAS does not wake its threads for little."""
+
+    __slots__ = ("_errors", "_threads")
+
+    def __enter__(self) -> None:
+        self._errors = np.errstate(all="ignore")
+        self._errors.__enter__()
+        self._threads = blas.use(1)
+
+    def __exit__(self, *failure: Any) -> None:
+        blas.use(self._threads)
+        self._errors.__exit__(*failure)
 
 
 def arrays_of(values: Sequence[Any]) -> list[Any]:
@@ -222,11 +240,23 @@ def execute(call: Call, slots: list[Any]) -> None:
     operands = [None if i is None else slots[i] for i in call.inputs]
     if call.casts is not None or call.copies:
         call.prepare(operands)
-    result = call.operation.run(*operands, **call.keywords)
+    if call.large:
+        result = _run_large(call.operation, operands, call.keywords)
+    else:
+        result = call.operation.run(*operands, **call.keywords)
     if result.__class__ is ndarray and result.dtype is call.dtype and result.shape == call.shape:
         slots[call.output] = result
     else:
         call.store(result, slots)
+
+
+def _run_large(operation: Operation, operands: list[Any], keywords: dict[str, Any]) -> Any:
+    """Runs a kernel whose products, if it makes any, are worth threads."""
+    threads = blas.use(blas.allowed())
+    try:
+        return operation.run(*operands, **keywords)
+    finally:
+        blas.use(threads)
 
 
 def run_once(
@@ -239,7 +269,7 @@ def run_once(
     if Program.interpreting is not None:
         Program.interpreting(len(steps))
     slots, why = arrays_of(values), None
-    with np.errstate(all="ignore"):
+    with Interpreting():
         for step, last in _in_turn(steps, live):
             operands = [None if i is None else slots[i] for i in step.inputs]
             try:
@@ -287,7 +317,10 @@ def _compute(step: Step, operands: list[Any], slots: list[Any], last: list[int],
         array = operands[0]
         if at not in last or array.base is not None or getrefcount(array) > ALONE + (at in donated):
             operands[0] = np.array(array, order="K", copy=True)
-    result = kind.op.run(*operands, **kind.attributes)
+    if kind.large:
+        result = _run_large(kind.op, operands, kind.attributes)
+    else:
+        result = kind.op.run(*operands, **kind.attributes)
     if not step.single:
         for slot, array, spec in zip(step.outputs, result, kind.specs, strict=True):
             slots[slot] = _checked(array, spec, step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
+from rushlight.core.blas import is_large
 from rushlight.core.bounded import Bounded
 from rushlight.core.caller import wrong_argument
 from rushlight.core.strided import has_internal_overlap, preserve_strides
@@ -29,7 +30,7 @@ class Rules:
     """What an operation's rules say of operands with these Specs: worked out once for all Steps of that kind."""
 
     __slots__ = (
-        "attributes", "casts", "compute", "input_specs", "kinds", "nbytes", "op", "single", "specs",
+        "attributes", "casts", "compute", "input_specs", "kinds", "large", "nbytes", "op", "single", "specs",
     )  # fmt: skip
 
     def __init__(self, op: Operation, attrs: tuple[Any, ...], input_specs: tuple[Any, ...]) -> None:
@@ -44,6 +45,7 @@ class Rules:
         self.nbytes = 0 if op.view else sum(s.nbytes for s in self.specs)
         self.compute = op.compute(*input_specs, **self.attributes) if op.compute else None
         self.casts = casts(op, self.compute, input_specs)
+        self.large = _large(input_specs, self.specs)
         self.kinds: dict[Taped, Kind] = {}
 
     def tracking(self, wants: tuple[bool, ...]) -> Tracking:
@@ -62,6 +64,12 @@ class Rules:
         specs = self.input_specs
         saves = [i for i in saves if i < 0 or specs[i] is not None]
         return tracks, tuple(saves), tuple([k for k, i in enumerate(saves) if i >= 0 and specs[i].wrapped])
+
+
+def _large(inputs: tuple[Spec | None, ...], results: tuple[Spec, ...]) -> bool:
+    """Whether a product of these is worth threads; of a single matrix, a decomposition."""
+    sizes = [s.numel for s in inputs if s is not None and not s.wrapped]
+    return bool(sizes and results) and is_large(sizes[0], sizes[1 % len(sizes)], results[0].numel)
 
 
 def _inferred(op: Operation, specs: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
@@ -84,8 +92,8 @@ class Kind:
     """An operation on operands of certain Specs and with a certain part in the tape: all of a Step but its slots."""
 
     __slots__ = (
-        "attributes", "casts", "compute", "derivation", "input_specs", "leaves", "nbytes", "numbers", "op", "saves",
-        "single", "spec", "specs", "tracks",
+        "attributes", "casts", "compute", "derivation", "input_specs", "large", "leaves", "nbytes", "numbers", "op",
+        "saves", "single", "spec", "specs", "tracks",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, taped: Taped) -> None:
@@ -93,6 +101,7 @@ class Kind:
         self.derivation: Any = None  # what autograd works out of its rules
         self.attributes, self.input_specs, self.specs = rules.attributes, rules.input_specs, rules.specs
         self.compute, self.casts, self.nbytes, self.single = rules.compute, rules.casts, rules.nbytes, rules.single
+        self.large = rules.large
         self.spec: Any = self.specs[0] if self.specs else None
         self.tracks: tuple[bool, ...]
         self.saves: tuple[int, ...]  # operand positions; ~k for output k

@@ -7,6 +7,7 @@ from typing import Any
 
 from rushlight.codegen.background import BACKGROUND
 from rushlight.codegen.team import get_threads, set_threads
+from rushlight.core import blas
 from rushlight.core.dtype import result_type_of
 from rushlight.record.spec import NUMBERS
 from rushlight.record.trace import settle
@@ -116,6 +117,7 @@ def set_num_threads(int: int) -> None:  # noqa: A002 - PyTorch's name
     if int <= 0:
         raise RuntimeError("set_num_threads expects a positive integer")
     set_threads(int)
+    blas.allow(int)
 
 
 @function
