@@ -17,7 +17,7 @@ from rushlight.core.strided import broadcast_shapes, normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
-from rushlight.record.value import Tensor
+from rushlight.record.value import TENSORS, Tensor
 
 from .arithmetic import conj
 from .matmul import added_symbols, bmm, check_expands, matmul, mm, mv, outer
@@ -527,7 +527,7 @@ def _contract(a: Tensor, left: Labels, b: Tensor, right: Labels, later: set[Any]
                 b = b.sum(right.index(m), keepdim=True)
             else:
                 a = a.sum(left.index(m), keepdim=True)
-    way = _way(left, right, frozenset(later), tuple(a.shape), tuple(b.shape))
+    way = _way(left, right, frozenset(later), settle(a).spec.shape, settle(b).spec.shape)
     x, y = _shaped(_ordered(a, way.orders[0]), way.shapes[0]), _shaped(_ordered(b, way.orders[1]), way.shapes[1])
     alike = len(way.shapes[0]) == 3 and way.shapes[0][0] == way.shapes[1][0] and x.dtype == y.dtype
     product = (bmm if alike else matmul)(x, y) if way.sums else x * y
@@ -566,5 +566,5 @@ def _ordered(t: Tensor, order: Ints) -> Tensor:
 
 
 def _shaped(t: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The numbers in a shape, if it is another one."""
-    return t if t.shape == shape else t.reshape(shape)
+    """The numbers in a shape; a sparse tensor, whatever its shape, is refused as PyTorch refuses it."""
+    return t if t.__class__ in TENSORS and t._value.spec.shape == shape else t.reshape(shape)
