@@ -28,7 +28,8 @@ NAMESPACES = """
     torch.fft torch.special torch.random torch.distributions torch.distributions.constraints torch.utils.data
     torch.utils.checkpoint torch.amp torch.cuda torch.backends torch.distributed torch.jit torch.compiler
     torch.sparse torch.nested torch.testing torch.profiler torch.hub torch.onnx torch.multiprocessing
-    torch.signal.windows torch.serialization
+    torch.signal.windows torch.serialization torch.overrides torch.export torch.quasirandom torch.ao.quantization
+    torch.distributed.checkpoint torch.distributed.fsdp
 """.split()
 
 # Kernels of one library or another, and TorchScript's own: in the list of public names, but not for programs.

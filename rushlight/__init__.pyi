@@ -69,6 +69,7 @@ from rushlight.native_functions import empty_permuted as empty_permuted
 from rushlight.quantized import empty_quantized as empty_quantized
 from rushlight.autograd.grad_mode import enable_grad as enable_grad
 from rushlight.codegen.explain import explain as explain
+from rushlight import export as export
 from rushlight.quantized import fake_quantize_per_channel_affine as fake_quantize_per_channel_affine
 from rushlight.quantized import fake_quantize_per_tensor_affine as fake_quantize_per_tensor_affine
 from rushlight import fft as fft
