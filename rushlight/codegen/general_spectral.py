@@ -17,7 +17,8 @@ lie with their parts beside one another.  The inverse is the same with the parts
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .general import Writer, general
@@ -318,6 +319,15 @@ def _fourier_rows(
     _panels(k, rows, body)
 
 
+@contextmanager
+def _two_of(panel: Panel, rows: Value) -> Iterator[list[list[Index]]]:
+    """A loop over real rows, two for each lane at a time."""
+    k, w = panel.k, panel.k.w
+    with k.loop(w.udiv(w.add(rows, 2 * k.lanes - 1), 2 * k.lanes)) as turn:
+        first = w.mul(turn, 2 * k.lanes)
+        yield [panel.rows_of(w.add(first, part * k.lanes), rows) for part in (0, 1)]
+
+
 @general("FFFFInnnnf")
 def _fourier_real_rows(
     k: Writer, x: Value, out: Value, work: Value, powers: Value, plan: Value, half: Value, steps: Value, rows: Value,
@@ -327,9 +337,7 @@ def _fourier_real_rows(
     w = k.w
     panel = Panel(k, work, half, plan, powers, steps, 0)
     kept = w.add(w.udiv(points, 2), 1)
-    with k.loop(w.udiv(w.add(rows, 2 * k.lanes - 1), 2 * k.lanes)) as turn:
-        first = w.mul(turn, 2 * k.lanes)
-        here = [panel.rows_of(w.add(first, part * k.lanes), rows) for part in (0, 1)]
+    with _two_of(panel, rows) as here:
         for part in (0, 1):
             panel.load_real_rows(x, here[part], points, part)
         panel.transform()
@@ -366,9 +374,7 @@ def _fourier_half_rows(
     w = k.w
     panel = Panel(k, work, half, plan, powers, steps, 0)
     kept = w.add(w.udiv(points, 2), 1)
-    with k.loop(w.udiv(w.add(rows, 2 * k.lanes - 1), 2 * k.lanes)) as turn:
-        first = w.mul(turn, 2 * k.lanes)
-        here = [panel.rows_of(w.add(first, part * k.lanes), rows) for part in (0, 1)]
+    with _two_of(panel, rows) as here:
         sides = [panel.second, k.at(panel.second, w.mul(kept, 2 * k.lanes))]
         for memory, side in zip(sides, here, strict=True):
             panel.load_rows(x, side, kept, memory)

@@ -9,6 +9,7 @@ channels by some vectors, stays in registers while all places of all channels ar
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .general import Writer, general
@@ -96,46 +97,17 @@ def _is_widest(k: Writer) -> bool:
     return k.lanes * SIZES[k.kind] == WIDEST
 
 
-@general("FFFInnnnn")
-def _sum_windows(
-    k: Writer, x: Value, w: Value, out: Value, offsets: Value, groups: Value, step: Value, taps: Value, blocks: Value,
-    span: Value,
-) -> None:  # fmt: skip
-    """For eight channels at a time."""
-    _sums(k, x, w, out, offsets, groups, step, taps, blocks, span, 8, 3 if _is_widest(k) else 1)
+def _tiled(sums: Callable[..., None], channels: int, vectors: int, on_narrow: int) -> Callable[..., None]:
+    """The function for tiles of so many channels by so many vectors; `on_narrow` with half the registers."""
+
+    def define(k: Writer, *arguments: Value) -> None:
+        sums(k, *arguments, channels, vectors if _is_widest(k) else on_narrow)
+
+    return define
 
 
-@general("FFFInnnnn")
-def _sum_windows_few(
-    k: Writer, x: Value, w: Value, out: Value, offsets: Value, groups: Value, step: Value, taps: Value, blocks: Value,
-    span: Value,
-) -> None:  # fmt: skip
-    """For four channels at a time."""
-    _sums(k, x, w, out, offsets, groups, step, taps, blocks, span, 4, 5 if _is_widest(k) else 2)
-
-
-@general("FFFInnnnn")
-def _sum_windows_alone(
-    k: Writer, x: Value, w: Value, out: Value, offsets: Value, groups: Value, step: Value, taps: Value, blocks: Value,
-    span: Value,
-) -> None:  # fmt: skip
-    """For groups of a single channel."""
-    _sums(k, x, w, out, offsets, groups, step, taps, blocks, span, 1, 8)
-
-
-@general("FFFInnnnn")
-def _weigh_windows(
-    k: Writer, x: Value, d: Value, out: Value, offsets: Value, groups: Value, step: Value, taps: Value, rows: Value,
-    span: Value,
-) -> None:  # fmt: skip
-    """For four channels at a time."""
-    _weighs(k, x, d, out, offsets, groups, step, taps, rows, span, 4, 6 if _is_widest(k) else 2)
-
-
-@general("FFFInnnnn")
-def _weigh_windows_alone(
-    k: Writer, x: Value, d: Value, out: Value, offsets: Value, groups: Value, step: Value, taps: Value, rows: Value,
-    span: Value,
-) -> None:  # fmt: skip
-    """For groups of a single channel."""
-    _weighs(k, x, d, out, offsets, groups, step, taps, rows, span, 1, 6)
+general("FFFInnnnn", "sum_windows")(_tiled(_sums, 8, 3, 1))
+general("FFFInnnnn", "sum_windows_few")(_tiled(_sums, 4, 5, 2))
+general("FFFInnnnn", "sum_windows_alone")(_tiled(_sums, 1, 8, 8))
+general("FFFInnnnn", "weigh_windows")(_tiled(_weighs, 4, 6, 2))
+general("FFFInnnnn", "weigh_windows_alone")(_tiled(_weighs, 1, 6, 6))

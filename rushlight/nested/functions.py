@@ -62,10 +62,10 @@ def meaning(f: Any) -> Callable[..., Any] | None:
 
 
 _POINTWISE = frozenset(_ONE + _TWO + _WRITTEN)
-#: Questions about dtype and device, and walks along the tape, that ordinary functions answer.
+#: Questions about dtype and device, walks along the tape, and `save`, that ordinary functions answer.
 ANSWERED = frozenset(
     "is_floating_point is_complex is_tensor is_signed element_size get_device backward grad dim_order result_type "
-    "retain_grad register_hook is_inference is_pinned __len__ is_storage is_nonzero".split()
+    "retain_grad register_hook is_inference is_pinned __len__ is_storage is_nonzero save".split()
 )
 
 

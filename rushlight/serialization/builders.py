@@ -23,9 +23,9 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core import layout as layouts
+from rushlight.core import qscheme as schemes
 from rushlight.core.device import device
 from rushlight.core.generator import Generator
-from rushlight.core.qscheme import SCHEMES
 from rushlight.core.size import Size
 from rushlight.nn.parameter import (
     Buffer,
@@ -430,9 +430,9 @@ called(device, "torch device")(lambda vm, args: device(*_require(args, str, (int
 @called(None, "torch.serialization _get_layout")
 def _layout(vm: Any, args: tuple[Any, ...]) -> Any:
     name = str(_require(args, str)[0]).removeprefix("torch.")
-    if name not in layouts._layouts:
+    if name not in layouts.layout.known:
         raise refused(f"there is no layout called {name[:40]!r}")
-    return layouts._layouts[name]
+    return layouts.layout.known[name]
 
 
 def _tensor_v2(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, hooks: Any = None,
@@ -468,17 +468,17 @@ def _rebuild_qtensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
     if storage.kind not in dtypes.QUANTIZED:
         raise refused(f"a quantized tensor on a storage of {storage.kind}")
     whole = rebuilt(storage, offset, size, stride, dtypes.QUANTIZED[storage.kind])
-    if how and how[0] is SCHEMES["per_tensor_affine"]:
+    if how and how[0] is schemes.per_tensor_affine:
         _, scale, zero_point = _require(how, object, (int, float), int)
         return rebuilt_quantized(whole, float(scale), zero_point, None)
-    if how and how[0] in (SCHEMES["per_channel_affine"], SCHEMES["per_channel_affine_float_qparams"]):
+    if how and how[0] in (schemes.per_channel_affine, schemes.per_channel_affine_float_qparams):
         _, scales, points, axis = _require(how, object, Tensor, Tensor, int)
         if 0 <= axis < whole.dim() and tuple(scales.shape) == tuple(points.shape) == (whole.shape[axis],):
             return rebuilt_quantized(whole, scales, points, axis)
     raise refused("a quantized tensor's scheme, scales and zero points do not go together")
 
 
-for _scheme_name, _scheme in SCHEMES.items():
+for _scheme_name, _scheme in schemes.qscheme.known.items():
     _name(_scheme, f"torch {_scheme_name}")
 
 
