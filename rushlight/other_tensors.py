@@ -44,4 +44,4 @@ def _kind_among(arguments: Any) -> type | None:
 def _look(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     kind = _kind_among(args) or (_kind_among(kwargs.values()) if kwargs else None)
     found = None if kind is None else _meanings[kind](f)
-    return (found or inner)(*args, **kwargs)
+    return (inner if found is None or found is f else found)(*args, **kwargs)

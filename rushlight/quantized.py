@@ -291,7 +291,7 @@ _ANSWERED = frozenset("""
 def meaning(f: Any) -> Callable[..., Any] | None:
     """What a function means where an argument is quantized; None where it does what it always does."""
     name = f.__name__
-    if name in _ANSWERED:
+    if name in _ANSWERED or f.__module__ == __name__:
         return None
     if name in QUESTIONS:
         return QUESTIONS[name]

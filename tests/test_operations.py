@@ -331,7 +331,7 @@ def in_every_way(case: Case) -> None:
 #: What has tests of its own: what `rushlight.sparse` declares when it is loaded, L-BFGS's direction, detectors' maps.
 ELSEWHERE = """
     sparse_product sparse_form_product row_totals values_of_sparse listed_of_dense two_loop weighted_rows
-    weighted_rows_backward adam_step
+    weighted_rows_backward adam_step fake_quantize fake_quantize_mask
 """.split()
 
 
