@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import operator
 import subprocess
 import sys
@@ -362,3 +363,17 @@ def test_named_tuples_among_arguments_keep_their_class() -> None:
     x = graph.placeholder("x")
     graph.output(graph.call_function(stride_of, (x, Geometry((3, 3), (0, 0), (1, 1)))))
     assert fx.GraphModule(torch.nn.Module(), graph)(torch.ones(1)).item() == 3
+
+
+def test_a_function_that_was_replaced_stays_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As autocast replaces some when it is first entered, which may be after something was traced."""
+    fx.symbolic_trace(torch.nn.Linear(2, 2))
+
+    @functools.wraps(F.linear)
+    def other(*args: Any) -> Any:
+        return args
+
+    monkeypatch.setattr(F, "linear", other)
+    traced = fx.GraphModule(nn.Module(), fx.Tracer().trace(lambda x: F.linear(x, x)))
+    assert F.linear is other and F.linear in torch.overrides.get_overridable_functions()[F]
+    assert "torch.nn.functional.linear(x, x)" in traced.code

@@ -328,7 +328,8 @@ def in_every_way(case: Case) -> None:
         case.run_in_place(torch, *operands(case))
 
 
-#: What has tests of its own: what `rushlight.sparse` declares when it is loaded, L-BFGS's direction, detectors' maps.
+#: What has tests of its own: what `rushlight.sparse` and `rushlight.quantized` declare when they are loaded, L-BFGS's
+#: direction, detectors' maps.
 ELSEWHERE = """
     sparse_product sparse_form_product row_totals values_of_sparse listed_of_dense two_loop weighted_rows
     weighted_rows_backward adam_step fake_quantize fake_quantize_mask

@@ -179,9 +179,11 @@ NAMESPACES = {
 """Where Rushlight's functions are, and what programs call the place."""
 
 
-@cache
 def functions() -> list[tuple[dict[str, Any], str, Any, str]]:
-    """Rushlight's functions: the names that one is among, its name there, the function, and its path."""
+    """Rushlight's functions: the names that one is among, its name there, the function, and its path.
+
+    They are looked up each time, for some are replaced later: by autocast, or by a program.
+    """
     found = []
     for module, path in NAMESPACES.items():
         names = vars(import_module(module))
@@ -198,7 +200,7 @@ def _paths() -> dict[Any, str]:
 
 def full_name(function: Any) -> str:
     """How a function is called in a program, as far as the function itself says."""
-    path = _paths().get(function)
+    path = _paths().get(function) or _paths().get(getattr(function, "__wrapped__", None))
     if path is not None:
         return path
     name: str = function.__name__
