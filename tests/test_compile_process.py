@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -553,3 +554,17 @@ description.plain = indescribable
 print(native())
 """
     assert ran(code, tmp_path) == "True"
+
+
+def test_a_small_program_is_compiled_here_while_the_process_starts(
+    given: dispatch.Dispatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that has only been started is later than this one, which then has nothing in the cache to show."""
+    monkeypatch.setattr(dispatch, "FEW", 2)
+    given.prepare()
+    given.helpers[0].ready = False
+    small: Any = SimpleNamespace(small=True, native=None, key="k")
+    given.add(small)
+    assert given.compiled_here == [small] and not given.jobs  # type: ignore[attr-defined]
+    given.helpers[0].ready = True
+    assert not given.is_small(small)

@@ -153,7 +153,8 @@ class Dispatch:
 
     def is_small(self, job: Job) -> bool:
         """Whether it is not worth a process."""
-        return not self.helpers and self.small < FEW and job.small and job.native is None
+        there = any(helper.ready for helper in self.helpers)
+        return not there and self.small < FEW and job.small and job.native is None
 
     def awaited(self) -> Job | None:
         """What a process is planning, if more is spent on it than on all that waits."""
