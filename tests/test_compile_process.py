@@ -506,6 +506,27 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), native(4))
     assert ran(code, tmp_path, "-W", "ignore::DeprecationWarning") == "0 True"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_that_ends_may_fork(tmp_path: Path) -> None:
+    """In a handler that comes after ours, which keeps LLVM's lock."""
+    code = """
+import atexit, os
+def last():
+    child = os.fork()
+    if not child:
+        os._exit(7)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+atexit.register(last)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code + LOOP + "print(native())"],
+        capture_output=True, text=True, timeout=60,
+        env={**os.environ, "PYTHONPATH": str(Path(torch.__file__).parent.parent), "RUSHLIGHT_COMPILE": "1",
+             "RUSHLIGHT_CACHE": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout == "True\n7\n", done.stderr
+
+
 def test_functions_of_the_interpreter_are_made_by_the_process(tmp_path: Path) -> None:
     code = """
 made = []

@@ -64,6 +64,7 @@ REPEATED = Program.patience
 _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
+_settled: list[threading.Lock] = []  # what is held for a fork
 _loading = threading.Lock()  # held while the compiler's own modules are imported
 GENERAL = ("rows", "places", "planes", "windows", "steps", "pointwise", "spectral")  # for arrays of any extents
 
@@ -206,12 +207,10 @@ class Background:
 
     def while_loading(self, program: Program) -> None:
         """Called before a program runs while the compiler is being loaded: for what has come again we wait a moment."""
-        if threading.current_thread().name == THREAD:
-            return
-        if program.runs > Program.patience:
+        if program.runs > Program.patience and threading.current_thread().name != THREAD:
             self._wait_for_loading(self.done)
         else:
-            time.sleep(PAUSE)
+            _pause(program)
 
     def give_way(self, program: Program) -> None:
         """Called before a program runs, natively or not, while another thread compiles.
@@ -245,6 +244,7 @@ class Background:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
         global _lock, _emission, _loading
         _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
+        _settled.clear()
         self.done.set()
         self.dispatch.forget()
         hold_back(False)
@@ -332,7 +332,7 @@ class Background:
 
 
 def _pause(program: Program) -> None:
-    """Called before a program runs while the compiler is being loaded, or makes something else."""
+    """Called before a program runs for which nobody waits, while the compiler is loaded or makes something else."""
     if threading.current_thread().name != THREAD:
         time.sleep(PAUSE)
 
@@ -386,13 +386,19 @@ def _leave_standing() -> None:
 
 
 def _settle() -> None:
-    """Before a fork: what a child found half loaded it could never load, and LLVM's lock would be held for ever."""
+    """Before a fork: what a child found half loaded it could never load, and LLVM's lock would be held for ever.
+
+    When the process ends, nobody is at work any more and `stop` keeps the lock: then there is nothing to wait for.
+    """
     _loading.acquire()
-    _emission.acquire()
+    if not BACKGROUND.stopped:
+        _emission.acquire()
+        _settled.append(_emission)
 
 
 def _resume() -> None:
-    _emission.release()
+    while _settled:
+        _settled.pop().release()
     _loading.release()
 
 
