@@ -197,13 +197,22 @@ def test_pool_of_infinities_and_nan(padding: int, monkeypatch: Any) -> None:
     native(run, monkeypatch, but=("max_pool_indices",))
 
 
-@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 def test_grid_sample(mode: str, padding: str, threads: None, monkeypatch: Any) -> None:
     """Gradients go back to where the numbers were picked, several of them to one place."""
     grid = (numbers(2, 5, 7, 2) * 0.3).detach().requires_grad_()
     options = {"mode": mode, "padding_mode": padding, "align_corners": False}
     native(lambda: trained(lambda x: F.grid_sample(x, grid, **options), numbers(2, 3, 6, 4), grid), monkeypatch)
+
+
+@pytest.mark.parametrize("padding", ["border", "reflection"])
+def test_a_place_on_the_border_has_no_slope(padding: str) -> None:
+    """As PyTorch: the border counts as outside, from where moving on changes nothing."""
+    grid = torch.tensor([[[[1.0, -1.0], [0.5, 0.5]]]], requires_grad=True)
+    x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    F.grid_sample(x, grid, padding_mode=padding, align_corners=True).sum().backward()
+    assert grid.grad is not None and grid.grad.flatten().tolist() == [0, 0, 1, 3]
 
 
 def test_maxima_of_adaptive_windows_get_their_gradients(monkeypatch: Any) -> None:

@@ -209,9 +209,9 @@ def _planes(shape: tuple[int, ...]) -> Places:
     return Places((2,), (0, 1, *(None,) * (len(shape) - 2)))
 
 
-def added_to_planes(d: Symbol, index: Symbol, places: int) -> Symbol:
-    """The adjoint of `elements_of_planes`."""
-    return changed(0, (*d.shape[:2], places), d, (broadcast(index, d.shape),), (), _planes(d.shape), d.shape)
+def added_to_planes(d: Symbol, index: Symbol, places: int, total: Any = 0) -> Symbol:
+    """The adjoint of `elements_of_planes`, on top of a `total`."""
+    return changed(total, (*d.shape[:2], places), d, (broadcast(index, d.shape),), (), _planes(d.shape), d.shape)
 
 
 def along(index: Symbol, before: int, after: int) -> Symbol:
