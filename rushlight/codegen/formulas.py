@@ -244,16 +244,6 @@ def _trace(x: Any) -> Any:
     return look(x, (n,), lambda strides, offset: ((sum(strides),), offset)).sum()
 
 
-def _rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    a, b = axes
-    if k % 4 == 2:
-        return np.flip(x, (a, b))
-    across = x.swapaxes(a, b)
-    if k % 4 == 1:  # written out, for then no line is read backwards
-        return np.flip(across.placed(across.shape, None, (slice(None),) * x.ndim), a)
-    return np.flip(across, b) if k % 4 else x
-
-
 def _cross(x: Any, y: Any, axis: int = -1) -> Any:
     def product(i: int, j: int) -> Any:
         return x[place(i)] * y[place(j)] - x[place(j)] * y[place(i)]
@@ -294,6 +284,6 @@ FUNCTIONS.update({
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,
     np.split: _split, np.squeeze: lambda x, axis=None: x.squeeze(axis), np.nan_to_num: _nan_to_num,
-    np.trace: _trace, np.rot90: _rot90, np.cross: _cross, np.isclose: _isclose,
+    np.trace: _trace, np.cross: _cross, np.isclose: _isclose,
     np.sinc: _sinc, np.real: lambda x: x, np.iscomplex: lambda x: np.not_equal(x, x),
 })  # fmt: skip
