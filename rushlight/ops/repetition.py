@@ -357,6 +357,14 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     return stack([g.flatten() for g in meshgrid(*given, indexing="ij")], 1)
 
 
+def _chosen(n: int, r: int, with_replacement: bool) -> list[np.ndarray]:
+    """The positions of all combinations, one array for each of the r places."""
+    if r == 2:
+        return list(np.triu_indices(n, int(not with_replacement)))
+    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    return [column.copy() for column in np.array(list(pick(range(n), r)), "int64").reshape(-1, r).T]
+
+
 @public()
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All ways to choose `r` elements of a vector in its order, a row each.
@@ -375,6 +383,4 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         from .creation import constant
 
         return constant((0,), 0, spec.dtype)
-    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    chosen = np.array(list(pick(range(spec.numel), r)), "int64").reshape(-1, r)
-    return stack([index_select(input, 0, wrap(column.copy())) for column in chosen.T], 1)
+    return stack([index_select(input, 0, wrap(column)) for column in _chosen(spec.numel, r, with_replacement)], 1)
