@@ -199,6 +199,11 @@ def elements(x: Symbol, index: Any) -> Symbol:
     return pick(x, (index,), (), Places((0,), (None,) * index.ndim), index.shape)
 
 
+def elements_of_rows(x: Symbol, index: Symbol) -> Symbol:
+    """(..., n) at positions (..., m) that are known to be right: (..., m)."""
+    return pick(x, (index,), (), _each(index, x.ndim - 1), index.shape)
+
+
 def elements_of_planes(x: Symbol, index: Symbol) -> Symbol:
     """(N, C, places) at positions (N, 1, ...) that are known to be right: (N, C, ...)."""
     shape = (*x.shape[:2], *index.shape[2:])

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import strided
+from rushlight.core.strided import contiguous_strides
+
 from .assembly import iota
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, look, operand
 from .lanes import Processor
@@ -238,6 +241,12 @@ def _triangle(x: Any, k: int, lower: bool) -> Any:
     return np.where(inside, x, x.dtype.type(0))
 
 
+def _diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    shape = strided.diagonal(x.shape, contiguous_strides(x.shape), 0, offset, axis1, axis2)[0]
+    return look(x, tuple(shape), lambda strides, start: strided.diagonal(
+        x.shape, strides, start, offset, axis1, axis2)[1:])  # fmt: skip
+
+
 def _trace(x: Any) -> Any:
     """The sum of the diagonal of a matrix, which is a view of it."""
     n = min(x.shape)
@@ -284,6 +293,6 @@ FUNCTIONS.update({
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,
     np.split: _split, np.squeeze: lambda x, axis=None: x.squeeze(axis), np.nan_to_num: _nan_to_num,
-    np.trace: _trace, np.cross: _cross, np.isclose: _isclose,
+    np.trace: _trace, np.diagonal: _diagonal, np.cross: _cross, np.isclose: _isclose,
     np.sinc: _sinc, np.real: lambda x: x, np.iscomplex: lambda x: np.not_equal(x, x),
 })  # fmt: skip

@@ -56,7 +56,7 @@ def _search_spec(x: Spec, values: Spec, *, right: bool, kind: Any) -> Spec:
 
 def _halved(x: Any, values: Any, right: bool, at: Callable[[Any, Any], Any] = np.take) -> Any:
     """PyTorch's search by halves, for all values at once; what is unknown comes before everything."""
-    n = x.shape[0]
+    n = x.shape[-1]
     low, high = np.zeros_like(values, dtype=np.int64), np.full_like(values, n, dtype=np.int64)
     for _ in range(n.bit_length()):
         middle = low + ((high - low) >> 1)
@@ -69,12 +69,13 @@ def _halved(x: Any, values: Any, right: bool, at: Callable[[Any, Any], Any] = np
 
 
 def _search_symbols(x: Any, values: Any, *, right: bool, kind: Any) -> Any:
-    if x.ndim != 1 or not values.ndim:
-        raise ValueError("a search in rows of their own")
-    from rushlight.codegen.assembly import elements
+    if not values.ndim:
+        raise ValueError("a search for one number")
+    from rushlight.codegen.assembly import elements, elements_of_rows
 
     to = np.result_type(x.dtype, values.dtype)
-    return _halved(x.astype(to), values.astype(to), right, elements).astype(kind.numpy)
+    at = elements if x.ndim == 1 else elements_of_rows
+    return _halved(x.astype(to), values.astype(to), right, at).astype(kind.numpy)
 
 
 SEARCHSORTED = operation("searchsorted", _search_spec, _searched)

@@ -97,14 +97,17 @@ def _strided_spec(x: Spec, offset: Spec, *, shape: Any, strides: Any, kind: dtyp
     return spec_of(shape, kind, strides)
 
 
-def _strided_layouts(at: Any, lies: Any, start: int, *, shape: Any, strides: Any, kind: dtype, layout: Any) -> Any:
+def strided_layouts(
+    at: Any, lies: Any, start: int, *, shape: Any, strides: Any, kind: dtype | None, layout: Any
+) -> Any:
+    """Where a look's elements lie in an array of the shape `at`; ValueError if that lies otherwise than `layout`."""
     if any(n > 1 and a != b for n, a, b in zip(at, lies, layout, strict=True)):
         raise ValueError("a look into memory that lies otherwise")
     return [(shape, strides, start)]
 
 
 STRIDED = operation("strided", _strided_spec, _strided, node="AsStridedBackward0", view=True)
-STRIDED.layouts = _strided_layouts
+STRIDED.layouts = strided_layouts
 STRIDED.gradient(
     x=lambda g, x_spec, offset, strides: apply(
         ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides, x_spec.dtype)
@@ -189,7 +192,7 @@ def _adjoint_symbols(g: Any, offset: Any, *, strides: Any, shape: Any, layout: A
         where = {"shape": here.shape, "strides": strides, "kind": kind, "layout": layout}
 
         def place(at: Any, lies: Any, offset: int, first: int = _start(part, strides), where: Any = where) -> Any:
-            return _strided_layouts(at, lies, offset + first, **where)
+            return strided_layouts(at, lies, offset + first, **where)
 
         made = here.assembled((here,), shape, place, offset)
         total = made if total is None else total + made
@@ -253,7 +256,7 @@ def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any,
 
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
 SCATTER.lower = lambda x, new, offset, *, shape, strides, kind, layout: x.with_part(
-    new, offset, _strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
+    new, offset, strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
 )
 SCATTER.gradient(  # that of x, which needs zeros, is in ops/creation.py
     new=lambda g, x_spec, offset, shape, strides, kind: apply(
