@@ -16,6 +16,7 @@ import pytest
 import rushlight as torch
 from rushlight.codegen import background, verify
 from rushlight.codegen import mersenne as machine_code
+from rushlight.codegen.fillings import Fillings
 from rushlight.codegen.machine import machine
 from rushlight.core import box_muller
 from rushlight.core import mersenne as core
@@ -99,7 +100,7 @@ def native(request: pytest.FixtureRequest) -> Iterator[None]:
     here.vector_bytes = request.param
     try:
         with background._lock:
-            FILLINGS.update(machine_code.Fillings(here).functions)
+            FILLINGS.update(Fillings(here).functions)
         yield
     finally:
         here.vector_bytes = usual

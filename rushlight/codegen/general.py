@@ -16,21 +16,20 @@ where an array does not lie or is not typed as it expects, or where a position i
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .arithmetic import Scalars
-from .entry import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, TYPE, entry_parameters
+from .array_layout import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, TYPE
+from .entry import entry_parameters
 from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes
+from .linking import callable_at
 from .llvm import Printer
-from .machine import callable_at
 
 if TYPE_CHECKING:
     from .machine import Machine
@@ -277,37 +276,15 @@ def linked(group: str, here: Machine) -> dict[str, Callable[..., bool]]:
     if not here.fuses:
         return {}
     names = [f"{name}_{kind}" for name in definitions(group) for kind in FLOATS]
-    addresses = here.link_code(code_of(group, here), names, {ARRAY: _ARRAYS.ctypes.data})
+    addresses = here.link_code([code_of(group, here)], names, {ARRAY: _ARRAYS.ctypes.data})
     return {name: callable_at(name, addresses[name]) for name in names}
 
 
 def code_of(group: str, here: Machine) -> bytes:
-    """A group's object code, which is in the cache from now on.
-
-    It is looked up by what the compiler's own files say, so that in most processes nothing is written anew.
-    """
-    key = _key(group, here)
-    code = here.kept_code(key)
-    if code is None:
-        code = here.object_code(text(group, here.vector_bytes))
-        here.keep_code(key, code)
-    return code
+    """A group's object code, which is in the cache from now on."""
+    return here.common_code(group, partial(text, group, here.vector_bytes))
 
 
 def is_kept(group: str, here: Machine) -> bool:
     """Whether a group's object code is in the cache, or none is wanted."""
-    return not here.fuses or here.kept_code(_key(group, here)) is not None
-
-
-def _key(group: str, here: Machine) -> str:
-    return here.key(f"{group} {here.vector_bytes} {_of_files()}")
-
-
-@functools.cache
-def _of_files() -> str:
-    """A hash of the compiler's files."""
-    found = hashlib.sha256()
-    folders = (Path(__file__).parent, Path(__file__).parents[1] / "ops")
-    for path in sorted([*folders[0].glob("*.py"), folders[1] / "activation.py", folders[1] / "elementary.py"]):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+    return not here.fuses or here.kept_code(here.common_key(group)) is not None

@@ -14,27 +14,23 @@ than a vector, come by way of the stack.  What each rule computes, and why it ro
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rushlight.core import box_muller
-from rushlight.core.mersenne import cells_of
 
 from . import rejection
 from .arithmetic import Scalars
-from .drawing import FILL
-from .entry import DATA, entry_parameters
+from .array_layout import DATA
+from .entry import entry_parameters
+from .fillings import NAMES, called, symbol
 from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes, pick, polynomial
 from .llvm import Printer
-from .machine import callable_at
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    pass
 
 WORDS, MIDDLE = 624, 397  # of the recurrence
 TWIST, UPPER, LOWER = 0x9908B0DF, 0x80000000, 0x7FFFFFFF
@@ -310,7 +306,6 @@ FILLINGS = {
     "chosen64": Filling(_chosen64, "f64", 2),
     "normal32": Filling(_normal32, "f32", 1, 16),
 }
-NAMES = (*FILLINGS, "normals32", "permutation", *rejection.RULES)  # of the functions
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -347,15 +342,6 @@ def _permutation(name: str) -> Function:
     return w.function(symbol(name), parameters)
 
 
-def symbol(name: str) -> str:
-    """What a filling's function is called in machine code."""
-    return FILL + name
-
-
-def _called(name: str) -> str:
-    return f"draw_{name}"
-
-
 def _entry(name: str) -> Function:
     """A function of Python over (state, output, count, three parameters)."""
     w = Builder()
@@ -365,7 +351,7 @@ def _entry(name: str) -> Function:
     w.call(symbol(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
     w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
     w.leave(external("_Py_TrueStruct"))
-    return w.function(_called(name), parameters)
+    return w.function(called(name), parameters)
 
 
 def _given(w: Builder, o: Value, kind: str) -> Value:
@@ -387,37 +373,3 @@ def text(vector_bytes: int) -> str:
     printer = Printer()
     printed = [(f, printer.body(f)) for f in functions(vector_bytes)]
     return printer.program((), (), printed)
-
-
-class Fillings:
-    """The fillings, linked: as functions of Python, and their addresses for other machine code."""
-
-    def __init__(self, here: Machine) -> None:
-        self.functions: dict[str, Callable[..., Any]] = {}
-        self.addresses: dict[str, int] = {}
-        if not here.fuses:  # a processor without fused multiplications and additions
-            return
-        _check_state_layout()
-        linked = here.link(text(here.vector_bytes), [f(name) for name in NAMES for f in (symbol, _called)])
-        self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in NAMES}
-        self.addresses = {symbol(name): linked[symbol(name)] for name in NAMES}
-
-
-@functools.cache
-def fillings() -> Fillings:
-    """The fillings of this process."""
-    from .machine import machine
-
-    return Fillings(machine())
-
-
-def _check_state_layout() -> None:
-    """Refuses a NumPy that keeps the Mersenne Twister's state otherwise than these functions read it."""
-    from numpy.random import MT19937
-
-    twister = MT19937(0)
-    twister.random_raw(5)
-    state = twister.state["state"]
-    cells = cells_of(twister)
-    if cells[WORDS] != state["pos"] or not np.array_equal(cells[:WORDS].view(np.uint32), state["key"]):
-        raise NotImplementedError("NumPy keeps the state of its generator in an unknown way")
