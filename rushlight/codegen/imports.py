@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 RUN = "rushlight_team_run"
 FILL = "rushlight_fill_"  # how the names of fillings begin
-IMPORTS = re.compile(r"@(rushlight_\w+)\(")  # where LLVM's language calls one
 
 
 def addresses(names: Collection[str]) -> dict[str, int]:

@@ -17,13 +17,13 @@ Either way gives the same numbers: what is left out changes no arithmetic.
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from .imports import IMPORTS
 from .ir import Function
 from .linking import Code
 from .llvm import Printer
@@ -37,6 +37,7 @@ LAST_OF = 4  # one kernel of so many ends a module that is long enough
 SHORT = 60_000  # characters of a function without kernels that is compiled with care at once
 SHARE = 0.3  # of a program's time: when so much of it has become better, it is linked anew
 KEPT = 48  # programs that wait for care; the least worthy of more stay as they are
+IMPORTS = re.compile(r"@(rushlight_\w+)\(")  # where LLVM's language calls what is in `imports.py`
 
 
 Take = Callable[[Code], None]
