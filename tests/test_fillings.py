@@ -16,8 +16,8 @@ import pytest
 import rushlight as torch
 from rushlight.codegen import background, verify
 from rushlight.codegen import mersenne as machine_code
-from rushlight.codegen.fillings import Fillings
 from rushlight.codegen.machine import machine
+from rushlight.codegen.routines import Fillings
 from rushlight.core import box_muller
 from rushlight.core import mersenne as core
 from rushlight.core import sampling as s

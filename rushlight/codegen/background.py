@@ -35,6 +35,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rushlight.core.blas import hold_back
@@ -178,11 +179,11 @@ class Background:
     def _generalize(self) -> None:
         """Has the functions made that are not there, by a process if there is one, and takes them over."""
         with _loading:
-            from .general import is_kept
             from .machine import machine
+            from .routines import kept
 
         wanted = [group for group in GENERAL if group not in self.general]
-        if all(is_kept(group, machine()) for group in wanted):
+        if not machine().fuses or all(kept(group, machine()) for group in wanted):
             self._take_over(wanted)
         else:
             self.dispatch.generalize(wanted, partial(self._take_over, wanted))
@@ -500,12 +501,14 @@ def general_now(group: str) -> bool:
         with _loading:
             from rushlight.ops import general
 
-            from .general import definitions, linked
+            from . import routines
             from .machine import machine
 
-            definitions(group)
             here = machine()
-        general.use(linked(group, here))
+            import_module("rushlight.optim.adam")  # its step is one of them
+            if routines.kept(group, here) is None:
+                routines.writer(group)
+        general.use(routines.general(group, here))
         return True
     except Exception as failure:
         warnings.warn(f"Rushlight could not compile {group} and leaves them to NumPy: {failure!r}", stacklevel=2)
@@ -515,7 +518,7 @@ def general_now(group: str) -> bool:
 def fillings_now() -> None:
     """Makes the functions that fill arrays with random numbers."""
     try:
-        from .fillings import fillings
+        from .routines import fillings
 
         with _lock:
             with _loading:

@@ -18,7 +18,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from .array_layout import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, STRIDES
 from .drawing import FILL
-from .general import ARRAY
+from .imports import ARRAY
 from .ir import SIZES, Function, Index, Loop, Value, When, operand
 
 if TYPE_CHECKING:
@@ -269,8 +269,8 @@ class Interpreter:
 
 def _filled(name: str, state: Pointer, out: Pointer, count: Numbers, *parameters: Numbers) -> Pointer:
     """Random numbers: a filling is one instruction here, and changes the engine's state, although that is an input."""
-    from .fillings import fillings
     from .mersenne import FILLINGS
+    from .routines import fillings
 
     kind = FILLINGS[name.replace("normals32", "normal32")].kind
     numbers: Numbers = np.empty(int(count[0]), DTYPES[kind])

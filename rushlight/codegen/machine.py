@@ -16,7 +16,7 @@ import llvmlite
 
 from . import array_layout
 from .background import emission, loading
-from .cache import bound, cache_folder, fingerprint, keep, kept
+from .cache import bound, cache_folder, keep, kept
 from .capture import KINDS
 from .imports import addresses
 from .linking import Unlinkable, callable_at, link
@@ -65,22 +65,6 @@ class Machine:
     def key(self, text: str) -> str:
         """What the machine code of a module is called in the cache, or whatever else depends on the processor."""
         return hashlib.sha256("\n".join([text, self.name, llvmlite.__version__]).encode()).hexdigest()
-
-    def common_code(self, name: str, text: Callable[[], str]) -> bytes:
-        """Machine code that no program changes: looked up by the versions of all that it is made from.
-
-        So in most processes nothing is written anew.
-        """
-        key = self.common_key(name)
-        code = self.kept_code(key)
-        if code is None:
-            code = self.object_code(text())
-            self.keep_code(key, code)
-        return code
-
-    def common_key(self, name: str) -> str:
-        """What such code is called in the cache."""
-        return self.key(f"{name} {self.vector_bytes} {fingerprint()}")
 
     def kept_code(self, key: str) -> bytes | None:
         """The machine code of a module, if it is in the cache."""

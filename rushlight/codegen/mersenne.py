@@ -24,7 +24,7 @@ from . import rejection
 from .arithmetic import Scalars
 from .array_layout import DATA
 from .entry import entry_parameters
-from .fillings import NAMES, called, symbol
+from .imports import CALLED, fill
 from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes, pick, polynomial
 from .llvm import Printer
@@ -176,7 +176,7 @@ class Filler:
         self.finish(turns.results[1])
         self.remember(w.sub(drawn, w.mul(blocks, WORDS)))
         w.leave(self.out)
-        return w.function(symbol(name), self.given)
+        return w.function(fill(name), self.given)
 
     # ---- for the rules
 
@@ -306,6 +306,7 @@ FILLINGS = {
     "chosen64": Filling(_chosen64, "f64", 2),
     "normal32": Filling(_normal32, "f32", 1, 16),
 }
+NAMES = (*FILLINGS, "normals32", "permutation", *rejection.RULES)  # of the functions
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -317,12 +318,12 @@ def _normals(name: str) -> Function:
     w = Builder()
     state, out, count, *rest = parameters = [w.parameter(kind, name) for name, kind in SIGNATURE.items()]
     extra = w.urem(count, 16)
-    w.call(symbol("normal32"), "ptr", state, out, w.sub(count, extra), *rest)
+    w.call(fill("normal32"), "ptr", state, out, w.sub(count, extra), *rest)
     with When(w, w.compare("ne", extra, 0)):
-        w.call(symbol("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
-        w.call(symbol("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
+        w.call(fill("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
+        w.call(fill("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
     w.leave(out)
-    return w.function(symbol(name), parameters)
+    return w.function(fill(name), parameters)
 
 
 def _permutation(name: str) -> Function:
@@ -339,7 +340,7 @@ def _permutation(name: str) -> Function:
     w.store(mine, there, 8)
     loop.close()
     w.leave(out)
-    return w.function(symbol(name), parameters)
+    return w.function(fill(name), parameters)
 
 
 def _entry(name: str) -> Function:
@@ -348,10 +349,10 @@ def _entry(name: str) -> Function:
     parameters = entry_parameters(w)
     objects = [w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE))]
     kinds = rejection.SIGNATURE if name in rejection.RULES else SIGNATURE
-    w.call(symbol(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
+    w.call(fill(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
     w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
     w.leave(external("_Py_TrueStruct"))
-    return w.function(called(name), parameters)
+    return w.function(CALLED + name, parameters)
 
 
 def _given(w: Builder, o: Value, kind: str) -> Value:

@@ -37,12 +37,12 @@ from rushlight.record.program import Program
 from . import cache, plans
 from .background import LAST, TURN, emission, rare_collections
 from .description import Unknown, program_of
-from .general import code_of
 from .linking import Code
 from .machine import Machine, machine
 from .modules import WORKER, Modules
 from .planning import PlannedProgram
 from .process import Link
+from .routines import made
 
 IDLE = 15.0  # seconds without anything to do after which it ends
 NICE = {3.0: 5, 15.0: 10}  # after so many seconds of work it gives way by so much: then there is always something to do
@@ -125,7 +125,7 @@ class Server:
     def _generalize(self, group: str) -> None:
         """Puts a group of functions into the cache; if that fails, whoever asked will see why."""
         with contextlib.suppress(Exception):
-            code_of(group, self.here)
+            made(group, self.here)
         self.groups.remove(group)
         if not self.groups:
             self._send("generalized")
