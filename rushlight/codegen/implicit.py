@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .drawing import FILL
+from .imports import fill
 from .ir import Function, Loop, Value
 from .lanes import Lanes, pick
 from .rejection import SIGNATURE, Numbers
@@ -133,4 +133,4 @@ def function(name: str) -> Function:
     n.store(RULES[name](n, *[n.load(array, loop.index) for array in given]), out, loop.index)
     loop.close()
     w.leave(out)
-    return w.function(FILL + name, parameters)
+    return w.function(fill(name), parameters)
