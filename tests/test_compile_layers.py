@@ -256,6 +256,16 @@ def test_a_place_on_the_border_has_no_slope(padding: str) -> None:
     assert grid.grad is not None and grid.grad.flatten().tolist() == [0, 0, 1, 3]
 
 
+@pytest.mark.parametrize(("image", "places"), [((0, 2, 3, 3), (0, 2, 2, 2)), ((1, 2, 3, 3), (1, 0, 2, 2)),
+                                               ((2, 0, 3, 3), (2, 2, 2, 2))])  # fmt: skip
+def test_sampling_nothing(image: Any, places: Any) -> None:
+    x, grid = torch.ones(image, requires_grad=True), torch.zeros(places, requires_grad=True)
+    found = F.grid_sample(x, grid, align_corners=False)
+    found.sum().backward()
+    assert found.shape == (*image[:2], *places[1:3]) and x.grad is not None and grid.grad is not None
+    assert float(x.grad.sum()) == float(grid.grad.sum()) == 0
+
+
 def test_maxima_of_adaptive_windows_get_their_gradients(monkeypatch: Any) -> None:
     run = lambda: trained(lambda x: F.adaptive_max_pool2d(x, (3, 5)), numbers(2, 3, 8, 12))  # noqa: E731
     native(run, monkeypatch, but=("adaptive_max_pool2d",))

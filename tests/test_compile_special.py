@@ -222,6 +222,12 @@ def test_searches_in_rows_of_their_own(right: bool, monkeypatch: Any) -> None:
     np.testing.assert_array_equal(found, np.reshape(expected, values.shape))
 
 
+def test_searches_in_rows_of_nothing() -> None:
+    for _ in range(4):
+        assert torch.searchsorted(torch.zeros(2, 0), torch.ones(2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+        assert torch.searchsorted(torch.zeros(0, 3), torch.ones(0, 2)).shape == (0, 2)
+
+
 @pytest.mark.parametrize("offset", [-1, 0, 2])
 def test_diagonals_and_parts_written_into_copies(offset: int, monkeypatch: Any) -> None:
     x = torch.arange(60.0).reshape(3, 4, 5).requires_grad_()

@@ -167,8 +167,8 @@ def _pixels(x: Any, corner: Tap) -> Any:
 
 def _added(d: np.ndarray, position: np.ndarray, size: int) -> np.ndarray:
     """Zeros (planes, size) with numbers added at the positions of each plane."""
-    planes = math.prod(d.shape[:2])
-    spread = np.broadcast_to(position.reshape(len(d), 1, -1), (*d.shape[:2], position[0].size)).reshape(planes, -1)
+    planes, count = math.prod(d.shape[:2]), math.prod(position.shape[1:])
+    spread = np.broadcast_to(position.reshape(len(d), 1, count), (*d.shape[:2], count)).reshape(planes, count)
     flat = spread + np.arange(planes)[:, None] * size
     return np.bincount(flat.ravel(), d.ravel().astype(np.float64, copy=False), planes * size)
 
