@@ -30,7 +30,19 @@ from . import value as value_module
 from .operation import Operation
 from .program import Failed, Program, Unfinished, build, run_once
 from .spec import NUMBERS, Spec
-from .state import MAX_BYTES, MAX_SLOTS, Loose, State, Step, drop, forget_rules, kind_of, prune, steps_to
+from .state import (
+    MAX_BYTES,
+    MAX_SLOTS,
+    STRAY_LENGTH,
+    Loose,
+    State,
+    Step,
+    drop,
+    forget_rules,
+    kind_of,
+    prune,
+    steps_to,
+)
 from .value import (
     TENSORS,
     UNFETCHED,
@@ -106,6 +118,8 @@ class Automaton:
         if len(self.sighted) >= MAX_SIGHTED:
             self.sighted.clear()
         self.sighted.add(loose.sign)
+        if len(loose.taken) >= STRAY_LENGTH:
+            loose.note_landmark()
         return loose
 
     def forget(self) -> None:
@@ -352,6 +366,8 @@ def _full(me: Recorder, state: State | Loose) -> bool:
     """
     if me.hold:
         return False
+    if state.ends:
+        return me.capture is None
     if state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
         return True
     trace = me.trace
