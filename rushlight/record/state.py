@@ -26,8 +26,8 @@ MAX_SLOTS = 8192  # or at the latest here
 MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
 STRAYS = 4  # so many traces that nobody had seen before make a landmark of an operation that comes round in them,
 STRAY_LENGTH = 96  # if they have so many operations,
-ROUNDS = 4  # and it comes so often in each,
-PIECE = 24  # but not more often than once in so many
+ROUNDS = 4  # and it comes so often in each;
+PIECE = 24  # a piece has so many operations at least
 
 
 class Rules:
@@ -250,8 +250,8 @@ class Loose:
     def note_landmark(self) -> None:
         """Notes, of a trace that nobody has seen before, behind which operation its loop could be cut.
 
-        Of those that come round, on the tape if there is one, it is the one that does so most often, though not
-        before `PIECE` others have come.
+        Of those that come round, on the tape if there is one, it is the one that does so most often, but seldom
+        enough for pieces of `PIECE` operations; in a short loop a piece is several turns.
         """
         kinds = [step.kind for _, step, _ in self.taken]
         taped = any(kind.tracks for kind in kinds)
@@ -260,9 +260,8 @@ class Loose:
             if kind.tracks or not taped:
                 places.setdefault(kind, []).append(at)
         turns = [((at[-1] - at[0]) / (len(at) - 1), kind) for kind, at in places.items() if len(at) >= ROUNDS]
-        fitting = [turn for turn in turns if turn[0] >= PIECE]
-        if fitting:
-            min(fitting, key=itemgetter(0))[1].strayed += 1
+        if turns:
+            min(turns, key=lambda turn: (turn[0] < PIECE, abs(turn[0] - PIECE)))[1].strayed += 1
 
     def chart(self) -> State:
         """The State here, with all that lead to it."""
