@@ -485,7 +485,7 @@ def early_exits(torch: Any) -> Step:
     def step(turn: int) -> Any:
         x, h = numbers(torch, 16, 8), torch.zeros(16, 32)
         going, left, mixed = torch.ones(16, 1), torch.ones(16, 1), torch.zeros(16, 32)
-        for n in range(12):
+        for _ in range(12):
             h = cell(x, h)
             p = halt(h).sigmoid()
             stops = ((1 - left + p) > 0.9).float() * going
@@ -493,7 +493,7 @@ def early_exits(torch: Any) -> Step:
             left, going = left - p * going, going * (1 - stops)
             if not going.bool().any():
                 break
-        return learn(nn.functional.cross_entropy(out(mixed), integers(torch, 3, 16)) + 0.01 * left.mean() + 0.01 * n)
+        return learn(nn.functional.cross_entropy(out(mixed), integers(torch, 3, 16)) + 0.01 * left.mean())
 
     return step
 
