@@ -20,7 +20,7 @@ import pytest
 from test_compile import compiled, fresh_automaton, own_cache, random_program, run_program  # noqa: F401
 
 import rushlight as torch
-from rushlight.codegen import description, dispatch, machine, modules, native, plans, process
+from rushlight.codegen import cache, description, dispatch, machine, modules, native, planning, plans, process
 from rushlight.codegen.description import Indescribable, Unknown, described, plain, program_of, restored
 from rushlight.core.dtype import bfloat16
 from rushlight.ops.im2col import Geometry
@@ -144,7 +144,7 @@ def test_a_described_program_becomes_the_same_code(seed: int, monkeypatch: Any) 
         told = described(one.program)
         other = program_of(told)
         assert described(other) == told
-        again = native.NativeProgram(other, one.vector_bytes)
+        again = planning.PlannedProgram(other, one.vector_bytes)
         assert again.text() == one.text() and again.outline() == one.outline()
 
 
@@ -152,7 +152,7 @@ def test_a_described_program_becomes_the_same_code(seed: int, monkeypatch: Any) 
 # Outlines, and the cache of plans
 
 
-def outlined(one: native.NativeProgram) -> native.NativeProgram:
+def outlined(one: planning.PlannedProgram) -> native.NativeProgram:
     """The same, of its outline and its code only."""
     outline = marshal.loads(marshal.dumps(one.outline(), description.VERSION))
     other = native.NativeProgram.outlined(one.program, outline)
@@ -191,7 +191,7 @@ def test_a_plan_is_remembered_and_forgotten_with_its_code(monkeypatch: Any) -> N
     assert plan is not None and plan.careful and plan.outline == one.outline()
     other = native.NativeProgram.outlined(one.program, plan.outline)
     other.take(here.callables(*plan.code))
-    (folder,) = [machine.cache_folder()]
+    (folder,) = [cache.cache_folder()]
     (file,) = folder.glob(f"{key}.plan")
     for careful, _ in parts.keys:
         (folder / f"{careful}.o").unlink()
