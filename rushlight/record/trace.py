@@ -362,13 +362,12 @@ def _saves_inference(node: Node) -> bool:
 def _full(me: Recorder, state: State | Loose) -> bool:
     """Whether a trace that nobody reads should be computed now: where a round of its loop ends, if it is one.
 
-    So all traces of the loop start in the same place, and the automaton knows them.
+    That is behind a landmark, or once it is long. So all traces of the loop start in the same place, and the
+    automaton knows them.
     """
     if me.hold:
         return False
-    if state.ends:
-        return me.capture is None
-    if state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
+    if state.ends or state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
         return True
     trace = me.trace
     if trace.period is None:
