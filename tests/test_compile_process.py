@@ -20,7 +20,18 @@ import pytest
 from test_compile import compiled, fresh_automaton, own_cache, random_program, run_program  # noqa: F401
 
 import rushlight as torch
-from rushlight.codegen import cache, description, dispatch, machine, modules, native, planning, plans, process
+from rushlight.codegen import (
+    cache,
+    description,
+    dispatch,
+    machine,
+    modules,
+    native,
+    planning,
+    plans,
+    process,
+    processor,
+)
 from rushlight.codegen.description import Indescribable, Unknown, described, plain, program_of, restored
 from rushlight.core.dtype import bfloat16
 from rushlight.ops.im2col import Geometry
@@ -224,7 +235,7 @@ class Nobody:
 @pytest.fixture
 def given(monkeypatch: Any) -> Iterator[dispatch.Dispatch]:
     monkeypatch.setattr(process, "Process", Nobody)
-    monkeypatch.setattr(process, "processors", lambda: 2)
+    monkeypatch.setattr(processor, "processors", lambda: 2)
     monkeypatch.setattr(dispatch, "FEW", 0)
     monkeypatch.setenv("RUSHLIGHT_CACHE", "/nowhere")
     here: list[dispatch.Job] = []
@@ -287,7 +298,7 @@ def test_a_loop_waits_for_what_it_spends_most_time_on(given: dispatch.Dispatch) 
 
 
 def test_more_processors_more_processes(given: dispatch.Dispatch, monkeypatch: Any) -> None:
-    monkeypatch.setattr(process, "processors", lambda: 16)
+    monkeypatch.setattr(processor, "processors", lambda: 16)
     kept = [job(k / 10) for k in range(1, 9)]
     for _, one in kept:
         given.add(one)

@@ -505,7 +505,7 @@ def general_now(group: str) -> bool:
             from .machine import machine
 
             here = machine()
-            import_module("rushlight.optim.adam")  # its step is one of them
+            import_module("rushlight.optim.adam")  # its step is among what they do
             if routines.kept(group, here) is None:
                 routines.writer(group)
         general.use(routines.general(group, here))

@@ -245,6 +245,7 @@ def definitions(group: str) -> dict[str, tuple[str, Definition]]:
     from importlib import import_module
 
     import_module(f"{__package__}.general_{group}")
+    import_module("rushlight.optim.adam")  # its step is one of them
     return GROUPS[group]
 
 
