@@ -195,7 +195,7 @@ def _strided_places(c: Call, offset: Any) -> np.ndarray:
     return _places(a["shape"], a["strides"], offset, a["layout"], c.shape(0))
 
 
-@lowering("strided", "diagonal", "unfold_dim")
+@lowering("strided", "diagonal", "unfold_dim", "select_at")
 def _strided(c: Call) -> str:
     """A slice, if it is one; else, where all sizes are fixed, the elements by their places."""
     if c.dtype is not c.value(0).dtype:
