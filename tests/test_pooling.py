@@ -1,0 +1,101 @@
+"""Pooling: what its arguments may be, which errors others raise, and the edges: empty tensors, samples, formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import rushlight as torch
+from rushlight import nn
+from rushlight.nn import functional as F
+
+PICTURE = torch.arange(32.0).reshape(2, 4, 4)
+SIGNAL = torch.arange(12.0).reshape(2, 6)
+
+WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
+    "float": (TypeError, r"max_pool2d.*'kernel_size' .position 2. must be tuple of ints, not float",
+              lambda: F.max_pool2d(PICTURE, 2.0)),
+    "bool": (TypeError, "'kernel_size' .position 2. must be tuple of ints, not bool",
+             lambda: F.avg_pool2d(PICTURE, True)),
+    "str": (TypeError, "'stride' .position 3. must be tuple of ints, not str", lambda: F.max_pool1d(SIGNAL, 2, "2")),
+    "in a tuple": (TypeError, "found element of type float at pos 1", lambda: F.max_pool2d(PICTURE, (2, 2.0))),
+    "no kernel": (TypeError, "must be tuple of ints, not NoneType", lambda: F.avg_pool2d(PICTURE, None)),
+    "one dimension": (ValueError, "Input dimension should be at least 3",
+                      lambda: F.adaptive_avg_pool2d(torch.ones(5), (2, 2))),
+    "one dimension, one size": (RuntimeError, "Expected 3D or 4D tensor, but got",
+                                lambda: F.adaptive_avg_pool2d(torch.ones(5), 2)),
+    "too many sizes": (RuntimeError, "output_size must be 2", lambda: F.adaptive_max_pool2d(PICTURE[None], (2, 2, 2))),
+    "too few sizes": (RuntimeError, "output_size must be 2", lambda: F.adaptive_avg_pool2d(PICTURE, (2,))),
+    "adaptive float": (TypeError, "'output_size' .position 2. must be tuple of ints, not float",
+                       lambda: F.adaptive_avg_pool1d(SIGNAL, 2.0)),
+    "no channels": (IndexError, "got -3", lambda: F.avg_pool2d(PICTURE[0], 2)),
+    "samples' batch": (RuntimeError, r"_random_samples.size\(0\)",
+                       lambda: F.fractional_max_pool2d(PICTURE.expand(2, 2, 4, 4), 2, 2,
+                                                       _random_samples=torch.zeros(1, 2, 2))),
+    "samples' channels": (RuntimeError, r"_random_samples.size\(1\)",
+                          lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 3, 2))),
+    "samples' dimensions": (RuntimeError, r"size\(2\) equals to 2; got 3",
+                            lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 2, 3))),
+    "samples' dtype": (RuntimeError, "same dtype as input",
+                       lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 2, 2).double())),
+    "fractional of nothing": (RuntimeError, "dimension 1 being empty",
+                              lambda: F.fractional_max_pool2d(torch.ones(2, 0, 4, 4), 2, 2)),
+    "fractional sizes": (RuntimeError, "output_size must either be",
+                         lambda: F.fractional_max_pool2d(PICTURE, 2, (2,))),
+    "unpool whole numbers": (NotImplementedError, "max_unpool1d",
+                             lambda: F.max_unpool1d(SIGNAL.long(), torch.zeros(2, 6).long(), 2)),
+    "unpool a vector": (RuntimeError, "should be a 2d or 3d Tensor",
+                        lambda: F.max_unpool1d(SIGNAL[0], torch.zeros(6).long(), 2)),
+    "unpool sizes": (RuntimeError, "one for each dimension",
+                     lambda: F.max_unpool3d(PICTURE[None], torch.zeros(1, 2, 4, 4).long(), (1, 2))),
+    "unpool strides": (RuntimeError, "strides should be greater than zero",
+                       lambda: F.max_unpool3d(PICTURE[None], torch.zeros(1, 2, 4, 4).long(), 2, 0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_kind_of_error(name: str) -> None:
+    kind, said, call = WRONG[name]
+    with pytest.raises(kind, match=said):
+        call()
+
+
+def test_a_wrong_size_is_not_found_among_those_that_were_right() -> None:
+    """2.0 and True are equal to 2 and 1, so a memory of windows would know them."""
+    assert F.max_pool2d(PICTURE, 2).shape == (2, 2, 2)
+    assert F.max_pool2d(PICTURE, 1).shape == (2, 4, 4)
+    for size in (2.0, True, (2.0, 2.0)):
+        with pytest.raises(TypeError):
+            F.max_pool2d(PICTURE, size)
+
+
+@pytest.mark.parametrize("dims", (2, 3))
+def test_samples_may_be_for_more_examples(dims: int) -> None:
+    pool: Any = {2: F.fractional_max_pool2d, 3: F.fractional_max_pool3d}[dims]
+    samples = torch.rand(3, 2, dims)
+    x = torch.rand(2, *[7] * dims)
+    expected = pool(x, 2, 3, _random_samples=samples[:1])
+    assert torch.equal(pool(x, 2, 3, _random_samples=samples), expected)
+    both = pool(torch.stack([x, x]), 2, 3, _random_samples=samples)
+    assert torch.equal(both[0], expected)
+
+
+def test_fractional_pooling_to_nothing() -> None:
+    assert F.fractional_max_pool2d(PICTURE, 2, 0).shape == (2, 0, 0)
+
+
+def test_averages_of_volumes_are_row_major() -> None:
+    x = torch.rand(1, 3, 4, 4, 4).contiguous(memory_format=torch.channels_last_3d)
+    assert F.avg_pool3d(x, 2).is_contiguous()
+    assert F.adaptive_avg_pool3d(x, 2).is_contiguous()
+    assert F.max_pool3d(x, 2).is_contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(F.avg_pool3d(x, 2), F.avg_pool3d(x.contiguous(), 2))
+
+
+def test_sizes_of_numpys_integers() -> None:
+    import numpy as np
+
+    assert F.max_pool2d(PICTURE, np.int64(2)).shape == (2, 2, 2)
+    assert nn.AdaptiveAvgPool2d([np.int64(2), None])(PICTURE).shape == (2, 2, 4)
