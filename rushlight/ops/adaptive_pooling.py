@@ -23,9 +23,10 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .im2col import Ints
-from .pooling import Windows, avg_pool1d, avg_pool2d, avg_pool3d, given_sizes, max_pool1d, max_pool2d, max_pool3d
+from .pooling import Windows, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 
 # ---------------------------------------------------------------------------------------------------------------------
 # By flat positions

@@ -208,6 +208,9 @@ def batch_norm(
     spec = settle(input).spec
     if training and spec.numel and spec.numel == (spec.shape[1] if spec.ndim > 1 else 0):
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.size()}")
+    if eps < 0 or (training and eps == 0):
+        needed = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {needed}, but got {eps}")
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 

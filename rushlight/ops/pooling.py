@@ -12,7 +12,6 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +26,7 @@ from rushlight.record.value import Tensor
 from .im2col import Ints
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 
 
 class Windows(NamedTuple):
@@ -306,21 +306,6 @@ AVERAGE_POOL = {2: _average_operation(2), 3: _average_operation(3)}
 # Arguments
 
 _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
-
-
-def given_sizes(value: Any, function: str, name: str, position: int) -> Any:
-    """An argument that is an integer or several, with lists as tuples, so that it can be looked up.
-
-    Raises TypeError, as PyTorch's parser does, where something else is given.
-    """
-    if type(value) is int or (value is None and name == "stride"):
-        return value
-    several = isinstance(value, (tuple, list))
-    for i, n in enumerate(value if several else (value,)):
-        if isinstance(n, bool) or not hasattr(n, "__index__"):
-            kind = f"but found element of type {type(n).__name__} at pos {i}" if several else f"not {type(n).__name__}"
-            raise TypeError(f"{function}(): argument '{name}' (position {position}) must be tuple of ints, {kind}")
-    return tuple(map(index, value)) if several else index(value)
 
 
 def _named_sizes(function: str, *sizes: Any) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Pooling: what its arguments may be, which errors others raise, and the edges: empty tensors, samples, formats."""
+"""Arguments of layers: what they may be, which errors others raise, and the edges: empty tensors, samples, formats."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rushlight.nn import functional as F
 
 PICTURE = torch.arange(32.0).reshape(2, 4, 4)
 SIGNAL = torch.arange(12.0).reshape(2, 6)
+KERNELS = torch.ones(3, 2, 2, 2)
 
 WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
     "float": (TypeError, r"max_pool2d.*'kernel_size' .position 2. must be tuple of ints, not float",
@@ -52,6 +53,40 @@ WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
                      lambda: F.max_unpool3d(PICTURE[None], torch.zeros(1, 2, 4, 4).long(), (1, 2))),
     "unpool strides": (RuntimeError, "strides should be greater than zero",
                        lambda: F.max_unpool3d(PICTURE[None], torch.zeros(1, 2, 4, 4).long(), 2, 0)),
+    "convolution's stride": (TypeError, "'stride' .position 4. must be tuple of ints, not float",
+                             lambda: F.conv2d(PICTURE, KERNELS, None, 1.5)),
+    "convolution's dilation": (TypeError, "'dilation' .position 6.*type bool at pos 1",
+                               lambda: F.conv2d(PICTURE, KERNELS, None, 1, 0, (1, True))),
+    "convolution's groups": (TypeError, "'groups' must be int, not float",
+                             lambda: F.conv2d(PICTURE, KERNELS, groups=1.0)),
+    "convolution's bias": (TypeError, "invalid combination of arguments", lambda: F.conv2d(PICTURE, KERNELS, 3)),
+    "convolution of bools": (NotImplementedError, "Bool", lambda: F.conv2d(PICTURE.bool(), KERNELS.bool())),
+    "convolution without a kernel": (RuntimeError, "kernel must not be empty",
+                                     lambda: F.conv2d(PICTURE, KERNELS[..., :0])),
+    "transposed padding": (TypeError, "'padding' .position 5. must be tuple of ints, not str",
+                           lambda: F.conv_transpose2d(PICTURE, KERNELS[:2], padding="same")),
+    "transposed nothing": (RuntimeError, "Only zero batch or zero channel",
+                           lambda: F.conv_transpose2d(PICTURE[:, :0], KERNELS[:2])),
+    "epsilon 0": (ValueError, "must be positive during training, but got 0",
+                  lambda: nn.BatchNorm1d(2, eps=0.0)(SIGNAL.t())),
+    "epsilon below 0": (ValueError, "must be non-negative, but got -1",
+                        lambda: nn.BatchNorm1d(2, eps=-1.0).eval()(SIGNAL.t())),
+    "margins' targets": (RuntimeError, r"Expected target size \[2\], but got \[3\]",
+                         lambda: F.multi_margin_loss(SIGNAL, torch.tensor([0, 1, 2]))),
+    "margins' weights": (RuntimeError, r"inconsistent weight size, expected 6 but got \[2\]",
+                         lambda: F.multi_margin_loss(SIGNAL, torch.tensor([0, 1]), weight=torch.ones(2))),
+    "lengths": (RuntimeError, "input_lengths must be integral",
+                lambda: F.ctc_loss(torch.zeros(5, 1, 3), torch.tensor([1, 2]), torch.tensor([5.0]), torch.tensor([2]))),
+    "bag's weights": (RuntimeError, "same type as tensor for argument",
+                      lambda: F.embedding_bag(torch.tensor([[0, 1]]), SIGNAL, mode="sum",
+                                              per_sample_weights=torch.ones(1, 2).double())),
+    "complex dropout": (NotImplementedError, "not implemented for 'ComplexFloat'",
+                        lambda: F.dropout(torch.ones(3, dtype=torch.complex64))),
+    "dropout without train": (TypeError, "train", lambda: torch.dropout(SIGNAL, 0.5)),
+    "constructor": (TypeError, r"^Conv2d.__init__\(\) missing 1 required", lambda: nn.Conv2d(3, 4)),
+    "lazy constructor": (TypeError, r"^LazyConv1d.__init__\(\) missing 1 required", lambda: nn.LazyConv1d(3)),
+    "unknown argument": (TypeError, r"^AvgPool2d.__init__\(\) got an unexpected keyword argument 'size'",
+                         lambda: nn.AvgPool2d(2, size=3)),
 }  # fmt: skip
 
 
@@ -99,3 +134,27 @@ def test_sizes_of_numpys_integers() -> None:
 
     assert F.max_pool2d(PICTURE, np.int64(2)).shape == (2, 2, 2)
     assert nn.AdaptiveAvgPool2d([np.int64(2), None])(PICTURE).shape == (2, 2, 4)
+
+
+def test_margins_of_no_examples() -> None:
+    assert F.multi_margin_loss(torch.zeros(0, 3), torch.zeros(0, dtype=torch.long)) == 0
+
+
+@pytest.mark.parametrize("layer", (nn.PixelShuffle(2), nn.PixelUnshuffle(2), nn.ChannelShuffle(2)))
+def test_shuffled_pictures_keep_their_format(layer: nn.Module) -> None:
+    x = torch.rand(2, 8, 4, 4)
+    found = layer(x.contiguous(memory_format=torch.channels_last))
+    assert found.is_contiguous(memory_format=torch.channels_last) and not found.is_contiguous()
+    assert torch.equal(found, layer(x)) and layer(x).is_contiguous()
+
+
+def test_an_inherited_constructor_is_the_layers_own() -> None:
+    import inspect
+
+    assert nn.Conv1d.__init__.__qualname__ == "Conv1d.__init__"
+    assert inspect.signature(nn.Conv1d) == inspect.signature(nn.Conv3d)
+
+    class Mine(nn.Conv1d):
+        pass
+
+    assert Mine(1, 2, 3).weight.shape == (2, 1, 3)
