@@ -83,6 +83,20 @@ WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
     "complex dropout": (NotImplementedError, "not implemented for 'ComplexFloat'",
                         lambda: F.dropout(torch.ones(3, dtype=torch.complex64))),
     "dropout without train": (TypeError, "train", lambda: torch.dropout(SIGNAL, 0.5)),
+    "pad": (TypeError, "found element of type float at pos 0", lambda: F.pad(SIGNAL, (1.0, 1))),
+    "pad of one number": (TypeError, "must be tuple of ints, not int", lambda: F.pad(SIGNAL, 1)),
+    "reflected nothing": (RuntimeError, "other non-zero dimensions", lambda: F.pad(SIGNAL[:0], (1, 1), "reflect")),
+    "interpolated to a float": (TypeError, "expected size to be", lambda: F.interpolate(PICTURE, 2.5)),
+    "interpolated to floats": (TypeError, "expected size to be", lambda: F.interpolate(PICTURE[None], (2.5, 2))),
+    "interpolated by NaN": (RuntimeError, "finite", lambda: F.interpolate(PICTURE, scale_factor=float("nan"))),
+    "interpolated nothing": (RuntimeError, "Non-empty 3D data tensor", lambda: F.interpolate(PICTURE[:, :0], 8)),
+    "rms of whole numbers": (NotImplementedError, "'rms_norm|\"rms_norm", lambda: F.rms_norm(SIGNAL.long(), (6,))),
+    "hardtanh of bytes": (RuntimeError, "unsigned type with negative limits",
+                       lambda: F.hardtanh(torch.ones(3, dtype=torch.uint8), -1, 1)),
+    "an LSTM's one state": (TypeError, "'hx' .position 2. must be tuple of Tensors",
+                            lambda: nn.LSTMCell(6, 2)(SIGNAL, torch.zeros(2, 2))),
+    "a batch of states": (RuntimeError, "inconsistent hidden_size: got 1, expected 2",
+                          lambda: nn.GRUCell(6, 2)(SIGNAL[0], torch.zeros(1, 2))),
     "constructor": (TypeError, r"^Conv2d.__init__\(\) missing 1 required", lambda: nn.Conv2d(3, 4)),
     "lazy constructor": (TypeError, r"^LazyConv1d.__init__\(\) missing 1 required", lambda: nn.LazyConv1d(3)),
     "unknown argument": (TypeError, r"^AvgPool2d.__init__\(\) got an unexpected keyword argument 'size'",
@@ -158,3 +172,31 @@ def test_an_inherited_constructor_is_the_layers_own() -> None:
         pass
 
     assert Mine(1, 2, 3).weight.shape == (2, 1, 3)
+
+
+def test_attention_with_a_negative_scale() -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 5, 4).unbind()
+    for shape in ((2, 5, 4), (1, 2, 5, 4)):
+        found = F.scaled_dot_product_attention(q.view(shape), k.view(shape), v.view(shape), scale=-1.5)
+        expected = (q @ k.transpose(-1, -2) * -1.5).softmax(-1) @ v
+        torch.testing.assert_close(found.view(2, 5, 4), expected)
+
+
+def test_attention_without_features() -> None:
+    q = torch.ones(2, 3, 0)
+    assert F.scaled_dot_product_attention(q, q, q).shape == (2, 3, 0)
+    values = torch.arange(6.0).view(2, 3, 1)
+    torch.testing.assert_close(F.scaled_dot_product_attention(q, q, values)[:, 0, 0], torch.tensor([1.0, 4.0]))
+
+
+def test_the_gradient_of_glu_is_dense() -> None:
+    wide = torch.rand(5, 6, 2)
+    x = wide[..., 0].requires_grad_()
+    F.glu(x).sum().backward()
+    assert x.grad is not None and x.grad.stride() == (6, 1)
+
+
+def test_grids_of_one_place_warn() -> None:
+    with pytest.warns(UserWarning, match="unit-size grids"):
+        F.affine_grid(torch.ones(1, 2, 3), [1, 1, 1, 3], align_corners=True)

@@ -420,6 +420,8 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     if weight is not None:
         _check_shape(weight, "weight", dims)
     spec = input._value.spec
+    if not (spec.dtype.is_floating_point or spec.dtype.is_complex):
+        raise NotImplementedError(f"\"rms_norm\" not implemented for '{spec.dtype.scalar_name}'")
     wide = input.float() if spec.dtype.itemsize == 2 else input
     if eps is None:
         eps = finfo(wide._value.spec.dtype).eps
