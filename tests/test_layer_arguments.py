@@ -200,3 +200,9 @@ def test_the_gradient_of_glu_is_dense() -> None:
 def test_grids_of_one_place_warn() -> None:
     with pytest.warns(UserWarning, match="unit-size grids"):
         F.affine_grid(torch.ones(1, 2, 3), [1, 1, 1, 3], align_corners=True)
+
+
+def test_the_gradient_of_a_leaf_with_gaps_is_row_major() -> None:
+    x = torch.rand(3, 4, 2)[..., 0].requires_grad_()
+    (x * torch.rand(4, 3).t()).sum().backward()
+    assert x.grad is not None and x.grad.stride() == (4, 1)
