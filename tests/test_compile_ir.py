@@ -140,7 +140,7 @@ def test_sums_of_a_few_rounded_numbers_in_haste(kind: str, count: int) -> None:
     f = w.function("rounded_sum", [x, y, total])
     verify.function(f)
     printer = llvm.Printer()
-    assert machine()._compile(printer.program([], [(f, printer.body(f))], [], whole=False, hasty=True))
+    assert machine().object_code(printer.program([], [(f, printer.body(f))], [], whole=False, hasty=True), hasty=True)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
