@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from rushlight.record.value import TENSORS
 from rushlight.tensor import Tensor
+from rushlight.tensor.subclasses import disabled
 
 _NO_SHAPE = (
     "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` "
@@ -44,6 +45,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     Parameter containing:
     tensor([0., 0.], requires_grad=True)
     """
+
+    __torch_function__ = disabled
+    _is_param = True
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -100,6 +104,8 @@ class Buffer(Tensor):
 
     Not trained; saved in `state_dict` unless `persistent=False`. Shares the numbers of `data`.
     """
+
+    __torch_function__ = disabled
 
     persistent: bool
 
