@@ -125,6 +125,24 @@ def test_equal_kernels_are_one_function() -> None:
     assert functions.add(doubled()) is functions.add(doubled()) and len(functions) == 1
 
 
+@pytest.mark.parametrize("kind", ("bf16", "f16"))
+@pytest.mark.parametrize("count", (2, 4, 6))
+def test_sums_of_a_few_rounded_numbers_in_haste(kind: str, count: int) -> None:
+    """LLVM stopped the process by an assertion, where a row of rounded numbers does not fill its vector."""
+    w = Builder()
+    x, y, total = (w.parameter("ptr", name) for name in ("x", "y", "total"))
+    vector = Scalars(w, 16)
+    rounded = vector.cast(w.load("f32", x, 4, 16, count), kind)
+    w.store(rounded, y, 2, count)
+    wide = vector.select(ir.leading(count, 16), vector.cast(rounded, "f32"), vector.constant(0.0, "f32"))
+    w.store(w.reduce("add", wide), total, 4)
+    w.leave()
+    f = w.function("rounded_sum", [x, y, total])
+    verify.function(f)
+    printer = llvm.Printer()
+    assert machine().object_code(printer.program([], [(f, printer.body(f))], [], whole=False, hasty=True), hasty=True)
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The verifier
 

@@ -653,3 +653,34 @@ def test_no_warnings_in_ordinary_use():
         m = Net()
         m.load_state_dict(copy.deepcopy(m).state_dict())
         m(torch.ones(1, 3)).sum().backward()
+
+
+@pytest.mark.parametrize(
+    "use",
+    (
+        lambda p: p + 1,
+        lambda p: torch.exp(p),
+        lambda p: nn.functional.linear(torch.ones(1, 2), p),
+        lambda p: p.numel(),
+        lambda p: len(p),
+        lambda p: p.dim(),
+        lambda p: p.tolist(),
+        lambda p: p[0],
+        lambda p: p.zero_(),
+        lambda p: nn.init.zeros_(p),
+    ),
+)
+def test_a_parameter_without_a_shape_has_no_numbers(use):
+    layer = nn.LazyLinear(3)
+    for tensor in (layer.weight, nn.UninitializedBuffer()):
+        with pytest.raises(ValueError, match="Attempted to use an uninitialized parameter in"):
+            use(tensor)
+    assert layer.double()(torch.ones(2, 4, dtype=torch.float64)).shape == (2, 3)
+    assert isinstance(layer.weight, nn.Parameter) and layer.weight.numel() == 12
+
+
+def test_functional_call_takes_tensors_only():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(TypeError, match="3 is not an instance of torch.Tensor"):
+        torch.func.functional_call(layer, {"weight": 3}, torch.ones(1, 2))
+    assert isinstance(layer.weight, nn.Parameter)

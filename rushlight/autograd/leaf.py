@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 
-from rushlight.core.strided import is_non_overlapping_and_dense
+from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
 from rushlight.record.memory import assign, relayout
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import TENSORS, Leaf, Tensor, tensor_of
@@ -53,12 +53,11 @@ def own(g: Tensor, t: Tensor) -> Tensor:
     mine, layout = settle(g).spec, t._value.spec
     if g.__class__ not in TENSORS:
         return g
-    if (
-        mine.strides != layout.strides
-        and mine.shape == layout.shape
-        and is_non_overlapping_and_dense(layout.shape, layout.strides)
-    ):
-        g = relayout(g, layout.strides)
+    if mine.strides != layout.strides and mine.shape == layout.shape:
+        dense = is_non_overlapping_and_dense(layout.shape, layout.strides)
+        wanted = layout.strides if dense else contiguous_strides(layout.shape)  # a leaf with gaps is not copied
+        if mine.strides != wanted:
+            g = relayout(g, wanted)
     return tensor_of(settle(g))
 
 

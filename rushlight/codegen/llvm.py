@@ -208,7 +208,13 @@ class Printer:
 
     def _select(self, v: Value) -> None:
         test, a, b = v.args
-        self.lines.append(f"  {v.name} = select {typed(test)}, {typed(a)}, {typed(b)}")
+        chosen = typed(a)
+        if test.__class__ is not int and test.op == "const" and v.lanes > 1:
+            # Where lanes that a constant leaves meet bits that a constant leaves (half precision, widened), LLVM 22
+            # stops the process by an assertion when it compiles in haste. `freeze` keeps the two apart.
+            self.lines.append(f"  {v.name}.frozen = freeze {chosen}")
+            chosen = f"{WIDE[v.kind, v.lanes]} {v.name}.frozen"
+        self.lines.append(f"  {v.name} = select {typed(test)}, {chosen}, {typed(b)}")
 
     def _convert(self, v: Value) -> None:
         (a,) = v.args

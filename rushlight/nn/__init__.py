@@ -40,6 +40,7 @@ from rushlight.nn.activation import (
 )
 from rushlight.nn.adaptive import AdaptiveLogSoftmaxWithLoss
 from rushlight.nn.attention import MultiheadAttention
+from rushlight.nn.constructors import name_constructors
 from rushlight.nn.container import Container, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential
 from rushlight.nn.convolution import (
     Conv1d,
@@ -168,6 +169,8 @@ from rushlight.nn.upsampling import (
 __all__ = [
     name for name, value in globals().items() if isinstance(value, type) and value.__module__.startswith(f"{__name__}.")
 ]
+
+name_constructors([globals()[name] for name in __all__])
 
 _LATER = {
     "modules": "rushlight.nn.modules",

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, NoReturn
 
+from rushlight.record.value import TENSORS
 from rushlight.tensor import Tensor
 from rushlight.tensor.subclasses import disabled
 
@@ -147,6 +148,11 @@ class UninitializedTensorMixin:
     def share_memory_(self) -> NoReturn:
         raise RuntimeError(_NO_SHARING)
 
+    @classmethod
+    def dispatch(cls, op: Any, operands: Any, attributes: Any) -> NoReturn:
+        """What the recorder calls for an operation on a tensor that it does not know: there are no numbers yet."""
+        raise _uninitialized(op.name)
+
     def __repr__(self, *, tensor_contents: Any = None) -> str:
         return f"<{type(self).__name__}>"
 
@@ -181,6 +187,41 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):  # type: ignore[mis
         buffer = _handle(cls, _empty((0,), device=device, dtype=dtype), requires_grad)
         buffer.persistent = persistent
         return buffer
+
+
+for _cls in (UninitializedParameter, UninitializedBuffer):
+    TENSORS.discard(_cls)  # so that every operation comes to `dispatch`
+
+
+def _uninitialized(name: str) -> ValueError:
+    return ValueError(
+        f"Attempted to use an uninitialized parameter in {name}. This error happens when you are using a `LazyModule` "
+        "or explicitly manipulating `torch.nn.parameter.UninitializedParameter` objects. When using LazyModules call "
+        "`forward` with a dummy batch to initialize the parameters before calling torch functions"
+    )
+
+
+def _refused(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
+        raise _uninitialized(name)
+
+    method.__name__ = name
+    return method
+
+
+def _moved(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return getattr(self.data, name)(*args, **kwargs)  # type: ignore[no-any-return]
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("to", "cpu", "cuda", "half", "bfloat16", "float", "double", "char", "short", "int", "long", "type"):
+    setattr(UninitializedTensorMixin, _name, _moved(_name))
+for _name in """numel nelement dim stride data_ptr __len__ __getitem__ __setitem__ numpy tolist item backward
+              zero_ fill_ uniform_ normal_""".split():
+    setattr(UninitializedTensorMixin, _name, _refused(_name))  # what comes to no operation
 
 
 def is_lazy(param: Any) -> bool:

@@ -482,9 +482,9 @@ class RNNCellBase(Module):
         state = state if batched else state.unsqueeze(0)
         if state.size(0) != input.size(0):
             raise RuntimeError(f"Input batch size {input.size(0)} doesn't match hidden0 batch size {state.size(0)}")
-        if state.size(-1) != self.hidden_size:
+        if state.size(1) != self.hidden_size:
             raise RuntimeError(
-                f"hidden0 has inconsistent hidden_size: got {state.size(-1)}, expected {self.hidden_size}"
+                f"hidden0 has inconsistent hidden_size: got {state.size(1)}, expected {self.hidden_size}"
             )
         return state
 
@@ -529,6 +529,9 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> States:
+        if hx is not None and not (isinstance(hx, (tuple, list)) and len(hx) == 2):
+            kind = f"{len(hx)} of them" if isinstance(hx, (tuple, list)) else type(hx).__name__
+            raise TypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors, h and c, not {kind}")
         return self._step("LSTM", input, (None, None) if hx is None else tuple(hx))
 
 

@@ -28,7 +28,7 @@ from .creation import wrap
 from .elementary import exp, sigmoid, tanh
 from .error_function import erf
 from .public import FUNCTIONAL, in_place, public, write_back
-from .rules import broadcast, pointwise, promoted
+from .rules import broadcast, fresh, pointwise, promoted
 from .selection import where
 
 
@@ -145,6 +145,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
+    if min_val < 0 and settle(input).spec.dtype is dtypes.uint8:
+        raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
     return _finish(input, apply(HARDTANH, (input, min_val, max_val)), inplace)
 
 
@@ -532,7 +534,7 @@ def _glu_second_order(g: Tensor, needs: Any, d: Tensor, x: Tensor, dim: int) -> 
     return g1 * s + g2 * first * slope, of_x
 
 
-GLU_BACKWARD = operation("glu_backward", lambda d, x, *, dim: x, _glu_backward, node="GluBackwardBackward0")
+GLU_BACKWARD = operation("glu_backward", lambda d, x, *, dim: fresh(x), _glu_backward, node="GluBackwardBackward0")
 GLU_BACKWARD.gradient(_glu_second_order)
 GLU = operation("glu", _glu_spec, _glu)
 GLU.gradient(x=lambda g, x, dim: apply(GLU_BACKWARD, (g, x), (dim,)))

@@ -26,6 +26,7 @@ from .im2col import Ints
 from .pooling import Windows, avg_pool1d, avg_pool2d, avg_pool3d, max_pool1d, max_pool2d, max_pool3d
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 
 # ---------------------------------------------------------------------------------------------------------------------
 # By flat positions
@@ -170,11 +171,16 @@ def _lengths(x: Any, axis: int, start: np.ndarray, end: np.ndarray) -> np.ndarra
     return (end - start).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
 
 
+def _average_spec(x: Spec, *, out: Ints) -> Spec:
+    """Only averages of pictures keep the memory format."""
+    shape = (*x.shape[: -len(out)], *out)
+    return in_format_of(x, shape=shape) if len(out) == 2 else spec_of(shape, x.dtype)
+
+
 def _adaptive_average_operation(dims: int) -> Operation:
     op = operation(
-        f"adaptive_avg_pool{dims}d", lambda x, *, out: in_format_of(x, shape=(*x.shape[: -len(out)], *out)),
-        _adaptive_average, node=f"AdaptiveAvgPool{dims}DBackward0",
-    )  # fmt: skip
+        f"adaptive_avg_pool{dims}d", _average_spec, _adaptive_average, node=f"AdaptiveAvgPool{dims}DBackward0"
+    )
     back = operation(
         f"adaptive_avg_pool{dims}d_backward",
         lambda d, *, space: in_format_of(d, shape=(*d.shape[: -len(space)], *space)),
@@ -192,14 +198,19 @@ ADAPTIVE_AVERAGE = {2: _adaptive_average_operation(2), 3: _adaptive_average_oper
 
 def _targets(output_size: Any, dims: int, shape: Ints, function: str) -> Ints:
     """The output size, None standing for the input's."""
-    if isinstance(output_size, int):
-        return (output_size,) * dims
-    given = tuple(output_size)
-    if len(given) == 1 and dims > 1:
-        given *= dims
+    if isinstance(output_size, (tuple, list)):
+        if len(output_size) >= len(shape):
+            raise ValueError(
+                f"Input dimension should be at least {len(output_size) + 1}, but {function} got {list(shape)}"
+            )
+        ends = shape[len(shape) - len(output_size) :]
+        output_size = [n if o is None else o for o, n in zip(output_size, ends, strict=True)]
+    given = given_sizes(output_size, function, "output_size", 2)
+    if isinstance(given, int):
+        return (given,) * dims
     if len(given) != dims:
-        raise RuntimeError(f"{function}: output_size must be {dims}")
-    return tuple(n if o is None else int(o) for o, n in zip(given, shape[-dims:], strict=True))
+        raise RuntimeError(f"{function}: output_size must be {dims} integers, not {len(given)}")
+    return given
 
 
 def _adaptive_avg(dims: int, input: Tensor, output_size: Any) -> Tensor:
@@ -237,16 +248,12 @@ def _check_signal(input: Tensor, function: str) -> None:
 
 
 def _one(output_size: Any, function: str) -> int:
-    if isinstance(output_size, int):
-        return output_size
-    if len(output_size) != 1:
-        raise RuntimeError(f"{function}() argument 'output_size' should contain one int (got {len(output_size)})")
-    if output_size[0] is None:
-        raise TypeError(
-            f"{function}(): argument 'output_size' (position 2) must be tuple of ints, but found element of type "
-            "NoneType at pos 0"
-        )
-    return int(output_size[0])
+    given = given_sizes(output_size, function, "output_size", 2)
+    if isinstance(given, int):
+        return given
+    if len(given) != 1:
+        raise RuntimeError(f"{function}() argument 'output_size' should contain one int (got {len(given)})")
+    return given[0]  # type: ignore[no-any-return]
 
 
 @public(method=False, functional=True)
@@ -416,8 +423,8 @@ _publish()
 
 def _starts(sample: np.ndarray, n: int, out: int, pool: int) -> np.ndarray:
     """Where the windows of a pseudo-random sequence begin (Graham 2014), for each sample in [0, 1)."""
-    if out == 1:
-        return np.full((*sample.shape, 1), n - pool)
+    if out <= 1:
+        return np.full((*sample.shape, out), n - pool)
     kind = sample.dtype.type
     alpha = kind(n - pool) / kind(out - 1)
     i = np.arange(out).astype(sample.dtype)
@@ -429,7 +436,7 @@ def _starts(sample: np.ndarray, n: int, out: int, pool: int) -> np.ndarray:
 def _fractional(x: np.ndarray, samples: np.ndarray, *, kernel: Ints, out: Ints) -> tuple[np.ndarray, np.ndarray]:
     dims = len(out)
     lead = x.shape[:-dims]
-    samples = samples.reshape(*lead, dims)
+    samples = samples[: math.prod(lead[:-1])].reshape(*lead, dims)
     order = (1, 0) if dims == 2 else (0, 1, 2)  # of the samples: a plane's first one is for its width
     positions: Any = np.zeros((*lead, *[1] * (2 * dims)), np.int64)
     for axis in range(dims):
@@ -456,6 +463,50 @@ FRACTIONAL_MAX = {
 }
 
 
+def _several(value: Any, dims: int, function: str, name: str) -> Any:
+    """One number for each dimension."""
+    found = tuple(value) if isinstance(value, (tuple, list)) else (value,) * dims
+    if len(found) != dims:
+        kind = "Float" if name == "output_ratio" else "Int"
+        raise RuntimeError(f"{function}: {name} must either be a single {kind} or tuple of {dims} {kind}s, not {value}")
+    return found
+
+
+def _check_planes(spec: Spec, dims: int, function: str) -> None:
+    """Raises PyTorch's errors unless the tensor is (N, C, *space) or (C, *space), empty at most for N."""
+    if dims == 2 and spec.ndim in (1, 2):  # here PyTorch looks for the channels before it counts dimensions
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-spec.ndim}, {spec.ndim - 1}], but got -3); "
+            f"{function} takes (N, C, H, W) or (C, H, W), not {list(spec.shape)}"
+        )
+    if spec.ndim not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{function}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
+    if 0 in spec.shape[-dims - 1 :]:
+        raise RuntimeError(
+            f"{function}(): Expected input to have non-zero size for non-batch dimensions, but got "
+            f"{list(spec.shape)} with dimension {spec.shape.index(0, spec.ndim - dims - 1)} being empty."
+        )
+
+
+def _check_samples(found: Spec, wanted: Ints, dtype: dtypes.dtype) -> None:
+    """The samples may be for more examples than there are."""
+    batch, channels, dims = wanted
+    if found.dtype is not dtype:
+        raise RuntimeError(f"Expect _random_samples to have the same dtype as input, {dtype}; got {found.dtype}")
+    if found.ndim != 3:
+        raise RuntimeError(f"Expect _random_samples to have 3 dimensions, got {found.ndim}")
+    if found.shape[0] < batch:
+        raise RuntimeError(
+            f"Expect _random_samples.size(0) no less then input batch size {batch}; got {found.shape[0]}."
+        )
+    if found.shape[1] != channels:
+        raise RuntimeError(
+            f"Expect _random_samples.size(1) equals to input channel size {channels}; got {found.shape[1]}."
+        )
+    if found.shape[2] != dims:
+        raise RuntimeError(f"Expect _random_samples.size(2) equals to {dims}; got {found.shape[2]}.")
+
+
 def _fractional_max(
     dims: int,
     input: Tensor,
@@ -469,20 +520,22 @@ def _fractional_max(
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
     spec = settle(input).spec
-    if spec.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
+    _check_planes(spec, dims, name)
     space = spec.shape[-dims:]
     if output_size is None:
-        ratios = (output_ratio,) * dims if isinstance(output_ratio, float) else tuple(output_ratio)
+        ratios = _several(output_ratio, dims, name, "output_ratio")
         output_size = [int(n * r) for n, r in zip(space, ratios, strict=True)]
-    kernel = (kernel_size,) * dims if isinstance(kernel_size, int) else tuple(kernel_size)
-    out = (output_size,) * dims if isinstance(output_size, int) else tuple(output_size)
+    kernel = _several(given_sizes(kernel_size, name, "kernel_size", 2), dims, name, "kernel_size")
+    out = _several(given_sizes(output_size, name, "output_size", 3), dims, name, "output_size")
     for word, k, o, n in zip(("time", "height", "width")[-dims:], kernel, out, space, strict=True):
+        if k < 1:
+            raise RuntimeError(f"{name}(): kernel_size must be greater than zero, but got {k}")
         if o + k - 1 > n:
             raise RuntimeError(f"{name}(): pool {word} {k} too large relative to input {word} {n}")
+    wanted = (1 if spec.ndim == dims + 1 else spec.shape[0], spec.shape[-dims - 1], dims)
     if samples is None:
-        batch = 1 if spec.ndim == dims + 1 else spec.shape[0]
-        samples = wrap(uniform(engine_of(None), (batch, spec.shape[-dims - 1], dims), 0.0, 1.0, spec.dtype.name))
+        samples = wrap(uniform(engine_of(None), wanted, 0.0, 1.0, spec.dtype.name))
+    _check_samples(settle(samples).spec, wanted, spec.dtype)
     values, indices = apply(FRACTIONAL_MAX[dims], (input, samples), (kernel, out))
     return (values, indices) if return_indices else values
 
@@ -542,8 +595,11 @@ def _unpool_operation(dims: int) -> Operation:
 MAX_UNPOOL = {2: _unpool_operation(2), 3: _unpool_operation(3)}
 
 
-def _each(value: Any, dims: int) -> Ints:
-    return (value,) * dims if isinstance(value, int) else tuple(value) if len(value) == dims else tuple(value) * dims
+def _each(value: Any, dims: int, function: str, name: str) -> Ints:
+    found = (value,) * dims if isinstance(value, int) else tuple(value) * (dims if len(value) == 1 else 1)
+    if len(found) != dims:
+        raise RuntimeError(f"{function}: {name} should be a single integer or one for each dimension, but got {value}")
+    return found
 
 
 def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, output_size: Any) -> Ints:
@@ -568,8 +624,9 @@ def _unpooled_size(space: Ints, kernel: Ints, stride: Ints, padding: Ints, outpu
 def _max_unpool(
     dims: int, input: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any, output_size: Any
 ) -> Tensor:
-    kernel = _each(kernel_size, dims)
-    strides = kernel if stride is None else _each(stride, dims)
+    name = f"max_unpool{dims}d"
+    kernel = _each(kernel_size, dims, name, "kernel_size")
+    strides = kernel if stride is None else _each(stride, dims, name, "stride")
     spec = settle(input).spec
     if settle(indices).spec.dtype is not dtypes.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices._value.spec.dtype.scalar_name}")
@@ -579,15 +636,23 @@ def _max_unpool(
             f"tensor with "
             f"shape: {list(indices._value.spec.shape)}"
         )
-    lifted = dims == 1
-    size = _unpooled_size(spec.shape[-dims:], kernel, strides, _each(padding, dims), output_size)
-    if lifted:
-        return apply(MAX_UNPOOL[2], (input.unsqueeze(-1), indices.unsqueeze(-1)), ((*size, 1),)).squeeze(-1)
+    if not (spec.dtype.is_floating_point or spec.dtype.is_complex):
+        raise NotImplementedError(f"\"{name}\" not implemented for '{spec.dtype.scalar_name}'")
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
-            f"Input to max_unpooling{dims}d should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with dim "
-            f"= {spec.ndim}"
+            f"Input to max_unpooling{dims}d should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with "
+            f"{spec.ndim} dimensions."
         )
+    if 0 in spec.shape[-dims - 1 :]:
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but got {list(spec.shape)} "
+            f"with dimension {spec.shape.index(0, spec.ndim - dims - 1)} being empty."
+        )
+    if dims == 3 and min(strides) < 1:
+        raise RuntimeError(f"strides should be greater than zero, but got stride: {list(strides)}")
+    size = _unpooled_size(spec.shape[-dims:], kernel, strides, _each(padding, dims, name, "padding"), output_size)
+    if dims == 1:
+        return apply(MAX_UNPOOL[2], (input.unsqueeze(-1), indices.unsqueeze(-1)), ((*size, 1),)).squeeze(-1)
     return apply(MAX_UNPOOL[dims], (input, indices), (size,))
 
 
@@ -624,7 +689,8 @@ def _power_pool(dims: int, input: Tensor, norm_type: float, kernel: Any, stride:
     if norm_type == math.inf:
         return largest(input.abs(), kernel, stride, ceil_mode=ceil_mode)
     mean = average(input.pow(norm_type), kernel, stride, 0, ceil_mode)
-    return (mean.sign() * mean.abs().relu() * math.prod(_each(kernel, dims))).pow(1.0 / norm_type)
+    count = math.prod(_each(kernel, dims, f"lp_pool{dims}d", "kernel_size"))
+    return (mean.sign() * mean.abs().relu() * count).pow(1.0 / norm_type)
 
 
 @public(function=False, method=False, functional=True)

@@ -210,7 +210,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
             raise RuntimeError("Number of heads in key and value must divide the number of heads in query")
         key = key.repeat_interleave(q.shape[-3] // k.shape[-3], -3)
         value = value.repeat_interleave(q.shape[-3] // v.shape[-3], -3)
-    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    factor = 1 / math.sqrt(q.shape[-1] or 1) if scale is None else float(scale)
     whole = (
         q.ndim == k.ndim == v.ndim == 4
         and not dropout_p
@@ -224,8 +224,8 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         return apply(ATTENTION, (query, key, value, attn_mask, factor), (is_causal,))[0]
     if attn_mask is not None and is_causal:
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
-    root = math.sqrt(factor)
-    scores = matmul(query * root, key.transpose(-1, -2) * root)
+    root = math.sqrt(abs(factor))
+    scores = matmul(query * math.copysign(root, factor), key.transpose(-1, -2) * root)
     if is_causal:
         scores = apply(CAUSAL, (scores,))
     if attn_mask is not None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 import warnings
-from operator import index
 from typing import Any
 
+from rushlight.core import dtype as dtypes
 from rushlight.core.contraction import Windows
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
@@ -25,6 +25,7 @@ from .im2col import Geometry, Ints, correlate, scatter, weight_product
 from .matmul import three_shown
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Checks
@@ -35,6 +36,8 @@ def _check_kinds(x: Spec, w: Spec, b: Spec | None) -> None:
         raise RuntimeError(f"Input type ({_c_name(x)}) and bias type ({_c_name(b)}) should be the same")
     if x.dtype is not w.dtype:
         raise RuntimeError(f"expected scalar type {x.dtype.scalar_name} but found {w.dtype.scalar_name}")
+    if x.dtype is dtypes.bool_:
+        raise NotImplementedError("\"convolution\" not implemented for 'Bool'")
 
 
 def _check_weight(w: Spec, x: Spec, dims: int) -> None:
@@ -96,6 +99,8 @@ def _convolution_spec(x: Spec, w: Spec, b: Spec | None, *, geometry: Geometry) -
     _check_bias(w, b, w.shape[0], "")
     _check_kinds(x, w, b)
     kernel = w.shape[2:]
+    if 0 in kernel:
+        raise RuntimeError(f"a convolution's kernel must not be empty, but got weight of size {list(w.shape)}")
     room = tuple(n + 2 * p for n, p in zip(x.shape[2:], geometry.padding, strict=True))
     reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, geometry.dilation, strict=True))
     if any(r > n for r, n in zip(reach, room, strict=True)):
@@ -118,6 +123,10 @@ def _transposed_spec(g: Spec, w: Spec, b: Spec | None, *, space: Ints, geometry:
         )
     _check_bias(w, b, w.shape[1] * groups, "transposed=1, ")
     _check_kinds(g, w, b)
+    if 0 in g.shape[2:]:
+        raise RuntimeError(
+            f"Only zero batch or zero channel inputs are supported, but got input shape: {list(g.shape)}"
+        )
     if any(n <= 0 for n in space):
         raise RuntimeError(
             f"Given input size per channel: ({_sizes(g.shape[2:])}). Calculated output size per channel: "
@@ -240,7 +249,7 @@ CONVOLUTION_WEIGHT.gradient(
 
 def _each(value: Any, dims: int, name: str) -> Ints:
     """A size argument, one number or one for each dimension."""
-    found = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),)
+    found = value if isinstance(value, tuple) else (value,)
     if len(found) == 1:
         return found * dims
     if len(found) != dims:
@@ -252,8 +261,10 @@ def _each(value: Any, dims: int, name: str) -> Ints:
     return found
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=4096, typed=True)
 def _geometry(dims: int, stride: Any, padding: Any, dilation: Any, groups: int, fast: bool) -> Geometry:
+    if not isinstance(groups, int):
+        raise TypeError(f"a convolution's argument 'groups' must be int, not {type(groups).__name__}")
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
     made = Geometry(
@@ -268,36 +279,33 @@ def _geometry(dims: int, stride: Any, padding: Any, dilation: Any, groups: int, 
     return made
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _require(function: str, input: Any, weight: Any) -> None:
-    if not (isinstance(input, Tensor) and isinstance(weight, Tensor)):
-        kinds = ", ".join(type(a).__name__ for a in (input, weight))
+def _require(function: str, input: Any, weight: Any, bias: Any) -> None:
+    if not (isinstance(input, Tensor) and isinstance(weight, Tensor) and (bias is None or isinstance(bias, Tensor))):
+        kinds = ", ".join(type(a).__name__ for a in (input, weight, bias))
         raise TypeError(
             f"{function}() received an invalid combination of arguments - got ({kinds}), but expected (Tensor input, "
-            f"Tensor "
-            "weight, Tensor bias = None, ...)"
+            "Tensor weight, Tensor bias = None, ...)"
         )
 
 
 def _convolve(dims: int, input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any,
               groups: int) -> Tensor:  # fmt: skip
     name = f"conv{dims}d"
-    _require(name, input, weight)
+    _require(name, input, weight, bias)
     ndim = settle(input).spec.ndim
     if ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
             f"{list(input._value.spec.shape)}"
         )
+    stride, dilation = given_sizes(stride, name, "stride", 4), given_sizes(dilation, name, "dilation", 6)
     if padding.__class__ is str:
         input, padding = _padding_of(input, weight, padding, stride, dilation, dims)
     w = settle(weight).spec
     _check_weight(w, input._value.spec, dims)
-    fast = winograd.Setting.enabled
-    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups, fast)
+    geometry = _geometry(
+        dims, stride, given_sizes(padding, name, "padding", 5), dilation, groups, winograd.Setting.enabled
+    )
     if ndim == dims + 1:
         return apply(CONVOLUTION, (input.unsqueeze(0), weight, bias), (geometry,)).squeeze(0)
     return apply(CONVOLUTION, (input, weight, bias), (geometry,))
@@ -402,7 +410,7 @@ def _transpose(
     dilation: Any,
 ) -> Tensor:
     name = f"conv_transpose{dims}d"
-    _require(name, input, weight)
+    _require(name, input, weight, bias)
     spec, w = settle(input).spec, settle(weight).spec
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(
@@ -410,11 +418,10 @@ def _transpose(
             f"{list(spec.shape)}"
         )
     _check_weight(w, spec, dims)
-    if padding.__class__ is str:
-        raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    fast = winograd.Setting.enabled
-    geometry = _geometry(dims, _hashable(stride), _hashable(padding), _hashable(dilation), groups, fast)
-    extra = _each(output_padding, dims, "output_padding")
+    stride, padding = given_sizes(stride, name, "stride", 4), given_sizes(padding, name, "padding", 5)
+    dilation = given_sizes(dilation, name, "dilation", 8)
+    geometry = _geometry(dims, stride, padding, dilation, groups, winograd.Setting.enabled)
+    extra = _each(given_sizes(output_padding, name, "output_padding", 6), dims, "output_padding")
     _check_output_padding(extra, geometry)
     space = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + e + 1

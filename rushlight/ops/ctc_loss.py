@@ -199,6 +199,8 @@ CTC_LOSS_BACKWARD.gradient(d=_no_second_derivative, logp=_no_second_derivative)
 
 def _lengths(value: Any, batch: int, name: str) -> Tensor:
     if isinstance(value, Tensor):
+        if settle(value).spec.dtype.is_floating_point or value._value.spec.dtype.is_complex:
+            raise RuntimeError(f"{name} must be integral, but has dtype {value._value.spec.dtype}")
         found = np.array(realize(value), np.int64).reshape(-1)
     else:
         found = np.array([int(n) for n in (value if isinstance(value, (list, tuple)) else [value])], np.int64)

@@ -21,7 +21,7 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .drawing import bernoulli, dropout_mask
-from .public import public, write_back
+from .public import FUNCTIONS, public, write_back
 from .rules import fresh
 from .view import permute
 
@@ -64,11 +64,17 @@ def _mask(spec: Spec, p: float, by_channel: bool) -> Tensor:
     return mask if order is None else permute(mask, order)
 
 
+def _check_real(spec: Spec, p: float) -> None:
+    if spec.dtype.is_complex and p != 1:
+        raise NotImplementedError(f"\"bernoulli_scalar_cpu_\" not implemented for '{spec.dtype.scalar_name}'")
+
+
 def _drop(input: Tensor, p: float, training: bool, inplace: bool, by_channel: bool = False) -> Tensor:
     _check(p)
     spec = settle(input).spec
     if not training or p == 0 or not spec.numel:
         return input
+    _check_real(spec, p)
     if spec.device.type == "meta":
         return input if inplace else input.clone()
     mask = wrap(np.zeros((), spec.numpy)) if p == 1 else _mask(spec, p, by_channel)
@@ -80,6 +86,7 @@ def _alpha_drop(input: Tensor, p: float, training: bool, inplace: bool, by_chann
     spec = settle(input).spec
     if not training or p == 0 or not spec.numel:
         return input
+    _check_real(spec, p)
     if p == 1:
         result = input * wrap(np.zeros((), spec.numpy))
     else:
@@ -103,6 +110,14 @@ def dropout(
     tensor([1., 1.])
     """
     return _drop(input, p, training if train is None else train, inplace)
+
+
+def _torch_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """`torch.nn.functional.dropout` with nothing left out."""
+    return _drop(input, p, train, False)
+
+
+FUNCTIONS["dropout"] = _torch_dropout
 
 
 @public(method=False)

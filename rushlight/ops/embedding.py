@@ -460,6 +460,11 @@ def embedding_bag(input: Tensor, weight: Tensor, offsets: Tensor | None = None, 
         include_last_offset = False  # every row is a bag
     shape = settle(input).spec.shape
     length = shape[1] if len(shape) == 2 else 0  # of every bag, if each is a row
+    if per_sample_weights is not None and per_sample_weights._value.spec.dtype is not settle(weight).spec.dtype:
+        raise RuntimeError(
+            f"Expected tensor for argument #1 'weight' to have the same type as tensor for argument #1 "
+            f"'per_sample_weights'; but {weight.dtype} does not equal {per_sample_weights.dtype}"
+        )
     input, offsets, per_sample_weights = _flat_bags(input, offsets, per_sample_weights)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")

@@ -16,6 +16,7 @@ from rushlight.record.value import Tensor
 from .im2col import Geometry, Ints, add_windows, padded, windows
 from .pooling import Windows
 from .public import public
+from .rules import in_format_of
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Windows
@@ -189,11 +190,11 @@ def _shape_after(shape: Ints, r: int, grow: bool) -> Ints:
 
 
 PIXEL_SHUFFLE = operation(
-    "pixel_shuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, True), x.dtype), lambda x, *, r: _shuffled(x, r),
-    exact=True, aliases=False,
+    "pixel_shuffle", lambda x, *, r: in_format_of(x, shape=_shape_after(x.shape, r, True)),
+    lambda x, *, r: _shuffled(x, r), exact=True, aliases=False,
 )  # fmt: skip
 PIXEL_UNSHUFFLE = operation(
-    "pixel_unshuffle", lambda x, *, r: spec_of(_shape_after(x.shape, r, False), x.dtype), lambda x, *, r:
+    "pixel_unshuffle", lambda x, *, r: in_format_of(x, shape=_shape_after(x.shape, r, False)), lambda x, *, r:
     _unshuffled(x, r), exact=True, aliases=False,
 )  # fmt: skip
 PIXEL_SHUFFLE.gradient(x=lambda g, r: apply(PIXEL_UNSHUFFLE, (g,), (r,)))
@@ -201,7 +202,7 @@ PIXEL_UNSHUFFLE.gradient(x=lambda g, r: apply(PIXEL_SHUFFLE, (g,), (r,)))
 
 
 def _channel_shuffle(name: str, node: str) -> Operation:
-    op = operation(name, lambda x, *, groups: spec_of(x.shape, x.dtype), lambda x, *, groups: _mixed(x, groups),
+    op = operation(name, lambda x, *, groups: in_format_of(x, shape=x.shape), lambda x, *, groups: _mixed(x, groups),
     node=node,
                    exact=True, aliases=False)  # fmt: skip
     return op.gradient(x=lambda g, x_spec, groups: apply(op, (g,), (x_spec.shape[1] // groups,)))

@@ -94,6 +94,12 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         )
     if min(whole) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {whole}")
+    if align_corners and min(whole[2:]) == 1:
+        warnings.warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This "
+            "is not an intended use case of affine_grid. See the documentation of affine_grid for details.",
+            stacklevel=2,
+        )
     return apply(AFFINE_GRID, (theta,), (whole[2:], align_corners))
 
 

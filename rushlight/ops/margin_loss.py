@@ -226,6 +226,12 @@ def _check_rows(input: Tensor, target: Tensor, classes_in_target: bool) -> None:
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(x.shape)}"
         )
+    if not fits and not classes_in_target:
+        rows = x.shape[0] if x.ndim > 1 else 1
+        raise RuntimeError(
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{rows}], but got {list(t.shape)}. Input has shape {list(x.shape)}."
+        )
     if not fits:
         raise RuntimeError(f"inconsistent target size: {list(t.shape)} for input of size: {list(x.shape)}")
 
@@ -243,6 +249,11 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     if weight is not None and settle(weight).spec.ndim != 1:
         raise ValueError("weight must be one-dimensional")
     _check_rows(input, target, False)
+    if weight is not None and weight.numel() != input._value.spec.shape[-1]:
+        classes = input._value.spec.shape[-1]
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    if mode == "mean" and not input.numel():
+        mode = "sum"  # nothing costs nothing, here
     if input._value.spec.ndim <= 1 and target._value.spec.ndim == 1:
         target = target.squeeze(0)
     if not input._value.spec.ndim:

@@ -208,6 +208,9 @@ def batch_norm(
     spec = settle(input).spec
     if training and spec.numel and spec.numel == (spec.shape[1] if spec.ndim > 1 else 0):
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.size()}")
+    if eps < 0 or (training and eps == 0):
+        needed = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {needed}, but got {eps}")
     return _batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
@@ -417,6 +420,8 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     if weight is not None:
         _check_shape(weight, "weight", dims)
     spec = input._value.spec
+    if not (spec.dtype.is_floating_point or spec.dtype.is_complex):
+        raise NotImplementedError(f"\"rms_norm\" not implemented for '{spec.dtype.scalar_name}'")
     wide = input.float() if spec.dtype.itemsize == 2 else input
     if eps is None:
         eps = finfo(wide._value.spec.dtype).eps

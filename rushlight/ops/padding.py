@@ -22,6 +22,7 @@ from rushlight.record.value import Tensor
 
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 from .view import index_layout
 
 Pads = tuple[tuple[int, int], ...]  # (before, behind) for each of the last dimensions, in the dimensions' order
@@ -220,6 +221,11 @@ _GATHERING = {
 
 def _check_reach(shape: tuple[int, ...], pads: Pads, mode: str) -> None:
     lead = len(shape) - len(pads)
+    if 0 in shape[lead - 1 : lead] and mode != "circular":
+        raise RuntimeError(
+            f"Expected {len(pads) + 1}D or {len(pads) + 2}D (batch mode) tensor with possibly 0 batch size and "
+            f"other non-zero dimensions for input, but got: {list(shape)}"
+        )
     for axis, (before, behind) in enumerate(pads, lead):
         n = shape[axis]
         if n == 0:
@@ -252,7 +258,9 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     >>> torch.nn.functional.pad(torch.tensor([1, 2]), (1, 2))
     tensor([0, 1, 2, 0, 0])
     """
-    sizes = tuple(int(p) for p in pad)
+    sizes = given_sizes(pad, "pad", "pad", 2)
+    if isinstance(sizes, int):
+        raise TypeError(f"pad(): argument 'pad' (position 2) must be tuple of ints, not int ({pad})")
     spec = settle(input).spec
     if mode not in ("constant", "reflect", "replicate", "circular"):
         raise NotImplementedError(f"Unrecognised padding mode {mode}")

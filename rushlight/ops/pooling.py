@@ -12,7 +12,6 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
-from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,13 +19,14 @@ import numpy as np
 from rushlight.codegen import windows as on_symbols
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, operation
-from rushlight.record.spec import Spec
+from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
 from .im2col import Ints
 from .public import public
 from .rules import in_format_of
+from .sizes import given_sizes
 
 
 class Windows(NamedTuple):
@@ -277,7 +277,8 @@ def _average_backward_symbols(d: Any, *, space: Ints, windows: Windows, include_
 
 
 def _average_spec(x: Spec, *, windows: Windows, include_pad: bool, override: int | None) -> Spec:
-    return in_format_of(x, shape=(*x.shape[: -len(windows.out)], *windows.out))
+    shape = (*x.shape[: -len(windows.out)], *windows.out)
+    return in_format_of(x, shape=shape) if len(windows.out) == 2 else spec_of(shape, x.dtype)
 
 
 def _average_operation(dims: int) -> Operation:
@@ -307,8 +308,14 @@ AVERAGE_POOL = {2: _average_operation(2), 3: _average_operation(3)}
 _WORDS = {1: "one int", 2: "two ints", 3: "three ints"}
 
 
+def _named_sizes(function: str, *sizes: Any) -> tuple[Any, ...]:
+    """`given_sizes` of a pooling function's arguments, which follow its input."""
+    names = ("kernel_size", "stride", "padding", "dilation")
+    return tuple(given_sizes(v, function, name, i) for i, (name, v) in enumerate(zip(names, sizes, strict=False), 2))
+
+
 def _each(value: Any, dims: int, function: str, name: str) -> Ints:
-    found = tuple(map(index, value)) if isinstance(value, (tuple, list)) else (index(value),)
+    found = value if isinstance(value, tuple) else (value,)
     if len(found) == 1:
         return found * dims
     if len(found) != dims:
@@ -385,15 +392,11 @@ def windows_of(function: str, dims: int, shape: Ints, kernel: Any, stride: Any, 
     return Windows(kernels, strides, paddings, dilations, out)
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def check_shape(spec: Spec, dims: int) -> None:
     """Raises PyTorch's error unless the tensor is (N, C, *space) or (C, *space) with something in it."""
     names = f"{dims + 1}D or {dims + 2}D (batch mode)"
     if spec.ndim not in (dims + 1, dims + 2):
-        raise RuntimeError(f"non-empty {names} tensor expected for input")
+        raise RuntimeError(f"non-empty {names} tensor expected for input, but got: {list(spec.shape)}")
     if any(n == 0 for n in spec.shape[-dims - 1 :]):
         raise RuntimeError(
             f"Expected {names} tensor with optional 0 dim batch size for input, but got:{list(spec.shape)}"
@@ -406,8 +409,8 @@ def _max(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilat
     if spec.dtype is dtypes.bool_ or spec.dtype.is_complex:
         raise NotImplementedError(f"\"max_pool{dims}d\" not implemented for '{spec.dtype.scalar_name}'")
     check_shape(spec, dims)
-    windows = windows_of(f"max_pool{dims}d", dims, spec.shape, _hashable(kernel), _hashable(stride), _hashable(padding),
-                         _hashable(dilation), ceil_mode)  # fmt: skip
+    name = f"max_pool{dims}d"
+    windows = windows_of(name, dims, spec.shape, *_named_sizes(name, kernel, stride, padding, dilation), ceil_mode)
     if not return_indices and (input._node is None or not recorder().tracking):
         return apply(MAX_POOL_VALUES, (input,), (windows,))
     values, codes = apply(MAX_POOL[dims], (input,), (windows,))
@@ -468,8 +471,9 @@ def max_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
         )
     if not input._value.spec.dtype.is_floating_point:
         raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{input._value.spec.dtype.scalar_name}'")
-    (k,) = _each(kernel_size, 1, "max_pool1d", "kernel_size")
-    (s,) = (k,) if stride is None or stride == [] or stride == () else _each(stride, 1, "max_pool1d", "stride")
+    kernel, stride, padding, dilation = _named_sizes("max_pool1d", kernel_size, stride, padding, dilation)
+    (k,) = _each(kernel, 1, "max_pool1d", "kernel_size")
+    (s,) = (k,) if stride is None or stride == () else _each(stride, 1, "max_pool1d", "stride")
     (p,) = _each(padding, 1, "max_pool1d", "padding")
     (d,) = _each(dilation, 1, "max_pool1d", "dilation")
     if not return_indices:
@@ -507,10 +511,14 @@ def _averaged(dims: int, input: Tensor, kernel: Any, stride: Any, padding: Any, 
         raise NotImplementedError(f"\"{kernel_name}\" not implemented for '{spec.dtype.scalar_name}'")
     if override == 0:
         raise RuntimeError("divisor must be not zero")
+    if dims == 2 and spec.ndim in (1, 2):  # here PyTorch looks for the channels before it counts dimensions
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-spec.ndim}, {spec.ndim - 1}], but got -3); "
+            f"avg_pool2d takes (N, C, H, W) or (C, H, W), not {list(spec.shape)}"
+        )
     check_shape(spec, dims)
-    windows = windows_of(
-        f"avg_pool{dims}d", dims, spec.shape, _hashable(kernel), _hashable(stride), _hashable(padding), 1, ceil_mode
-    )
+    name = f"avg_pool{dims}d"
+    windows = windows_of(name, dims, spec.shape, *_named_sizes(name, kernel, stride, padding), 1, ceil_mode)
     return apply(AVERAGE_POOL[dims], (input,), (windows, include_pad, override))
 
 
@@ -543,7 +551,8 @@ def avg_pool1d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any
             f"arguments "
             "for avg_pool1d)"
         )
-    (k,) = _each(kernel_size, 1, "avg_pool1d", "kernel_size")
-    (s,) = (k,) if stride is None or stride == [] or stride == () else _each(stride, 1, "avg_pool1d", "stride")
+    kernel, stride, padding = _named_sizes("avg_pool1d", kernel_size, stride, padding)
+    (k,) = _each(kernel, 1, "avg_pool1d", "kernel_size")
+    (s,) = (k,) if stride is None or stride == () else _each(stride, 1, "avg_pool1d", "stride")
     (p,) = _each(padding, 1, "avg_pool1d", "padding")
     return _averaged(2, input.unsqueeze(-2), (1, k), (1, s), (0, p), ceil_mode, count_include_pad, None).squeeze(-2)

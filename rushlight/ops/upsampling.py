@@ -11,6 +11,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
+from operator import index
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -247,8 +248,13 @@ def _output_size(
     if size is not None:
         if recompute:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
-        return _per_dimension(size, dims, shape, "output size", "output size in (o1, o2, ...,oK)", " of"), None
+        out = _per_dimension(size, dims, shape, "output size", "output size in (o1, o2, ...,oK)", " of")
+        if any(isinstance(n, bool) or not hasattr(n, "__index__") for n in out):
+            raise TypeError(f"interpolate(): expected size to be one int or {dims} of them, but got {size!r}")
+        return tuple(map(index, out)), None
     factors = _per_dimension(scale_factor, dims, shape, "scale_factor", "scale_factor in (s1, s2, ...,sK)", " of shape")
+    if not all(math.isfinite(f) for f in factors):
+        raise RuntimeError(f"interpolate(): scale_factor must be finite, but got {scale_factor}")
     out = tuple(math.floor(float(n) * f) for n, f in zip(shape[2:], factors, strict=True))
     return out, None if recompute else tuple(float(f) for f in factors)
 
@@ -315,7 +321,6 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
         _check_mode(mode, spec.ndim, align_corners, antialias)
     out, factors = _output_size(spec.shape, size, scale_factor, recompute_scale_factor)
     _check_mode(mode, spec.ndim, align_corners, antialias)
-    out = tuple(int(n) for n in out)
     if mode == "area":
         pools = {3: adaptive_avg_pool1d, 4: adaptive_avg_pool2d, 5: adaptive_avg_pool3d}
         return pools[spec.ndim](input, out)
@@ -324,6 +329,10 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     if mode == "lanczos" and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
     space = spec.shape[2:]
+    if not spec.shape[1]:
+        raise RuntimeError(
+            f"Non-empty {spec.ndim}D data tensor expected but got a tensor with sizes {list(spec.shape)}"
+        )
     _check_sizes(space, out)
     kind = spec.dtype
     if not (kind.is_floating_point or kind is dtypes.uint8):

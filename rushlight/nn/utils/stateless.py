@@ -66,6 +66,8 @@ def _reparametrize_module(
     swapped: list[tuple[dict[str, Any], str, str, Any]] = []
     try:
         for path, tensor in given.items():
+            if not isinstance(tensor, Tensor):
+                raise TypeError(f"{tensor} is not an instance of torch.Tensor")
             registry, name = _place(module, path)
             swapped.append((registry, name, path, registry.get(name, _ABSENT)))
             registry[name] = tensor
