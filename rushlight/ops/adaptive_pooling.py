@@ -195,6 +195,8 @@ def _targets(output_size: Any, dims: int, shape: Ints, function: str) -> Ints:
     if isinstance(output_size, int):
         return (output_size,) * dims
     given = tuple(output_size)
+    if len(shape) <= len(given):
+        raise ValueError(f"Input dimension should be at least {len(given) + 1}")
     if len(given) == 1 and dims > 1:
         given *= dims
     if len(given) != dims:
@@ -338,9 +340,9 @@ for _op in ADAPTIVE_MAX.values():
 def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
     name = f"adaptive_max_pool{dims}d"
     spec = settle(input).spec
+    out = _targets(output_size, dims, spec.shape, name)
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
-    out = _targets(output_size, dims, spec.shape, name)
     if any(o < 0 for o in out):
         shape = [*spec.shape[:-dims], *out]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")

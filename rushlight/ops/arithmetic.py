@@ -185,7 +185,7 @@ def neg(input: Tensor) -> Tensor:
     return apply(NEGATE, (input,))
 
 
-@public(method=False)
+@public(method=False, tensors=1)
 def rsub(input: Tensor, other: Any, alpha: Any = 1) -> Tensor:
     """`other - alpha * input`."""
     if alpha.__class__ is not int or alpha != 1:
@@ -266,7 +266,7 @@ def remainder(input: Any, other: Any) -> Tensor:
     return apply(REMAINDER_TENSOR if isinstance(other, Tensor) else REMAINDER, (input, other))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def fmod(input: Tensor, other: Any) -> Tensor:
     """The remainder of division with the sign of the dividend, as C's `fmod`."""
     return apply(FMOD_TENSOR if isinstance(other, Tensor) else FMOD, (input, other))
@@ -408,22 +408,22 @@ _COMPARISONS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 
 
-def _comparison(name: str, ufunc: Any, names: tuple[str, ...], infer: Any = comparison) -> Operation:
-    op = operation(name, infer, lambda x, y: ufunc(x, y))
+def _comparison(name: str, ufunc: Any, names: tuple[str, ...], tensors: int) -> Operation:
+    op = operation(name, comparison, lambda x, y: ufunc(x, y))
 
     def compare(input: Tensor, other: Any) -> Tensor:
         return apply(op, (input, other))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"Element by element `numpy.{ufunc.__name__}(input, other)`, broadcast; a bool tensor."
-    public(inplace=True, out=True, names=names)(compare)
+    public(inplace=True, out=True, names=names, tensors=tensors)(compare)
     return op
 
 
 for _name, (_ufunc, _names) in _COMPARISONS.items():
-    _comparison(_name, _ufunc, _names)
+    _comparison(_name, _ufunc, _names, tensors=1)
 for _name in ("logical_and", "logical_or", "logical_xor"):
-    _comparison(_name, getattr(np, _name), ())
+    _comparison(_name, getattr(np, _name), (), tensors=2)
 
 
 def _bitwise(kernel: str) -> Callable[..., Spec]:

@@ -321,7 +321,7 @@ def _step_gradient(g: Tensor, through: Tensor) -> Tensor:
 
 
 def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True,
-            keywords: dict[str, str] | None = None) -> Operation:  # fmt: skip
+            keywords: dict[str, str] | None = None, tensors: int = 2) -> Operation:  # fmt: skip
     op = operation(name, infer, lambda x, y: kernel(x, y))
 
     def f(input: Tensor, other: Tensor) -> Tensor:
@@ -329,7 +329,8 @@ def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inpl
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    public(inplace=inplace, out=True, names=("arctan2",) if name == "atan2" else (), keywords=keywords)(f)
+    names = ("arctan2",) if name == "atan2" else ()
+    public(inplace=inplace, out=True, names=names, keywords=keywords, tensors=tensors)(f)
     return op
 
 
@@ -351,6 +352,7 @@ COPYSIGN = _binary(
     np.copysign,
     "The size of `input` with the sign of `other`.",
     only("bif", "copysign_cpu", pointwise_float),
+    tensors=1,
 )
 COPYSIGN.gradient(
     x=lambda g, x, result: g * (sign(x) * sign(result)),
@@ -421,7 +423,7 @@ def _two_to(y: Any) -> Any:
     return 2.0**y
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=2)
 def ldexp(input: Tensor, other: Any) -> Tensor:
     """`input * 2 ** other`.
 

@@ -229,6 +229,8 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if len(by) != len(along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}")
     n = settle(input).spec.ndim
+    if not n:
+        raise IndexError(f"Dimension specified as {along[0]} but tensor has no dimensions")
     return apply(ROLL, (input,), (by, tuple(normalize_dim(d, n) for d in along)))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.number import number_in
 from rushlight.core.strided import contiguous_strides, normalize_dim
 from rushlight.record.operation import Operation, computing, operation
 from rushlight.record.spec import Spec, spec_of
@@ -21,7 +22,6 @@ from rushlight.record.value import Tensor
 from .creation import cast, full_like_spec
 from .public import public
 from .rules import fresh
-from .selection import number_in
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Positions

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.blend import blend
-from rushlight.core.dtype import finfo
+from rushlight.core.number import cannot_hold, number_in
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import computing, operation
 from rushlight.record.spec import Spec, spec_of
@@ -17,7 +17,7 @@ from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
 from .creation import cast
-from .public import public, write_out
+from .public import public, require_tensor, write_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
 from .rules import broadcast, comparison, pointwise, promoted
@@ -117,44 +117,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                 "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value.dim()} dimension(s)."
             )
+        if settle(value).spec.dtype is not kind and not (kind.is_floating_point or kind.is_complex):
+            return apply(MASKED_FILL, (input, mask, number_in(value.item(), kind)))
+        if settle(value).spec.dtype.is_complex and not kind.is_complex:
+            raise cannot_hold(kind)
         return apply(MASKED_FILL_TENSOR, (input, mask, cast(value, kind)))
     return apply(MASKED_FILL, (input, mask, number_in(value, kind)))
-
-
-_C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool_": "bool"}
-_C_TYPES |= {name: f"{name}_t" for name in ("int8", "int16", "int64", "uint8")}
-
-
-def number_in(value: Any, kind: Any) -> Any:
-    """A Python number as a tensor of this dtype stores it; RuntimeError where it cannot."""
-    if kind.is_complex:
-        return value
-    if isinstance(value, complex):
-        raise _overflow(kind)
-    if kind.is_floating_point:
-        if kind.itemsize < 8 and abs(value) > finfo(kind).max and math.isfinite(value):
-            raise _overflow(kind)
-        return value
-    if kind is dtypes.bool_:
-        return bool(value)
-    return _integer_in(value, kind)
-
-
-def _integer_in(value: Any, kind: Any) -> int:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _overflow(kind)
-    found, bits = int(value), 8 * kind.itemsize
-    if kind.is_signed:
-        if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
-            raise _overflow(kind)
-        return found
-    if not -(1 << bits) < found < 1 << bits:
-        raise _overflow(kind)
-    return found % (1 << bits)
-
-
-def _overflow(kind: Any) -> RuntimeError:
-    return RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
 
 
 def _c_name(kind: Any) -> str:
@@ -198,7 +166,7 @@ CLAMP_MAX_TENSOR = operation("clamp_max_tensor", pointwise, _clamp, node="ClampM
 CLAMP_MAX_TENSOR.gradient(**CLAMP_TENSOR.rules)
 
 
-@public(inplace=True, out=True, names=("clip",))
+@public(inplace=True, out=True, names=("clip",), tensors=1)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - PyTorch's names
     """Every element moved into [min, max]; either bound may be missing, a number or a tensor.
 
@@ -211,13 +179,13 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A
     return apply(op, (input, min, max))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def clamp_min(input: Tensor, min: Any) -> Tensor:  # noqa: A002
     """Every element at least `min`."""
     return apply(CLAMP_MIN_TENSOR if isinstance(min, Tensor) else CLAMP_MIN, (input, min, None))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def clamp_max(input: Tensor, max: Any) -> Tensor:  # noqa: A002
     """Every element at most `max`."""
     return apply(CLAMP_MAX_TENSOR if isinstance(max, Tensor) else CLAMP_MAX, (input, None, max))
@@ -240,7 +208,7 @@ def _choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    return public(out=True)(f)
+    return public(out=True, tensors=2)(f)
 
 
 maximum = _choice("maximum", np.maximum, 1, "The larger of each pair of elements.")
@@ -259,7 +227,7 @@ def _finite_choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    return public(out=True)(f)
+    return public(out=True, tensors=2)(f)
 
 
 fmax = _finite_choice("fmax", np.fmax, 1, "The larger of each pair of elements; a number wins over NaN.")
@@ -392,7 +360,7 @@ def _given(dim: Any, axis: Any, other: Any) -> Any:
 def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
     whole, along, named, pairwise, name = kind
     if isinstance(dim, Tensor):
-        return pairwise(input, dim)
+        return pairwise(require_tensor(input, name), dim)
     if dim is None:
         _check_not_empty(input, name)
         return apply(whole, (input,), (None, False))
@@ -404,18 +372,25 @@ def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any
     return named([write_out(o, f, name) for o, f in zip(out, found, strict=True)])
 
 
+def _extreme_dims(input: Tensor, dim: Any, name: str) -> Dims:
+    """The dimensions to reduce, none of which may be empty."""
+    dims = dims_of(dim, settle(input).spec.ndim)
+    whole: Sequence[int | None] = (None,)
+    for d in dims or whole:
+        _check_not_empty(input, name, d)
+    return dims
+
+
 @public(out=True)
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The largest elements over `dim` (all dimensions by default); ties share the gradient."""
-    _check_not_empty(input, "amax") if not dim and dim != 0 else None
-    return apply(AMAX, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+    return apply(AMAX, (input,), (_extreme_dims(input, dim, "amax"), keepdim))
 
 
 @public(out=True)
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest elements over `dim` (all dimensions by default); ties share the gradient."""
-    _check_not_empty(input, "amin") if not dim and dim != 0 else None
-    return apply(AMIN, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+    return apply(AMIN, (input,), (_extreme_dims(input, dim, "amin"), keepdim))
 
 
 AMINMAX = operation(

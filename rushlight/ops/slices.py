@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.number import number_in
 from rushlight.core.strided import broadcast_shapes, normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -30,7 +31,6 @@ from .scatter import (
     scatter_reduced,
     writing,
 )
-from .selection import number_in
 
 
 def _along(index: np.ndarray, shape: tuple[int, ...], dim: int) -> np.ndarray:

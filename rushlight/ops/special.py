@@ -209,7 +209,7 @@ def _incomplete(name: str, alias: str, sign: float, doc: str) -> None:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    public(inplace=True, out=True)(f)
+    public(inplace=True, out=True, tensors=2)(f)
     SPACES["special"][alias] = FUNCTIONS[name]
 
 

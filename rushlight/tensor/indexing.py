@@ -15,11 +15,12 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.bounded import Bounded
+from rushlight.core.number import number_in
 from rushlight.core.strided import has_internal_overlap
 from rushlight.ops.creation import FILL, FILL_TENSOR, FILLED, FILLED_TENSOR, ZERO, cast, copied, wrap
 from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
-from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, number_in
+from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR
 from rushlight.ops.view import (
     ALIAS,
     SELECT,
