@@ -21,7 +21,7 @@ from rushlight.record.value import Tensor
 from .creation import full_like_spec
 from .old_overloads import warn_of_old_overload
 from .public import METHODS, check_cast, public, write_back
-from .rules import broadcast, comparison, dtype_of, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
 
 
 def conj(t: Tensor) -> Tensor:
@@ -233,20 +233,23 @@ def _no_derivative(name: str) -> Callable[[Tensor], Tensor]:
 
 
 _floor_divide = _integer_division(lambda x, y: np.floor_divide(x, y))
-FLOOR_DIVIDE = operation("floor_divide", pointwise, _floor_divide, node="NotImplemented")
+FLOOR_DIVIDE = operation("floor_divide", only("if", "div_floor_cpu", pointwise), _floor_divide, node="NotImplemented")
 FLOOR_DIVIDE.gradient(x=_no_derivative("floor_divide"), y=_no_derivative("floor_divide"))
-ROUND_DOWN_DIVIDE = operation("div_floor", pointwise, _floor_divide, node="DivBackward2")
+ROUND_DOWN_DIVIDE = operation("div_floor", only("if", "div_floor_cpu", pointwise), _floor_divide, node="DivBackward2")
 ROUND_DOWN_DIVIDE.gradient(x=_no_slope, y=_no_slope)
-TRUNCATE_DIVIDE = operation("div_trunc", pointwise, _integer_division(_trunc_divide), node="DivBackward2")
+TRUNCATE_DIVIDE = operation(
+    "div_trunc", only("if", "div_trunc_cpu", pointwise), _integer_division(_trunc_divide), node="DivBackward2"
+)
 TRUNCATE_DIVIDE.gradient(x=_no_slope, y=_no_slope)
 
 _remainder = _integer_division(lambda x, y: np.remainder(x, y))
 _fmod = _integer_division(lambda x, y: np.fmod(x, y))
-REMAINDER = operation("remainder", pointwise, lambda x, number: _remainder(x, number)).gradient(x=lambda g: g)
-REMAINDER_TENSOR = operation("remainder_tensor", pointwise, _remainder, node="RemainderBackward1")
+_remainder_spec, _fmod_spec = only("if", "remainder_cpu", pointwise), only("if", "fmod_cpu", pointwise)
+REMAINDER = operation("remainder", _remainder_spec, lambda x, number: _remainder(x, number)).gradient(x=lambda g: g)
+REMAINDER_TENSOR = operation("remainder_tensor", _remainder_spec, _remainder, node="RemainderBackward1")
 REMAINDER_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(ROUND_DOWN_DIVIDE, (x, y)))
-FMOD = operation("fmod", pointwise, lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
-FMOD_TENSOR = operation("fmod_tensor", pointwise, _fmod, node="FmodBackward1")
+FMOD = operation("fmod", _fmod_spec, lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
+FMOD_TENSOR = operation("fmod_tensor", _fmod_spec, _fmod, node="FmodBackward1")
 FMOD_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
 
 
@@ -408,8 +411,12 @@ _COMPARISONS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 
 
+_ORDERS = frozenset(("lt", "le", "gt", "ge"))  # which complex numbers have none of
+
+
 def _comparison(name: str, ufunc: Any, names: tuple[str, ...], tensors: int) -> Operation:
-    op = operation(name, comparison, lambda x, y: ufunc(x, y))
+    rule = only("bif", f"{name}_cpu", comparison) if name in _ORDERS else comparison
+    op = operation(name, rule, lambda x, y: ufunc(x, y))
 
     def compare(input: Tensor, other: Any) -> Tensor:
         return apply(op, (input, other))
@@ -430,7 +437,7 @@ def _bitwise(kernel: str) -> Callable[..., Spec]:
     @computing(promoted)
     def infer(*specs: Spec) -> Spec:
         kind = promoted(*specs)
-        if kind.is_floating_point or kind.is_complex:
+        if kind.is_floating_point or kind.is_complex or (kind is dtypes.bool_ and kernel.endswith("shift")):
             raise NotImplementedError(f"\"{kernel}_cpu\" not implemented for '{kind.scalar_name}'")
         return broadcast(specs, kind)
 

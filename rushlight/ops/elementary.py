@@ -21,7 +21,7 @@ from .arithmetic import conj
 from .creation import full_like_spec
 from .public import integer, public, require_tensor
 from .results import result_type
-from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted, real
 
 
 def unary(
@@ -394,7 +394,8 @@ NEXTAFTER.exact = True
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
 _binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))
-_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise,
+_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.",
+        real("heaviside is not yet implemented for complex tensors.", pointwise),
         keywords={"values": "other"})  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------

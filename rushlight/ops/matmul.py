@@ -36,7 +36,7 @@ def _c_name(x: Spec) -> str:
 
 def _matrix_product(x: Any, y: Any) -> Any:
     if x.dtype.kind == "b":
-        raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     if x.dtype.kind in "iu" and _exact_in_doubles(x, y):
         return np.matmul(x.astype(np.float64), y.astype(np.float64)).astype(np.int64).astype(x.dtype)
     return np.matmul(x, y)

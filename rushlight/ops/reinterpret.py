@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtypes
 from rushlight.core import strided
 from rushlight.record.memory import look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
@@ -20,7 +21,7 @@ from rushlight.record.value import Tensor, tensor_of, value_holding
 
 from . import splitting
 from . import view as views
-from .creation import size_of
+from .creation import cast, size_of
 from .joining import stack
 from .public import FUNCTIONS, attach, public
 from .reduction import sum_to_spec
@@ -193,7 +194,10 @@ def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """The sum over dimensions that broadcasting `size` to the tensor's shape would repeat."""
     shape = size_of(sizes if size is None else (size,))
     spec = settle(input).spec
-    found = sum_to_spec(input, spec_of(tuple(shape), spec.dtype))
+    whole = not (spec.dtype.is_floating_point or spec.dtype.is_complex)
+    if whole and (not shape or tuple(shape) != spec.shape):  # summed, as whole numbers are
+        input = cast(input, dtypes.int64)
+    found = sum_to_spec(input, spec_of(tuple(shape), input._value.spec.dtype))
     if found is None:
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(spec.shape)}}}.")
     return found
@@ -279,7 +283,7 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
-    step, found = 1, []
+    indices, step, found = cast(indices, dtypes.int64), 1, []
     for n in reversed(sizes):
         found.append(indices.floor_divide(step).remainder(n) if step > 1 else indices.remainder(n))
         step *= n

@@ -412,5 +412,9 @@ def scatter_reduce(
     """
     if reduce not in _UFUNCS:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    kind = settle(input).spec.dtype
+    if kind.is_complex and reduce in ("amax", "amin"):
+        label = f"scatter_gather_tensor_cpu_reduce_{reduce}"
+        raise NotImplementedError(f"\"{label}\" not implemented for '{kind.scalar_name}'")
     dim, index = _scatter_index(input, dim, index)
     return apply(SCATTER_REDUCE, (input, index, src), (dim, reduce, bool(include_self)))

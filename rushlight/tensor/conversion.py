@@ -51,7 +51,9 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
 
 def _to_dtype(name: str, kind: Dtype) -> None:
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
-        return self if settle(self).spec.dtype is kind else cast(self, kind)
+        spec = settle(self).spec
+        found = self if spec.dtype is kind else cast(self, kind)
+        return found if memory_format is None else relayout(found, wanted_strides(spec, memory_format))
 
     convert.__name__ = name
     convert.__doc__ = f"The tensor as {kind}."
