@@ -7,8 +7,9 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -543,3 +544,68 @@ def test_an_exponent_is_whole_or_not_whichever_came_first(first):
 def test_padding_with_minus_zero():
     padded = torch.nn.functional.pad(torch.ones(1), (1, 1), value=-0.0)
     assert padded.signbit().tolist() == [True, False, True]
+
+
+COMPLEX = [torch.complex64, torch.complex128]
+
+REFUSED: dict[str, tuple[type[Exception], str, Callable[[torch.Tensor], Any], list[Any]]] = {
+    "lt": (NotImplementedError, "lt_cpu", lambda t: t < t, COMPLEX),
+    "clamp": (NotImplementedError, "clamp_cpu", lambda t: t.clamp(t, t), [*COMPLEX, torch.bool]),
+    "maximum": (RuntimeError, "maximum not implemented for complex", lambda t: t.maximum(t), COMPLEX),
+    "fmin": (RuntimeError, "fmin not implemented for complex", lambda t: t.fmin(t), COMPLEX),
+    "heaviside": (RuntimeError, "not yet implemented for complex", lambda t: torch.heaviside(t, t), COMPLEX),
+    "xlogy": (NotImplementedError, "xlogy_cpu", lambda t: t.xlogy(t), COMPLEX),
+    "floor_divide": (NotImplementedError, "div_floor_cpu", lambda t: t // t, [*COMPLEX, torch.bool]),
+    "div": (NotImplementedError, "div_trunc_cpu", lambda t: t.div(t, rounding_mode="trunc"), [*COMPLEX, torch.bool]),
+    "remainder": (NotImplementedError, "remainder_cpu", lambda t: t % t, [*COMPLEX, torch.bool]),
+    "fmod": (NotImplementedError, "fmod_cpu", lambda t: t.fmod(t), [*COMPLEX, torch.bool]),
+    "shift": (NotImplementedError, "lshift_cpu", lambda t: t << t, [torch.bool]),
+    "trace": (NotImplementedError, "trace", lambda t: t.expand(2, 2).trace(), [torch.bool]),
+    "argmax": (RuntimeError, "does not support bool", lambda t: t.argmax(), [torch.bool]),
+    "gradient": (RuntimeError, "does not support uint8", lambda t: torch.gradient(t), [torch.uint8]),
+    "scatter_reduce": (
+        NotImplementedError,
+        "scatter_gather_tensor_cpu_reduce_amax",
+        lambda t: t.scatter_reduce(0, torch.tensor([0]), t, "amax"),
+        COMPLEX,
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, row in REFUSED.items() for kind in row[3]])
+def test_operations_without_a_meaning_for_a_dtype(name: str, kind: Any) -> None:
+    error, said, call, _ = REFUSED[name]
+    with pytest.raises(error, match=said):
+        call(torch.ones(2, dtype=kind))
+
+
+def test_whole_numbers_are_summed_as_int64() -> None:
+    assert torch.ones(2, 3, dtype=torch.int32).sum_to_size(2, 1).dtype is torch.int64
+    assert torch.tensor(1, dtype=torch.int32).sum_to_size(()).dtype is torch.int64
+    assert torch.ones(2, dtype=torch.int32).sum_to_size(2).dtype is torch.int32
+    assert torch.unravel_index(torch.tensor(3, dtype=torch.uint8), (2, 2))[0].dtype is torch.int64
+
+
+def test_products_of_whole_numbers_are_scaled_by_whole_numbers() -> None:
+    x = torch.ones(1, 2, 2, dtype=torch.int64)
+    assert torch.baddbmm(x, x, x, beta=1.5, alpha=2.5).tolist() == [[[5, 5], [5, 5]]]
+    assert torch.addmv(x[0, 0], x[0], x[0, 0], beta=0.5).tolist() == [2, 2]
+    contracted = torch.tensordot(torch.ones(1, 2, dtype=torch.int32), torch.ones(3, 2, dtype=torch.int32), ([0], [0]))
+    assert contracted.dtype is torch.int32
+
+
+def test_memory_format_of_a_conversion() -> None:
+    x = torch.zeros(2, 3, 2, 3)
+    assert x.double(memory_format=torch.channels_last).stride() == (18, 1, 9, 3)
+    assert x.float(memory_format=torch.channels_last).stride() == (18, 1, 9, 3)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int16])
+def test_a_number_that_no_element_can_be(kind: Any) -> None:
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.full((2,), 70_000, dtype=kind)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.full_like(torch.zeros(2, dtype=kind), float("nan"))
+    with pytest.raises(RuntimeError, match="c10::complex<float> without overflow"):
+        torch.full((2,), 1e300j, dtype=torch.complex64)
+    assert torch.full((2,), 1 + 0j, dtype=kind).tolist() == [1, 1]

@@ -110,9 +110,16 @@ def make_leaf(t: Tensor) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants
 
+
+def _full_spec(value: Spec, *, shape: Size, dtype: Dtype, strides: Size) -> Spec:
+    if math.prod(shape) * dtype.itemsize >= 1 << 63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    return spec_of(shape, dtype, strides)
+
+
 FULL = operation(
     "full",
-    lambda value, *, shape, dtype, strides: spec_of(shape, dtype, strides),
+    _full_spec,
     lambda value, *, shape, dtype, strides: _full(value, shape, dtype),
 )
 # NumPy's own `full` cannot be run on the compiler's symbols: it never asks what kind of thing the number is.
@@ -320,7 +327,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out
     if not whole or kind is not dtypes.int64:
         first, last, by = _countable(first, last, by, kind)
     count = _count(first, last, by)
-    if device is not None and is_on_meta(device):
+    if is_on_meta(device):
         return on_meta((count,), kind, requires_grad)
     made = finish(apply(ARANGE, (first, last, by), (count, kind)), requires_grad)
     return made if out is None else write_out(out, made, "arange")

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from rushlight.core.dtype import can_cast, given_dtype
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.core.strided import extent, has_internal_overlap, is_non_overlapping_and_dense
-from rushlight.record.memory import assign, check_writable, placement
+from rushlight.core.strided import contiguous_strides, extent, has_internal_overlap, is_non_overlapping_and_dense
+from rushlight.record.memory import assign, check_writable, placement, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
@@ -49,6 +49,7 @@ def public(
     names: tuple[str, ...] = (),
     keywords: dict[str, str] | None = None,
     tensors: int = 0,
+    row_major: bool = False,
 ) -> Callable[[F], F]:
     """Marks a function as part of the public surface, under its own name and `names`.
 
@@ -56,13 +57,15 @@ def public(
     exist);
     `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like;
     `keywords`: further names of arguments, where one function serves several of PyTorch's (`{"input": "A"}`);
-    `tensors`: so many of the first arguments must be tensors, though the operation itself would take numbers.
+    `tensors`: so many of the first arguments must be tensors, though the operation itself would take numbers;
+    `row_major`: the result lies row by row, however `input` does (in place, it stays where it is).
     """
     more = keywords or {}
 
     def mark(f: F) -> F:
         for name in (f.__name__, *names):
             checked = of_tensors(f, name, tensors, more) if tensors else f
+            checked = in_rows(checked) if row_major else checked
             shown = with_out(checked, name, more) if out else as_called(checked, name, more)
             if function:
                 FUNCTIONS[name] = shown
@@ -72,7 +75,7 @@ def public(
                 SPACES[space][name] = shown
             called = as_called(checked if tensors > 1 else f, name, more)  # a method's first argument is one
             if method:
-                METHODS[name] = called
+                METHODS[name] = as_called(checked, name, more) if row_major else called
             if inplace:
                 written = in_place(called, name)
                 METHODS[name + "_"] = written
@@ -104,6 +107,19 @@ def of_tensors(f: Callable[..., Any], name: str, count: int, more: Mapping[str, 
         return f(*args, **kwargs)
 
     return checked
+
+
+def in_rows(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of its first argument's elements laid out row by row, as PyTorch copies them first."""
+
+    @functools.wraps(f)
+    def called(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        spec = settle(input).spec if isinstance(input, Tensor) else None
+        if spec is not None and spec.__class__ is Spec and not spec.is_contiguous:
+            input = relayout(input, contiguous_strides(spec.shape))
+        return f(input, *args, **kwargs)
+
+    return called
 
 
 def _numpy_names(f: Callable[..., Any]) -> dict[str, str]:

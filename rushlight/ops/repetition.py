@@ -11,7 +11,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core import strided
 from rushlight.core.size import Size
-from rushlight.core.strided import contiguous_strides, normalize_dim, normalize_dims
+from rushlight.core.strided import normalize_dim, normalize_dims
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
@@ -235,7 +235,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
 
 
 def _rot90_spec(x: Spec, *, k: int, dims: tuple[int, int]) -> Spec:
-    shape, strides = list(x.shape), list(contiguous_strides(x.shape))
+    shape, strides = list(x.shape), list(fresh(x).strides)
     if k % 2:
         for sizes in (shape, strides):
             sizes[dims[0]], sizes[dims[1]] = sizes[dims[1]], sizes[dims[0]]
@@ -290,7 +290,13 @@ def broadcast_shapes(*shapes: Any) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    return Size(strided.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+    for shape in shapes:
+        if not isinstance(shape, (int, tuple, list)):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    if any(n < 0 for size in sizes for n in size):
+        raise ValueError("Attempting to broadcast a dimension with negative length!")
+    return Size(strided.broadcast_shapes(*sizes))
 
 
 @public(method=False)

@@ -260,7 +260,7 @@ def _scatter_index(input: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]
     return dim, index
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None
 ) -> Tensor:
@@ -285,7 +285,7 @@ def scatter(
     return apply(op, (input, index, src), (dim,))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of `input` with `src` added at the positions `index` along `dim`.
 
@@ -399,7 +399,7 @@ SCATTER_REDUCE.lower = scatter_reduced_symbols
 SCATTER_REDUCE.gradient(reduced_gradients)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:

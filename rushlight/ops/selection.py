@@ -101,7 +101,7 @@ MASKED_FILL_TENSOR = operation(
 MASKED_FILL_TENSOR.gradient(x=_unmasked, value=lambda g, mask: where(mask, g, 0).sum())
 
 
-@public(inplace=True)
+@public(inplace=True, row_major=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` (a number or a tensor of one) where the mask holds, else `input`; broadcast.
 

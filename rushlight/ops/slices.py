@@ -60,7 +60,7 @@ INDEX_REDUCE = operation("index_reduce", _index_reduce_spec, _index_reduce, over
 INDEX_REDUCE.gradient(_index_reduced_gradients)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -196,7 +196,7 @@ INDEX_ADD.lower = lambda x, index, source, *, dim: x.with_slices(index, source, 
 INDEX_ADD.gradient(x=lambda g: g, source=_chosen)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with `alpha * source` added to the slices that `index` names along `dim`.
 
@@ -252,7 +252,7 @@ INDEX_COPY.lower = lambda x, index, source, *, dim: x.with_slices(index, source,
 INDEX_COPY.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)), source=_chosen)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` whose slices that `index` names along `dim` are those of `source`."""
     dim = normalize_dim(dim, settle(input).spec.ndim)

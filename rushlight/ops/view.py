@@ -718,6 +718,8 @@ def _strided_of_root(t: Tensor, layout: Layout) -> Tensor:
 def view_as_dtype(input: Tensor, kind: Dtype) -> Tensor:
     """The same bytes read as another dtype."""
     spec = settle(input).spec
+    if input.requires_grad:
+        input = input.detach()  # bytes have no derivative
     if kind is spec.dtype:
         return view(input, spec.shape)
     start = placement(input)[2]
