@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
@@ -609,3 +610,85 @@ def test_a_number_that_no_element_can_be(kind: Any) -> None:
     with pytest.raises(RuntimeError, match="c10::complex<float> without overflow"):
         torch.full((2,), 1e300j, dtype=torch.complex64)
     assert torch.full((2,), 1 + 0j, dtype=kind).tolist() == [1, 1]
+
+
+def test_alpha_scales_in_the_dtype_of_the_result() -> None:
+    yes = torch.ones(2, dtype=torch.bool)
+    assert torch.add(yes, yes, alpha=2).tolist() == [True, True]
+    assert torch.add(~yes, yes, alpha=False).tolist() == [False, False]
+    wide, narrow = torch.ones(1, dtype=torch.int64), torch.ones(1, dtype=torch.int8)
+    assert torch.add(wide, narrow, alpha=300).tolist() == [301]
+    assert torch.sub(wide, narrow, alpha=300).tolist() == [-299]
+    with pytest.raises(RuntimeError, match="must not be a complex number"):
+        torch.add(torch.ones(1), torch.ones(1), alpha=1j)
+
+
+def test_bounds_of_bools_are_their_maxima_and_minima() -> None:
+    yes, mixed = torch.tensor([True, True]), torch.tensor([True, False])
+    assert mixed.clamp(min=yes).tolist() == [True, True]
+    assert yes.clamp_max(mixed).tolist() == [True, False]
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        torch.ones(2).clamp(min=torch.zeros(2), max=1)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float32, torch.float64])
+def test_nan_has_no_sign(kind: Any) -> None:
+    x = torch.tensor([float("nan"), -2.0, 3.0], dtype=kind, requires_grad=True)
+    assert torch.sign(x).tolist() == [0, -1, 1]
+    assert torch.sgn(x).tolist() == [0, -1, 1]
+    x.abs().sum().backward()
+    assert x.grad.tolist() == [0, -1, 1]
+    assert torch.heaviside(x.detach(), torch.ones(3, dtype=kind)).tolist() == [0, 0, 1]
+
+
+def test_truth_over_no_dimensions_is_that_of_each_element() -> None:
+    x = torch.tensor([[1.0, 0.0]])
+    assert x.all(dim=()).tolist() == [[True, False]]
+    assert x.any(dim=()).tolist() == [[True, False]]
+    assert x.byte().all(dim=()).dtype is torch.uint8
+
+
+def test_factories_make_their_numbers_in_the_dtype_of_out() -> None:
+    out = torch.ones(3, dtype=torch.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.zeros(2, out=out) is out
+        assert torch.tensor([1e40]).tolist() == [float("inf")]
+    assert out.tolist() == [0, 0]
+    with pytest.raises(RuntimeError, match="dtype Long does not match dtype of out parameter .Int."):
+        torch.ones(2, dtype=torch.int64, out=out)
+    assert torch.linspace(0, 1j, 3).tolist() == [0j, 0.5j, 1j]
+
+
+def test_asarray_says_what_it_cannot_share() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copied = torch.asarray(torch.ones(2), copy=True)
+    assert copied.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="can't alias tensor with dtype 'Double' into dtype 'Float'"):
+        torch.asarray(np.ones(2), copy=False, dtype=torch.float32)
+    with pytest.raises(TypeError, match="expected a tensor of dtype torch.int64"):
+        torch.LongTensor(torch.ones(2))
+    assert torch.Tensor(torch.ones(2, dtype=torch.int64)).dtype is torch.int64
+
+
+def test_absolute_values_of_complex_numbers_are_not_written_in_place() -> None:
+    with pytest.raises(RuntimeError, match="In-place abs is not supported for complex"):
+        torch.tensor([1j]).abs_()
+    assert torch.tensor([-1.0]).abs_().tolist() == [1]
+
+
+def test_conversions_say_that_imaginary_parts_are_lost() -> None:
+    x = torch.tensor([1 + 2j])
+    for call in (lambda: x.float(), lambda: x.to(torch.int64)):
+        with pytest.warns(UserWarning, match="discards the imaginary part"):
+            assert call().tolist() == [1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x.bool().tolist() == [True]
+        assert x.real.tolist() == [1]
+
+
+def test_only_numbers_fill_a_tensor() -> None:
+    with pytest.raises(TypeError, match="must be a number or a tensor of one, not str"):
+        torch.zeros(3).fill_("a")

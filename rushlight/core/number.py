@@ -5,6 +5,8 @@ from __future__ import annotations
 import cmath
 from typing import Any
 
+import numpy as np
+
 from .dtype import bool_, dtype, finfo
 
 __all__ = ["cannot_hold", "number_in"]
@@ -25,6 +27,8 @@ def number_in(value: Any, kind: dtype) -> Any:
     """
     if (value.__class__ is float or value.__class__ is int) and kind.is_floating_point and -400 < value < 400:
         return value  # what any of them can hold
+    if not isinstance(value, (int, float, complex, np.generic)):
+        raise TypeError(f"value must be a number or a tensor of one, not {type(value).__name__}")
     if isinstance(value, complex) and not kind.is_complex:
         if value.imag:
             raise cannot_hold(kind)

@@ -92,10 +92,14 @@ NEGATE = operation("neg", pointwise, lambda x: np.negative(x))
 NEGATE.gradient(x=lambda g: -g)
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    if isinstance(other, Tensor):
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """`alpha * other` in the dtype of the result, so that narrow integers do not wrap around early."""
+    _check_alpha(input, other, alpha)
+    if not isinstance(other, Tensor):
         return other * alpha
-    return other * alpha
+    specs = [settle(t).spec if isinstance(t, Tensor) else NUMBERS[t.__class__] for t in (input, other)]
+    kind = promoted(*specs)
+    return other.to(kind) * (bool(alpha) if kind is dtypes.bool_ else alpha)
 
 
 @public(inplace=True, out=True)
@@ -110,13 +114,14 @@ def add(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any =
         other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(ADD, (input, other))
-    _check_alpha(input, other, alpha)
-    return apply(ADD, (input, _scaled(other, alpha)))
+    return apply(ADD, (input, _scaled(input, other, alpha)))
 
 
 def _check_alpha(input: Any, other: Any, alpha: Any) -> None:
     floating = isinstance(alpha, float)
-    kinds = [t._value.spec.dtype for t in (input, other) if isinstance(t, Tensor)]
+    kinds = [settle(t).spec.dtype for t in (input, other) if isinstance(t, Tensor)]
+    if isinstance(alpha, complex) and kinds and not any(k.is_complex for k in kinds):
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if floating and kinds and not any(k.is_floating_point or k.is_complex for k in kinds):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
 
@@ -133,8 +138,7 @@ def sub(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any =
         other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(SUBTRACT, (input, other))
-    _check_alpha(input, other, alpha)
-    return apply(SUBTRACT, (input, _scaled(other, alpha)))
+    return apply(SUBTRACT, (input, _scaled(input, other, alpha)))
 
 
 @public(inplace=True, out=True, names=("multiply",))

@@ -394,7 +394,7 @@ def _count(start: Any, end: Any, step: Any) -> int:
 def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
     """PyTorch counts from the nearer end, in the result's precision."""
     whole = not (dtype.is_floating_point or dtype.is_complex)
-    real = dtype.numpy if dtype.is_floating_point else np.dtype("float64")
+    real = dtype.numpy if dtype.is_floating_point or dtype.is_complex else np.dtype("float64")
     first, last = (real.type(int(x) if whole else x) for x in (start, end))
     step = (last - first) / real.type(max(count - 1, 1))
     if dtype.numpy == np.float32:  # one rounding for product and sum: in double precision the product is exact
@@ -421,7 +421,10 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any
     """
     steps = _steps(steps, "linspace")
     start, end = _ends(start, end, "linspace")
-    return finish(apply(LINSPACE, (start, end), (steps, dtype or get_default_dtype())), requires_grad)
+    kind = dtype or get_default_dtype()
+    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
+        kind = kind.to_complex()
+    return finish(apply(LINSPACE, (start, end), (steps, kind)), requires_grad)
 
 
 def _ends(start: Any, end: Any, name: str) -> tuple[Any, Any]:

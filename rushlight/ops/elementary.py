@@ -14,12 +14,12 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, computing, operation
 from rushlight.record.spec import Spec
-from rushlight.record.trace import apply
+from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .creation import full_like_spec
-from .public import integer, public, require_tensor
+from .public import FUNCTIONS, METHODS, integer, public, require_tensor, write_back
 from .results import result_type
 from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted, real
 
@@ -218,13 +218,33 @@ absolute = unary(
     infer=only("ifc", "abs_cpu", _magnitude),
     names=("absolute",),
 )
-sign = unary("sign", lambda x: x if dtype_of(x).kind == "b" else np.sign(x), _no_slope,
-             "-1, 0 or 1: the sign.", infer=_signed)  # fmt: skip
+
+
+def _absolute_in_place(self: Tensor) -> Tensor:
+    """`abs` in place, for real numbers."""
+    if settle(self).spec.dtype.is_complex:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return write_back(self, absolute(self))
+
+
+for _name in ("abs_", "absolute_"):
+    METHODS[_name] = FUNCTIONS[_name] = _absolute_in_place
+
+
+def _sign(x: Any) -> Any:
+    """-1, 0 or 1; 0 for NaN, which NumPy's would keep."""
+    kind = dtype_of(x).kind
+    if kind == "b":
+        return x
+    return np.where(x == x, np.sign(x), x.dtype.type(0)) if kind == "f" else np.sign(x)
+
+
+sign = unary("sign", _sign, _no_slope, "-1, 0 or 1: the sign.", infer=_signed)
 
 
 def _sgn(x: Any) -> Any:
     if not np.iscomplexobj(x):
-        return x if dtype_of(x).kind == "b" else np.sign(x)
+        return _sign(x)
     size = np.abs(x)
     return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
 
@@ -394,8 +414,19 @@ NEXTAFTER.exact = True
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
 _binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))
-_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.",
-        real("heaviside is not yet implemented for complex tensors.", pointwise),
+
+
+def _heaviside_spec(x: Spec, values: Spec) -> Spec:
+    if x.dtype is not values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return real("heaviside is not yet implemented for complex tensors.", pointwise)(x, values)  # type: ignore[no-any-return]
+
+
+def _heaviside(x: Any, values: Any) -> Any:
+    return np.where(x == 0, values, (x > 0).astype(x.dtype))  # 0 for NaN, which NumPy's own would keep
+
+
+_binary("heaviside", _heaviside, "0 below zero and for NaN, 1 above, `values` at zero.", _heaviside_spec,
         keywords={"values": "other"})  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------

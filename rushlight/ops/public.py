@@ -248,6 +248,8 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
         out = kwargs.pop("out", None)
         if out is None:
             return f(*args, **kwargs)
+        if name in _FACTORIES:
+            kwargs["dtype"] = _dtype_for(out, kwargs.get("dtype"))
         check_memory(out, args, name)
         result = f(*args, **kwargs)
         if isinstance(result, tuple):
@@ -267,12 +269,23 @@ _SAME_DTYPE = frozenset(
 #: These write while they still read: their `out=` may share no memory with any operand.
 _WRITES_EARLY = frozenset("cat concat concatenate gather kthvalue masked_select take".split())
 _ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "nansum"))
+#: They make numbers in the dtype of `out=`.
+_FACTORIES = frozenset("zeros ones empty full eye linspace logspace".split())
 #: Their error names `cat`, which they all end in.
 _JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
 
 
 def _c_name(kind: Any) -> str:
     return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(kind.name, kind.name)
+
+
+def _dtype_for(out: Tensor, wanted: Any) -> Any:
+    kind = settle(out).spec.dtype
+    if wanted is not None and wanted is not kind:
+        raise RuntimeError(
+            f"dtype {wanted.scalar_name} does not match dtype of out parameter ({kind.scalar_name})"
+        )
+    return kind
 
 
 def _dtype_refused(name: str, found: Any, given: Any) -> str:
@@ -312,7 +325,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     if spec.shape != found.shape and has_internal_overlap(spec.shape, spec.strides):
         check_writable(out)
     if spec.shape != found.shape:
-        if spec.numel:
+        if spec.numel and name not in _FACTORIES:
             warnings.warn(
                 f"An output with one or more elements was resized since it had shape {list(spec.shape)}, which does "
                 "not "

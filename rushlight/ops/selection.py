@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.blend import blend
+from rushlight.core.caller import stacklevel
 from rushlight.core.number import cannot_hold, number_in
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import computing, operation
@@ -36,6 +38,13 @@ def _where_spec(condition: Spec, x: Spec, y: Spec) -> Spec:
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{condition.dtype.scalar_name}"
+        )
+    if condition.dtype is dtypes.uint8:
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
+            UserWarning,
+            stacklevel=stacklevel(),
         )
     found = broadcast((condition, x, y), promoted(x, y))
     return spec_of(found.shape, found.dtype, found.strides)
@@ -150,20 +159,30 @@ def _clamp(x: Any, low: Any, high: Any) -> Any:
 
 
 _clamp_spec = only("if", "clamp_cpu", pointwise)
+_larger_spec, _smaller_spec = only("bif", "maximum_cpu", pointwise), only("bif", "minimum_cpu", pointwise)
+
+
+@computing(promoted)
+def _clamp_tensor_spec(x: Spec, low: Spec | None, high: Spec | None) -> Spec:
+    """With one bound it is `maximum` or `minimum`, which take bools, too."""
+    rule = _larger_spec if high is None else _smaller_spec if low is None else _clamp_spec
+    return rule(x, low, high)  # type: ignore[no-any-return]
+
+
 CLAMP = operation("clamp", _clamp_spec, _clamp, node="ClampBackward1")
 CLAMP.gradient(x=_clamp_gradient_x)
 CLAMP_MIN = operation("clamp_min", _clamp_spec, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
 CLAMP_MAX = operation("clamp_max", _clamp_spec, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
-CLAMP_TENSOR = operation("clamp_tensor", _clamp_spec, _clamp, node="ClampBackward0")
+CLAMP_TENSOR = operation("clamp_tensor", _clamp_tensor_spec, _clamp, node="ClampBackward0")
 CLAMP_TENSOR.shown = lambda pairs: (pairs + [(None, 0)] * 2)[:3]
 CLAMP_TENSOR.gradient(
     x=_clamp_gradient_x,
     low=lambda g, x, low, high: where(((x < low) & (low < high)) if high is not None else (x < low), g, 0),
     high=lambda g, x, low, high: where((x > high) | (high < low) if low is not None else (x > high), g, 0),
 )
-CLAMP_MIN_TENSOR = operation("clamp_min_tensor", _clamp_spec, _clamp, node="ClampMinBackward1")
+CLAMP_MIN_TENSOR = operation("clamp_min_tensor", _larger_spec, _clamp, node="ClampMinBackward1")
 CLAMP_MIN_TENSOR.gradient(**CLAMP_TENSOR.rules)
-CLAMP_MAX_TENSOR = operation("clamp_max_tensor", _clamp_spec, _clamp, node="ClampMaxBackward1")
+CLAMP_MAX_TENSOR = operation("clamp_max_tensor", _smaller_spec, _clamp, node="ClampMaxBackward1")
 CLAMP_MAX_TENSOR.gradient(**CLAMP_TENSOR.rules)
 
 
@@ -177,6 +196,11 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     op = CLAMP_TENSOR if isinstance(min, Tensor) or isinstance(max, Tensor) else CLAMP
+    if op is CLAMP_TENSOR and len({isinstance(b, Tensor) for b in (min, max) if b is not None}) > 1:
+        raise TypeError(
+            f"clamp() received an invalid combination of arguments - got (Tensor, min={type(min).__name__}, "
+            f"max={type(max).__name__}); both bounds must be numbers, or both tensors"
+        )
     return apply(op, (input, min, max))
 
 
@@ -476,6 +500,12 @@ ALL.run = lambda x, *, dim, keepdim: _both.reduce(x, dim, None, None, keepdim)
 ANY.run = lambda x, *, dim, keepdim: _either.reduce(x, dim, None, None, keepdim)
 
 
+def _each_true(t: Tensor) -> Tensor:
+    """Over no dimensions at all: whether each element is true."""
+    found: Tensor = t.ne(0)
+    return cast(found, dtypes.uint8) if t._value.spec.dtype is dtypes.uint8 else found
+
+
 @public(out=True)
 def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
     """Whether every element is true (over `dim`).
@@ -484,6 +514,8 @@ def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
     tensor([False,  True])
     """
     dim = axis if dim is None else dim
+    if dim.__class__ in (tuple, list) and not dim:
+        return _each_true(input)
     return apply(ALL, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 
@@ -491,6 +523,8 @@ def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
 def any(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
     """Whether any element is true (over `dim`)."""
     dim = axis if dim is None else dim
+    if dim.__class__ in (tuple, list) and not dim:
+        return _each_true(input)
     return apply(ANY, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 
