@@ -176,3 +176,44 @@ def test_arange_cuts_its_bounds_to_the_dtype() -> None:
     assert torch.arange(0.5, 3.7, dtype=torch.int32).tolist() == [0, 1, 2, 3]
     assert torch.arange(0, 3, 1.0, out=torch.zeros(0, dtype=torch.int64)).tolist() == [0, 1, 2]
     assert torch.arange(2**62, 2**62 + 8, 3).tolist() == [2**62, 2**62 + 3, 2**62 + 6]
+
+
+OUT_OF_ITS_OWN = {
+    "abs": lambda x, out: torch.abs(x, out=out),
+    "cross": lambda x, out: torch.cross(x, x, out=out),
+    "tril": lambda x, out: torch.tril(x, out=out),
+    "take": lambda x, out: torch.take(x, torch.tensor([0]), out=out),
+    "where": lambda x, out: torch.where(x > 0, x, x, out=out),
+    "scatter": lambda x, out: torch.scatter(x, 0, torch.zeros(1, 3, dtype=torch.int64), 1.0, out=out),
+    "sort": lambda x, out: torch.sort(x, out=(out, torch.zeros(0, dtype=torch.int64))),
+    "quantile": lambda x, out: torch.quantile(x, 0.5, out=out),
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ITS_OWN)
+def test_some_functions_take_only_an_out_of_the_results_dtype(name: str) -> None:
+    x, call = torch.arange(9.0).reshape(3, 3), OUT_OF_ITS_OWN[name]
+    call(x, torch.zeros(0))
+    with pytest.raises(RuntimeError, match="out tensor to have dtype float, but got double"):
+        call(x, torch.zeros(0, dtype=torch.float64))
+
+
+def test_extremes_and_softmax_write_to_out() -> None:
+    x, out = torch.tensor([1.0, 3.0, 2.0]), torch.zeros(())
+    assert torch.max(x, out=out) is out
+    assert out == 3
+    assert torch.min(x, out=out) == 1
+    both = torch.zeros(3)
+    assert torch.max(x, torch.tensor([2.0, 2.0, 2.0]), out=both) is both
+    assert both.tolist() == [2, 3, 2]
+    assert torch.softmax(x, 0, out=both) is both
+    assert both.sum() == pytest.approx(1)
+
+
+def test_cumulated_sums_are_computed_in_the_dtype_of_out() -> None:
+    out = torch.zeros(3, dtype=torch.int64)
+    assert torch.cumsum(torch.tensor([0.5, 1.5, 1.5]), 0, out=out).tolist() == [0, 1, 2]
+
+
+def test_searching_rows_of_nothing() -> None:
+    assert torch.searchsorted(torch.zeros(2, 0), torch.zeros(2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]

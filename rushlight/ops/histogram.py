@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ def _searched(x: np.ndarray, values: Any, *, right: bool, kind: Any) -> np.ndarr
     values = np.asarray(values)
     if x.ndim == 1:
         return _in_row(x, values, right)
-    rows, wanted = x.reshape(-1, x.shape[-1]), values.reshape(-1, values.shape[-1])
+    count = math.prod(x.shape[:-1])  # not -1: the rows may be empty
+    rows, wanted = x.reshape(count, x.shape[-1]), values.reshape(count, values.shape[-1])
     found = np.empty(wanted.shape, "int64")
     for i, row in enumerate(rows):
         found[i] = _in_row(row, wanted[i], right)

@@ -248,7 +248,9 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
         out = kwargs.pop("out", None)
         if out is None:
             return f(*args, **kwargs)
-        if name in _FACTORIES:
+        if name in ("cumsum", "cumprod") and "dtype" not in kwargs:
+            kwargs["dtype"] = settle(out).spec.dtype
+        elif name in _FACTORIES:
             kwargs["dtype"] = _dtype_for(out, kwargs.get("dtype"))
         check_memory(out, args, name)
         result = f(*args, **kwargs)
@@ -263,8 +265,12 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
 
 #: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
 _SAME_DTYPE = frozenset(
-    "matmul mm bmm mv dot addmm addmv addbmm baddbmm outer ger gather aminmax amax amin complex polar "
-    "multinomial".split()
+    "matmul mm bmm mv dot vdot inner tensordot addmm addmv addbmm baddbmm outer ger gather aminmax amax amin complex "
+    "polar multinomial abs absolute neg negative sign sgn signbit isposinf isneginf ceil floor round trunc fix frac "
+    "conj_physical nan_to_num lerp where cross diff diag tril triu take take_along_dim masked_select nonzero isin sort "
+    "msort topk kthvalue mode cummax cummin logcumsumexp quantile nanquantile argmax argmin norm renorm histc "
+    "searchsorted bucketize index_add index_copy index_reduce index_select scatter scatter_add scatter_reduce "
+    "slice_scatter".split()
 )
 #: These write while they still read: their `out=` may share no memory with any operand.
 _WRITES_EARLY = frozenset("cat concat concatenate gather kthvalue masked_select take".split())

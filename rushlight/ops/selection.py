@@ -385,10 +385,12 @@ def _given(dim: Any, axis: Any, other: Any) -> Any:
 def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
     whole, along, named, pairwise, name = kind
     if isinstance(dim, Tensor):
-        return pairwise(require_tensor(input, name), dim)
+        found = pairwise(require_tensor(input, name), dim)
+        return found if out is None else write_out(out, found, name)
     if dim is None:
         _check_not_empty(input, name)
-        return apply(whole, (input,), (None, False))
+        found = apply(whole, (input,), (None, False))
+        return found if out is None else write_out(out, found, name)
     dim = normalize_dim(dim, settle(input).spec.ndim)
     _check_not_empty(input, name, dim)
     found = named(apply(along, (input,), (dim, keepdim)))
