@@ -265,9 +265,9 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
 
 #: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
 _SAME_DTYPE = frozenset(
-    "matmul mm bmm mv dot vdot inner tensordot addmm addmv addbmm baddbmm outer ger gather aminmax amax amin complex "
+    "matmul mm bmm mv dot vdot tensordot addmm addmv addbmm baddbmm gather aminmax amax amin complex "
     "polar multinomial abs absolute neg negative sign sgn signbit isposinf isneginf ceil floor round trunc fix frac "
-    "conj_physical nan_to_num lerp where cross diff diag tril triu take take_along_dim masked_select nonzero isin sort "
+    "conj_physical nan_to_num where cross diag tril triu take take_along_dim masked_select nonzero isin sort "
     "msort topk kthvalue mode cummax cummin logcumsumexp quantile nanquantile argmax argmin norm renorm histc "
     "searchsorted bucketize index_add index_copy index_reduce index_select scatter scatter_add scatter_reduce "
     "slice_scatter".split()

@@ -393,7 +393,7 @@ class TensorMethods(TensorBase):
     def hash_tensor(self, dim: Any = ..., *, keepdim: builtins.bool = ..., mode: builtins.int = ..., axis: Any = ..., keepdims: Any = ...) -> Tensor:
         r"""`torch.hash_tensor`."""
     def heaviside(self, other: Tensor) -> Tensor:
-        r"""0 below zero, 1 above, `values` at zero."""
+        r"""0 below zero and for NaN, 1 above, `values` at zero."""
     def heaviside_(self, other: Tensor) -> Tensor: ...
     def histc(self, bins: builtins.int = ..., min: builtins.float = ..., max: builtins.float = ...) -> Tensor:
         r"""How many elements fall into each of `bins` equal bins between `min` and `max` (both 0: the data's extremes)."""
