@@ -220,11 +220,11 @@ absolute = unary(
 )
 
 
-def _absolute_in_place(self: Tensor) -> Tensor:
+def _absolute_in_place(input: Tensor) -> Tensor:
     """`abs` in place, for real numbers."""
-    if settle(self).spec.dtype.is_complex:
+    if settle(input).spec.dtype.is_complex:
         raise RuntimeError("In-place abs is not supported for complex tensors.")
-    return write_back(self, absolute(self))
+    return write_back(input, absolute(input))
 
 
 for _name in ("abs_", "absolute_"):
