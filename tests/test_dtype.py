@@ -552,8 +552,8 @@ COMPLEX = [torch.complex64, torch.complex128]
 REFUSED: dict[str, tuple[type[Exception], str, Callable[[torch.Tensor], Any], list[Any]]] = {
     "lt": (NotImplementedError, "lt_cpu", lambda t: t < t, COMPLEX),
     "clamp": (NotImplementedError, "clamp_cpu", lambda t: t.clamp(t, t), [*COMPLEX, torch.bool]),
-    "maximum": (RuntimeError, "maximum not implemented for complex", lambda t: t.maximum(t), COMPLEX),
-    "fmin": (RuntimeError, "fmin not implemented for complex", lambda t: t.fmin(t), COMPLEX),
+    "maximum": (NotImplementedError, "maximum", lambda t: t.maximum(t), COMPLEX),
+    "fmin": (NotImplementedError, "fmin", lambda t: t.fmin(t), COMPLEX),
     "heaviside": (RuntimeError, "not yet implemented for complex", lambda t: torch.heaviside(t, t), COMPLEX),
     "xlogy": (NotImplementedError, "xlogy_cpu", lambda t: t.xlogy(t), COMPLEX),
     "floor_divide": (NotImplementedError, "div_floor_cpu", lambda t: t // t, [*COMPLEX, torch.bool]),

@@ -22,7 +22,7 @@ from .creation import cast
 from .public import public, require_tensor, write_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
-from .rules import broadcast, comparison, only, pointwise, promoted, real
+from .rules import broadcast, comparison, only, pointwise, promoted
 
 # ---------------------------------------------------------------------------------------------------------------------
 # where
@@ -222,7 +222,7 @@ def _tie(g: Tensor, better: Tensor, equal: Tensor) -> Tensor:
 
 
 def _choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
-    op = operation(name, real(f"{name} not implemented for complex tensors.", pointwise), lambda x, y: ufunc(x, y))
+    op = operation(name, only("bif", name, pointwise), lambda x, y: ufunc(x, y))
     op.gradient(
         x=lambda g, x, y: _tie(g, (x > y) if sign > 0 else (x < y), x == y),
         y=lambda g, x, y: _tie(g, (y > x) if sign > 0 else (y < x), x == y),
@@ -241,7 +241,7 @@ minimum = _choice("minimum", np.minimum, -1, "The smaller of each pair of elemen
 
 
 def _finite_choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
-    op = operation(name, real(f"{name} not implemented for complex tensors.", pointwise), lambda x, y: ufunc(x, y))
+    op = operation(name, only("bif", name, pointwise), lambda x, y: ufunc(x, y))
     op.gradient(
         x=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), g, 0),
         y=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), 0, g),

@@ -360,6 +360,8 @@ def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> No
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     base = t._base
     if base is None:
+        if t._piece_of is not None and t._node is not None:
+            _check_view(t)
         return
     if tracked or base._node is not None:
         _check_view(t)
@@ -367,15 +369,23 @@ def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> No
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
+_ONE_OF_VIEWS = (
+    "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
+    "to be modified inplace. You should replace the inplace operation by an out-of-place one."
+)
+_VIEW_OF_FUNCTION = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to "
+    "handle view+inplace would override the custom backward associated with the custom Function, leading to incorrect "
+    "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+)
+
+
 def _check_view(t: Tensor) -> None:
     """Views whose history PyTorch would not know how to rewrite."""
     if t._piece_of is not None:
-        raise RuntimeError(
-            f"Output {t._out} of {t._piece_of} is a view and is being modified inplace. "
-            "This view is the output of a function that returns multiple views. Such functions do not allow the "
-            "output views "
-            "to be modified inplace. You should replace the inplace operation by an out-of-place one."
-        )
+        custom = isinstance(t._node, Node) and t._node.step is None
+        why = _VIEW_OF_FUNCTION if custom else _ONE_OF_VIEWS
+        raise RuntimeError(f"Output {t._out} of {t._piece_of} is a view and is being modified inplace. {why}")
     if t._no_grad_view:
         raise RuntimeError(
             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "

@@ -98,7 +98,7 @@ class TensorMethods(TensorBase):
     def as_strided_(self, *args: Any, **kwargs: Any) -> Tensor: ...
     def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: builtins.int | None = ...) -> Tensor:
         r"""A copy of `input` (row-major) with `src` in the strided part that `as_strided` would show."""
-    def as_subclass(self, cls: Any) -> Tensor:
+    def as_subclass(self, cls: Any) -> Any:
         r"""The same memory as an instance of `cls`, on the tape as the tensor is."""
     def asin(self) -> Tensor:
         r"""The inverse sine."""
