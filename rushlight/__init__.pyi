@@ -357,7 +357,7 @@ def angle(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The angle of each complex number in the plane, in radians; 0 or pi for real numbers."""
 def any(input: Tensor, dim: Any = ..., keepdim: builtins.bool = ..., *, axis: Any = ..., keepdims: Any = ..., out: Any = ...) -> Tensor:
     r"""Whether any element is true (over `dim`)."""
-def arange(*args: Any, start: Any = ..., end: Any = ..., step: Any = ..., dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ..., out: Any = ...) -> Tensor:
+def arange(*args: Any, start: Any = ..., end: Any = ..., step: Any = ..., out: Any = ..., dtype: Any = ..., layout: Any = ..., device: Any = ..., requires_grad: builtins.bool = ..., pin_memory: builtins.bool = ...) -> Tensor:
     r"""Numbers from `start` (0) up to, not including, `end`, `step` (1) apart; integers unless one argument is a float."""
 def arccos(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inverse cosine."""
@@ -726,7 +726,7 @@ def hamming_window(window_length: builtins.int, periodic: builtins.bool = ..., a
 def hann_window(window_length: builtins.int, periodic: builtins.bool = ..., *, dtype: Any = ..., layout: Any = ..., device: Any = ..., pin_memory: builtins.bool = ..., requires_grad: builtins.bool = ...) -> Tensor:
     r"""sin(pi n / N)**2."""
 def heaviside(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
-    r"""0 below zero, 1 above, `values` at zero."""
+    r"""0 below zero and for NaN, 1 above, `values` at zero."""
 def heaviside_(input: Tensor, other: Tensor) -> Tensor: ...
 def histc(input: Tensor, bins: builtins.int = ..., min: builtins.float = ..., max: builtins.float = ..., *, out: Any = ...) -> Tensor:
     r"""How many elements fall into each of `bins` equal bins between `min` and `max` (both 0: the data's extremes)."""
@@ -862,7 +862,7 @@ def log2(input: Tensor, *, out: Any = ...) -> Tensor:
     r"""The logarithm to base 2."""
 def log2_(input: Tensor) -> Tensor: ...
 def log_(input: Tensor) -> Tensor: ...
-def log_softmax(input: Tensor, dim: builtins.int | None = ..., dtype: Any = ..., *, axis: Any = ...) -> Tensor:
+def log_softmax(input: Tensor, dim: builtins.int | None = ..., dtype: Any = ..., *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""log(softmax(x)) across `dim`, computed without ever taking the logarithm of 0."""
 def logaddexp(input: Tensor, other: Tensor, *, out: Any = ...) -> Tensor:
     r"""log(exp(input) + exp(other))."""
@@ -1148,7 +1148,7 @@ def slice_scatter(input: Tensor, src: Tensor, dim: builtins.int = ..., start: bu
     r"""A copy of `input` whose part `start:end:step` along `dim` is `src`."""
 def slogdet(input: Tensor) -> Any:
     r"""See `torch.linalg.slogdet`."""
-def softmax(input: Tensor, dim: builtins.int | None = ..., dtype: Any = ..., *, axis: Any = ...) -> Tensor:
+def softmax(input: Tensor, dim: builtins.int | None = ..., dtype: Any = ..., *, axis: Any = ..., out: Any = ...) -> Tensor:
     r"""exp(x) / sum(exp(x)) across `dim`; with `dtype`, computed in that dtype."""
 def sort(input: Tensor, dim: Any = ..., descending: builtins.bool = ..., stable: Any = ..., *, out: Any = ..., axis: Any = ...) -> Any:
     r"""The elements in order along `dim` (the last by default), and the positions they came from."""

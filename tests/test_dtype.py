@@ -7,8 +7,10 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -543,3 +545,150 @@ def test_an_exponent_is_whole_or_not_whichever_came_first(first):
 def test_padding_with_minus_zero():
     padded = torch.nn.functional.pad(torch.ones(1), (1, 1), value=-0.0)
     assert padded.signbit().tolist() == [True, False, True]
+
+
+COMPLEX = [torch.complex64, torch.complex128]
+
+REFUSED: dict[str, tuple[type[Exception], str, Callable[[torch.Tensor], Any], list[Any]]] = {
+    "lt": (NotImplementedError, "lt_cpu", lambda t: t < t, COMPLEX),
+    "clamp": (NotImplementedError, "clamp_cpu", lambda t: t.clamp(t, t), [*COMPLEX, torch.bool]),
+    "maximum": (NotImplementedError, "maximum", lambda t: t.maximum(t), COMPLEX),
+    "fmin": (NotImplementedError, "fmin", lambda t: t.fmin(t), COMPLEX),
+    "heaviside": (RuntimeError, "not yet implemented for complex", lambda t: torch.heaviside(t, t), COMPLEX),
+    "xlogy": (NotImplementedError, "xlogy_cpu", lambda t: t.xlogy(t), COMPLEX),
+    "floor_divide": (NotImplementedError, "div_floor_cpu", lambda t: t // t, [*COMPLEX, torch.bool]),
+    "div": (NotImplementedError, "div_trunc_cpu", lambda t: t.div(t, rounding_mode="trunc"), [*COMPLEX, torch.bool]),
+    "remainder": (NotImplementedError, "remainder_cpu", lambda t: t % t, [*COMPLEX, torch.bool]),
+    "fmod": (NotImplementedError, "fmod_cpu", lambda t: t.fmod(t), [*COMPLEX, torch.bool]),
+    "shift": (NotImplementedError, "lshift_cpu", lambda t: t << t, [torch.bool]),
+    "trace": (NotImplementedError, "trace", lambda t: t.expand(2, 2).trace(), [torch.bool]),
+    "argmax": (RuntimeError, "does not support bool", lambda t: t.argmax(), [torch.bool]),
+    "gradient": (RuntimeError, "does not support uint8", lambda t: torch.gradient(t), [torch.uint8]),
+    "scatter_reduce": (
+        NotImplementedError,
+        "scatter_gather_tensor_cpu_reduce_amax",
+        lambda t: t.scatter_reduce(0, torch.tensor([0]), t, "amax"),
+        COMPLEX,
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, row in REFUSED.items() for kind in row[3]])
+def test_operations_without_a_meaning_for_a_dtype(name: str, kind: Any) -> None:
+    error, said, call, _ = REFUSED[name]
+    with pytest.raises(error, match=said):
+        call(torch.ones(2, dtype=kind))
+
+
+def test_whole_numbers_are_summed_as_int64() -> None:
+    assert torch.ones(2, 3, dtype=torch.int32).sum_to_size(2, 1).dtype is torch.int64
+    assert torch.tensor(1, dtype=torch.int32).sum_to_size(()).dtype is torch.int64
+    assert torch.ones(2, dtype=torch.int32).sum_to_size(2).dtype is torch.int32
+    assert torch.unravel_index(torch.tensor(3, dtype=torch.uint8), (2, 2))[0].dtype is torch.int64
+
+
+def test_products_of_whole_numbers_are_scaled_by_whole_numbers() -> None:
+    x = torch.ones(1, 2, 2, dtype=torch.int64)
+    assert torch.baddbmm(x, x, x, beta=1.5, alpha=2.5).tolist() == [[[5, 5], [5, 5]]]
+    assert torch.addmv(x[0, 0], x[0], x[0, 0], beta=0.5).tolist() == [2, 2]
+    contracted = torch.tensordot(torch.ones(1, 2, dtype=torch.int32), torch.ones(3, 2, dtype=torch.int32), ([0], [0]))
+    assert contracted.dtype is torch.int32
+
+
+def test_memory_format_of_a_conversion() -> None:
+    x = torch.zeros(2, 3, 2, 3)
+    assert x.double(memory_format=torch.channels_last).stride() == (18, 1, 9, 3)
+    assert x.float(memory_format=torch.channels_last).stride() == (18, 1, 9, 3)
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8, torch.int16])
+def test_a_number_that_no_element_can_be(kind: Any) -> None:
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.full((2,), 70_000, dtype=kind)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.full_like(torch.zeros(2, dtype=kind), float("nan"))
+    with pytest.raises(RuntimeError, match="c10::complex<float> without overflow"):
+        torch.full((2,), 1e300j, dtype=torch.complex64)
+    assert torch.full((2,), 1 + 0j, dtype=kind).tolist() == [1, 1]
+
+
+def test_alpha_scales_in_the_dtype_of_the_result() -> None:
+    yes = torch.ones(2, dtype=torch.bool)
+    assert torch.add(yes, yes, alpha=2).tolist() == [True, True]
+    assert torch.add(~yes, yes, alpha=False).tolist() == [False, False]
+    wide, narrow = torch.ones(1, dtype=torch.int64), torch.ones(1, dtype=torch.int8)
+    assert torch.add(wide, narrow, alpha=300).tolist() == [301]
+    assert torch.sub(wide, narrow, alpha=300).tolist() == [-299]
+    with pytest.raises(RuntimeError, match="must not be a complex number"):
+        torch.add(torch.ones(1), torch.ones(1), alpha=1j)
+
+
+def test_bounds_of_bools_are_their_maxima_and_minima() -> None:
+    yes, mixed = torch.tensor([True, True]), torch.tensor([True, False])
+    assert mixed.clamp(min=yes).tolist() == [True, True]
+    assert yes.clamp_max(mixed).tolist() == [True, False]
+    with pytest.raises(TypeError, match="invalid combination of arguments"):
+        torch.ones(2).clamp(min=torch.zeros(2), max=1)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float32, torch.float64])
+def test_nan_has_no_sign(kind: Any) -> None:
+    x = torch.tensor([float("nan"), -2.0, 3.0], dtype=kind, requires_grad=True)
+    assert torch.sign(x).tolist() == [0, -1, 1]
+    assert torch.sgn(x).tolist() == [0, -1, 1]
+    x.abs().sum().backward()
+    assert x.grad.tolist() == [0, -1, 1]
+    assert torch.heaviside(x.detach(), torch.ones(3, dtype=kind)).tolist() == [0, 0, 1]
+
+
+def test_truth_over_no_dimensions_is_that_of_each_element() -> None:
+    x = torch.tensor([[1.0, 0.0]])
+    assert x.all(dim=()).tolist() == [[True, False]]
+    assert x.any(dim=()).tolist() == [[True, False]]
+    assert x.byte().all(dim=()).dtype is torch.uint8
+
+
+def test_factories_make_their_numbers_in_the_dtype_of_out() -> None:
+    out = torch.ones(3, dtype=torch.int32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.zeros(2, out=out) is out
+        assert torch.tensor([1e40]).tolist() == [float("inf")]
+    assert out.tolist() == [0, 0]
+    with pytest.raises(RuntimeError, match="dtype Long does not match dtype of out parameter .Int."):
+        torch.ones(2, dtype=torch.int64, out=out)
+    assert torch.linspace(0, 1j, 3).tolist() == [0j, 0.5j, 1j]
+
+
+def test_asarray_says_what_it_cannot_share() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copied = torch.asarray(torch.ones(2), copy=True)
+    assert copied.tolist() == [1, 1]
+    with pytest.raises(ValueError, match="can't alias tensor with dtype 'Double' into dtype 'Float'"):
+        torch.asarray(np.ones(2), copy=False, dtype=torch.float32)
+    with pytest.raises(TypeError, match="expected a tensor of dtype torch.int64"):
+        torch.LongTensor(torch.ones(2))
+    assert torch.Tensor(torch.ones(2, dtype=torch.int64)).dtype is torch.int64
+
+
+def test_absolute_values_of_complex_numbers_are_not_written_in_place() -> None:
+    with pytest.raises(RuntimeError, match="In-place abs is not supported for complex"):
+        torch.tensor([1j]).abs_()
+    assert torch.tensor([-1.0]).abs_().tolist() == [1]
+
+
+def test_conversions_say_that_imaginary_parts_are_lost() -> None:
+    x = torch.tensor([1 + 2j])
+    for call in (lambda: x.float(), lambda: x.to(torch.int64)):
+        with pytest.warns(UserWarning, match="discards the imaginary part"):
+            assert call().tolist() == [1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert x.bool().tolist() == [True]
+        assert x.real.tolist() == [1]
+
+
+def test_only_numbers_fill_a_tensor() -> None:
+    with pytest.raises(TypeError, match="must be a number or a tensor of one, not str"):
+        torch.zeros(3).fill_("a")

@@ -660,3 +660,23 @@ def test_every_function_of_pytorch_is_here() -> None:
         names = [n for n in dir(real) if n.islower() and not n.startswith("_") and callable(getattr(real, n))]
     missing = [n for n in names if n not in skipped and not hasattr(F, n)]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "antialias", "aligned", "row"),
+    [
+        ("bilinear", False, False, [0, 1, 4, 7, 11, 14, 17, 20, 21]),
+        ("bicubic", False, False, [0, 0, 1, 5, 8, 10, 14, 17, 19]),
+        ("bicubic", True, False, [0, 0, 2, 5, 9, 12, 15, 18, 20]),
+    ],
+)
+def test_images_of_bytes_are_resized_in_whole_numbers(mode: str, antialias: bool, aligned: bool, row: Any) -> None:
+    """PyTorch's numbers: rounded to bytes after each dimension, which is not what rounding floats gives."""
+    x = (torch.arange(32).reshape(1, 2, 4, 4) * 7).to(torch.uint8)
+    found = F.interpolate(x, (7, 9), mode=mode, antialias=antialias, align_corners=aligned)
+    assert found.dtype is torch.uint8
+    assert found[0, 0, 0].tolist() == row
+    small = F.interpolate(x, (3, 3), mode="bilinear")
+    assert small[0, 0].tolist() == [[6, 16, 25], [43, 53, 62], [80, 90, 99]]
+    small = F.interpolate(x.to(memory_format=torch.channels_last), (3, 3), mode="bilinear", align_corners=True)
+    assert small[0, 1].tolist() == [[112, 123, 133], [154, 165, 175], [196, 207, 217]]

@@ -39,7 +39,7 @@ def _is_float(x: Any) -> bool:
 
 
 def _sign(x: Any) -> Any:
-    return np.where(x > 0, x.dtype.type(1), np.where(x < 0, x.dtype.type(-1), np.where(x == 0, x.dtype.type(0), x)))
+    return np.where(x > 0, x.dtype.type(1), np.where(x < 0, x.dtype.type(-1), x.dtype.type(0)))
 
 
 def _isinf(x: Any) -> Any:

@@ -345,9 +345,9 @@ for _op in ADAPTIVE_MAX.values():
 def _adaptive_maximum(dims: int, input: Tensor, output_size: Any, return_indices: bool) -> Any:
     name = f"adaptive_max_pool{dims}d"
     spec = settle(input).spec
+    out = _targets(output_size, dims, spec.shape, name)
     if spec.ndim not in (dims + 1, dims + 2):
         raise RuntimeError(f"{name}(): Expected {dims + 1}D or {dims + 2}D tensor, but got: {list(spec.shape)}")
-    out = _targets(output_size, dims, spec.shape, name)
     if any(o < 0 for o in out):
         shape = [*spec.shape[:-dims], *out]
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(out)}: {shape}")

@@ -92,10 +92,14 @@ NEGATE = operation("neg", pointwise, lambda x: np.negative(x))
 NEGATE.gradient(x=lambda g: -g)
 
 
-def _scaled(other: Any, alpha: Any) -> Any:
-    if isinstance(other, Tensor):
+def _scaled(input: Any, other: Any, alpha: Any) -> Any:
+    """`alpha * other` in the dtype of the result, so that narrow integers do not wrap around early."""
+    _check_alpha(input, other, alpha)
+    if not isinstance(other, Tensor):
         return other * alpha
-    return other * alpha
+    specs = [settle(t).spec if isinstance(t, Tensor) else NUMBERS[t.__class__] for t in (input, other)]
+    kind = promoted(*specs)
+    return other.to(kind) * (bool(alpha) if kind is dtypes.bool_ else alpha)
 
 
 @public(inplace=True, out=True)
@@ -110,13 +114,14 @@ def add(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any =
         other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(ADD, (input, other))
-    _check_alpha(input, other, alpha)
-    return apply(ADD, (input, _scaled(other, alpha)))
+    return apply(ADD, (input, _scaled(input, other, alpha)))
 
 
 def _check_alpha(input: Any, other: Any, alpha: Any) -> None:
     floating = isinstance(alpha, float)
-    kinds = [t._value.spec.dtype for t in (input, other) if isinstance(t, Tensor)]
+    kinds = [settle(t).spec.dtype for t in (input, other) if isinstance(t, Tensor)]
+    if isinstance(alpha, complex) and kinds and not any(k.is_complex for k in kinds):
+        raise RuntimeError("For non-complex input tensors, argument alpha must not be a complex number.")
     if floating and kinds and not any(k.is_floating_point or k.is_complex for k in kinds):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
 
@@ -133,8 +138,7 @@ def sub(input: Tensor, other: Any, scaled: Tensor | None = None, *, alpha: Any =
         other, alpha = scaled, other
     if alpha.__class__ is int and alpha == 1:
         return apply(SUBTRACT, (input, other))
-    _check_alpha(input, other, alpha)
-    return apply(SUBTRACT, (input, _scaled(other, alpha)))
+    return apply(SUBTRACT, (input, _scaled(input, other, alpha)))
 
 
 @public(inplace=True, out=True, names=("multiply",))
@@ -185,7 +189,7 @@ def neg(input: Tensor) -> Tensor:
     return apply(NEGATE, (input,))
 
 
-@public(method=False)
+@public(method=False, tensors=1)
 def rsub(input: Tensor, other: Any, alpha: Any = 1) -> Tensor:
     """`other - alpha * input`."""
     if alpha.__class__ is not int or alpha != 1:
@@ -232,27 +236,24 @@ def _no_derivative(name: str) -> Callable[[Tensor], Tensor]:
     return refuse
 
 
-def _of_reals(name: str, infer: Callable[..., Spec] = pointwise) -> Callable[..., Spec]:
-    """The shape rule of an operation that complex numbers, which have no order, do not have."""
-    return only("bif", f"{name}_cpu", infer)
-
-
 _floor_divide = _integer_division(lambda x, y: np.floor_divide(x, y))
-FLOOR_DIVIDE = operation("floor_divide", _of_reals("div_floor"), _floor_divide, node="NotImplemented")
+FLOOR_DIVIDE = operation("floor_divide", only("if", "div_floor_cpu", pointwise), _floor_divide, node="NotImplemented")
 FLOOR_DIVIDE.gradient(x=_no_derivative("floor_divide"), y=_no_derivative("floor_divide"))
-ROUND_DOWN_DIVIDE = operation("div_floor", _of_reals("div_floor"), _floor_divide, node="DivBackward2")
+ROUND_DOWN_DIVIDE = operation("div_floor", only("if", "div_floor_cpu", pointwise), _floor_divide, node="DivBackward2")
 ROUND_DOWN_DIVIDE.gradient(x=_no_slope, y=_no_slope)
-TRUNCATE_DIVIDE = operation("div_trunc", _of_reals("div_trunc"), _integer_division(_trunc_divide), node="DivBackward2")
+TRUNCATE_DIVIDE = operation(
+    "div_trunc", only("if", "div_trunc_cpu", pointwise), _integer_division(_trunc_divide), node="DivBackward2"
+)
 TRUNCATE_DIVIDE.gradient(x=_no_slope, y=_no_slope)
 
 _remainder = _integer_division(lambda x, y: np.remainder(x, y))
 _fmod = _integer_division(lambda x, y: np.fmod(x, y))
-REMAINDER = operation("remainder", _of_reals("remainder"), lambda x, number: _remainder(x, number))
-REMAINDER.gradient(x=lambda g: g)
-REMAINDER_TENSOR = operation("remainder_tensor", _of_reals("remainder"), _remainder, node="RemainderBackward1")
+_remainder_spec, _fmod_spec = only("if", "remainder_cpu", pointwise), only("if", "fmod_cpu", pointwise)
+REMAINDER = operation("remainder", _remainder_spec, lambda x, number: _remainder(x, number)).gradient(x=lambda g: g)
+REMAINDER_TENSOR = operation("remainder_tensor", _remainder_spec, _remainder, node="RemainderBackward1")
 REMAINDER_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(ROUND_DOWN_DIVIDE, (x, y)))
-FMOD = operation("fmod", _of_reals("fmod"), lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
-FMOD_TENSOR = operation("fmod_tensor", _of_reals("fmod"), _fmod, node="FmodBackward1")
+FMOD = operation("fmod", _fmod_spec, lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
+FMOD_TENSOR = operation("fmod_tensor", _fmod_spec, _fmod, node="FmodBackward1")
 FMOD_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
 
 
@@ -272,7 +273,7 @@ def remainder(input: Any, other: Any) -> Tensor:
     return apply(REMAINDER_TENSOR if isinstance(other, Tensor) else REMAINDER, (input, other))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def fmod(input: Tensor, other: Any) -> Tensor:
     """The remainder of division with the sign of the dividend, as C's `fmod`."""
     return apply(FMOD_TENSOR if isinstance(other, Tensor) else FMOD, (input, other))
@@ -414,29 +415,33 @@ _COMPARISONS: dict[str, tuple[Any, tuple[str, ...]]] = {
 }
 
 
-def _comparison(name: str, ufunc: Any, names: tuple[str, ...], infer: Any = comparison) -> Operation:
-    op = operation(name, infer, lambda x, y: ufunc(x, y))
+_ORDERS = frozenset(("lt", "le", "gt", "ge"))  # which complex numbers have none of
+
+
+def _comparison(name: str, ufunc: Any, names: tuple[str, ...], tensors: int) -> Operation:
+    rule = only("bif", f"{name}_cpu", comparison) if name in _ORDERS else comparison
+    op = operation(name, rule, lambda x, y: ufunc(x, y))
 
     def compare(input: Tensor, other: Any) -> Tensor:
         return apply(op, (input, other))
 
     compare.__name__ = compare.__qualname__ = name
     compare.__doc__ = f"Element by element `numpy.{ufunc.__name__}(input, other)`, broadcast; a bool tensor."
-    public(inplace=True, out=True, names=names)(compare)
+    public(inplace=True, out=True, names=names, tensors=tensors)(compare)
     return op
 
 
 for _name, (_ufunc, _names) in _COMPARISONS.items():
-    _comparison(_name, _ufunc, _names, comparison if _name in ("eq", "ne") else _of_reals(_name, comparison))
+    _comparison(_name, _ufunc, _names, tensors=1)
 for _name in ("logical_and", "logical_or", "logical_xor"):
-    _comparison(_name, getattr(np, _name), ())
+    _comparison(_name, getattr(np, _name), (), tensors=2)
 
 
 def _bitwise(kernel: str) -> Callable[..., Spec]:
     @computing(promoted)
     def infer(*specs: Spec) -> Spec:
         kind = promoted(*specs)
-        if kind.is_floating_point or kind.is_complex:
+        if kind.is_floating_point or kind.is_complex or (kind is dtypes.bool_ and kernel.endswith("shift")):
             raise NotImplementedError(f"\"{kernel}_cpu\" not implemented for '{kind.scalar_name}'")
         return broadcast(specs, kind)
 

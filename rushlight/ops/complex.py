@@ -104,7 +104,7 @@ COMPLEX = operation("complex", _pair("complex"), _complex)
 COMPLEX.gradient(x=lambda g: g.real, y=lambda g: g.imag)
 
 
-@public(method=False, out=True)
+@public(method=False, out=True, tensors=2)
 def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - PyTorch's name
     """The complex tensor with these real and imaginary parts, of one dtype, broadcast.
 
@@ -125,7 +125,7 @@ POLAR.gradient(
 )
 
 
-@public(method=False, out=True)
+@public(method=False, out=True, tensors=2)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name
     """abs * exp(i * angle), from real tensors of one dtype, broadcast."""
     return apply(POLAR, (abs, angle))

@@ -322,6 +322,12 @@ def _padding_of(
     if any(s != 1 for s in _each(stride, dims, "stride")):
         raise RuntimeError("padding='same' is not supported for strided convolutions")
     kernel = settle(weight).spec.shape[2:]
+    if len(kernel) != dims:
+        raise RuntimeError(
+            f"Expected {len(kernel) + 2}-dimensional input for {len(kernel) + 2}-dimensional weight"
+            f"{list(weight._value.spec.shape)}, but got {settle(input).spec.ndim}-dimensional input of size "
+            f"{list(input._value.spec.shape)} instead"
+        )
     total = [d * (k - 1) for d, k in zip(_each(dilation, dims, "dilation"), kernel, strict=True)]
     if any(t % 2 for t in total):
         from .padding import pad

@@ -20,6 +20,7 @@ from rushlight.core.bounded import Bounded
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import get_default_dtype, given_dtype
 from rushlight.core.layout import strided
+from rushlight.core.number import number_in
 from rushlight.core.strided import contiguous_strides, preserve_strides
 from rushlight.record import trace
 from rushlight.record.memory import FORGET, RELAYOUT, SCATTER, relayout
@@ -29,7 +30,7 @@ from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Leaf, Tensor, tensor_holding
 
 from . import public as surface
-from .public import integer, public, require_tensor
+from .public import integer, public, require_tensor, write_out
 from .rules import fresh
 
 Size = tuple[int, ...]
@@ -109,9 +110,16 @@ def make_leaf(t: Tensor) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # Constants
 
+
+def _full_spec(value: Spec, *, shape: Size, dtype: Dtype, strides: Size) -> Spec:
+    if math.prod(shape) * dtype.itemsize >= 1 << 63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    return spec_of(shape, dtype, strides)
+
+
 FULL = operation(
     "full",
-    lambda value, *, shape, dtype, strides: spec_of(shape, dtype, strides),
+    _full_spec,
     lambda value, *, shape, dtype, strides: _full(value, shape, dtype),
 )
 # NumPy's own `full` cannot be run on the compiler's symbols: it never asks what kind of thing the number is.
@@ -223,6 +231,8 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, d
     tensor([3.5000, 3.5000])
     """
     there = is_on_meta(device)
+    if not isinstance(fill_value, (int, float, complex, Tensor, np.generic)):
+        raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {type(fill_value).__name__}")
     kind = dtype or _dtype_of_number(fill_value)
     if isinstance(fill_value, Tensor) and not there:
         fill_value = fill_value.item()
@@ -230,7 +240,7 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, d
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     if there:
         return on_meta(size_of((size,)), kind, requires_grad)
-    return finish(constant(size_of((size,)), fill_value, kind), requires_grad)
+    return finish(constant(size_of((size,)), number_in(fill_value, kind), kind), requires_grad)
 
 
 def _like(t: Any, value: Any, dtype: Any, device: Any, requires_grad: bool, memory_format: Any, name: str) -> Tensor:
@@ -275,7 +285,9 @@ def empty_like(input: Tensor, *, dtype: Any = None, layout: Any = None, device: 
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
               requires_grad: bool = False, memory_format: Any = None, pin_memory: bool = False) -> Tensor:  # fmt: skip
     """`fill_value` everywhere, with the shape and dtype of `input`."""
-    return _like(input, fill_value, dtype, device, requires_grad, memory_format, "full_like")
+    kind = dtype or settle(require_tensor(input, "full_like")).spec.dtype
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return _like(input, number_in(value, kind), dtype, device, requires_grad, memory_format, "full_like")
 
 
 def _arange(start: Any, end: Any, step: Any, *, count: int, dtype: Dtype) -> np.ndarray:
@@ -297,40 +309,92 @@ ARANGE = operation("arange", lambda start, end, step, *, count, dtype: spec_of((
 ARANGE.lower = _arange_by_parts
 
 
-@public(method=False, out=True)
-def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: Any = None, layout: Any = None,
-           device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:  # fmt: skip
+@public(method=False)
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, out: Any = None, dtype: Any = None,
+           layout: Any = None, device: Any = None, requires_grad: bool = False,
+           pin_memory: bool = False) -> Tensor:  # fmt: skip
     """Numbers from `start` (0) up to, not including, `end`, `step` (1) apart; integers unless one argument is a float.
+
+    Raises RuntimeError for a step of 0, one that leads away from `end`, and ends that are not finite.
 
     >>> torch.arange(1, 4)
     tensor([1, 2, 3])
     """
-    given = [x.item() if isinstance(x, Tensor) else x for x in args]
-    if len(given) == 1 and end is None:
-        end = given[0]
-    elif len(given) == 1:
-        start = given[0]
-    elif given:
-        start, end, *rest = given
-        step = rest[0] if rest else step
+    first, last, by = _bounds(args, start, end, step)
+    whole = isinstance(first, int) and isinstance(last, int) and isinstance(by, int)
+    given = dtype if out is None else settle(out).spec.dtype
+    kind = given or (dtypes.int64 if whole else get_default_dtype())
+    if not whole or kind is not dtypes.int64:
+        first, last, by = _countable(first, last, by, kind)
+    count = _count(first, last, by)
+    if is_on_meta(device):
+        return on_meta((count,), kind, requires_grad)
+    made = finish(apply(ARANGE, (first, last, by), (count, kind)), requires_grad)
+    return made if out is None else write_out(out, made, "arange")
+
+
+def _bounds(args: tuple[Any, ...], start: Any, end: Any, step: Any) -> tuple[Any, Any, Any]:
+    """Start, end and step of `arange(end)`, `arange(start, end)` and `arange(start, end, step)`."""
+    if len(args) == 1:
+        start, end = (start, args[0]) if end is None else (args[0], end)
+    elif args:
+        start, end, step = (*args, step)[:3]
+    if end is None or len(args) > 3:
+        given = ", ".join(type(x).__name__ for x in args)
+        raise TypeError(
+            f"arange() received an invalid combination of arguments - got ({given}), but expected (Number end) or "
+            "(Number start, Number end, Number step = 1)"
+        )
     start, step = 0 if start is None else start, 1 if step is None else step
-    there = is_on_meta(device)
+    if start.__class__ is int and end.__class__ is int and step.__class__ is int:
+        return start, end, step
+    return _number(start, "start"), _number(end, "end"), _number(step, "step")
+
+
+def _number(value: Any, argument: str) -> Any:
+    """A number that `arange` takes, tensors of no dimensions among them; PyTorch's TypeError for anything else."""
+    if isinstance(value, Tensor) and not value.dim():
+        value = value.item()
+    if isinstance(value, complex):
+        return value.real
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"arange(): argument '{argument}' must be Number, not {type(value).__name__}")
+
+
+def _countable(start: Any, end: Any, step: Any, kind: Dtype) -> tuple[Any, Any, Any]:
+    """The bounds as PyTorch counts with them: int64 cuts them to whole numbers first. Raises its errors."""
+    if kind is dtypes.bool_ or kind.is_complex:
+        raise NotImplementedError(f"\"arange_cpu\" not implemented for '{kind.scalar_name}'")
+    if step == 0 or step != step:
+        raise RuntimeError("step must be nonzero")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if kind is not dtypes.int64:
+        return start, end, step
+    if not int(step):
+        raise ValueError("step must be nonzero")
+    return number_in(start, kind), number_in(end, kind), number_in(step, kind)
+
+
+def _count(start: Any, end: Any, step: Any) -> int:
+    """How many numbers there are from `start` up to, not including, `end`."""
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    floating = any(isinstance(x, float) for x in (start, end, step))
-    kind = dtype or (get_default_dtype() if floating else dtypes.int64)
-    count = math.ceil((end - start) / step)
-    if there:
-        return on_meta((count,), kind, requires_grad)
-    return finish(apply(ARANGE, (start, end, step), (count, kind)), requires_grad)
+    count = -((start - end) // step) if (end - start).__class__ is int else math.ceil((end - start) / step)
+    if count >= 1 << 63:
+        raise RuntimeError("invalid size, possible overflow?")
+    return int(count)
 
 
 def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
     """PyTorch counts from the nearer end, in the result's precision."""
     whole = not (dtype.is_floating_point or dtype.is_complex)
-    real = dtype.numpy if dtype.is_floating_point else np.dtype("float64")
+    real = dtype.numpy if dtype.is_floating_point or dtype.is_complex else np.dtype("float64")
     first, last = (real.type(int(x) if whole else x) for x in (start, end))
     step = (last - first) / real.type(max(count - 1, 1))
     if dtype.numpy == np.float32:  # one rounding for product and sum: in double precision the product is exact
@@ -356,8 +420,23 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any
     tensor([0.0000, 0.5000, 1.0000])
     """
     steps = _steps(steps, "linspace")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    return finish(apply(LINSPACE, (start, end), (steps, dtype or get_default_dtype())), requires_grad)
+    start, end = _ends(start, end, "linspace")
+    kind = dtype or get_default_dtype()
+    if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
+        kind = kind.to_complex()
+    return finish(apply(LINSPACE, (start, end), (steps, kind)), requires_grad)
+
+
+def _ends(start: Any, end: Any, name: str) -> tuple[Any, Any]:
+    """Both ends as numbers; tensors must have no dimensions."""
+    counts = [x.dim() if isinstance(x, Tensor) else 0 for x in (start, end)]
+    if any(counts):
+        raise RuntimeError(
+            f"{name} only supports 0-dimensional start and end tensors, but got start with {counts[0]} dimension(s) "
+            f"and end with {counts[1]} dimension(s)."
+        )
+    first, last = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    return first, last
 
 
 def _steps(steps: Any, name: str) -> int:

@@ -14,14 +14,14 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.record.operation import Operation, computing, operation
 from rushlight.record.spec import Spec
-from rushlight.record.trace import apply
+from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .creation import full_like_spec
-from .public import integer, public, require_tensor
+from .public import FUNCTIONS, METHODS, integer, public, require_tensor, write_back
 from .results import result_type
-from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted, real
 
 
 def unary(
@@ -218,13 +218,33 @@ absolute = unary(
     infer=only("ifc", "abs_cpu", _magnitude),
     names=("absolute",),
 )
-sign = unary("sign", lambda x: x if dtype_of(x).kind == "b" else np.sign(x), _no_slope,
-             "-1, 0 or 1: the sign.", infer=_signed)  # fmt: skip
+
+
+def _absolute_in_place(input: Tensor) -> Tensor:
+    """`abs` in place, for real numbers."""
+    if settle(input).spec.dtype.is_complex:
+        raise RuntimeError("In-place abs is not supported for complex tensors.")
+    return write_back(input, absolute(input))
+
+
+for _name in ("abs_", "absolute_"):
+    METHODS[_name] = FUNCTIONS[_name] = _absolute_in_place
+
+
+def _sign(x: Any) -> Any:
+    """-1, 0 or 1; 0 for NaN, which NumPy's would keep."""
+    kind = dtype_of(x).kind
+    if kind == "b":
+        return x
+    return np.where(x == x, np.sign(x), x.dtype.type(0)) if kind == "f" else np.sign(x)
+
+
+sign = unary("sign", _sign, _no_slope, "-1, 0 or 1: the sign.", infer=_signed)
 
 
 def _sgn(x: Any) -> Any:
     if not np.iscomplexobj(x):
-        return x if dtype_of(x).kind == "b" else np.sign(x)
+        return _sign(x)
     size = np.abs(x)
     return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
 
@@ -321,7 +341,7 @@ def _step_gradient(g: Tensor, through: Tensor) -> Tensor:
 
 
 def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inplace: bool = True,
-            keywords: dict[str, str] | None = None) -> Operation:  # fmt: skip
+            keywords: dict[str, str] | None = None, tensors: int = 2) -> Operation:  # fmt: skip
     op = operation(name, infer, lambda x, y: kernel(x, y))
 
     def f(input: Tensor, other: Tensor) -> Tensor:
@@ -329,7 +349,8 @@ def _binary(name: str, kernel: Any, doc: str, infer: Any = pointwise_float, inpl
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    public(inplace=inplace, out=True, names=("arctan2",) if name == "atan2" else (), keywords=keywords)(f)
+    names = ("arctan2",) if name == "atan2" else ()
+    public(inplace=inplace, out=True, names=names, keywords=keywords, tensors=tensors)(f)
     return op
 
 
@@ -351,6 +372,7 @@ COPYSIGN = _binary(
     np.copysign,
     "The size of `input` with the sign of `other`.",
     only("bif", "copysign_cpu", pointwise_float),
+    tensors=1,
 )
 COPYSIGN.gradient(
     x=lambda g, x, result: g * (sign(x) * sign(result)),
@@ -392,7 +414,19 @@ NEXTAFTER.exact = True
 NEXTAFTER.gradient(x=lambda g, x, y: _step_gradient(g, x != y), y=lambda g, x, y: _step_gradient(g, x == y))
 _binary("gcd", np.gcd, "The greatest common divisor.", only("i", "gcd_cpu", pointwise))
 _binary("lcm", np.lcm, "The least common multiple.", only("i", "lcm_cpu", pointwise))
-_binary("heaviside", np.heaviside, "0 below zero, 1 above, `values` at zero.", pointwise,
+
+
+def _heaviside_spec(x: Spec, values: Spec) -> Spec:
+    if x.dtype is not values.dtype:
+        raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
+    return real("heaviside is not yet implemented for complex tensors.", pointwise)(x, values)  # type: ignore[no-any-return]
+
+
+def _heaviside(x: Any, values: Any) -> Any:
+    return np.where(x == 0, values, (x > 0).astype(x.dtype))  # 0 for NaN, which NumPy's own would keep
+
+
+_binary("heaviside", _heaviside, "0 below zero and for NaN, 1 above, `values` at zero.", _heaviside_spec,
         keywords={"values": "other"})  # fmt: skip
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -421,7 +455,7 @@ def _two_to(y: Any) -> Any:
     return 2.0**y
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=2)
 def ldexp(input: Tensor, other: Any) -> Tensor:
     """`input * 2 ** other`.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rushlight.core import dtype as dtypes
 from rushlight.core.strided import normalize_dim
 from rushlight.record.trace import settle
 from rushlight.record.value import Tensor
@@ -99,6 +100,8 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
     """
     spec = settle(input).spec
     dims = _dims(dim, spec.ndim)
+    if spec.dtype is dtypes.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
     if edge_order not in (1, 2):
         raise RuntimeError(f"torch.gradient only supports edge_order=1 and edge_order=2. Got {edge_order}")
     for d in dims:

@@ -26,7 +26,7 @@ def _searched(x: np.ndarray, values: Any, *, right: bool, kind: Any) -> np.ndarr
     values = np.asarray(values)
     if x.ndim == 1:
         return _in_row(x, values, right)
-    count = math.prod(x.shape[:-1])
+    count = math.prod(x.shape[:-1])  # not -1: the rows may be empty
     rows, wanted = x.reshape(count, x.shape[-1]), values.reshape(count, values.shape[-1])
     found = np.empty(wanted.shape, "int64")
     for i, row in enumerate(rows):

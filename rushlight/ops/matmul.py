@@ -36,7 +36,7 @@ def _c_name(x: Spec) -> str:
 
 def _matrix_product(x: Any, y: Any) -> Any:
     if x.dtype.kind == "b":
-        raise RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
+        raise NotImplementedError("\"addmm_impl_cpu_\" not implemented for 'Bool'")
     if x.dtype.kind in "iu" and _exact_in_doubles(x, y):
         return np.matmul(x.astype(np.float64), y.astype(np.float64)).astype(np.int64).astype(x.dtype)
     return np.matmul(x, y)
@@ -142,15 +142,15 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 def _dot_spec(x: Spec, y: Spec) -> Spec:
     if x.ndim != 1 or y.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {x.ndim}D and {y.ndim}D tensors")
+    if x.dtype is not y.dtype:
+        raise RuntimeError(
+            f"dot : expected both vectors to have same dtype, but found {x.dtype.scalar_name} and {y.dtype.scalar_name}"
+        )
     if x.shape != y.shape:
         raise RuntimeError(
             f"inconsistent tensor size, expected tensor [{x.shape[0]}] and src [{y.shape[0]}] to have the same number "
             f"of "
             f"elements, but got {x.shape[0]} and {y.shape[0]} elements respectively"
-        )
-    if x.dtype is not y.dtype:
-        raise RuntimeError(
-            f"dot : expected both vectors to have same dtype, but found {x.dtype.scalar_name} and {y.dtype.scalar_name}"
         )
     return spec_of((), x.dtype)
 
@@ -162,7 +162,7 @@ VDOT = operation("vdot", _dot_spec, lambda x, y: np.vdot(x, y))
 VDOT.gradient(x=lambda g, y: conj(g) * y, y=lambda g, x: g * x)
 
 
-@public(out=True)
+@public(out=True, tensors=2)
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
     """The inner product of two vectors.
 

@@ -411,10 +411,25 @@ def orgqr(input: Tensor, input2: Tensor) -> Tensor:
     return householder_product(input, input2)
 
 
+def _check_reflections(a: Spec, tau: Spec, other: Spec, left: bool) -> None:
+    """Raises PyTorch's error unless these reflections multiply a matrix like `other`."""
+    side = -2 if left else -1
+    for spec, name in ((a, "input"), (other, "other")):
+        if spec.ndim < 2:
+            raise RuntimeError(f"torch.ormqr: {name} must have at least 2 dimensions.")
+    if not tau.ndim or tau.shape[-1] > a.shape[-1]:
+        raise RuntimeError("torch.ormqr: input.shape[-1] must be greater than or equal to tau.shape[-1]")
+    if tau.shape[-1] > other.shape[side]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
+    if a.shape[-2] != other.shape[side]:
+        raise RuntimeError(f"torch.ormqr: other.shape[{side}] must be equal to input.shape[-2]")
+
+
 @public(out=True, keywords={"input2": "tau", "input3": "other"})
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """`other` times the whole product Q of reflections: Q other, or other Q if not `left`; Q^H if `transpose`."""
-    count = settle(tau).spec.shape[-1]
+    _check_reflections(settle(input).spec, settle(tau).spec, settle(other).spec, left)
+    count = tau._value.spec.shape[-1]
     x = other if left else mH(other)
     backwards = transpose == left  # (other Q)^H = Q^H other^H
     for k in range(count) if backwards else reversed(range(count)):

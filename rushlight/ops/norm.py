@@ -180,7 +180,16 @@ def matrix_norm(
     totals = p_norm(A, 1, gone, keepdim)
     if not keepdim and left > gone:
         left -= 1
-    return (amax if ord > 0 else amin)(totals, left, keepdim)
+    return _outermost(totals, ord, left, keepdim)
+
+
+def _outermost(values: Tensor, ord: Any, dim: int, keepdim: bool = False) -> Tensor:
+    """The largest of what is not negative, 0 of nothing; or, for a negative order, the smallest."""
+    if ord < 0:
+        return amin(values, dim, keepdim)
+    if not settle(values).spec.shape[dim]:
+        return values.sum(dim, keepdim)
+    return amax(values, dim, keepdim)
 
 
 def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Tensor:
@@ -191,7 +200,7 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
     if ord == "nuc":
         found = values.sum(-1)
     else:
-        found = (amax if ord > 0 else amin)(values, -1)
+        found = _outermost(values, ord, -1)
     if keepdim:
         for d in sorted((rows, columns)):
             found = found.unsqueeze(d)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rushlight.core.number import number_in
 from rushlight.core.strided import broadcast_shapes, normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -186,8 +187,8 @@ ADDR = _added(
 
 def _scaled_sum(op: Operation, input: Tensor, x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
     kind = settle(input).spec.dtype
-    _check_value(kind, beta, "beta")
-    _check_value(kind, alpha, "alpha")
+    if not (kind.is_floating_point or kind.is_complex):  # whole numbers are scaled by whole numbers
+        beta, alpha = number_in(beta, kind), number_in(alpha, kind)
     return apply(op, (input, x, y, beta, alpha))
 
 
@@ -265,7 +266,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 f"dim {j}"
             )
         if n != m:
-            a, b = (a, b.sum(j, keepdim=True)) if n == 1 else (a.sum(i, keepdim=True), b)
+            a, b = (a, b.sum(j, keepdim=True, dtype=y.dtype)) if n == 1 else (a.sum(i, keepdim=True, dtype=x.dtype), b)
             x, y = settle(a).spec, settle(b).spec
     free_left = [d for d in range(x.ndim) if d not in left]
     free_right = [d for d in range(y.ndim) if d not in right]

@@ -11,14 +11,14 @@ from __future__ import annotations
 import functools
 import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from rushlight.core.dtype import can_cast, given_dtype
 from rushlight.core.dtype import dtype as Dtype
-from rushlight.core.strided import extent, has_internal_overlap, is_non_overlapping_and_dense
-from rushlight.record.memory import assign, check_writable, placement
+from rushlight.core.strided import contiguous_strides, extent, has_internal_overlap, is_non_overlapping_and_dense
+from rushlight.record.memory import assign, check_writable, placement, relayout
 from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
@@ -53,29 +53,36 @@ def public(
     space: str | None = None,
     names: tuple[str, ...] = (),
     keywords: dict[str, str] | None = None,
+    tensors: int = 0,
+    row_major: bool = False,
 ) -> Callable[[F], F]:
     """Marks a function as part of the public surface, under its own name and `names`.
 
     `function`: `torch.f`; `method`: `Tensor.f`; `inplace`: also `Tensor.f_` (and `torch.f_` / `F.f_` where those
     exist);
     `out`: accepts `out=`; `functional`: `torch.nn.functional.f`; `space`: `torch.linalg.f` and the like;
-    `keywords`: further names of arguments, where one function serves several of PyTorch's (`{"input": "A"}`).
+    `keywords`: further names of arguments, where one function serves several of PyTorch's (`{"input": "A"}`);
+    `tensors`: so many of the first arguments must be tensors, though the operation itself would take numbers;
+    `row_major`: the result lies row by row, however `input` does (in place, it stays where it is).
     """
     more = keywords or {}
 
     def mark(f: F) -> F:
         for name in (f.__name__, *names):
-            shown = with_out(f, name, more) if out else as_called(f, name, more)
+            checked = of_tensors(f, name, tensors, more) if tensors else f
+            checked = in_rows(checked) if row_major else checked
+            shown = with_out(checked, name, more) if out else as_called(checked, name, more)
             if function:
                 FUNCTIONS[name] = shown if functional or shown is not f else tried_again(f)
             if functional:
-                FUNCTIONAL[name] = shown if out else f
+                FUNCTIONAL[name] = shown if out else checked
             if space:
                 SPACES[space][name] = shown
+            called = as_called(checked if tensors > 1 else f, name, more)  # a method's first argument is one
             if method:
-                METHODS[name] = as_called(f, name, more)
+                METHODS[name] = as_called(checked, name, more) if row_major else called
             if inplace:
-                written = in_place(as_called(f, name, more), name)
+                written = in_place(called, name)
                 METHODS[name + "_"] = written
                 if function:
                     FUNCTIONS[name + "_"] = written
@@ -91,16 +98,45 @@ NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 
+def of_tensors(f: Callable[..., Any], name: str, count: int, more: Mapping[str, str]) -> Callable[..., Any]:
+    """The function, which refuses numbers among its first `count` arguments with PyTorch's TypeError."""
+    theirs = {ours: other for other, ours in more.items()}
+    expected = [theirs.get(argument, argument) for argument in f.__code__.co_varnames[:count]]
+
+    @functools.wraps(f)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        for given in args[:count]:
+            if given.__class__ is not Tensor and not isinstance(given, Tensor):
+                i = next(i for i, t in enumerate(args) if t is given)
+                require_tensor(given, name, expected[i], i + 1)
+        return f(*args, **kwargs)
+
+    return checked
+
+
+def in_rows(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of its first argument's elements laid out row by row, as PyTorch copies them first."""
+
+    @functools.wraps(f)
+    def called(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        spec = settle(input).spec if isinstance(input, Tensor) else None
+        if spec is not None and spec.__class__ is Spec and not spec.is_contiguous:
+            input = relayout(input, contiguous_strides(spec.shape))
+        return f(input, *args, **kwargs)
+
+    return called
+
+
 def _numpy_names(f: Callable[..., Any]) -> dict[str, str]:
     """Those of NUMPY_NAMES that `f` does not take itself and has an argument for."""
-    code = f.__code__
+    code = getattr(f, "__wrapped__", f).__code__
     taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return {theirs: ours for theirs, ours in NUMPY_NAMES.items() if ours in taken and theirs not in taken}
 
 
 def _takes_dtype(f: Callable[..., Any]) -> bool:
     """Whether `f` wants its `dtype` looked at: not the busiest functions, which see to it and to `axis` themselves."""
-    code = f.__code__
+    code = getattr(f, "__wrapped__", f).__code__
     taken = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return "dtype" in taken and "axis" not in taken and f.__name__ not in ("to", "type")
 
@@ -164,13 +200,26 @@ def in_place(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     return written
 
 
-def check_no_partial_overlap(written: Tensor, read: Tensor) -> None:
-    """Raises PyTorch's error where the written memory is also read, in other places of the same operation."""
+def check_memory(out: Any, operands: Iterable[Any], name: str) -> None:
+    """Raises PyTorch's error where `out` lies partly in an operand's memory; for some functions, wholly, too."""
+    whole = name in _WRITES_EARLY
+    for target in out if isinstance(out, (tuple, list)) else (out,):
+        for read in operands:
+            if isinstance(read, (tuple, list)):
+                check_memory(target, read, name)
+            elif isinstance(read, Tensor) and isinstance(target, Tensor) and (whole or read is not target):
+                if read is target or (read._storage is not None and read._storage is target._storage):
+                    check_no_partial_overlap(target, read, whole)
+
+
+def check_no_partial_overlap(written: Tensor, read: Tensor, whole: bool = False) -> None:
+    """Raises PyTorch's error where the written memory is also read, in other places of the same operation; with
+    `whole`, in the same places, too."""
     a, b = placement(written), placement(read)
-    if a[:3] == b[:3] or not (is_non_overlapping_and_dense(*a[:2]) and is_non_overlapping_and_dense(*b[:2])):
+    if not (is_non_overlapping_and_dense(*a[:2]) and is_non_overlapping_and_dense(*b[:2])):
         return
     ends = [(offset, offset + extent(shape, strides)) for shape, strides, offset, _ in (a, b)]
-    if ends[0] == ends[1] and a[1] == b[1]:
+    if not whole and (a[:3] == b[:3] or (ends[0] == ends[1] and a[1] == b[1])):
         return
     if max(e[0] for e in ends) < min(e[1] for e in ends):
         raise RuntimeError(
@@ -232,10 +281,11 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
         return accepting_out(*args, **given)
 
     def written_out(out: Any, args: Any, kwargs: Any) -> Any:
-        for read in args:
-            if isinstance(read, Tensor) and isinstance(out, Tensor) and read is not out:
-                if read._storage is not None and read._storage is out._storage:
-                    check_no_partial_overlap(out, read)
+        if name in ("cumsum", "cumprod") and "dtype" not in kwargs:
+            kwargs["dtype"] = settle(out).spec.dtype
+        elif name in _FACTORIES:
+            kwargs["dtype"] = _dtype_for(out, kwargs.get("dtype"))
+        check_memory(out, args, name)
         result = f(*args, **kwargs)
         if isinstance(result, tuple):
             for target, r in zip(out, result, strict=True):
@@ -247,14 +297,49 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
 
 
 #: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
-_SAME_DTYPE = frozenset(("matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "addbmm", "baddbmm", "outer", "ger"))
+_SAME_DTYPE = frozenset(
+    "matmul mm bmm mv dot vdot tensordot addmm addmv addbmm baddbmm gather aminmax amax amin complex "
+    "polar multinomial abs absolute neg negative sign sgn signbit isposinf isneginf ceil floor round trunc fix frac "
+    "conj_physical nan_to_num where cross diag tril triu take take_along_dim masked_select nonzero isin sort "
+    "msort topk kthvalue mode cummax cummin logcumsumexp quantile nanquantile argmax argmin norm renorm histc "
+    "searchsorted bucketize index_add index_copy index_reduce index_select scatter scatter_add scatter_reduce "
+    "slice_scatter".split()
+)
+#: These write while they still read: their `out=` may share no memory with any operand.
+_WRITES_EARLY = frozenset("cat concat concatenate gather kthvalue masked_select take".split())
 _ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "nansum"))
+#: They make numbers in the dtype of `out=`.
+_FACTORIES = frozenset("zeros ones empty full eye linspace logspace".split())
 #: Their error names `cat`, which they all end in.
 _JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
 
 
 def _c_name(kind: Any) -> str:
     return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(kind.name, kind.name)
+
+
+def _dtype_for(out: Tensor, wanted: Any) -> Any:
+    kind = settle(out).spec.dtype
+    if wanted is not None and wanted is not kind:
+        raise RuntimeError(
+            f"dtype {wanted.scalar_name} does not match dtype of out parameter ({kind.scalar_name})"
+        )
+    return kind
+
+
+def _dtype_refused(name: str, found: Any, given: Any) -> str:
+    """PyTorch's words where a function's `out=` must be of the result's dtype."""
+    if name in ("amax", "amin"):
+        return (
+            f"Expected the dtype for input and out to match, but got {found.scalar_name} for input's dtype and "
+            f"{given.scalar_name} for out's dtype."
+        )
+    if name in ("complex", "polar"):
+        wanted, got = found.scalar_name, given.scalar_name
+        return f"Expected object of scalar type {wanted} but got scalar type {got} for argument 'out'"
+    if name == "multinomial":
+        return f"multinomial expects Long tensor out, got: {given.scalar_name}"
+    return f"Expected out tensor to have dtype {_c_name(found)}, but got {_c_name(given)} instead"
 
 
 def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
@@ -268,9 +353,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
         )
     spec, found = settle(out).spec, result._value.spec
     if found.dtype is not spec.dtype and name in _SAME_DTYPE:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {_c_name(found.dtype)}, but got {_c_name(spec.dtype)} instead"
-        )
+        raise RuntimeError(_dtype_refused(name, found.dtype, spec.dtype))
     if found.dtype is not spec.dtype and name in _ANY_DTYPE:
         result = cast(result, spec.dtype)
     elif found.dtype is not spec.dtype:
@@ -281,7 +364,7 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     if spec.shape != found.shape and has_internal_overlap(spec.shape, spec.strides):
         check_writable(out)
     if spec.shape != found.shape:
-        if spec.numel:
+        if spec.numel and name not in _FACTORIES:
             warnings.warn(
                 f"An output with one or more elements was resized since it had shape {list(spec.shape)}, which does "
                 "not "

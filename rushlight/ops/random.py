@@ -341,6 +341,11 @@ def normal(
         numbers: Any = drawing.normal(generator, size_of((size,)), float(mean), float(std), kind.name)
     else:
         given = [realize(p) if isinstance(p, Tensor) else p for p in (mean, std)]
+        if not (isinstance(mean, Tensor) or isinstance(std, Tensor)):
+            raise TypeError(
+                f"normal() received an invalid combination of arguments - got ({type(mean).__name__}, "
+                f"{type(std).__name__}); of two numbers, it needs a size"
+            )
         numbers = sampling.normal_of(engine_of(generator), *given)
     return _made(numbers, device, requires_grad, out, "normal")
 

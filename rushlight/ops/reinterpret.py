@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from rushlight.core import dtype as dtypes
 from rushlight.core import strided
 from rushlight.record.memory import look, memory_of, placement, share
 from rushlight.record.operation import Operation, operation
@@ -20,7 +21,7 @@ from rushlight.record.value import Tensor, tensor_of, value_holding
 
 from . import splitting
 from . import view as views
-from .creation import size_of
+from .creation import cast, size_of
 from .joining import stack
 from .public import FUNCTIONS, attach, public
 from .reduction import sum_to_spec
@@ -149,20 +150,20 @@ def _reversed_dims(self: Tensor) -> Tensor:
 
 def _check_matrices(t: Tensor, name: str) -> None:
     n = settle(t).spec.ndim
-    if n < 2:
+    if n == 1:
         raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {n}-D tensor.")
 
 
 def _transposed_matrices(self: Tensor) -> Tensor:
     """The last two dimensions exchanged."""
     _check_matrices(self, "mT")
-    return views.transpose(self, -2, -1)
+    return views.transpose(self, -2, -1) if self.dim() else self
 
 
 def _adjoint_matrices(self: Tensor) -> Tensor:
     """The last two dimensions exchanged, conjugated."""
     _check_matrices(self, "mH")
-    return views.transpose(self, -2, -1).conj()
+    return views.transpose(self, -2, -1).conj() if self.dim() else self.conj()
 
 
 def _adjoint_matrix(self: Tensor) -> Tensor:
@@ -193,7 +194,10 @@ def sum_to_size(input: Tensor, *sizes: Any, size: Any = None) -> Tensor:
     """The sum over dimensions that broadcasting `size` to the tensor's shape would repeat."""
     shape = size_of(sizes if size is None else (size,))
     spec = settle(input).spec
-    found = sum_to_spec(input, spec_of(tuple(shape), spec.dtype))
+    whole = not (spec.dtype.is_floating_point or spec.dtype.is_complex)
+    if whole and (not shape or tuple(shape) != spec.shape):  # summed, as whole numbers are
+        input = cast(input, dtypes.int64)
+    found = sum_to_spec(input, spec_of(tuple(shape), input._value.spec.dtype))
     if found is None:
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(spec.shape)}}}.")
     return found
@@ -266,6 +270,17 @@ attach("narrow_copy", FUNCTIONS["narrow_copy"])
 # Positions in the flat tensor as positions in each dimension
 
 
+def _sizes_of(shape: Any) -> tuple[int, ...]:
+    if isinstance(shape, int):
+        return (shape,)
+    if not isinstance(shape, Sequence):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    for n in shape:
+        if not isinstance(n, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
+    return tuple(shape)
+
+
 @public(method=False)
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     """The positions, one tensor a dimension, that flat positions in a tensor of this shape mean.
@@ -276,10 +291,10 @@ def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
     kind = settle(indices).spec.dtype
     if kind.is_floating_point or kind.is_complex or kind.name == "bool":
         raise TypeError(f"expected 'indices' to be integer dtype, but got {kind}")
-    sizes = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    sizes = _sizes_of(shape)
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
-    step, found = 1, []
+    indices, step, found = cast(indices, dtypes.int64), 1, []
     for n in reversed(sizes):
         found.append(indices.floor_divide(step).remainder(n) if step > 1 else indices.remainder(n))
         step *= n

@@ -11,7 +11,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core import strided
 from rushlight.core.size import Size
-from rushlight.core.strided import contiguous_strides, normalize_dim, normalize_dims
+from rushlight.core.strided import normalize_dim, normalize_dims
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, settle
@@ -229,11 +229,13 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     if len(by) != len(along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}")
     n = settle(input).spec.ndim
+    if not n:
+        raise IndexError(f"Dimension specified as {along[0]} but tensor has no dimensions")
     return apply(ROLL, (input,), (by, tuple(normalize_dim(d, n) for d in along)))
 
 
 def _rot90_spec(x: Spec, *, k: int, dims: tuple[int, int]) -> Spec:
-    shape, strides = list(x.shape), list(contiguous_strides(x.shape))
+    shape, strides = list(x.shape), list(fresh(x).strides)
     if k % 2:
         for sizes in (shape, strides):
             sizes[dims[0]], sizes[dims[1]] = sizes[dims[1]], sizes[dims[0]]
@@ -288,7 +290,13 @@ def broadcast_shapes(*shapes: Any) -> Size:
     >>> torch.broadcast_shapes((2, 1), (3,))
     torch.Size([2, 3])
     """
-    return Size(strided.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+    for shape in shapes:
+        if not isinstance(shape, (int, tuple, list)):
+            raise RuntimeError(f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shape}")
+    sizes = [(s,) if isinstance(s, int) else tuple(s) for s in shapes]
+    if any(n < 0 for size in sizes for n in size):
+        raise ValueError("Attempting to broadcast a dimension with negative length!")
+    return Size(strided.broadcast_shapes(*sizes))
 
 
 @public(method=False)

@@ -116,3 +116,15 @@ def only(kinds: str, label: str, infer: Callable[..., Any]) -> Callable[..., Any
 
     compute = getattr(infer, "compute", None)
     return computing(compute)(checked) if compute else checked
+
+
+def real(refusal: str, infer: Callable[..., Any]) -> Callable[..., Any]:
+    """The shape rule for all but complex numbers, for which PyTorch raises a RuntimeError with these words."""
+
+    def checked(*specs: Spec | None, **attributes: Any) -> Any:
+        if promoted(*specs).is_complex:
+            raise RuntimeError(refusal)
+        return infer(*specs, **attributes)
+
+    compute = getattr(infer, "compute", None)
+    return computing(compute)(checked) if compute else checked

@@ -396,9 +396,9 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Any = None, append: 
     parts = [t for t in (prepend, input, append) if t is not None]
     for t in parts:
         _check_joint(t, spec, dim)
-    found = cat(parts, dim) if len(parts) > 1 else input
     if n == 0:
-        return found.clone() if found is input else found
+        return input.clone()
+    found = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, settle(found).spec.shape[dim])):
         later, earlier = _between(found, dim, 1, 1 << 62), _between(found, dim, 0, -1)
         found = later.logical_xor(earlier) if spec.dtype is dtypes.bool_ else later - earlier

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.number import number_in
 from rushlight.core.strided import contiguous_strides, normalize_dim
 from rushlight.record.operation import Operation, computing, operation
 from rushlight.record.spec import Spec, spec_of
@@ -21,7 +22,6 @@ from rushlight.record.value import Tensor
 from .creation import cast, full_like_spec
 from .public import public
 from .rules import fresh
-from .selection import number_in
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Positions
@@ -260,7 +260,7 @@ def _scatter_index(input: Tensor, dim: int, index: Tensor) -> tuple[int, Tensor]
     return dim, index
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter(
     input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: Any = None
 ) -> Tensor:
@@ -285,7 +285,7 @@ def scatter(
     return apply(op, (input, index, src), (dim,))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of `input` with `src` added at the positions `index` along `dim`.
 
@@ -399,7 +399,7 @@ SCATTER_REDUCE.lower = scatter_reduced_symbols
 SCATTER_REDUCE.gradient(reduced_gradients)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def scatter_reduce(
     input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -410,7 +410,12 @@ def scatter_reduce(
     >>> torch.zeros(2).scatter_reduce(0, torch.tensor([0, 0, 1]), torch.tensor([1., 2., 3.]), "amax")
     tensor([2., 3.])
     """
+    reduce = {"max": "amax", "min": "amin"}.get(reduce, reduce)
     if reduce not in _UFUNCS:
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    kind = settle(input).spec.dtype
+    if kind.is_complex and reduce in ("amax", "amin"):
+        label = f"scatter_gather_tensor_cpu_reduce_{reduce}"
+        raise NotImplementedError(f"\"{label}\" not implemented for '{kind.scalar_name}'")
     dim, index = _scatter_index(input, dim, index)
     return apply(SCATTER_REDUCE, (input, index, src), (dim, reduce, bool(include_self)))

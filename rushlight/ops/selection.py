@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.blend import blend
-from rushlight.core.dtype import finfo
+from rushlight.core.caller import stacklevel
+from rushlight.core.number import cannot_hold, number_in
 from rushlight.core.strided import normalize_dim
 from rushlight.record.operation import computing, operation
 from rushlight.record.spec import Spec, spec_of
@@ -17,7 +19,7 @@ from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
 from .creation import cast
-from .public import public, write_out
+from .public import public, require_tensor, write_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
 from .rules import broadcast, comparison, only, pointwise, promoted
@@ -36,6 +38,13 @@ def _where_spec(condition: Spec, x: Spec, y: Spec) -> Spec:
         raise RuntimeError(
             "where expected condition to be a boolean tensor, but got a tensor with dtype "
             f"{condition.dtype.scalar_name}"
+        )
+    if condition.dtype is dtypes.uint8:
+        warnings.warn(
+            "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+            "version of PyTorch. Use a boolean condition instead.",
+            UserWarning,
+            stacklevel=stacklevel(),
         )
     found = broadcast((condition, x, y), promoted(x, y))
     return spec_of(found.shape, found.dtype, found.strides)
@@ -101,7 +110,7 @@ MASKED_FILL_TENSOR = operation(
 MASKED_FILL_TENSOR.gradient(x=_unmasked, value=lambda g, mask: where(mask, g, 0).sum())
 
 
-@public(inplace=True)
+@public(inplace=True, row_major=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` (a number or a tensor of one) where the mask holds, else `input`; broadcast.
 
@@ -117,44 +126,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
                 "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value.dim()} dimension(s)."
             )
+        if settle(value).spec.dtype is not kind and not (kind.is_floating_point or kind.is_complex):
+            return apply(MASKED_FILL, (input, mask, number_in(value.item(), kind)))
+        if settle(value).spec.dtype.is_complex and not kind.is_complex:
+            raise cannot_hold(kind)
         return apply(MASKED_FILL_TENSOR, (input, mask, cast(value, kind)))
     return apply(MASKED_FILL, (input, mask, number_in(value, kind)))
-
-
-_C_TYPES = {"float32": "float", "float64": "double", "int32": "int", "bool_": "bool"}
-_C_TYPES |= {name: f"{name}_t" for name in ("int8", "int16", "int64", "uint8")}
-
-
-def number_in(value: Any, kind: Any) -> Any:
-    """A Python number as a tensor of this dtype stores it; RuntimeError where it cannot."""
-    if kind.is_complex:
-        return value
-    if isinstance(value, complex):
-        raise _overflow(kind)
-    if kind.is_floating_point:
-        if kind.itemsize < 8 and abs(value) > finfo(kind).max and math.isfinite(value):
-            raise _overflow(kind)
-        return value
-    if kind is dtypes.bool_:
-        return bool(value)
-    return _integer_in(value, kind)
-
-
-def _integer_in(value: Any, kind: Any) -> int:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise _overflow(kind)
-    found, bits = int(value), 8 * kind.itemsize
-    if kind.is_signed:
-        if not -(1 << (bits - 1)) <= found < 1 << (bits - 1):
-            raise _overflow(kind)
-        return found
-    if not -(1 << bits) < found < 1 << bits:
-        raise _overflow(kind)
-    return found % (1 << bits)
-
-
-def _overflow(kind: Any) -> RuntimeError:
-    return RuntimeError(f"value cannot be converted to type {_C_TYPES.get(kind.name, kind.name)} without overflow")
 
 
 def _c_name(kind: Any) -> str:
@@ -181,25 +158,35 @@ def _clamp(x: Any, low: Any, high: Any) -> Any:
     return np.maximum(x, low) if high is None else np.clip(x, low, high)
 
 
-_CLAMPED = only("bif", "clamp", pointwise)
-CLAMP = operation("clamp", _CLAMPED, _clamp, node="ClampBackward1")
+_clamp_spec = only("if", "clamp_cpu", pointwise)
+_larger_spec, _smaller_spec = only("bif", "maximum_cpu", pointwise), only("bif", "minimum_cpu", pointwise)
+
+
+@computing(promoted)
+def _clamp_tensor_spec(x: Spec, low: Spec | None, high: Spec | None) -> Spec:
+    """With one bound it is `maximum` or `minimum`, which take bools, too."""
+    rule = _larger_spec if high is None else _smaller_spec if low is None else _clamp_spec
+    return rule(x, low, high)  # type: ignore[no-any-return]
+
+
+CLAMP = operation("clamp", _clamp_spec, _clamp, node="ClampBackward1")
 CLAMP.gradient(x=_clamp_gradient_x)
-CLAMP_MIN = operation("clamp_min", _CLAMPED, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
-CLAMP_MAX = operation("clamp_max", _CLAMPED, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
-CLAMP_TENSOR = operation("clamp_tensor", _CLAMPED, _clamp, node="ClampBackward0")
+CLAMP_MIN = operation("clamp_min", _clamp_spec, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_MAX = operation("clamp_max", _clamp_spec, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_TENSOR = operation("clamp_tensor", _clamp_tensor_spec, _clamp, node="ClampBackward0")
 CLAMP_TENSOR.shown = lambda pairs: (pairs + [(None, 0)] * 2)[:3]
 CLAMP_TENSOR.gradient(
     x=_clamp_gradient_x,
     low=lambda g, x, low, high: where(((x < low) & (low < high)) if high is not None else (x < low), g, 0),
     high=lambda g, x, low, high: where((x > high) | (high < low) if low is not None else (x > high), g, 0),
 )
-CLAMP_MIN_TENSOR = operation("clamp_min_tensor", _CLAMPED, _clamp, node="ClampMinBackward1")
+CLAMP_MIN_TENSOR = operation("clamp_min_tensor", _larger_spec, _clamp, node="ClampMinBackward1")
 CLAMP_MIN_TENSOR.gradient(**CLAMP_TENSOR.rules)
-CLAMP_MAX_TENSOR = operation("clamp_max_tensor", _CLAMPED, _clamp, node="ClampMaxBackward1")
+CLAMP_MAX_TENSOR = operation("clamp_max_tensor", _smaller_spec, _clamp, node="ClampMaxBackward1")
 CLAMP_MAX_TENSOR.gradient(**CLAMP_TENSOR.rules)
 
 
-@public(inplace=True, out=True, names=("clip",))
+@public(inplace=True, out=True, names=("clip",), tensors=1)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A002 - PyTorch's names
     """Every element moved into [min, max]; either bound may be missing, a number or a tensor.
 
@@ -209,16 +196,21 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:  # noqa: A
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     op = CLAMP_TENSOR if isinstance(min, Tensor) or isinstance(max, Tensor) else CLAMP
+    if op is CLAMP_TENSOR and len({isinstance(b, Tensor) for b in (min, max) if b is not None}) > 1:
+        raise TypeError(
+            f"clamp() received an invalid combination of arguments - got (Tensor, min={type(min).__name__}, "
+            f"max={type(max).__name__}); both bounds must be numbers, or both tensors"
+        )
     return apply(op, (input, min, max))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def clamp_min(input: Tensor, min: Any) -> Tensor:  # noqa: A002
     """Every element at least `min`."""
     return apply(CLAMP_MIN_TENSOR if isinstance(min, Tensor) else CLAMP_MIN, (input, min, None))
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, tensors=1)
 def clamp_max(input: Tensor, max: Any) -> Tensor:  # noqa: A002
     """Every element at most `max`."""
     return apply(CLAMP_MAX_TENSOR if isinstance(max, Tensor) else CLAMP_MAX, (input, None, max))
@@ -241,7 +233,7 @@ def _choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    return public(out=True)(f)
+    return public(out=True, tensors=2)(f)
 
 
 maximum = _choice("maximum", np.maximum, 1, "The larger of each pair of elements.")
@@ -260,7 +252,7 @@ def _finite_choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    return public(out=True)(f)
+    return public(out=True, tensors=2)(f)
 
 
 fmax = _finite_choice("fmax", np.fmax, 1, "The larger of each pair of elements; a number wins over NaN.")
@@ -393,10 +385,12 @@ def _given(dim: Any, axis: Any, other: Any) -> Any:
 def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
     whole, along, named, pairwise, name = kind
     if isinstance(dim, Tensor):
-        return pairwise(input, dim)
+        found = pairwise(require_tensor(input, name), dim)
+        return found if out is None else write_out(out, found, name)
     if dim is None:
         _check_not_empty(input, name)
-        return apply(whole, (input,), (None, False))
+        found = apply(whole, (input,), (None, False))
+        return found if out is None else write_out(out, found, name)
     dim = normalize_dim(dim, settle(input).spec.ndim)
     _check_not_empty(input, name, dim)
     found = named(apply(along, (input,), (dim, keepdim)))
@@ -405,18 +399,25 @@ def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any
     return named([write_out(o, f, name) for o, f in zip(out, found, strict=True)])
 
 
+def _extreme_dims(input: Tensor, dim: Any, name: str) -> Dims:
+    """The dimensions to reduce, none of which may be empty."""
+    dims = dims_of(dim, settle(input).spec.ndim)
+    whole: Sequence[int | None] = (None,)
+    for d in dims or whole:
+        _check_not_empty(input, name, d)
+    return dims
+
+
 @public(out=True)
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The largest elements over `dim` (all dimensions by default); ties share the gradient."""
-    _check_not_empty(input, "amax") if not dim and dim != 0 else None
-    return apply(AMAX, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+    return apply(AMAX, (input,), (_extreme_dims(input, dim, "amax"), keepdim))
 
 
 @public(out=True)
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest elements over `dim` (all dimensions by default); ties share the gradient."""
-    _check_not_empty(input, "amin") if not dim and dim != 0 else None
-    return apply(AMIN, (input,), (dims_of(dim, settle(input).spec.ndim), keepdim))
+    return apply(AMIN, (input,), (_extreme_dims(input, dim, "amin"), keepdim))
 
 
 AMINMAX = operation(
@@ -474,6 +475,8 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 def _position_of(input: Tensor, op: Any, dim: int | None, keepdim: bool, name: str) -> Tensor:
     n = settle(input).spec.ndim
+    if input._value.spec.dtype is dtypes.bool_:
+        raise RuntimeError(f"{name}(): does not support bool input")
     _check_not_empty(input, name, None if dim is None else normalize_dim(dim, n))
     if dim is not None:
         dim = normalize_dim(dim, n) if n else None
@@ -499,6 +502,12 @@ ALL.run = lambda x, *, dim, keepdim: _both.reduce(x, dim, None, None, keepdim)
 ANY.run = lambda x, *, dim, keepdim: _either.reduce(x, dim, None, None, keepdim)
 
 
+def _each_true(t: Tensor) -> Tensor:
+    """Over no dimensions at all: whether each element is true."""
+    found: Tensor = t.ne(0)
+    return cast(found, dtypes.uint8) if t._value.spec.dtype is dtypes.uint8 else found
+
+
 @public(out=True)
 def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
     """Whether every element is true (over `dim`).
@@ -507,6 +516,8 @@ def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
     tensor([False,  True])
     """
     dim = axis if dim is None else dim
+    if dim.__class__ in (tuple, list) and not dim:
+        return _each_true(input)
     return apply(ALL, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 
@@ -514,6 +525,8 @@ def all(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = No
 def any(input: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Tensor:  # noqa: A001
     """Whether any element is true (over `dim`)."""
     dim = axis if dim is None else dim
+    if dim.__class__ in (tuple, list) and not dim:
+        return _each_true(input)
     return apply(ANY, (input,), (None if dim is None else dims_of(dim, settle(input).spec.ndim), bool(keepdim)))
 
 

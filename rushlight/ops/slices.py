@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.number import number_in
 from rushlight.core.strided import broadcast_shapes, normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -31,7 +32,6 @@ from .scatter import (
     scatter_reduced_symbols,
     writing,
 )
-from .selection import number_in
 
 
 def _along(index: np.ndarray, shape: tuple[int, ...], dim: int) -> np.ndarray:
@@ -69,7 +69,7 @@ INDEX_REDUCE.lower = _index_reduce_symbols
 INDEX_REDUCE.gradient(_index_reduced_gradients)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_reduce(
     input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True
 ) -> Tensor:
@@ -205,7 +205,7 @@ INDEX_ADD.lower = lambda x, index, source, *, dim: x.with_slices(index, source, 
 INDEX_ADD.gradient(x=lambda g: g, source=_chosen)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with `alpha * source` added to the slices that `index` names along `dim`.
 
@@ -261,7 +261,7 @@ INDEX_COPY.lower = lambda x, index, source, *, dim: x.with_slices(index, source,
 INDEX_COPY.gradient(x=lambda g, index, dim: apply(INDEX_FILL, (g, index, 0), (dim,)), source=_chosen)
 
 
-@public(inplace=True, out=True)
+@public(inplace=True, out=True, row_major=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` whose slices that `index` names along `dim` are those of `source`."""
     dim = normalize_dim(dim, settle(input).spec.ndim)

@@ -175,7 +175,7 @@ def _with_dim(op: Operation, name: str, doc: str | None) -> None:
         return _across(op, name, input, dim, 0, dtype)
 
     along.__name__, along.__doc__ = name, doc
-    public(space="special")(along)
+    public(out=True, space="special")(along)
 
 
 _with_dim(SOFTMAX, "softmax", softmax.__doc__)

@@ -20,7 +20,7 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import full_like_spec
-from .public import public, write_out
+from .public import check_memory, public, write_out
 from .reduction import reduced
 from .results import result_type
 from .rules import fresh
@@ -252,6 +252,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out
     spec = settle(input).spec
     dim = normalize_dim(dim, spec.ndim)
     _check_reducible(spec, dim, "kthvalue()")
+    check_memory(out, (input,), "kthvalue")
     return written_out(Kth(apply(KTH, (input,), (int(k), dim, bool(keepdim)))), out, "kthvalue")
 
 

@@ -22,7 +22,7 @@ from . import bessel, error_function, gamma_function
 from .blockwise import double
 from .elementary import exp, log, log1p, sgn, square
 from .public import FUNCTIONS, SPACES, public
-from .rules import pointwise_float, promoted_float
+from .rules import only, pointwise_float, promoted_float
 from .selection import where
 
 
@@ -209,7 +209,7 @@ def _incomplete(name: str, alias: str, sign: float, doc: str) -> None:
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = doc
-    public(inplace=True, out=True)(f)
+    public(inplace=True, out=True, tensors=2)(f)
     SPACES["special"][alias] = FUNCTIONS[name]
 
 
@@ -280,9 +280,14 @@ def _times_log(logarithm: Any, x: Any, y: Any) -> np.ndarray:
     return np.where(zero, 0, x * logarithm(np.where(zero, 1, y)))
 
 
-XLOGY = operation("xlogy", pointwise_float, lambda x, y: _times_log(np.log, x, y))
+XLOGY = operation("xlogy", only("bif", "xlogy_cpu", pointwise_float), lambda x, y: _times_log(np.log, x, y))
 XLOGY.gradient(x=lambda g, x, y: g * where((x == 0) & (y <= 0), 0, log(y)), y=lambda g, x, y: g * x / y)
-XLOG1PY = operation("xlog1py", pointwise_float, lambda x, y: _times_log(np.log1p, x, y), node="SpecialXlog1PyBackward0")
+XLOG1PY = operation(
+    "xlog1py",
+    only("bif", "xlog1py_cpu", pointwise_float),
+    lambda x, y: _times_log(np.log1p, x, y),
+    node="SpecialXlog1PyBackward0",
+)
 XLOG1PY.gradient(x=lambda g, x, y: g * where((x == 0) & (y <= -1), 0, log1p(y)), y=lambda g, x, y: g * x / (y + 1))
 
 

@@ -157,6 +157,8 @@ def _several(x: Tensor, s: Any, dim: Any, back: bool = False) -> tuple[Dims, lis
         if s is not None and len(s) > spec.ndim:
             raise RuntimeError(f"Got shape with {len(s)} values but input tensor only has {spec.ndim} dimensions.")
     else:
+        if dim and not spec.ndim:
+            raise IndexError(f"Dimension specified as {dim[0]} but tensor has no dimensions")
         dims = tuple(normalize_dim(d, spec.ndim) for d in dim)
         if len(set(dims)) != len(dims):
             raise RuntimeError("FFT dims must be unique")

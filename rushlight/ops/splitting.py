@@ -131,7 +131,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """All parts along `dim`, without that dimension."""
     shape = settle(input).spec.shape
     if not shape:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = normalize_dim(dim, len(shape))
     return _split_into(input, UNBIND, tuple(along(shape, dim, i) for i in range(shape[dim])), SELECT)
 
@@ -210,6 +210,8 @@ def _split_by(name: str, least: int, input: Tensor, where: Any, dim: int) -> tup
             f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} is not "
             f"divisible by the split_size {where}!"
         )
+    if isinstance(where, str):
+        raise TypeError(f"{name}() received an invalid combination of arguments - got (Tensor, {type(where).__name__})")
     return tensor_split(input, where, dim)
 
 

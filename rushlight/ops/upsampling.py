@@ -3,6 +3,7 @@
 Every mode but "area" is the same linear map for each dimension on its own: a result takes a few numbers (taps) of the
 input with weights.  Taps and weights are worked out once for (mode, sizes, scale).  The adjoint has taps, too: the
 results that each number of the input went into.  Where there are many of them, the map is a product with a matrix.
+Images of bytes are resized in whole numbers, as Pillow does it.
 """
 
 from __future__ import annotations
@@ -140,6 +141,8 @@ def _matrix(axis: Axis) -> np.ndarray:
 
 def _resized(x: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
     kind = x.dtype
+    if kind == np.uint8 and axes[0].mode not in ("nearest", "nearest-exact", "linear", "trilinear"):
+        return _resized_bytes(x, axes)
     if kind.kind in "iu" and not axes[0].mode.startswith("nearest"):
         x = x.astype(np.float32)
     for dim, axis in enumerate(axes, x.ndim - len(axes)):
@@ -157,6 +160,31 @@ def _tapped(x: np.ndarray, taps: np.ndarray, weights: np.ndarray, dim: int) -> n
     across = [-1, *[1] * (x.ndim - dim - 1)]
     parts = [np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)]
     return functools.reduce(np.add, parts)
+
+
+@functools.lru_cache(maxsize=512)
+def _whole_weights(axis: Axis) -> tuple[np.ndarray, np.ndarray, int]:
+    """Taps, and weights as whole numbers over a power of two: the highest that leaves all of them 16 bits."""
+    taps, weights = _taps(axis)
+    again = np.zeros(taps.shape, bool)  # a border's number is taken once, with the sum of its weights
+    again[:, 1:] = taps[:, 1:] == taps[:, :-1]
+    weights = np.where(again, 0, _matrix(axis)[np.arange(axis.out)[:, None], taps])
+    bits = next((b for b in range(22) if int(0.5 + weights.max() * (1 << (b + 1))) >= 1 << 15), 22)
+    scaled = weights * (1 << bits)
+    return taps, np.trunc(scaled + np.copysign(0.5, scaled)).astype(np.int32), bits
+
+
+def _resized_bytes(x: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
+    """Images of bytes, as Pillow and PyTorch compute them: in whole numbers, rounded to bytes after each dimension,
+    the last one first."""
+    for dim, axis in reversed(list(enumerate(axes, x.ndim - len(axes)))):
+        taps, weights, bits = _whole_weights(axis)
+        across = [-1, *[1] * (x.ndim - dim - 1)]
+        total: Any = 1 << (bits - 1)
+        for t, w in zip(taps.T, weights.T, strict=True):
+            total = total + np.take(x, t, dim) * w.reshape(across)
+        x = np.clip(total >> bits, 0, 255).astype(np.uint8)
+    return x
 
 
 def _multiplied(x: np.ndarray, matrix: np.ndarray, dim: int) -> np.ndarray:

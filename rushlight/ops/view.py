@@ -616,11 +616,19 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """`length` elements of dimension `dim` from `start` on."""
     spec = settle(input).spec
-    start = int(start)
+    start = _start_of(start)
     strided.narrow(spec.shape, spec.strides, 0, dim, start, length)
     dim = normalize_dim(dim, spec.ndim)
     start = start % spec.shape[dim] if start < 0 else start
     return look_at(input, SLICE, (along(spec.shape, dim, (start, start + length, 1)),))
+
+
+def _start_of(start: Any) -> int:
+    if isinstance(start, Tensor):
+        kind = settle(start).spec
+        if kind.ndim or kind.dtype.numpy.kind not in "iu":
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+    return int(start)
 
 
 def slice_along(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
@@ -713,6 +721,8 @@ def _strided_of_root(t: Tensor, layout: Layout) -> Tensor:
 def view_as_dtype(input: Tensor, kind: Dtype) -> Tensor:
     """The same bytes read as another dtype."""
     spec = settle(input).spec
+    if input.requires_grad:
+        input = input.detach()  # bytes have no derivative
     if kind is spec.dtype:
         return view(input, spec.shape)
     start = placement(input)[2]

@@ -14,6 +14,7 @@ import numpy as np
 
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import get_default_dtype
+from rushlight.core.layout import strided
 from rushlight.record.value import Tensor
 
 from . import bessel
@@ -146,14 +147,26 @@ def kaiser_window(
 # torch.signal.windows
 
 
+#: Sums of cosines, whose errors PyTorch raises in their common function's name.
+_COSINE_SUMS = dict.fromkeys(("general_hamming", "hamming", "hann", "nuttall"), "general_cosine")
+
+
+def _check_window(name: str, length: int, dtype: Any, layout: Any) -> None:
+    if length < 0:
+        raise ValueError(f"{name} requires non-negative window length, got M={length}")
+    if layout not in (None, strided):
+        raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
+    if (dtype or get_default_dtype()).name not in ("float32", "float64"):
+        raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype or get_default_dtype()}")
+
+
 def _offer(f: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """Makes `torch.signal.windows.<name>` of a function (M, periodic, *parameters) that computes the numbers."""
     name = f.__name__
 
     def window(M: int, *args: Any, sym: bool = True, dtype: Any = None, layout: Any = None, device: Any = None,
                requires_grad: bool = False, **parameters: Any) -> Tensor:  # fmt: skip
-        if M < 0:
-            raise ValueError(f"{name} requires non-negative window length, got M={M}")
+        _check_window(_COSINE_SUMS.get(name, name), M, dtype, layout)
         found = f(M, not sym, *args, **parameters) if M > 1 else np.ones(M)
         return _made(found, dtype, device, requires_grad, name)
 
@@ -178,6 +191,8 @@ def blackman(M: int, periodic: bool) -> np.ndarray:
 @_offer
 def general_cosine(M: int, periodic: bool, *, a: Sequence[float]) -> np.ndarray:
     """The sum of (-1)**k a[k] cos(2 pi k n / N)."""
+    if not isinstance(a, Sequence):
+        raise TypeError("Coefficients must be a list/tuple")
     if not a:
         raise ValueError("Coefficients cannot be empty")
     return _cosines(M, periodic, a)

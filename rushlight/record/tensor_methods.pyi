@@ -98,7 +98,7 @@ class TensorMethods(TensorBase):
     def as_strided_(self, *args: Any, **kwargs: Any) -> Tensor: ...
     def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: builtins.int | None = ...) -> Tensor:
         r"""A copy of `input` (row-major) with `src` in the strided part that `as_strided` would show."""
-    def as_subclass(self, cls: Any) -> Tensor:
+    def as_subclass(self, cls: Any) -> Any:
         r"""The same memory as an instance of `cls`, on the tape as the tensor is."""
     def asin(self) -> Tensor:
         r"""The inverse sine."""
@@ -393,7 +393,7 @@ class TensorMethods(TensorBase):
     def hash_tensor(self, dim: Any = ..., *, keepdim: builtins.bool = ..., mode: builtins.int = ..., axis: Any = ..., keepdims: Any = ...) -> Tensor:
         r"""`torch.hash_tensor`."""
     def heaviside(self, other: Tensor) -> Tensor:
-        r"""0 below zero, 1 above, `values` at zero."""
+        r"""0 below zero and for NaN, 1 above, `values` at zero."""
     def heaviside_(self, other: Tensor) -> Tensor: ...
     def histc(self, bins: builtins.int = ..., min: builtins.float = ..., max: builtins.float = ...) -> Tensor:
         r"""How many elements fall into each of `bins` equal bins between `min` and `max` (both 0: the data's extremes)."""

@@ -40,15 +40,15 @@ def _array_of(data: Any) -> np.ndarray:
     if array.dtype == object or array.dtype.kind in "USV" and array.dtype not in kinds:
         raise _no_numbers(data)
     if array.dtype.kind in "fV" and kinds:  # ml_dtypes' floats are of kind V
-        return array.astype(np.result_type(*[k for k in kinds if k.kind not in "iub"]))
+        return _rounded(array, np.result_type(*[k for k in kinds if k.kind not in "iub"]))
     if array.dtype.kind == "c" and isinstance(_first(data), np.generic):
         return array
     if array.dtype.kind == "f":
-        return array.astype(get_default_dtype().numpy)
+        return _rounded(array, get_default_dtype().numpy)
     if array.dtype.kind == "c":
         return array.astype(get_default_dtype().to_complex().numpy)
     if array.size == 0:
-        return array.astype(get_default_dtype().numpy)
+        return _rounded(array, get_default_dtype().numpy)
     if array.dtype == np.uint64:
         raise ValueError("Overflow when unpacking long long")
     return array
@@ -160,7 +160,12 @@ def _typed(data: Any, dtype: Any) -> np.ndarray:
     if array.dtype.kind == "c" and not dtype.is_complex:
         raise RuntimeError(f"value cannot be converted to type {dtype} without overflow")
     _check_range(array, data, dtype)
-    return array.astype(dtype.numpy)
+    return _rounded(array, dtype.numpy)
+
+
+def _rounded(array: np.ndarray, kind: Any) -> np.ndarray:
+    with np.errstate(over="ignore"):  # what is too large is infinity, without a word
+        return array.astype(kind)
 
 
 def _check_range(array: np.ndarray, data: Any, dtype: Any) -> None:
@@ -254,7 +259,14 @@ def asarray(
     obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None, requires_grad: bool = False
 ) -> Tensor:
     """The tensor itself, a view of an array's memory, or a new tensor; with `copy`, new in any case."""
-    return finish(tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype), requires_grad)
+    if copy and isinstance(obj, Tensor):
+        return finish(obj.detach().clone() if dtype is None else cast(obj.detach().clone(), dtype), requires_grad)
+    found = tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype)
+    if copy is False and isinstance(obj, (Tensor, np.ndarray)) and dtype is not None:
+        own = obj.dtype if isinstance(obj, Tensor) else from_numpy(obj).dtype
+        if own is not dtype:
+            raise ValueError(f"can't alias tensor with dtype '{own.scalar_name}' into dtype '{dtype.scalar_name}'.")
+    return finish(found, requires_grad)
 
 
 @function
@@ -265,7 +277,10 @@ def scalar_tensor(s: Any, *, dtype: Any = None, **options: Any) -> Tensor:
 
 def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:
     """`Tensor()`, `Tensor(2, 3)`, `Tensor([1, 2])`, `Tensor(array)`: always of the default dtype."""
-    made = _constructed(args, get_default_dtype())
+    if options.get("device") is not None and Device(options["device"]).type != "cpu":
+        given = Device(options["device"]).type
+        raise RuntimeError(f"legacy constructor expects device type: cpu but device type: {given} was passed")
+    made = _constructed(args, get_default_dtype(), typed=False)
     if cls is Tensor:
         return made
     from .subclasses import of_class
@@ -285,13 +300,16 @@ def _on_storage(storage: Any, dtype: Any) -> Tensor:
     return made if own is dtype else made.view(dtype)
 
 
-def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
+def _constructed(args: tuple[Any, ...], dtype: Any, typed: bool = True) -> Tensor:
+    """What the old constructors make; of another tensor, one on its memory, whose dtype a typed one insists on."""
     if len(args) == 1:
         (data,) = args
         if hasattr(data, "untyped"):
             return _on_storage(data, dtype)
         if isinstance(data, Tensor):
-            return data.detach() if data.dtype is dtype else data.detach().to(dtype)
+            if data.dtype is not dtype and typed:
+                raise TypeError(f"expected a tensor of dtype {dtype} for its constructor, but got {data.dtype}")
+            return data.detach()
         if isinstance(data, (str, bytes)):
             raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
         if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, (tuple, np.ndarray)):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from rushlight.core import dtype as dtypes
+from rushlight.core.caller import stacklevel
 from rushlight.core.device import device as Device
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.ops.creation import cast, check_device, clone, empty, finish, full, is_on_meta, ones, zeros
@@ -45,13 +47,24 @@ def to(self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_bloc
         if memory_format is not None:
             return relayout(self, wanted_strides(spec, memory_format))
         return clone(self) if copy or (len(args) > 2 and args[2] is True) else self
+    _warn_of_imaginary_parts(spec.dtype, dtype)
     found = cast(self, dtype)
     return found if memory_format is None else relayout(found, wanted_strides(spec, memory_format))
 
 
+def _warn_of_imaginary_parts(found: Dtype, wanted: Dtype) -> None:
+    if found.is_complex and not wanted.is_complex and wanted is not dtypes.bool_:
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=stacklevel()
+        )
+
+
 def _to_dtype(name: str, kind: Dtype) -> None:
     def convert(self: Tensor, memory_format: Any = None) -> Tensor:
-        return self if settle(self).spec.dtype is kind else cast(self, kind)
+        spec = settle(self).spec
+        _warn_of_imaginary_parts(spec.dtype, kind)
+        found = self if spec.dtype is kind else cast(self, kind)
+        return found if memory_format is None else relayout(found, wanted_strides(spec, memory_format))
 
     convert.__name__ = name
     convert.__doc__ = f"The tensor as {kind}."

@@ -15,11 +15,12 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 from rushlight.core.bounded import Bounded
+from rushlight.core.number import number_in
 from rushlight.core.strided import has_internal_overlap
 from rushlight.ops.creation import FILL, FILL_TENSOR, FILLED, FILLED_TENSOR, ZERO, cast, copied, wrap
 from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
-from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, WHERE, number_in
+from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, WHERE
 from rushlight.ops.view import (
     ALIAS,
     SELECT,
@@ -470,11 +471,15 @@ def _tensor_part(p: Tensor) -> Any:
             stacklevel=6,
         )
         p = cast(p, dtypes.bool_)
-    elif kind not in (dtypes.int64, dtypes.int32, dtypes.bool_):
+    elif kind not in (dtypes.int64, dtypes.int32, dtypes.bool_) and not _is_whole_number(p):
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if p._value.spec.ndim == 0:
         return bool(p) if p.dtype is dtypes.bool_ else int(p)
     return p
+
+
+def _is_whole_number(p: Tensor) -> bool:
+    return not p.dim() and p._value.spec.dtype.numpy.kind in "iu"
 
 
 def _without_ellipsis(parts: list[Any], shape: tuple[int, ...]) -> list[Any]:
@@ -598,6 +603,12 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 def _put_at(t: Tensor, indices: Any, values: Tensor, accumulate: bool) -> Tensor:
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError(
+            f"index_put_(): argument 'indices' (position 1) must be tuple of Tensors, not {type(indices).__name__}"
+        )
+    if not indices:
+        raise RuntimeError("index_put_(): at least one index must be given; fill_ and copy_ write whole tensors")
     view, tensors, places = _resolve(t, tuple([_put_index(i) for i in indices]))
     check_positions(view, tensors, places)
     return apply(INDEX_PUT, (view, values, *tensors), (places, accumulate))

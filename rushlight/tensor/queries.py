@@ -85,6 +85,12 @@ def result_type(*operands: Any, **named: Any) -> Any:
     if len(both) != 2 or not {*named} <= {"tensor", "other", "scalar", "scalar1", "scalar2"}:
         raise TypeError("result_type() received an invalid combination of arguments: it takes (tensor, other), "
                         "(scalar, tensor) or (scalar1, scalar2)")  # fmt: skip
+    for t in both:
+        if not isinstance(t, Tensor) and type(t) not in NUMBERS:
+            raise TypeError(
+                "result_type() received an invalid combination of arguments - got "
+                f"({', '.join(type(t).__name__ for t in both)}): it takes tensors and numbers"
+            )
     specs = [settle(t).spec if isinstance(t, Tensor) else NUMBERS[type(t)] for t in both]
     return result_type_of([(s.dtype, s.ndim, s.wrapped) for s in specs])
 
