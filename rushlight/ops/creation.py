@@ -324,7 +324,7 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
         raise RuntimeError("step must be nonzero")
     if (end - start) * step < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    floating = any(isinstance(x, float) for x in (start, end, step))
+    floating = any(isinstance(x, (float, np.floating)) for x in (start, end, step))
     kind = dtype or (get_default_dtype() if floating else dtypes.int64)
     count = math.ceil((end - start) / step)
     if there:

@@ -180,7 +180,14 @@ def matrix_norm(
     totals = p_norm(A, 1, gone, keepdim)
     if not keepdim and left > gone:
         left -= 1
-    return (amax if ord > 0 else amin)(totals, left, keepdim)
+    return _extreme_of(totals, ord > 0, left, keepdim)
+
+
+def _extreme_of(values: Tensor, largest: bool, dim: int, keepdim: bool) -> Tensor:
+    """The largest or smallest along `dim`: the largest of no norms is 0."""
+    if largest and not settle(values).spec.shape[dim]:
+        return values.sum(dim, keepdim)  # type: ignore[no-any-return]
+    return (amax if largest else amin)(values, dim, keepdim)
 
 
 def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Tensor:
@@ -191,7 +198,7 @@ def _spectral(A: Tensor, ord: Any, rows: int, columns: int, keepdim: bool) -> Te
     if ord == "nuc":
         found = values.sum(-1)
     else:
-        found = (amax if ord > 0 else amin)(values, -1)
+        found = _extreme_of(values, ord > 0, -1, False)
     if keepdim:
         for d in sorted((rows, columns)):
             found = found.unsqueeze(d)
@@ -231,7 +238,7 @@ def _norm_of_any(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool =
     tensor(5.)
     """
     if p == "nuc":
-        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+        return matrix_norm(input, "nuc", tuple(range(input.dim())) if dim is None else dim, keepdim, dtype=dtype)
     if isinstance(p, str) and p != "fro":
         raise RuntimeError(f"linalg.matrix_norm: Order {p} not supported.")
     order = 2 if p is None or p == "fro" else p

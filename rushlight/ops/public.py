@@ -205,16 +205,20 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
                     check_no_partial_overlap(out, read)
         result = f(*args, **kwargs)
         if isinstance(result, tuple):
-            for target, r in zip(out, result, strict=True):
-                write_out(target, r, name)
-            return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+            return written_out(result, out, name)
+        if name in _ANY_DTYPE and kwargs.get("dtype") is not None:
+            check_same_dtype(out, result)
         return write_out(out, result, name)
 
     return accepting_out
 
 
 #: Products take only an `out=` of their own dtype; sums compute in whatever dtype it has.
-_SAME_DTYPE = frozenset(("matmul", "mm", "bmm", "mv", "dot", "addmm", "addmv", "addbmm", "baddbmm", "outer", "ger"))
+_SAME_DTYPE = frozenset("""
+    matmul mm bmm mv dot addmm addmv addbmm baddbmm outer ger
+    argmax argmin amax amin aminmax msort nonzero norm histc quantile nanquantile
+    gather index_select take masked_select triu tril renorm inv det
+""".split())
 _ANY_DTYPE = frozenset(("sum", "prod", "cumsum", "cumprod", "nansum"))
 #: Their error names `cat`, which they all end in.
 _JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
@@ -222,6 +226,22 @@ _JOINING = frozenset(("cat", "concat", "concatenate", "stack"))
 
 def _c_name(kind: Any) -> str:
     return {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}.get(kind.name, kind.name)
+
+
+def check_same_dtype(out: Tensor, result: Tensor) -> None:
+    """Raises PyTorch's error where `out=` of an operation that casts nothing has another dtype."""
+    wanted, held = result._value.spec.dtype, settle(out).spec.dtype
+    if wanted is not held:
+        raise RuntimeError(f"Expected out tensor to have dtype {_c_name(wanted)}, but got {_c_name(held)} instead")
+
+
+def written_out(results: Any, out: Any, name: str) -> Any:
+    """Several results, written to the tensors of `out` where they are given; these must have their dtypes."""
+    if out is None:
+        return results
+    for target, result in zip(out, results, strict=True):
+        check_same_dtype(target, result)
+    return type(results)([write_out(target, result, name) for target, result in zip(out, results, strict=True)])
 
 
 def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
@@ -234,10 +254,8 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             "arguments requires grad."
         )
     spec, found = settle(out).spec, result._value.spec
-    if found.dtype is not spec.dtype and name in _SAME_DTYPE:
-        raise RuntimeError(
-            f"Expected out tensor to have dtype {_c_name(found.dtype)}, but got {_c_name(spec.dtype)} instead"
-        )
+    if name in _SAME_DTYPE:
+        check_same_dtype(out, result)
     if found.dtype is not spec.dtype and name in _ANY_DTYPE:
         result = cast(result, spec.dtype)
     elif found.dtype is not spec.dtype:
@@ -293,4 +311,5 @@ __all__ = [
     "require_tensor",
     "write_back",
     "write_out",
+    "written_out",
 ]
