@@ -133,5 +133,5 @@ def test_too_much_memory_is_a_runtime_error(make: Any) -> None:
 
 
 def test_sizes_beyond_all_memory() -> None:
-    with pytest.raises(RuntimeError, match=r"Storage size calculation overflowed with sizes=\[4611686018427387904, 4\]"):
+    with pytest.raises(RuntimeError, match=r"overflowed with sizes=\[4611686018427387904, 4\]"):
         torch.empty(2**62, 4)

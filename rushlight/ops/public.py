@@ -164,6 +164,9 @@ def write_back(t: Tensor, result: Tensor) -> Tensor:
     found = result._value.spec
     if found.device is not spec.device:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    if found.__class__ is not Spec:  # a sparse tensor is written into a dense one
+        result = result.to_dense()
+        found = result._value.spec
     if found.shape != spec.shape:
         raise RuntimeError(
             f"output with shape {list(spec.shape)} doesn't match the broadcast shape {list(found.shape)}"

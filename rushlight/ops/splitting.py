@@ -83,7 +83,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
         wrong = type(split_size_or_sections).__name__
         raise TypeError(f"split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not {wrong}")
     even = isinstance(split_size_or_sections, int)
-    sizes = split_size_or_sections if even else tuple(split_sizes(shape, split_size_or_sections, dim))
+    sizes: Any = split_size_or_sections if even else tuple(split_sizes(shape, split_size_or_sections, dim))
     return _split_into(tensor, SPLIT if even else SPLIT_SIZES, _pieces(shape, sizes, dim), SLICE)
 
 

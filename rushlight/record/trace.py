@@ -624,10 +624,10 @@ def _run(trace: Trace) -> None:
     except Unfinished as stopped:
         arrays, why = stopped.arrays, stopped.why
     except BaseException as failure:
-        why = told(failure)
+        shown = told(failure)
         for i in live:
-            values[i].failed = why
-        raise why  # noqa: B904 - it says its cause, or is the failure itself
+            values[i].failed = shown
+        raise shown  # noqa: B904 - it says its cause, or is the failure itself
     wanted = [values[i] for i in live]
     trace.values = values = []
     for v, array in zip(wanted, arrays, strict=True):
