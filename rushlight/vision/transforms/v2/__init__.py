@@ -379,7 +379,8 @@ class ToDtype(Transform):
         super().__init__()
         if not isinstance(dtype, (dict, rushlight.dtype)):
             raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
-        self.dtype, self.scale = dtype, scale
+        self.dtype: Any = dtype
+        self.scale = scale
 
     def forward(self, *inputs: Any) -> Any:
         """The sample in the dtypes."""
