@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 import rushlight as torch
-from rushlight.codegen import background, machine, native
+from rushlight.codegen import background, cache, machine, native, planning
 from rushlight.record import trace
 from rushlight.record.program import Program
 
@@ -42,14 +42,14 @@ def own_cache(tmp_path: Any, monkeypatch: Any) -> Any:
     fresh_automaton()
 
 
-def compiled(f: Callable[[], list[Any]], patch: Any) -> tuple[list[Any], list[Any], list[native.NativeProgram]]:
+def compiled(f: Callable[[], list[Any]], patch: Any) -> tuple[list[Any], list[Any], list[planning.PlannedProgram]]:
     """The answers of `f`, interpreted and compiled, and the native programs."""
-    made: list[native.NativeProgram] = []
+    made: list[planning.PlannedProgram] = []
     fresh_automaton()
     expected = [np.array(t.detach().numpy()) for t in f()]
     with patch.context() as inside:
-        start = native.NativeProgram.__init__
-        inside.setattr(native.NativeProgram, "__init__", lambda self, *a: (start(self, *a), made.append(self))[0])
+        start = planning.PlannedProgram.__init__
+        inside.setattr(planning.PlannedProgram, "__init__", lambda self, *a: (start(self, *a), made.append(self))[0])
         inside.setattr(Program, "compiler", background.compile_now)
         inside.setattr(Program, "patience", 1)
         fresh_automaton()
@@ -284,7 +284,7 @@ def test_every_vector_width_is_valid_code(width: int, monkeypatch: Any) -> None:
 
     x = torch.randn(9, 11)
     programs = compiled(lambda: [torch.tanh(x @ x.t()).sum(1), torch.exp(x).mean(), x > 0], monkeypatch)[2]
-    text = native.NativeProgram(programs[0].program, width).text()
+    text = planning.PlannedProgram(programs[0].program, width).text()
     module = llvm.parse_assembly(text)
     module.verify()
     assert f"<{width // 4} x float>" in text
@@ -297,7 +297,7 @@ def test_arm_code_is_made(monkeypatch: Any) -> None:
     llvm.initialize_all_asmprinters()
     x = torch.randn(9, 11)
     programs = compiled(lambda: [torch.tanh(x @ x.t()).sum(1), torch.exp(x).mean()], monkeypatch)[2]
-    module = llvm.parse_assembly(native.NativeProgram(programs[0].program, 16).text())
+    module = llvm.parse_assembly(planning.PlannedProgram(programs[0].program, 16).text())
     target = llvm.Target.from_triple("aarch64-unknown-linux-gnu").create_target_machine(cpu="generic", opt=2)
     assert "fmla" in target.emit_assembly(module)
 
@@ -355,8 +355,8 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Any, monkeypatch: Any) -> N
     def full(*paths: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(machine.os, "replace", full)
-    machine.keep(tmp_path / "entry.o", b"x" * 100)
+    monkeypatch.setattr(cache.os, "replace", full)
+    cache.keep(tmp_path / "entry.o", b"x" * 100)
     assert not list(tmp_path.iterdir())
 
 
@@ -380,7 +380,7 @@ def test_processes_that_compile_the_same(tmp_path: Any) -> None:
     answers = {p.communicate()[0] for p in running}
     assert answers == {run_step(RUSHLIGHT_COMPILE="0")}
     for path in tmp_path.glob("*.o"):
-        assert machine.kept(path) is not None
+        assert cache.kept(path) is not None
 
 
 def test_a_processor_that_nobody_knows(tmp_path: Any) -> None:
@@ -388,6 +388,8 @@ def test_a_processor_that_nobody_knows(tmp_path: Any) -> None:
 import llvmlite.binding as llvm
 llvm.get_host_cpu_name = lambda: "generic"
 llvm.get_host_cpu_features = lambda: llvm.FeatureMap()
+from rushlight.codegen import processor
+processor.TOLD = "/dev/null"
 """
     environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
     command = [sys.executable, "-W", "error", "-c", unknown + STEP]
@@ -396,10 +398,10 @@ llvm.get_host_cpu_features = lambda: llvm.FeatureMap()
 
 
 def test_the_cache_is_bounded(tmp_path: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(machine, "MAX_CACHE", 250)
+    monkeypatch.setattr(cache, "MAX_CACHE", 250)
     for k in range(5):
-        machine.keep(tmp_path / f"{k}.o", b"x" * 100)
-    machine._bound(tmp_path)
+        cache.keep(tmp_path / f"{k}.o", b"x" * 100)
+    cache.bound(tmp_path)
     assert sum(p.stat().st_size for p in tmp_path.glob("*.o")) <= 250
 
 

@@ -15,7 +15,7 @@ from table import Case, all_cases, flat
 from test_compile import assert_same, compiled, own_cache  # noqa: F401 - the fixture
 
 import rushlight as torch
-from rushlight.codegen import native
+from rushlight.codegen import native, planning
 from rushlight.ops import attention
 from rushlight.record import trace
 
@@ -27,7 +27,7 @@ KINDS = [torch.float32, torch.float64]
 @pytest.fixture(autouse=True)
 def short_runs(monkeypatch: Any) -> None:
     """A single operation is worth a native function here."""
-    monkeypatch.setattr(native, "FEWEST", 1)
+    monkeypatch.setattr(planning, "FEWEST", 1)
 
 
 def natively(f: Callable[[], list[Any]], patch: Any) -> tuple[list[Any], list[Any]]:

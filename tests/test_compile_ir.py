@@ -19,7 +19,7 @@ from test_compile import compiled, fresh_automaton, random_program, run_program
 
 import rushlight as torch
 import rushlight.nn.functional as F
-from rushlight.codegen import fuse, interpret, ir, llvm, native, parallel, tiles, verify
+from rushlight.codegen import fuse, interpret, ir, llvm, parallel, planning, tiles, verify
 from rushlight.codegen.arithmetic import Scalars
 from rushlight.codegen.ir import Builder, Function, Loop, Value, When, constant
 from rushlight.codegen.machine import machine
@@ -530,7 +530,7 @@ def interpreted(patch: Any, parts: int, f: Callable[[], list[Any]]) -> tuple[lis
     said: list[bool] = []
 
     def take(program: Program) -> None:
-        made = native.NativeProgram(program, machine().vector_bytes, keep=True)
+        made = planning.PlannedProgram(program, machine().vector_bytes, keep=True)
         for s in made.segments:
             call = interpret.Interpreted(s.entry, parts)
             s.function = lambda *objects, call=call: (said.append(call(*objects)), said[-1])[1]

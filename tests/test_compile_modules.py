@@ -15,10 +15,11 @@ from test_compile import compiled, fresh_automaton, own_cache, random_program, r
 from test_compile_ir import both_ways
 
 import rushlight as torch
-from rushlight.codegen import background, contexts, entry, modules, native
+from rushlight.codegen import background, contexts, entry, modules, planning
 from rushlight.codegen.capture import NotLowered
 from rushlight.codegen.ir import Builder, Loop
 from rushlight.codegen.machine import Machine, machine
+from rushlight.codegen.target import Target
 from rushlight.nn import functional as F
 from rushlight.record import trace
 from rushlight.record.program import Program
@@ -152,8 +153,8 @@ def test_a_program_finds_the_kernels_that_another_had(monkeypatch: Any) -> None:
     monkeypatch.setattr(modules, "LEAST", 0)
     monkeypatch.setattr(modules, "LAST_OF", 1)
     count: list[str] = []
-    make = Machine._compile
-    monkeypatch.setattr(Machine, "_compile", lambda self, *a: (count.append(a[0]), make(self, *a))[1])
+    make = Target.compile
+    monkeypatch.setattr(Target, "compile", lambda self, *a: (count.append(a[0]), make(self, *a))[1])
     monkeypatch.setattr(entry, "MANY", 0)
     x, w = torch.randn(30, 40), torch.randn(40, 50)
     compiled(lambda: [torch.softmax(torch.tanh(x @ w), 1)], monkeypatch)
@@ -194,7 +195,7 @@ def test_the_thread_fails_and_the_program_stays_interpreted(monkeypatch: Any) ->
 
 def test_halves_of_a_run_share_the_kernels_that_the_whole_had_written(many: None, monkeypatch: Any) -> None:
     """A run that fails when its kernels are written, and done by halves, has each kernel once."""
-    whole, tried = native.Entry, list[Any]()
+    whole, tried = planning.Entry, list[Any]()
 
     def first_fails(*given: Any) -> Any:
         tried.append(whole(*given))
@@ -203,7 +204,7 @@ def test_halves_of_a_run_share_the_kernels_that_the_whole_had_written(many: None
         return tried[-1]
 
     expected, _ = ran(STEPS["convolutions"], monkeypatch, False)
-    monkeypatch.setattr(native, "Entry", first_fails)
+    monkeypatch.setattr(planning, "Entry", first_fails)
     found, _ = ran(STEPS["convolutions"], monkeypatch, False)
     assert len(tried) >= 3
     for a, b in zip(expected, found, strict=True):

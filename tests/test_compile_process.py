@@ -20,7 +20,18 @@ import pytest
 from test_compile import compiled, fresh_automaton, own_cache, random_program, run_program  # noqa: F401
 
 import rushlight as torch
-from rushlight.codegen import description, dispatch, machine, modules, native, plans, process
+from rushlight.codegen import (
+    cache,
+    description,
+    dispatch,
+    machine,
+    modules,
+    native,
+    planning,
+    plans,
+    process,
+    processor,
+)
 from rushlight.codegen.description import Indescribable, Unknown, described, plain, program_of, restored
 from rushlight.core.dtype import bfloat16
 from rushlight.ops.im2col import Geometry
@@ -144,7 +155,7 @@ def test_a_described_program_becomes_the_same_code(seed: int, monkeypatch: Any) 
         told = described(one.program)
         other = program_of(told)
         assert described(other) == told
-        again = native.NativeProgram(other, one.vector_bytes)
+        again = planning.PlannedProgram(other, one.vector_bytes)
         assert again.text() == one.text() and again.outline() == one.outline()
 
 
@@ -152,7 +163,7 @@ def test_a_described_program_becomes_the_same_code(seed: int, monkeypatch: Any) 
 # Outlines, and the cache of plans
 
 
-def outlined(one: native.NativeProgram) -> native.NativeProgram:
+def outlined(one: planning.PlannedProgram) -> native.NativeProgram:
     """The same, of its outline and its code only."""
     outline = marshal.loads(marshal.dumps(one.outline(), description.VERSION))
     other = native.NativeProgram.outlined(one.program, outline)
@@ -191,7 +202,7 @@ def test_a_plan_is_remembered_and_forgotten_with_its_code(monkeypatch: Any) -> N
     assert plan is not None and plan.careful and plan.outline == one.outline()
     other = native.NativeProgram.outlined(one.program, plan.outline)
     other.take(here.callables(*plan.code))
-    (folder,) = [machine.cache_folder()]
+    (folder,) = [cache.cache_folder()]
     (file,) = folder.glob(f"{key}.plan")
     for careful, _ in parts.keys:
         (folder / f"{careful}.o").unlink()
@@ -224,7 +235,7 @@ class Nobody:
 @pytest.fixture
 def given(monkeypatch: Any) -> Iterator[dispatch.Dispatch]:
     monkeypatch.setattr(process, "Process", Nobody)
-    monkeypatch.setattr(process, "processors", lambda: 2)
+    monkeypatch.setattr(processor, "processors", lambda: 2)
     monkeypatch.setattr(dispatch, "FEW", 0)
     monkeypatch.setenv("RUSHLIGHT_CACHE", "/nowhere")
     here: list[dispatch.Job] = []
@@ -287,7 +298,7 @@ def test_a_loop_waits_for_what_it_spends_most_time_on(given: dispatch.Dispatch) 
 
 
 def test_more_processors_more_processes(given: dispatch.Dispatch, monkeypatch: Any) -> None:
-    monkeypatch.setattr(process, "processors", lambda: 16)
+    monkeypatch.setattr(processor, "processors", lambda: 16)
     kept = [job(k / 10) for k in range(1, 9)]
     for _, one in kept:
         given.add(one)

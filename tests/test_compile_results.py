@@ -12,7 +12,7 @@ import pytest
 from test_compile import assert_same, compiled, fresh_automaton, own_cache
 
 import rushlight as torch
-from rushlight.codegen import background, native
+from rushlight.codegen import background, planning
 from rushlight.codegen.results import SMALL, Shelf
 from rushlight.record import trace
 from rushlight.record.program import Program
@@ -164,9 +164,9 @@ def test_numbers_first(monkeypatch: Any) -> None:
 
 def test_large_results_are_not_kept(monkeypatch: Any) -> None:
     at_once(monkeypatch)
-    programs: list[native.NativeProgram] = []
-    link = native.NativeProgram.link
-    monkeypatch.setattr(native.NativeProgram, "link", lambda p, here: (programs.append(p), link(p, here))[1])
+    programs: list[planning.PlannedProgram] = []
+    link = planning.PlannedProgram.link
+    monkeypatch.setattr(planning.PlannedProgram, "link", lambda p, here: (programs.append(p), link(p, here))[1])
     x = torch.randn(SMALL // 4 + 1)
     (x * 2).sum().item()
     (x * 3, (x * 2).sum().item())

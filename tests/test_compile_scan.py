@@ -12,7 +12,8 @@ from test_compile import assert_same, compiled, fresh_automaton, own_cache  # no
 from test_compile_views import numbers
 
 import rushlight as torch
-from rushlight.codegen.native import NativeProgram, Segment
+from rushlight.codegen.native import Segment
+from rushlight.codegen.planning import PlannedProgram
 from rushlight.codegen.scan import Turns
 from rushlight.core.scan import scan
 from rushlight.nn.utils import rnn
@@ -34,7 +35,7 @@ def layer(mode: str, hidden: int, **options: Any) -> torch.nn.Module:
     return made
 
 
-def loops_of(program: NativeProgram) -> list[Turns]:
+def loops_of(program: PlannedProgram) -> list[Turns]:
     """The loops over sequences of a program."""
     return [k for s in program.segments for k in s.entry.kernels if isinstance(k, Turns)]
 
@@ -277,7 +278,7 @@ def test_running_results(name: str, kind: torch.dtype, monkeypatch: Any) -> None
     """Along every dimension, with zeros and what is no number; and their gradients."""
     if name == "logcumsumexp" and not kind.is_floating_point:
         return
-    monkeypatch.setattr("rushlight.codegen.native.FEWEST", 1)
+    monkeypatch.setattr("rushlight.codegen.planning.FEWEST", 1)
     x = (numbers(6, 5, 20).sin() * 3).round() if kind.is_floating_point else numbers(6, 5, 20).abs() * 7
     x = x.to(kind).requires_grad_(kind.is_floating_point)
     special = numbers(6, 40)

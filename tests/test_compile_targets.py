@@ -15,7 +15,7 @@ import pytest
 from test_compile import compiled, own_cache  # noqa: F401 - a fixture
 
 import rushlight as torch
-from rushlight.codegen import mersenne, native
+from rushlight.codegen import mersenne, planning
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -88,9 +88,13 @@ def run(processor: str) -> None:
     known, allowed = llvm.get_host_cpu_features(), PROCESSORS[processor].split()
     fewer = type(known)({name: there and name in allowed for name, there in known.items()})
     llvm.get_host_cpu_name, llvm.get_host_cpu_features = lambda: processor, lambda: fewer
+    from rushlight.codegen import processor as told
     from rushlight.codegen.machine import machine
+    from rushlight.codegen.target import target
 
-    machine.cache_clear()
+    told.TOLD = os.devnull  # so that LLVM is asked
+    for made in (told.processor, machine, target):
+        made.cache_clear()
     assert machine().vector_bytes == (32 if "avx2" in allowed else 16)
     patch, total = pytest.MonkeyPatch(), 0
     for name, f in programs().items():
@@ -135,7 +139,7 @@ def _assembly(text: str) -> str:
 @pytest.mark.parametrize("name", programs())
 def test_arm_code(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = compiled(programs()[name], monkeypatch)[2]
-    texts = [native.NativeProgram(m.program, 16).text() for m in made]
+    texts = [planning.PlannedProgram(m.program, 16).text() for m in made]
     assert texts and all("ret" in _assembly(text) for text in texts)
 
 

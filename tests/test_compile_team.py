@@ -20,7 +20,7 @@ import pytest
 from test_compile import assert_same, compiled, fresh_automaton, own_cache, random_program, run_program
 
 import rushlight as torch
-from rushlight.codegen import native, parallel, team
+from rushlight.codegen import imports, native, parallel, team
 from rushlight.codegen.loops import Lowered
 from rushlight.codegen.relayout import Copy
 from rushlight.record import trace
@@ -127,7 +127,7 @@ def test_a_large_nest_is_divided_and_a_small_one_is_not(monkeypatch: Any) -> Non
         _, _, made = compiled(lambda x=x: [torch.tanh(x) * 2 + x, (x * x).sum()], monkeypatch)  # type: ignore[misc]
         entry = made[0].segments[0].entry
         assert any(entry.divided) is want
-        assert (team.RUN in made[0].text().replace(f"declare void @{team.RUN}", "")) is want
+        assert (imports.RUN in made[0].text().replace(f"declare void @{imports.RUN}", "")) is want
 
 
 @pytest.mark.parametrize("shape", [(16, 1280), (960, 32), (20, 70)], ids=str)
@@ -211,7 +211,7 @@ def test_callers_that_do_not_hold_the_lock_of_python() -> None:
     from rushlight.codegen.machine import machine
 
     source = f"""
-declare void @{team.RUN}(ptr, ptr, i64)
+declare void @{imports.RUN}(ptr, ptr, i64)
 define internal void @job(ptr %counts, i64 %thread, i64 %first, i64 %last) {{
 entry:
   br label %loop
@@ -232,7 +232,7 @@ entry:
   br label %loop
 loop:
   %i = phi i64 [0, %entry], [%j, %loop]
-  call void @{team.RUN}(ptr @job, ptr %counts, i64 %units)
+  call void @{imports.RUN}(ptr @job, ptr %counts, i64 %units)
   %j = add i64 %i, 1
   %more = icmp ult i64 %j, %times
   br i1 %more, label %loop, label %out
@@ -240,7 +240,7 @@ out:
   ret void
 }}
 """
-    library = machine().link(source, ["often"], {team.RUN: team.team().address})
+    library = machine().link(source, ["often"], {imports.RUN: team.team().address})
     often = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(library["often"])
     torch.set_num_threads(3)
 
@@ -268,7 +268,7 @@ def test_pieces_of_a_range_become_smaller() -> None:
     from rushlight.codegen.machine import machine
 
     source = f"""
-declare void @{team.RUN}(ptr, ptr, i64)
+declare void @{imports.RUN}(ptr, ptr, i64)
 define internal void @job(ptr %lengths, i64 %thread, i64 %first, i64 %last) {{
   %place = getelementptr i64, ptr %lengths, i64 %first
   %length = sub i64 %last, %first
@@ -276,11 +276,11 @@ define internal void @job(ptr %lengths, i64 %thread, i64 %first, i64 %last) {{
   ret void
 }}
 define void @once(ptr %lengths, i64 %units) {{
-  call void @{team.RUN}(ptr @job, ptr %lengths, i64 %units)
+  call void @{imports.RUN}(ptr @job, ptr %lengths, i64 %units)
   ret void
 }}
 """
-    library = machine().link(source, ["once"], {team.RUN: team.team().address})
+    library = machine().link(source, ["once"], {imports.RUN: team.team().address})
     once = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(library["once"])
     torch.set_num_threads(2)
     lengths = np.zeros(1280, np.int64)

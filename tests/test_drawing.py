@@ -17,7 +17,7 @@ import pytest
 import rushlight as torch
 from rushlight.codegen import background
 from rushlight.codegen.machine import machine
-from rushlight.codegen.native import NativeProgram
+from rushlight.codegen.planning import PlannedProgram
 from rushlight.ops import drawing
 from rushlight.record.program import Program
 from rushlight.record.trace import AUTOMATON, EAGER, Trace, recorder
@@ -339,7 +339,7 @@ def test_a_step_with_dropout_and_noise_is_one_native_function() -> None:
     programs = []
 
     def keep(program: Program) -> None:
-        programs.append(NativeProgram(program, machine().vector_bytes))
+        programs.append(PlannedProgram(program, machine().vector_bytes))
 
     x = torch.ones(50, 20)
     before = Program.compiler, Program.patience
@@ -359,7 +359,7 @@ def test_draws_without_machine_code_divide_neither_recording_nor_function() -> N
     programs = []
 
     def keep(program: Program) -> None:
-        programs.append(NativeProgram(program, machine().vector_bytes))
+        programs.append(PlannedProgram(program, machine().vector_bytes))
 
     x = torch.ones(50, 20)
     before = Program.compiler, Program.patience

@@ -17,6 +17,7 @@ import rushlight as torch
 from rushlight.codegen import background, verify
 from rushlight.codegen import mersenne as machine_code
 from rushlight.codegen.machine import machine
+from rushlight.codegen.routines import Fillings
 from rushlight.core import box_muller
 from rushlight.core import mersenne as core
 from rushlight.core import sampling as s
@@ -99,7 +100,7 @@ def native(request: pytest.FixtureRequest) -> Iterator[None]:
     here.vector_bytes = request.param
     try:
         with background._lock:
-            FILLINGS.update(machine_code.Fillings(here).functions)
+            FILLINGS.update(Fillings(here).functions)
         yield
     finally:
         here.vector_bytes = usual

@@ -15,7 +15,7 @@ import pytest
 
 import rushlight as torch
 import rushlight.optim.adam
-from rushlight.codegen import background, interpret, verify
+from rushlight.codegen import background, interpret, routines, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
 from rushlight.ops import general, general_attention, general_convolution, general_recurrent, general_spectral
@@ -36,7 +36,7 @@ Made = tuple[list[Any], dict[str, Any]]
 def native() -> dict[str, Callable[..., bool]]:
     found: dict[str, Callable[..., bool]] = {}
     for group in background.GENERAL:
-        found |= machine_code.linked(group, machine())
+        found |= routines.general(group, machine())
     return found
 
 

@@ -17,7 +17,7 @@ import pytest
 from test_compile import compiled, own_cache  # noqa: F401 - the fixture
 
 import rushlight
-from rushlight.codegen import native
+from rushlight.codegen import planning
 from rushlight.optim.lbfgs import Point, _number, cubic_minimum
 from rushlight.record import trace
 
@@ -107,7 +107,7 @@ def test_bits(name: str, expected: dict[str, Any]) -> None:
 @pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
 @pytest.mark.parametrize("name", [name for name in CASES if "linspace" not in name])
 def test_bits_in_machine_code(name: str, expected: dict[str, Any], monkeypatch: Any) -> None:
-    monkeypatch.setattr(native, "FEWEST", 1)
+    monkeypatch.setattr(planning, "FEWEST", 1)
     _, found, made = compiled(lambda: CASES[name](rushlight), monkeypatch)
     assert made
     assert digits(found) == expected[name]

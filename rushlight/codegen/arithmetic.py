@@ -10,7 +10,7 @@ from typing import Any
 
 from .capture import COMPARISONS, NotLowered, Symbol
 from .ir import FIXED, FLOATS, TYPES, UNSIGNED, Builder, Index, Value, When, constant
-from .lanes import Processor
+from .processor import processor
 
 FLOAT_CODES = {
     "add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "true_divide": "div"
@@ -78,13 +78,13 @@ class Scalars:
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, rounded once; of float32 by way of float64 where the processor has no such instruction."""
-        if Processor.fuses or a.kind != "f32":
+        if processor().fuses or a.kind != "f32":
             return self.writer.make("fma", a.kind, self.lanes, (a, b, c))
         return self.convert(self.multiply_add(*(self.convert(v, "f64") for v in (a, b, c))), "f32")
 
     def multiply_add(self, a: Value, b: Value, c: Value) -> Value:
         """a * b + c, rounded once or twice, as is faster."""
-        if Processor.fuses:
+        if processor().fuses:
             return self.fma(a, b, c)
         return self.binary("add", self.binary("mul", a, b), c)
 

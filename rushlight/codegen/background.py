@@ -22,6 +22,7 @@ What is interpreted all the same, because its shapes never repeat, gets function
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import os
@@ -34,6 +35,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rushlight.core.blas import hold_back
@@ -44,7 +46,7 @@ from .dispatch import Dispatch, Job, warn
 
 if TYPE_CHECKING:
     from .machine import Machine
-    from .native import NativeProgram
+    from .planning import PlannedProgram
 
 MODE = os.environ.get("RUSHLIGHT_COMPILE", "1")
 MOMENT, ALTOGETHER = 0.05, 1.0  # seconds that a loop waits in one turn, and in all
@@ -65,7 +67,7 @@ _lock = threading.Lock()  # one program is compiled at a time
 _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _settled: list[threading.Lock] = []  # what is held for a fork
-_loading = threading.Lock()  # held while the compiler's own modules are imported
+_loading = threading.RLock()  # held while the compiler's own modules are imported
 GENERAL = ("rows", "places", "planes", "windows", "steps", "pointwise", "spectral")  # for arrays of any extents
 
 
@@ -138,8 +140,8 @@ class Background:
             self._wait_for_loading(job.done)
             return
         self._look_up(job)
-        if not job.settled and not self.dispatch.is_small(job):
-            self.events.put(self.dispatch.prepare if job.native is None else partial(self.dispatch.add, job))
+        if not job.settled:
+            self.events.put(partial(self._expect_request, job))
 
     def request_fillings(self) -> None:
         """Has the functions made soon that fill arrays with random numbers."""
@@ -158,6 +160,15 @@ class Background:
             self._start()
             self.events.put(self._generalize)
 
+    def _expect_request(self, job: Job) -> None:
+        """Has ready what a program will want that the cache does not know, or not at its best."""
+        if job.native is not None:
+            self.dispatch.add(job)
+        elif self.dispatch.is_small(job):
+            self._here(_load_compiler, self.while_loading)
+        else:
+            self.dispatch.prepare()
+
     def _expect(self) -> None:
         """After what looks like a step of training: has a process ready if the cache can know no program."""
         from .plans import any_kept
@@ -168,11 +179,11 @@ class Background:
     def _generalize(self) -> None:
         """Has the functions made that are not there, by a process if there is one, and takes them over."""
         with _loading:
-            from .general import is_kept
             from .machine import machine
+            from .routines import kept
 
         wanted = [group for group in GENERAL if group not in self.general]
-        if all(is_kept(group, machine()) for group in wanted):
+        if not machine().fuses or all(kept(group, machine()) for group in wanted):
             self._take_over(wanted)
         else:
             self.dispatch.generalize(wanted, partial(self._take_over, wanted))
@@ -243,7 +254,7 @@ class Background:
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
         global _lock, _emission, _loading
-        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.Lock()
+        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.RLock()
         _settled.clear()
         self.done.set()
         self.dispatch.forget()
@@ -288,10 +299,10 @@ class Background:
         hold_back(self.processors <= CROWDED and self.dispatch.at_work())
         Program.give_way = None if self.planned is None else self.stand_back
 
-    def _here(self, work: Callable[[], None]) -> None:
-        """Does something in this very thread, for which Python's lock is wanted."""
+    def _here(self, work: Callable[[], None], waiting: Callable[[Program], None] | None = None) -> None:
+        """Does something in this very thread, for which Python's lock is wanted; loops do `waiting` meanwhile."""
         self.done = threading.Event()
-        before, Program.give_way = Program.give_way, self.give_way
+        before, Program.give_way = Program.give_way, waiting or self.give_way
         try:
             work()
         finally:
@@ -402,7 +413,7 @@ def _resume() -> None:
     _loading.release()
 
 
-def loading() -> threading.Lock:
+def loading() -> threading.RLock:
     """The lock that is held while something is made that there is one of in a process; a fork waits for it."""
     return _loading
 
@@ -416,20 +427,30 @@ def emission() -> threading.Lock:
 
 
 def _load() -> tuple[int, bool]:
-    """Loads the compiler: for how many processors, and whether that went well.
+    """Loads what it takes to find a program in the cache: for how many processors, and whether that went well.
 
     What is wrong with it, the first program to be compiled will say.
     """
     try:
         with _loading:
-            from . import plans, process
+            from . import plans
             from .machine import machine
             from .native import NativeProgram as NativeProgram
+            from .processor import processors
 
             plans.key_of(b"", machine())
-            return process.processors(), True
+            return processors(), True
     except Exception:
         return 1, False
+
+
+def _load_compiler() -> None:
+    """Loads the planner and LLVM; what is wrong with them, the first program to be compiled will say."""
+    with contextlib.suppress(Exception), _loading:
+        from . import planning as planning
+        from .machine import machine
+
+        _ = machine().target
 
 
 def compile_now(program: Program, at_once: bool = True, key: str = "") -> None:
@@ -452,14 +473,14 @@ def _compile(program: Program, at_once: bool, key: str) -> None:
     from . import plans
     from .machine import machine
     from .modules import Modules
-    from .native import NativeProgram
+    from .planning import PlannedProgram
 
     here = machine()
     if at_once:
-        _take(program, NativeProgram(program, here.vector_bytes), here)
+        _take(program, PlannedProgram(program, here.vector_bytes), here)
     else:
         with Modules(here, finished=lambda: _hasty.pop(modules, None)) as modules:
-            native = NativeProgram(program, here.vector_bytes, modules=modules)
+            native = PlannedProgram(program, here.vector_bytes, modules=modules)
             if native.segments:
                 _hasty[modules] = program
             _take(program, native, here)
@@ -467,7 +488,7 @@ def _compile(program: Program, at_once: bool, key: str) -> None:
                 plans.remember(key, native.outline(), modules)
 
 
-def _take(program: Program, native: NativeProgram, here: Machine) -> None:
+def _take(program: Program, native: PlannedProgram, here: Machine) -> None:
     """Has the program run natively from now on."""
     if native.segments:
         native.link(here)
@@ -480,12 +501,14 @@ def general_now(group: str) -> bool:
         with _loading:
             from rushlight.ops import general
 
-            from .general import definitions, linked
+            from . import routines
             from .machine import machine
 
-            definitions(group)
             here = machine()
-        general.use(linked(group, here))
+            import_module("rushlight.optim.adam")  # its step is among what they do
+            if routines.kept(group, here) is None:
+                routines.writer(group)
+        general.use(routines.general(group, here))
         return True
     except Exception as failure:
         warnings.warn(f"Rushlight could not compile {group} and leaves them to NumPy: {failure!r}", stacklevel=2)
@@ -495,7 +518,7 @@ def general_now(group: str) -> bool:
 def fillings_now() -> None:
     """Makes the functions that fill arrays with random numbers."""
     try:
-        from .mersenne import fillings
+        from .routines import fillings
 
         with _lock:
             with _loading:

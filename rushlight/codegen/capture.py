@@ -17,7 +17,7 @@ import numpy as np
 from rushlight.core.contraction import Piece, product_pieces
 from rushlight.core.strided import infer_size, view_strides
 
-from .lanes import Processor
+from .processor import processor
 
 KINDS = {"float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool"}
 HALF = 2  # bytes: numbers of half precision, alone among the kinds, are stored and moved; arithmetic is in float32
@@ -223,7 +223,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def drawn(self, filling: str, shape: tuple[int, ...], dtype: Any, *parameters: Any) -> Symbol:
         """Random numbers from the engine whose state this is, by one of the fillings of `mersenne.py`."""
-        if self.kind != "input" or not Processor.fuses:
+        if self.kind != "input" or not processor().fuses:
             raise NotLowered("no machine code for random numbers here")
         given = tuple(operand(p, np.dtype(np.float64)) for p in parameters)
         return Symbol("draw", (self, *given), shape, dtype, filling)

@@ -207,7 +207,7 @@ class Dispatch:
 
         `then` is called when that is done, or cannot be.
         """
-        from .machine import cache_folder
+        from .cache import cache_folder
 
         helper = self.free() or next((h for h in self.helpers if not h.left), None)
         try:
@@ -221,7 +221,8 @@ class Dispatch:
 
     def free(self) -> Process | None:
         """A process that can plan something; a new one if there may be more of them."""
-        from .process import CannotStart, Process, processors
+        from .process import CannotStart, Process
+        from .processor import processors
 
         for helper in self.helpers:
             if helper.planning is None and not helper.left:
@@ -238,7 +239,7 @@ class Dispatch:
 
     def _sent(self, helper: Process, job: Job, now: float) -> bool:
         """Whether it could be sent; if not, we will be told that the process is gone."""
-        from .machine import cache_folder
+        from .cache import cache_folder
 
         number = next(self.numbers)
         folder = str(cache_folder().absolute())
@@ -267,9 +268,9 @@ class Dispatch:
         self.give_out()
 
     def _started(self, helper: Process, fingerprint: str) -> None:
-        from . import plans
+        from . import cache
 
-        helper.ready = fingerprint == plans.fingerprint()
+        helper.ready = fingerprint == cache.fingerprint()
         if not helper.ready:  # these files have changed since they were imported here
             self.here_only = helper.left = True
             helper.end()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .arithmetic import constant_of
+from .imports import FILL
 from .ir import Index, Value, constant
 from .stage import NANOSECONDS, Stage
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from .capture import Symbol
     from .parallel import Place
 
-FILL = "rushlight_fill_"  # how the names of fillings begin in machine code
 CYCLES = {"chosen8": 1.2, "uniform32": 0.7, "uniform64": 1.4, "normals32": 2.6}  # for a number
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .array_layout import C_CONTIGUOUS, DATA, FLAGS, STRIDES
 from .capture import Symbol
 from .contexts import Listed, without_unread
 from .fuse import Plan, ancestors
@@ -24,9 +25,6 @@ from .scan import divide, kernels_of, pointers_in_arena, write_uniform
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
 
-TYPE, DATA, STRIDES, FLAGS = 8, 16, 40, 64  # offsets in PyArrayObject_fields on 64-bit machines
-C_CONTIGUOUS, ALIGNED = 1, 0x100
-DTYPE, NUMBER = 56, 28  # where an array object says its dtype, and a dtype its number (`PyArray_Descr.type_num`)
 MANY = 32  # kernels from which each is a function of its own, for there are likely to be equal ones; inputs likewise
 READERS = {
     "float64": ("f64", "PyFloat_AsDouble"),

@@ -16,7 +16,7 @@ from rushlight.record.trace import EAGER
 from .background import compile_now
 from .drawing import Drawing
 from .loops import Lowered
-from .native import NativeProgram, Segment
+from .planning import PlannedProgram, PlannedSegment
 from .scan import Turns
 from .tiles import Tiles
 
@@ -65,22 +65,22 @@ def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | 
     from .machine import machine
 
     native = timing.timed(program, step) if step is not None else None
-    native = native or NativeProgram(program, machine().vector_bytes)
+    native = native or PlannedProgram(program, machine().vector_bytes)
     count = len(native.segments)
     lines = [f"{name}: {len(program.calls)} calls, {count} native function{'s' if count != 1 else ''}"]
     for part in native.steps:
-        if isinstance(part, Segment):
+        if isinstance(part, PlannedSegment):
             lines.extend(_segment(part))
         else:
             why = native.reasons.get(part.step.op.name, "too short a run")
             lines.append(f"  numpy   {part.step.op.name:28} {why}")
     if text and count:
-        plain = NativeProgram(program, machine().vector_bytes, keep=True)  # without the readings of the clock
+        plain = PlannedProgram(program, machine().vector_bytes, keep=True)  # without the readings of the clock
         lines.append(plain.listing())
     return "\n".join(lines)
 
 
-def _segment(segment: Segment) -> list[str]:
+def _segment(segment: PlannedSegment) -> list[str]:
     from . import timing
     from .team import get_threads
 

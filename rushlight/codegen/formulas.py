@@ -15,7 +15,7 @@ import numpy as np
 
 from .assembly import iota
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, look, operand
-from .lanes import Processor
+from .processor import processor
 
 
 def call(kind: str, *args: Any) -> Symbol:
@@ -160,7 +160,7 @@ def _fmod_floats(x: Any, y: Any) -> Any:
 def _fmod(x: Any, y: Any) -> Any:
     x, y = _together(x, y)
     if x.dtype.kind == "f":
-        return _fmod_floats(x, y) if Processor.fuses else call("fmod", x, y)
+        return _fmod_floats(x, y) if processor().fuses else call("fmod", x, y)
     _, rest, zero, minus = _whole_parts(x, y)
     return np.where(np.logical_or(zero, minus), x.dtype.type(0), rest)
 

@@ -6,7 +6,7 @@ are arguments.  Like all machine code it is written in the loop IR, once for flo
 
     general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral
               write the functions, with a `Writer`; `@general` lists them by name and signature
-    `code`    prints a group of them, compiles it once a machine (`machine.py` keeps object code on disk)
+    `text`    prints a group of them, which is compiled once a machine (`routines.py`)
     ops/general.py, general_attention.py, general_convolution.py, general_recurrent.py
               call them in place of the operations' NumPy kernels, which stay what is right
 
@@ -16,29 +16,22 @@ where an array does not lie or is not typed as it expects, or where a position i
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .arithmetic import Scalars
-from .entry import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, TYPE, entry_parameters
+from .array_layout import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, TYPE
+from .entry import entry_parameters
+from .imports import ARRAY
 from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes
 from .llvm import Printer
-from .machine import callable_at
-
-if TYPE_CHECKING:
-    from .machine import Machine
 
 READY = C_CONTIGUOUS | ALIGNED
-ARRAY = "rushlight_array_type"  # linked to a cell that holds the address of NumPy's array type
 ELEMENTS = {"I": ("i64", np.int64), "B": ("u8", np.uint8), "?": ("u8", np.bool_)}
-_ARRAYS = np.array([id(np.ndarray)], np.int64)
 FLOATS = {"f32": np.float32, "f64": np.float64}
 
 Body = Callable[..., "Sequence[Lanes] | None"]
@@ -270,44 +263,3 @@ def text(group: str, vector_bytes: int) -> str:
     printer = Printer()
     program = printer.program((), (), [(f, printer.body(f)) for f in functions(group, vector_bytes)])
     return f"@{ARRAY} = external global i64\n{program}"
-
-
-def linked(group: str, here: Machine) -> dict[str, Callable[..., bool]]:
-    """A group's functions in memory, by name; none for a processor without fused multiplications and additions."""
-    if not here.fuses:
-        return {}
-    names = [f"{name}_{kind}" for name in definitions(group) for kind in FLOATS]
-    addresses = here.link_code(code_of(group, here), names, {ARRAY: _ARRAYS.ctypes.data})
-    return {name: callable_at(name, addresses[name]) for name in names}
-
-
-def code_of(group: str, here: Machine) -> bytes:
-    """A group's object code, which is in the cache from now on.
-
-    It is looked up by what the compiler's own files say, so that in most processes nothing is written anew.
-    """
-    key = _key(group, here)
-    code = here.kept_code(key)
-    if code is None:
-        code = here.object_code(text(group, here.vector_bytes))
-        here.keep_code(key, code)
-    return code
-
-
-def is_kept(group: str, here: Machine) -> bool:
-    """Whether a group's object code is in the cache, or none is wanted."""
-    return not here.fuses or here.kept_code(_key(group, here)) is not None
-
-
-def _key(group: str, here: Machine) -> str:
-    return here.key(f"{group} {here.vector_bytes} {_of_files()}")
-
-
-@functools.cache
-def _of_files() -> str:
-    """A hash of the compiler's files."""
-    found = hashlib.sha256()
-    folders = (Path(__file__).parent, Path(__file__).parents[1] / "ops")
-    for path in sorted([*folders[0].glob("*.py"), folders[1] / "activation.py", folders[1] / "elementary.py"]):
-        found.update(path.read_bytes())
-    return found.hexdigest()

@@ -3,35 +3,30 @@
 The recorder knows where an updated tensor's numbers must end up: in its old buffer, its *home* (`Value.home`).  Where
 no loop reads the old numbers after the new ones are written, but in the same turn at the same element, the native
 function is handed that buffer as its output array, and nothing is copied afterwards.  `pairs` finds out which outputs
-of a segment may be written so; its `Loan` makes sure, before every run, that nobody else holds the old numbers.
+of a segment may be written so; its `Loan` (`results.py`) makes sure, before every run, that nobody else holds the old
+numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from operator import itemgetter
-from sys import getrefcount
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rushlight.record.program import Call, Program
-from rushlight.record.value import Value
 
 from .loops import Lowered
+from .results import Pair
 from .tiles import Tiles
 
 if TYPE_CHECKING:
     from .capture import Symbol
     from .entry import Entry
-    from .native import Segment
+    from .planning import PlannedSegment
 
-ndarray = np.ndarray
 Layout = tuple["Symbol", tuple[int, ...], int]  # in whose memory, strides, offset
-Pair = tuple[int, int]  # the slot of the new numbers, and of the old ones
 
 
-def pairs(program: Program, steps: Sequence[Segment | Call]) -> list[list[Pair]]:
+def pairs(program: Program, steps: Sequence[PlannedSegment | Call]) -> list[list[Pair]]:
     """For each step, the results that may be written over what they replace."""
     sharing = _sharing(steps)
     later: set[int | None] = set()
@@ -58,7 +53,7 @@ def _same_layout(entry: Entry, new: int, old: int) -> bool:
     return (a.shape, a.strides, a.numpy) == (b.shape, b.strides, b.numpy)
 
 
-def _sharing(steps: Sequence[Segment | Call]) -> dict[int, set[int]]:
+def _sharing(steps: Sequence[PlannedSegment | Call]) -> dict[int, set[int]]:
     """The slots whose arrays may share memory with that of a slot, where there are others than itself."""
     source: dict[int | None, int | None] = {}
     groups: dict[int, set[int]] = {}
@@ -134,58 +129,3 @@ def _loads(kernel: Any, plan: Any) -> tuple[list[Symbol], list[Layout]]:
 def _moving(x: Symbol, strides: Sequence[int]) -> tuple[int, ...]:
     """The strides, where they matter."""
     return tuple(0 if n == 1 else s for n, s in zip(x.shape, strides, strict=True))
-
-
-class Loan:
-    """The pairs of a function: asked in every run for the arrays that take the new numbers.
-
-    `makers` make new ones, pair by pair, where the old buffers cannot be written over.
-    """
-
-    def __init__(self, found: Sequence[Pair], makers: Sequence[Callable[[], np.ndarray]]) -> None:
-        self.pairs = [(new, old, make) for (new, old), make in zip(found, makers, strict=True)]
-
-    def arrays(self, values: Sequence[Any], ours: int) -> list[np.ndarray]:
-        """For each pair the old buffer, if nobody else holds the old numbers; else a new one.
-
-        Who holds an array that looks into a buffer holds the buffer, too: counting references is enough.  `ours` is how
-        many references to each buffer the caller has.  All is done in one loop here: a small step asks every time.
-        """
-        of_value, of_home, of_base = ALONE
-        of_home += ours
-        found = []
-        for new, old, make in self.pairs:
-            v = values[old]
-            home = values[new].home
-            if home is None or home is not v.buf or getrefcount(v) != of_value or getrefcount(home) != of_home:
-                found.append(make())
-                continue
-            base = home.base
-            if base is None or (getrefcount(base) == of_base and base.__class__ is ndarray and base.base is None):
-                found.append(home)
-            else:
-                found.append(make())
-        return found
-
-
-def _alone() -> tuple[int, int, int]:
-    """How many references `Loan.arrays` counts of a Value, its buffer and that one's base, if nobody else has any.
-
-    This depends on the interpreter.
-    """
-    values = [Value(), Value()]
-    values[0].buf = values[1].home = np.empty(1)[:]
-    v = values[0]
-    home = values[1].home
-    base = home.base
-    return getrefcount(v), getrefcount(home), getrefcount(base)
-
-
-ALONE = _alone()
-
-
-def picker(slots: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    """The function from a list to its elements in these places, in their order."""
-    if len(slots) > 1:
-        return itemgetter(*slots)
-    return itemgetter(slice(slots[0], slots[0] + 1) if slots else slice(0))

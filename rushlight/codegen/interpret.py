@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
+from .array_layout import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, STRIDES
 from .drawing import FILL
-from .entry import ALIGNED, C_CONTIGUOUS, DATA, DTYPE, FLAGS, NUMBER, STRIDES
-from .general import ARRAY
+from .imports import ARRAY
 from .ir import SIZES, Function, Index, Loop, Value, When, operand
 
 if TYPE_CHECKING:
@@ -269,7 +269,8 @@ class Interpreter:
 
 def _filled(name: str, state: Pointer, out: Pointer, count: Numbers, *parameters: Numbers) -> Pointer:
     """Random numbers: a filling is one instruction here, and changes the engine's state, although that is an input."""
-    from .mersenne import FILLINGS, fillings
+    from .mersenne import FILLINGS
+    from .routines import fillings
 
     kind = FILLINGS[name.replace("normals32", "normal32")].kind
     numbers: Numbers = np.empty(int(count[0]), DTYPES[kind])
@@ -393,7 +394,7 @@ SPECIAL: dict[str, Callable[..., Any]] = {
 class Interpreted:
     """An entry as a function of the same objects that the native one takes: the arena, inputs, numbers, results.
 
-    The entry must have kept its instructions (`NativeProgram(..., keep=True)`).
+    The entry must have kept its instructions (`PlannedProgram(..., keep=True)`).
     """
 
     def __init__(self, entry: Entry, parts: int = 1) -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .processor import processor
+
 if TYPE_CHECKING:
     from .arithmetic import Scalars
     from .ir import Value
@@ -17,13 +19,6 @@ if TYPE_CHECKING:
 WHOLE = {"f32": "i32", "f64": "i64"}
 FRACTION = {"f32": 23, "f64": 52}  # bits of a float's fraction
 BIAS = {"f32": 127, "f64": 1023}
-
-
-class Processor:
-    """What only some processors can do; `machine.py` fills it in."""
-
-    fuses = False  # multiplications and additions rounded once; without them random numbers are left to NumPy
-    scales = False  # AVX-512's multiplication by a power of two, on 64 bytes
 
 
 class Lanes:
@@ -202,7 +197,7 @@ def power_of_two(low: Lanes, kind: str, more: int = 0) -> Lanes:
 def scaled(x: Lanes, n: Lanes, low: Lanes) -> Lanes:
     """x * 2 ** n, also where 2 ** n alone would be too large or too small; n comes from `rounded`."""
     s, size = x.s, 4 if x.single else 8
-    if Processor.scales and s.lanes * size == 64:
+    if processor().scales and s.lanes * size == 64:
         return Lanes(s, s.binary("scale", x.value, n.value))
     magic = x.constant(1.5 * 2.0 ** FRACTION[x.kind]).bits()
     whole = low - magic

@@ -16,8 +16,8 @@ import numpy as np
 
 from rushlight.core import dtype as dtypes
 
+from .imports import RUN
 from .ir import FLOATS, SIZES, UNSIGNED, Function, Index, Loop, Table, Value, When
-from .team import RUN
 
 SCALARS = {"f32": "float", "f64": "double", "f16": "half", "bf16": "i16", "u16": "i16", "i64": "i64", "i32": "i32",
            "u8": "i8", "bool": "i1", "ptr": "ptr"}  # fmt: skip

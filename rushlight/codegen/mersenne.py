@@ -14,27 +14,23 @@ than a vector, come by way of the stack.  What each rule computes, and why it ro
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rushlight.core import box_muller
-from rushlight.core.mersenne import cells_of
 
 from . import rejection
 from .arithmetic import Scalars
-from .drawing import FILL
-from .entry import DATA, entry_parameters
+from .array_layout import DATA
+from .entry import entry_parameters
+from .imports import CALLED, fill
 from .ir import SIZES, Builder, Function, Index, Loop, Value, When, constant, external
 from .lanes import Lanes, pick, polynomial
 from .llvm import Printer
-from .machine import callable_at
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    pass
 
 WORDS, MIDDLE = 624, 397  # of the recurrence
 TWIST, UPPER, LOWER = 0x9908B0DF, 0x80000000, 0x7FFFFFFF
@@ -180,7 +176,7 @@ class Filler:
         self.finish(turns.results[1])
         self.remember(w.sub(drawn, w.mul(blocks, WORDS)))
         w.leave(self.out)
-        return w.function(symbol(name), self.given)
+        return w.function(fill(name), self.given)
 
     # ---- for the rules
 
@@ -322,12 +318,12 @@ def _normals(name: str) -> Function:
     w = Builder()
     state, out, count, *rest = parameters = [w.parameter(kind, name) for name, kind in SIGNATURE.items()]
     extra = w.urem(count, 16)
-    w.call(symbol("normal32"), "ptr", state, out, w.sub(count, extra), *rest)
+    w.call(fill("normal32"), "ptr", state, out, w.sub(count, extra), *rest)
     with When(w, w.compare("ne", extra, 0)):
-        w.call(symbol("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
-        w.call(symbol("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
+        w.call(fill("words"), "ptr", state, w.reserve(16 * 8), extra, *rest)
+        w.call(fill("normal32"), "ptr", state, w.at("f32", out, w.sub(count, 16)), 16, *rest)
     w.leave(out)
-    return w.function(symbol(name), parameters)
+    return w.function(fill(name), parameters)
 
 
 def _permutation(name: str) -> Function:
@@ -344,16 +340,7 @@ def _permutation(name: str) -> Function:
     w.store(mine, there, 8)
     loop.close()
     w.leave(out)
-    return w.function(symbol(name), parameters)
-
-
-def symbol(name: str) -> str:
-    """What a filling's function is called in machine code."""
-    return FILL + name
-
-
-def _called(name: str) -> str:
-    return f"draw_{name}"
+    return w.function(fill(name), parameters)
 
 
 def _entry(name: str) -> Function:
@@ -362,10 +349,10 @@ def _entry(name: str) -> Function:
     parameters = entry_parameters(w)
     objects = [w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE))]
     kinds = rejection.SIGNATURE if name in rejection.RULES else SIGNATURE
-    w.call(symbol(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
+    w.call(fill(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
     w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
     w.leave(external("_Py_TrueStruct"))
-    return w.function(_called(name), parameters)
+    return w.function(CALLED + name, parameters)
 
 
 def _given(w: Builder, o: Value, kind: str) -> Value:
@@ -387,37 +374,3 @@ def text(vector_bytes: int) -> str:
     printer = Printer()
     printed = [(f, printer.body(f)) for f in functions(vector_bytes)]
     return printer.program((), (), printed)
-
-
-class Fillings:
-    """The fillings, linked: as functions of Python, and their addresses for other machine code."""
-
-    def __init__(self, here: Machine) -> None:
-        self.functions: dict[str, Callable[..., Any]] = {}
-        self.addresses: dict[str, int] = {}
-        if not here.fuses:  # a processor without fused multiplications and additions
-            return
-        _check_state_layout()
-        linked = here.link(text(here.vector_bytes), [f(name) for name in NAMES for f in (symbol, _called)])
-        self.functions = {name: callable_at(_called(name), linked[_called(name)]) for name in NAMES}
-        self.addresses = {symbol(name): linked[symbol(name)] for name in NAMES}
-
-
-@functools.cache
-def fillings() -> Fillings:
-    """The fillings of this process."""
-    from .machine import machine
-
-    return Fillings(machine())
-
-
-def _check_state_layout() -> None:
-    """Refuses a NumPy that keeps the Mersenne Twister's state otherwise than these functions read it."""
-    from numpy.random import MT19937
-
-    twister = MT19937(0)
-    twister.random_raw(5)
-    state = twister.state["state"]
-    cells = cells_of(twister)
-    if cells[WORDS] != state["pos"] or not np.array_equal(cells[:WORDS].view(np.uint32), state["key"]):
-        raise NotImplementedError("NumPy keeps the state of its generator in an unknown way")

@@ -22,9 +22,10 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from .ir import Function
+from .linking import Code
 from .llvm import Printer
 from .parallel import Functions
 
@@ -36,15 +37,7 @@ LAST_OF = 4  # one kernel of so many ends a module that is long enough
 SHORT = 60_000  # characters of a function without kernels that is compiled with care at once
 SHARE = 0.3  # of a program's time: when so much of it has become better, it is linked anew
 KEPT = 48  # programs that wait for care; the least worthy of more stay as they are
-IMPORTS = re.compile(r"@(rushlight_\w+)\(")
-
-
-class Code(NamedTuple):
-    """What is linked: object code, the functions wanted, and what it calls of our own that is elsewhere."""
-
-    objects: tuple[bytes, ...]
-    names: tuple[str, ...]
-    imports: tuple[str, ...]
+IMPORTS = re.compile(r"@(rushlight_\w+)\(")  # where LLVM's language calls what is in `imports.py`
 
 
 Take = Callable[[Code], None]

@@ -1,42 +1,28 @@
 """A program of which all that can be is machine code; the rest stays NumPy calls between.
 
-`NativeProgram` cuts the interpreter's list of calls into runs that the compiler understands.  Number arithmetic goes
-first, and a NumPy call that needs nothing of a run (a draw, a constant) before it, so that neither divides it.  A view
-that somebody outside a run wants is made by NumPy after it.  Whenever an array lies otherwise than its Spec says, the
-run's own calls are interpreted instead: the answer is the same.
+What it consists of has been planned (`planning.py`), by this process, the compiler's or an earlier one: here it is run.
+Whenever an array lies otherwise than its Spec says, a Segment's own calls are interpreted instead: the answer is the
+same.
 
-Most programs are one run, with numbers before it and views after it (`NativeProgram.whole`).  Then everything around
-the function is worked out once: which Values are operands, which results are small, lent or looked into, and which of
-them somebody waits for.
+Most programs are one Segment, with numbers before it and views after it (`NativeProgram.whole`).  Then everything
+around the function is worked out once: which Values are operands, which results are small, lent or looked into, and
+which of them somebody waits for.
+
+Nothing here loads LLVM or the planner: a process that finds its programs in the cache needs neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from itertools import takewhile
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from rushlight.record.program import Call, Interpreting, Program, execute, fail, go_on, run_calls
 from rushlight.record.value import Value
 
-from .capture import NotLowered
-from .entry import Entry
-from .fuse import Plan, Run
-from .inplace import Loan, Pair, pairs, picker
-from .ir import Function
-from .llvm import Printer
-from .modules import Modules
-from .parallel import Functions
-from .results import SMALL, Look, Shelf, looks, maker
-
-if TYPE_CHECKING:
-    from .machine import Machine
-
-LONGEST = 4096  # calls in one run: LLVM's own recursion and compile time stay bounded
-FEWEST = 1  # a run of fewer calls than this is not worth a call of its own
+from .results import SMALL, Loan, Look, Pair, Shelf, looks, maker, picker
 
 
 class Outline(NamedTuple):
@@ -64,9 +50,7 @@ class Outline(NamedTuple):
 
 
 class Segment:
-    """A run of calls as one native function; planned here it has an Entry, else only an Outline."""
-
-    entry: Entry
+    """A run of calls as one native function."""
 
     def __init__(self, calls: list[Call], outline: Outline) -> None:
         self.calls = calls
@@ -74,21 +58,9 @@ class Segment:
         self.function: Callable[..., bool] | None = None
         self.arena = aligned(outline.arena)
         self.operands = picker([*outline.arrays, *outline.numbers])
-        self.clock = np.zeros(0, np.int64)
         self.specs = {slot: spec for c in calls for slot, spec in zip(c.outputs, c.specs, strict=True)}
         self.makers = {slot: maker(self.specs[slot]) for slot in outline.outputs}
         self.write_over(outline.homes)
-
-    @classmethod
-    def planned(cls, calls: list[Call], entry: Entry) -> Segment:
-        """One whose function has just been written; what it may write over is not known yet."""
-        states = [entry.arrays.index(x.data) for x in entry.plan.run.draws]
-        guarded = any(x.kind == "guard" for x in entry.plan.place)
-        arrays, numbers, outputs = tuple(entry.arrays), tuple(entry.numbers), tuple(entry.outputs)
-        arena = entry.plan.arena
-        made = cls(calls, Outline((), entry.name, arrays, numbers, outputs, arena, tuple(states), guarded, ()))
-        made.entry, made.clock = entry, entry.clock
-        return made
 
     def write_over(self, found: Sequence[Pair]) -> None:
         """Notes which results may be written where the old numbers lie that they replace."""
@@ -149,64 +121,21 @@ def aligned(nbytes: int) -> np.ndarray:
 class NativeProgram:
     """Segments and NumPy calls in order.
 
-    With `keep`, the functions of the loop IR are kept when they are printed; they are much larger than their text.
-    The `modules` compile what is printed while the rest is still planned.
-
     Attributes:
         steps: what is run, in order.
-        reasons: for each call left to NumPy, why.
     """
 
-    def __init__(
-        self, program: Program, vector_bytes: int, timed: bool = False, keep: bool = False,
-        modules: Modules | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, program: Program, steps: Sequence[Segment | Call]) -> None:
         self.program = program
-        self.timed = timed
-        self.vector_bytes = vector_bytes
-        self.printer = Printer()
-        self.functions = Functions(self.printer.body, keep)
-        self.modules = modules
-        if modules is not None:
-            modules.follow(self.printer, self.functions)
-        self.positions: dict[int, int] = {}  # of the calls, by identity
-        self.steps: list[Segment | Call] = []
-        self.reasons: dict[str, str] = {}
-        self._draws = [c for c in program.calls if c.step.op.effects]
-        self._read = {slot for c in program.calls for slot in c.inputs}.union(program.live) if self._draws else set()
-        first = [c for c in program.calls if _of_numbers(c)]
-        first += self._drawn_ahead()
-        self.steps.extend(first)
-        done = set(map(id, first))
-        self._cut([c for c in program.calls if id(c) not in done])
-        for step, homes in zip(self.steps, pairs(program, self.steps) if program.homes else (), strict=False):
-            if isinstance(step, Segment):
-                step.write_over(homes)
+        self.steps = steps
         self._arrange()
 
     @classmethod
-    def outlined(cls, program: Program, steps: Sequence[Any]) -> NativeProgram:
-        """The program as another process has planned it, or this one before: what `outline` said."""
-        self = cls.__new__(cls)
-        self.program, self.reasons, calls = program, {}, program.calls
-        self.steps = []
-        for step in steps:
-            if isinstance(step, int):
-                self.steps.append(calls[step])
-            else:
-                outline = Outline(*step)
-                self.steps.append(Segment([calls[k] for k in outline.calls], outline))
-        self._arrange()
-        return self
-
-    def outline(self) -> tuple[Any, ...]:
-        """All but the code, as plain data: of each step an Outline, or which of the program's calls it is."""
-        at = {id(c): k for k, c in enumerate(self.program.calls)}
-        return tuple([
-            at[id(s)] if isinstance(s, Call)
-            else tuple(s.outline._replace(calls=tuple([at[id(c)] for c in s.calls]), homes=tuple(s.homes)))
-            for s in self.steps
-        ])  # fmt: skip
+    def outlined(cls, program: Program, outline: Sequence[Any]) -> NativeProgram:
+        """The program as it was planned: of each step an Outline's fields, or which of the program's calls it is."""
+        calls = program.calls
+        steps = [Outline(*step) if isinstance(step, tuple) else calls[step] for step in outline]
+        return cls(program, [Segment([calls[k] for k in s.calls], s) if isinstance(s, Outline) else s for s in steps])
 
     def _arrange(self) -> None:
         """Works out once what is the same in every run."""
@@ -219,128 +148,14 @@ class NativeProgram:
         self._join()
 
     @property
-    def segments(self) -> list[Segment]:
+    def segments(self) -> Sequence[Segment]:
         """The native functions."""
         return [s for s in self.steps if isinstance(s, Segment)]
-
-    def link(self, here: Machine) -> None:
-        """Makes the functions."""
-        modules, self.modules = self.modules, None
-        if modules is None:
-            modules = Modules(here, at_once=True)
-            modules.follow(self.printer, self.functions)
-        modules.link(self.entries, lambda code: self.take(here.callables(*code)))
-
-    @property
-    def entries(self) -> list[tuple[Function, str]]:
-        """The segments' functions, and their texts."""
-        return [(s.entry.function, s.entry.body) for s in self.segments]
 
     def take(self, functions: Sequence[Callable[..., Any]]) -> None:
         """Has the segments run these functions from now on."""
         for segment, function in zip(self.segments, functions, strict=True):
             segment.function = function
-
-    def text(self) -> str:
-        """All of the program's LLVM text."""
-        entries = [s.entry for s in self.segments]
-        tables = [table for e in entries for table in e.tables]
-        return self.printer.program(tables, self.functions, self.entries)
-
-    def listing(self) -> str:
-        """The program's functions in the readable form of the loop IR, if they were kept."""
-        return "\n\n".join([str(f) for f, _ in self.functions] + [str(s.entry.function) for s in self.segments])
-
-    def _drawn_ahead(self) -> list[Call]:
-        """The draws that NumPy makes before everything else: those up to the last one that has no machine code.
-
-        Most draws need nothing but their engine, so none divides a run; only their order matters.  From the first one
-        on whose chances are computed here, they are made in their places.
-        """
-        made = {slot for c in self.program.calls for slot in c.outputs}
-        draws = list(takewhile(lambda c: made.isdisjoint(c.inputs), self._draws))
-        count = 0
-        for k, call in enumerate(draws):
-            try:
-                self._add(call, Run())
-            except NotLowered as why:
-                self.reasons.setdefault(call.step.op.name, str(why))
-                count = k + 1
-        return draws[:count]
-
-    def _add(self, call: Call, run: Run) -> None:
-        """Captures one more call of a run; raises NotLowered where it cannot."""
-        if call.step.op.effects and self._read.isdisjoint(call.outputs):
-            raise NotLowered("random numbers that nobody reads")
-        run.add(call)
-
-    def _cut(self, calls: list[Call]) -> None:
-        uses: dict[int, list[int]] = {slot: [len(calls)] for slot in self.program.live}
-        for at, call in enumerate(calls):
-            self.positions[id(call)] = at
-            for slot in call.inputs:
-                if slot is not None:
-                    uses.setdefault(slot, []).append(at)
-        members: list[Call] = []
-        run, start = Run(), 0
-        for at, call in enumerate(calls):
-            if not members:
-                start = at
-            elif len(members) == LONGEST:
-                self._close(run, members, start, at, uses)
-                run, members, start = Run(), [], at
-            try:
-                self._add(call, run)
-                members.append(call)
-            except NotLowered as why:
-                self.reasons.setdefault(call.step.op.name, str(why))
-                if call.step.op.overwrites or call.step.op.effects or not run.made.keys().isdisjoint(call.inputs):
-                    self._close(run, members, start, at, uses)
-                    run, members = Run(), []
-                self.steps.append(call)  # before the run, if it needs nothing from there
-        self._close(run, members, start, len(calls), uses)
-
-    def _close(self, run: Run, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
-        views = {slot: c for c in members if c.step.op.layouts is not None for slot in c.outputs}
-        if len(members) - len(views) < FEWEST:
-            self.steps.extend(members)
-            return
-        wanted = [s for s in run.made if any(not start <= at < end for at in uses.get(s, ()))]
-        after: list[Call] = []
-        for slot in reversed(list(run.made)):  # a view wanted outside wants its source
-            if slot in wanted and slot in views:
-                source = views[slot].inputs[0]
-                if views[slot] not in after:
-                    after.insert(0, views[slot])
-                if source in run.made and source not in wanted:
-                    wanted.append(source)
-        outputs = [s for s in run.made if s in wanted and s not in views]
-        try:  # where it fails, the kernels written so far stay: the compiler has been handed them
-            plan, name = Plan(run, outputs, self.program.homes), f"run{len(self.steps)}"
-            segment = Segment.planned(members, Entry(plan, name, self.vector_bytes, self.functions, self.timed))
-        except NotLowered as why:
-            self.reasons.setdefault("run", str(why))
-            self._halve(members, start, end, uses)
-            return
-        self.steps.append(segment)
-        self.steps.extend(after)
-
-    def _halve(self, members: list[Call], start: int, end: int, uses: dict[int, list[int]]) -> None:
-        """Two runs of half the length, where something in one of them has no form."""
-        if len(members) == 1:
-            self.steps.extend(members)
-            return
-        half = len(members) // 2
-        middle = self.positions[id(members[half])]
-        for part, first, last in ((members[:half], start, middle), (members[half:], middle, end)):
-            run = Run()
-            try:
-                for call in part:
-                    run.add(call)
-            except NotLowered:
-                self.steps.extend(part)
-            else:
-                self._close(run, part, first, last, uses)
 
     def _last_uses(self) -> list[tuple[int, ...]]:
         """For each step, the slots whose arrays nobody reads after it."""
@@ -363,7 +178,7 @@ class NativeProgram:
         """Sees whether all is one function, arithmetic among numbers before it and looks at its results: as usual."""
         segments = self.segments
         at = self.steps.index(segments[0]) if len(segments) == 1 else 0
-        first = [s for s in self.steps[:at] if isinstance(s, Call) and _of_numbers(s)]
+        first = [s for s in self.steps[:at] if isinstance(s, Call) and of_numbers(s)]
         after = [s for s in self.steps[at + 1 :] if isinstance(s, Call)]
         if len(segments) != 1 or len(first) != at:
             return
@@ -448,7 +263,7 @@ class NativeProgram:
         return self.program.interpret(values)
 
 
-def _of_numbers(call: Call) -> bool:
+def of_numbers(call: Call) -> bool:
     """Whether a call only computes numbers from numbers."""
     step = call.step
     known = [s for s in step.input_specs if s is not None]

@@ -2,31 +2,22 @@
 
 An entry holds the outlines of a program's native functions and the names of the object code that they consist of, which
 is kept beside it (`machine.py`).  With all of it at hand a program runs natively some milliseconds after it has been
-asked for, and neither the planner nor the compiler's process is needed.  What is planned depends on this package's own
-files, NumPy and Python, so these stand in an entry's name.
+asked for, and neither the planner nor LLVM nor the compiler's process is needed.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import marshal
-import os
-import sys
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import llvmlite
-import numpy as np
-
-from rushlight.version import __version__
-
+from .cache import cache_folder, fingerprint, keep, kept
 from .description import VERSION
-from .machine import Machine, cache_folder, keep, kept
-from .modules import Code, Modules
+from .linking import Code
 
-PACKAGE = Path(__file__).parent.parent
-
+if TYPE_CHECKING:
+    from .machine import Machine
+    from .modules import Modules
 
 class Plan(NamedTuple):
     """What is known of a program: its outline (empty if nothing of it is native), the code, and if that is the best."""
@@ -34,19 +25,6 @@ class Plan(NamedTuple):
     outline: tuple[Any, ...]
     code: Code
     careful: bool
-
-
-@functools.cache
-def fingerprint() -> str:
-    """What plans depend on, beside the program and the processor."""
-    versions = sys.version, np.__version__, llvmlite.__version__, __version__
-    found = hashlib.sha256("\n".join(versions).encode())
-    for folder, _, names in sorted(os.walk(PACKAGE)):
-        for name in sorted(names):
-            if name.endswith(".py"):
-                about = os.stat(os.path.join(folder, name))
-                found.update(f"{name} {about.st_size} {about.st_mtime_ns}\n".encode())
-    return found.hexdigest()
 
 
 def key_of(description: bytes, here: Machine) -> str:

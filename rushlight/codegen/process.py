@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .description import VERSION
+from .processor import processors
 
 ALONE = 19  # how much it gives way from the beginning, where there is only one processor
 LENGTH = struct.Struct("<Q")
@@ -126,12 +127,6 @@ class Process:
         self.link.close(all_of_it)
         if self._popen.returncode is None:
             self._popen.returncode = 0
-
-
-def processors() -> int:
-    """How many processors this process may use."""
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
 
 
 def _may_start() -> bool:

@@ -1,7 +1,8 @@
-"""The arrays that a native function's results are: new ones, small ones taken again, and looks into them.
+"""The arrays that a native function's results are: new ones, small ones taken again, old ones, and looks into them.
 
 A run of a small program is over in a microsecond, and making an array takes a quarter of one.  So small results are
-kept on a `Shelf`, and taken again in a later run when nobody else has them any more.  A view that somebody wants of a
+kept on a `Shelf`, and taken again in a later run when nobody else has them any more.  New numbers of parameters are
+written where the old ones lie, if nobody else holds these: a `Loan`.  A view that somebody wants of a
 result is a `Look`: where it lies is known when the program is compiled, and no kernel is asked.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from sys import getrefcount
 from typing import Any
 
@@ -22,6 +24,9 @@ from rushlight.record.value import Value
 
 from .capture import NotLowered
 from .views import Lies
+
+ndarray = np.ndarray
+Pair = tuple[int, int]  # the slot of the new numbers, and of the old ones
 
 SMALL = 4096  # bytes: results up to here are kept for the next run
 
@@ -64,6 +69,61 @@ def _on_shelf() -> int:
 
 
 ON_SHELF = _on_shelf()
+
+
+class Loan:
+    """The pairs of a function: asked in every run for the arrays that take the new numbers.
+
+    `makers` make new ones, pair by pair, where the old buffers cannot be written over.
+    """
+
+    def __init__(self, found: Sequence[Pair], makers: Sequence[Callable[[], np.ndarray]]) -> None:
+        self.pairs = [(new, old, make) for (new, old), make in zip(found, makers, strict=True)]
+
+    def arrays(self, values: Sequence[Any], ours: int) -> list[np.ndarray]:
+        """For each pair the old buffer, if nobody else holds the old numbers; else a new one.
+
+        Who holds an array that looks into a buffer holds the buffer, too: counting references is enough.  `ours` is how
+        many references to each buffer the caller has.  All is done in one loop here: a small step asks every time.
+        """
+        of_value, of_home, of_base = ALONE
+        of_home += ours
+        found = []
+        for new, old, make in self.pairs:
+            v = values[old]
+            home = values[new].home
+            if home is None or home is not v.buf or getrefcount(v) != of_value or getrefcount(home) != of_home:
+                found.append(make())
+                continue
+            base = home.base
+            if base is None or (getrefcount(base) == of_base and base.__class__ is ndarray and base.base is None):
+                found.append(home)
+            else:
+                found.append(make())
+        return found
+
+
+def _alone() -> tuple[int, int, int]:
+    """How many references `Loan.arrays` counts of a Value, its buffer and that one's base, if nobody else has any.
+
+    This depends on the interpreter.
+    """
+    values = [Value(), Value()]
+    values[0].buf = values[1].home = np.empty(1)[:]
+    v = values[0]
+    home = values[1].home
+    base = home.base
+    return getrefcount(v), getrefcount(home), getrefcount(base)
+
+
+ALONE = _alone()
+
+
+def picker(slots: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """The function from a list to its elements in these places, in their order."""
+    if len(slots) > 1:
+        return itemgetter(*slots)
+    return itemgetter(slice(slots[0], slots[0] + 1) if slots else slice(0))
 
 
 class Look:

@@ -34,14 +34,15 @@ from typing import Any
 
 from rushlight.record.program import Program
 
-from . import plans
+from . import cache, plans
 from .background import LAST, TURN, emission, rare_collections
 from .description import Unknown, program_of
-from .general import code_of
+from .linking import Code
 from .machine import Machine, machine
-from .modules import WORKER, Code, Modules
-from .native import NativeProgram
+from .modules import WORKER, Modules
+from .planning import PlannedProgram
 from .process import Link
+from .routines import made
 
 IDLE = 15.0  # seconds without anything to do after which it ends
 NICE = {3.0: 5, 15.0: 10}  # after so many seconds of work it gives way by so much: then there is always something to do
@@ -52,7 +53,7 @@ def main() -> None:
     end = _withdraw(int(sys.argv[1]))
     link = Link(end)
     server = Server(link, machine())
-    link.send(("hello", plans.fingerprint()))
+    link.send(("hello", cache.fingerprint()))
     gc.freeze()
     sys.setswitchinterval(TURN)
     threading.Thread(target=server.listen, name="rushlight-requests", daemon=True).start()
@@ -124,7 +125,7 @@ class Server:
     def _generalize(self, group: str) -> None:
         """Puts a group of functions into the cache; if that fails, whoever asked will see why."""
         with contextlib.suppress(Exception):
-            code_of(group, self.here)
+            made(group, self.here)
         self.groups.remove(group)
         if not self.groups:
             self._send("generalized")
@@ -159,7 +160,7 @@ class Server:
 
     def _compile(self, number: int, program: Program, key: str, worth: float) -> None:
         with Modules(self.here, finished=partial(self._send, "finished", number), worth=worth) as modules:
-            native = NativeProgram(program, self.here.vector_bytes, modules=modules)
+            native = PlannedProgram(program, self.here.vector_bytes, modules=modules)
             if not native.segments:
                 plans.remember(key, (), modules)
                 self._send("planned", number, (), *Code((), (), ()))

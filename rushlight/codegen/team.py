@@ -30,10 +30,12 @@ import time
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from .imports import RUN
+from .processor import architecture, processors
+
 if TYPE_CHECKING:
     from .machine import Machine
 
-RUN = "rushlight_team_run"
 MOST = 64  # threads at most
 PIECES = 8  # pieces of a thread's range, each smaller than the one before: whoever is late loses little
 SPIN = 500_000  # nanoseconds a thread watches for the next job before it sleeps: waking it costs 10 to 40 microseconds
@@ -415,7 +417,7 @@ class Team:
 
     def __init__(self, here: Machine) -> None:
         names = ["rushlight_team_reset", "rushlight_team_stop"]
-        self.library = here.link(text(here.target.triple), [RUN, *names])
+        self.library = here.link(text(architecture()), [RUN, *names])
         self.address = self.library[RUN]
         self._reset: Any = ctypes.CFUNCTYPE(ctypes.c_void_p)(self.library[names[0]])
         self._stop: Any = ctypes.CFUNCTYPE(None)(self.library[names[1]])
@@ -444,8 +446,7 @@ def usual_threads() -> int:
     said = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
     if said.isdigit() and int(said) > 0:
         return int(said)
-    allowed = getattr(os, "sched_getaffinity", None)
-    return len(allowed(0)) if allowed is not None else os.cpu_count() or 1
+    return processors()
 
 
 _threads = {"wanted": usual_threads()}

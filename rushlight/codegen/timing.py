@@ -18,7 +18,8 @@ from .entry import entry_parameters
 from .ir import Builder
 from .llvm import Printer
 from .machine import machine
-from .native import NativeProgram, Segment
+from .planning import PlannedProgram, PlannedSegment
+from .processor import architecture
 
 REPEATS = 8
 
@@ -26,7 +27,7 @@ REPEATS = 8
 @functools.cache
 def ticks_per_second() -> float:
     """How fast the cycle counter runs; 0 where there is none that a program may read."""
-    if not machine().target.triple.startswith(("x86_64", "amd64")):
+    if architecture() != "x86_64":
         return 0.0
     (ticks,) = machine().functions(_counter(), ["ticks"])
     start, first = time.perf_counter(), ticks()
@@ -43,11 +44,11 @@ def _counter() -> str:
     return printer.program([], [], [(f, printer.body(f))])
 
 
-def timed(program: Program, step: Callable[[], object]) -> NativeProgram | None:
+def timed(program: Program, step: Callable[[], object]) -> PlannedProgram | None:
     """Runs `step` some times with the program timed; each Segment's `clock` then holds the cycles of its kernels."""
     if not ticks_per_second():
         return None
-    native = NativeProgram(program, machine().vector_bytes, timed=True)
+    native = PlannedProgram(program, machine().vector_bytes, timed=True)
     if not native.segments:
         return None
     native.link(machine())
@@ -63,7 +64,7 @@ def timed(program: Program, step: Callable[[], object]) -> NativeProgram | None:
     return native
 
 
-def seconds(segment: Segment) -> np.ndarray:
+def seconds(segment: PlannedSegment) -> np.ndarray:
     """The mean time of each kernel in a run."""
     cycles, runs = segment.clock[:-1], max(int(segment.clock[-1]), 1)
     return cycles / runs / ticks_per_second()
