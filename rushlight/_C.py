@@ -13,8 +13,9 @@ from rushlight.linalg import LinAlgError
 from rushlight.random import Generator, default_generator
 from rushlight.record.own_attributes import TensorBase
 from rushlight.tensor import Tensor
+from rushlight.tensor.subclasses import DisableTorchFunction, DisableTorchFunctionSubclass, disabled
 
-__all__ = ["Future", "Generator", "default_generator"]
+__all__ = ["DisableTorchFunction", "DisableTorchFunctionSubclass", "Future", "Generator", "default_generator"]
 
 
 class _nn:
@@ -31,11 +32,7 @@ class _nn:
 _LinAlgError = LinAlgError
 _TensorMeta = type(Tensor)
 _TensorBase = TensorBase
-
-
-def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """A `__torch_function__` that computes as if there were none."""
-    return func(*args, **(kwargs or {}))
+_disabled_torch_function_impl = disabled
 
 
 def _get_tracing_state() -> None:

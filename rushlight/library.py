@@ -16,11 +16,13 @@ from typing import Any
 from rushlight.autograd.function import Function
 from rushlight.autograd.grad_mode import no_grad
 from rushlight.core.missing import missing
+from rushlight.operator_schemas import bound, hints_of, infer_schema
 from rushlight.tensor import FUNCTIONS, METHODS, Tensor
 from rushlight.utils._pytree import tree_leaves
 
 __all__ = [
-    "CustomOpDef", "custom_op", "get_ctx", "register_autocast", "register_autograd", "register_fake", "register_kernel",
+    "CustomOpDef", "custom_op", "get_ctx", "infer_schema", "register_autocast", "register_autograd", "register_fake",
+    "register_kernel",
     "register_vmap",
 ]  # fmt: skip
 
@@ -30,12 +32,14 @@ _operators: dict[str, CustomOpDef] = {}
 class CustomOpDef:
     """An operator: called like its function, with gradients where `register_autograd` has said how."""
 
-    def __init__(self, name: str, fn: Callable[..., Any], mutates: frozenset[str]) -> None:
+    def __init__(self, name: str, fn: Callable[..., Any], mutates: frozenset[str], schema: str) -> None:
         self._qualname, self._kernel, self._mutates = name, fn, mutates
+        self._init_fn, self._schema, self._hints = fn, f"{name}{schema}", hints_of(fn)
         self._signature = inspect.signature(fn)
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
         self.__name__, self.__doc__ = name.partition("::")[2], fn.__doc__
+        self._namespace, self._name = name.split("::")
 
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
@@ -46,12 +50,11 @@ class CustomOpDef:
         return self
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        bound = self._signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        found = bound(self._qualname, self._signature, self._hints, self._schema, args, kwargs)
         if self._mutates:
             with no_grad():
-                return self._kernel(*bound.args, **bound.kwargs)
-        return _Call.apply(self, bound.kwargs, *bound.args)
+                return self._kernel(*found.args, **found.kwargs)
+        return _Call.apply(self, found.kwargs, *found.args)
 
     def _run(self, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         found = self._kernel(*args, **kwargs)
@@ -145,7 +148,8 @@ def custom_op(
     Args:
         name: "namespace::name".
         mutates_args: the names of the arguments that the function writes to; such operators have no derivative.
-        device_types, schema, tags: accepted. Without a `schema`, every parameter must have a type annotation.
+        schema: the arguments' types (`infer_schema`), needed where they are not annotated.
+        device_types, tags: accepted.
 
     Raises:
         ValueError: the name or the function's signature is not right.
@@ -162,20 +166,12 @@ def custom_op(
     space, separator, short = name.partition("::")
     if not (separator and space.isidentifier() and short.isidentifier()):
         raise ValueError(f"Expected the name of a custom operator to be like 'namespace::name', got {name!r}")
-    parameters = inspect.signature(fn).parameters
-    for parameter in parameters.values():
-        if schema is None and parameter.annotation is parameter.empty:
-            raise ValueError(
-                f"infer_schema(func): Parameter {parameter.name} must have a type annotation. Got func with signature "
-                f"{inspect.signature(fn)})"
-            )
+    written = infer_schema(fn, mutates_args=mutates_args) if schema is None else schema
     if mutates_args == "unknown":
-        mutates = frozenset(parameters)
+        mutates = frozenset(inspect.signature(fn).parameters)
     else:
         mutates = frozenset([mutates_args] if isinstance(mutates_args, str) else mutates_args)
-    if mutates - set(parameters):
-        raise ValueError(f"mutates_args names {sorted(mutates - set(parameters))}, which {fn} does not have")
-    _operators[name] = CustomOpDef(name, fn, mutates)
+    _operators[name] = CustomOpDef(name, fn, mutates, written)
     return _operators[name]
 
 

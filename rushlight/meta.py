@@ -22,6 +22,7 @@ from rushlight.record.spec import NUMBERS, Spec, spec_of
 from rushlight.record.state import kind_of
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import TENSORS, Leaf, Tensor, Value, new_tensor
+from rushlight.tensor.subclasses import disabled
 
 NO_DATA = "Cannot copy out of meta tensor; no data!"
 
@@ -52,6 +53,8 @@ def meta_spec(like: Spec) -> MetaSpec:
 
 class MetaTensor(Tensor):
     """The handle on a Value without numbers."""
+
+    __torch_function__ = disabled
 
     _leaves: tuple[Leaf, ...] = ()  # what it was made of that requires grad; nothing for a leaf
 

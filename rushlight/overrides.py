@@ -1,8 +1,8 @@
-"""torch.overrides: the protocol by which a program's own functions give way to `__torch_function__` of their arguments.
+"""torch.overrides: the protocol by which functions give way to `__torch_function__` of their arguments, and to modes.
 
-A class that defines `__torch_function__` is asked by functions that ask it: `has_torch_function` says whether there is
-one among the arguments, `handle_torch_function` calls them in turn. Rushlight's own operations record; they ask nobody,
-except while a `TorchFunctionMode` is entered (`core/interception.py`).
+A program's own functions ask by themselves: `has_torch_function` says whether there is an argument that takes part,
+`handle_torch_function` asks those in turn. Rushlight's own functions record; they ask (`core/interception.py`) while a
+`TorchFunctionMode` is entered, and from the first tensor of a subclass on (`tensor/subclasses.py`).
 """
 
 from __future__ import annotations
@@ -15,32 +15,36 @@ from rushlight.core.interception import Interception
 from rushlight.core.missing import missing
 from rushlight.record import memo
 from rushlight.tensor import METHODS, Tensor
+from rushlight.tensor.subclasses import (
+    DisableTorchFunctionSubclass,
+    answering,
+    asking,
+    nowrap_functions,
+    takes_part,
+)
 
 __all__ = [
-    "BaseTorchFunctionMode", "TorchFunctionMode", "get_overridable_functions", "handle_torch_function",
+    "BaseTorchFunctionMode", "TorchFunctionMode", "get_default_nowrap_functions", "get_overridable_functions",
+    "handle_torch_function",
     "has_torch_function", "has_torch_function_unary",
     "has_torch_function_variadic", "is_tensor_like", "is_tensor_method_or_property", "resolve_name",
     "wrap_torch_function",
 ]  # fmt: skip
 
 
-def _overrides(x: Any) -> bool:
-    return getattr(type(x), "__torch_function__", None) is not None
-
-
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
-    """Whether the type of any of them defines `__torch_function__`."""
-    return any(_overrides(x) for x in relevant_args)
+    """Whether the type of any of them, other than Tensor and Parameter, defines `__torch_function__`."""
+    return has_torch_function_variadic(*relevant_args)
 
 
 def has_torch_function_unary(x: Any) -> bool:
     """`has_torch_function` of one argument."""
-    return _overrides(x)
+    return has_torch_function_variadic(x)
 
 
 def has_torch_function_variadic(*args: Any) -> bool:
     """`has_torch_function` of the arguments."""
-    return has_torch_function(args)
+    return not asking.classes_off and any(takes_part(type(x)) for x in args)
 
 
 def is_tensor_like(inp: Any) -> bool:
@@ -58,7 +62,7 @@ def _asked(relevant_args: Iterable[Any]) -> list[Any]:
     """The arguments that take part, one of each type: subclasses before their bases, otherwise in order."""
     found: list[Any] = []
     for x in relevant_args:
-        if not _overrides(x) or any(type(x) is type(y) for y in found):
+        if not takes_part(type(x)) or any(type(x) is type(y) for y in found):
             continue
         place = next((i for i, y in enumerate(found) if issubclass(type(x), type(y))), len(found))
         found.insert(place, x)
@@ -72,14 +76,23 @@ def handle_torch_function(
 
     Raises TypeError where each gives NotImplemented.
     """
+    found = _answer(public_api, relevant_args, args, kwargs)
+    if found is not NotImplemented:
+        return found
+    name = resolve_name(public_api) or f"{public_api.__module__}.{public_api.__name__}"
+    kinds = "\n".join(f"  - tensor subclass {type(x)!r}" for x in _asked(relevant_args))
+    raise TypeError(
+        f"Multiple dispatch failed for '{name}'; all __torch_function__ handlers returned NotImplemented: no "
+        f"implementation found for '{name}' on types that implement __torch_function__:\n\n{kinds}"
+    )
+
+
+def _answer(public_api: Callable[..., Any], relevant_args: Sequence[Any], args: Any, kwargs: Any) -> Any:
+    """What the first that knows the function gives; NotImplemented where none does."""
     asked = _asked(relevant_args)
     types = tuple(type(x) for x in asked)
-    for x in asked:
-        found = x.__torch_function__(public_api, types, args, kwargs)
-        if found is not NotImplemented:
-            return found
-    name = f"{public_api.__module__}.{public_api.__name__}"
-    raise TypeError(f"no implementation found for '{name}' on types that implement __torch_function__: {list(types)}")
+    answers = (x.__torch_function__(public_api, types, args, kwargs) for x in asked)
+    return next((found for found in answers if found is not NotImplemented), NotImplemented)
 
 
 def wrap_torch_function(dispatcher: Callable[..., Iterable[Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -121,55 +134,110 @@ _OPERATORS = {
     "__ifloordiv__": "floor_divide_", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge", "__ne__": "ne",
     "__neg__": "neg", "__pos__": "positive", "__abs__": "abs",
 }  # fmt: skip
+#: Operators where Python tries the other operand when one of them does not know.
+_REFLECTED = frozenset(f"__{r}{name}__" for r in ("", "r", "i") for name in """
+    add sub mul truediv floordiv mod pow matmul and or xor lshift rshift
+""".split()) | {"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"}
 _OTHER_OPERATORS = """
     __rsub__ __rtruediv__ __floordiv__ __rfloordiv__ __rmod__ __rpow__ __rmatmul__ __and__ __or__ __xor__ __lshift__
     __rshift__ __rand__ __ror__ __rxor__ __rlshift__ __rrshift__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__
     __eq__ __invert__ __getitem__ __setitem__ __len__ __contains__ __bool__ __float__ __int__ __index__ __complex__
-    __array__ __repr__ __format__ __iter__ __reversed__ __deepcopy__
+    __array__ __repr__ __format__ __reversed__ __deepcopy__
 """.split()
 
 
 def _ask_mode(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Hands a call to the innermost mode, which is not asked about what it does itself."""
-    if f in (memo.memoised, memo.replay):
+    if f in _KEPT:
         return _ask_nobody(inner, args, kwargs)
     modes = _entered.modes
-    if not modes:
+    if not modes or asking.all_off:
         return inner(*args, **kwargs)
-    name = _OPERATORS.get(f.__name__)
-    shown = f if name is None else METHODS[name]
+    relevant = () if asking.classes_off else answering((*args, *kwargs.values()))
+    types = tuple(type(x) for x in _asked(relevant))
     mode = modes.pop()
     try:
-        return mode.__torch_function__(shown, tuple(type(x) for x in _asked((*args, *kwargs.values()))), args, kwargs)
+        return mode.__torch_function__(_shown(f), types, args, kwargs)
     finally:
         modes.append(mode)
 
 
+def _shown(f: Any) -> Any:
+    """What PyTorch calls for a function of ours: a method for an operator, `Tensor.T.__get__` for a property's."""
+    name = _OPERATORS.get(f.__name__)
+    return _properties.get(f, f) if name is None else METHODS[name]
+
+
 def _ask_nobody(inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Runs what is kept and taken again later: a mode's part in it would be kept, too."""
+    """Runs what is kept and taken again later: the part of a mode or a class in it would be kept, too."""
     modes, _entered.modes = _entered.modes, []
     try:
-        return inner(*args, **kwargs)
+        with DisableTorchFunctionSubclass():
+            return inner(*args, **kwargs)
     finally:
         _entered.modes = modes
+
+
+_KEPT = (memo.memoised, memo.replay)
+
+#: Functions that take any object as it is.
+_TAKE_ANYTHING = frozenset("""
+    tensor as_tensor asarray is_tensor is_storage typename from_numpy from_dlpack manual_seed
+    set_default_device set_default_dtype compile is_grad_enabled
+""".split())
+
+
+def ask_types(f: Any, inner: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    """Hands a call to the arguments that take part, if there are any."""
+    if asking.classes_off or f.__name__ in _TAKE_ANYTHING:
+        return inner(*args, **kwargs)
+    if f in _KEPT:
+        return _ask_nobody(inner, args, kwargs)
+    relevant = answering((*args, *kwargs.values()) if kwargs else args)
+    if not relevant:
+        return inner(*args, **kwargs)
+    if f.__name__ in _REFLECTED:
+        return _answer(_shown(f), relevant, args, kwargs)
+    return handle_torch_function(_shown(f), relevant, *args, **kwargs)
+
+
+def begin_asking() -> None:
+    """From now on Rushlight's functions hand their calls to arguments that take part."""
+    if not CALLS.is_on(ask_types):
+        CALLS.begin(ask_types, innermost=True)
+        _PROPERTIES.begin(ask_types)
 
 
 def _all_functions() -> Iterator[Any]:
     """What modes see, and what they must not."""
     from rushlight import autograd
     from rushlight.fx.node import functions
+    from rushlight.nn.recurrent import run_layers
 
-    yield from (memo.memoised, memo.replay, autograd.backward, autograd.grad)
+    yield from (memo.memoised, memo.replay, autograd.backward, autograd.grad, run_layers)
     for _, _, f, path in functions():
         if not path.endswith((".missing", "._assert")):
             yield f
     for name, f in vars(Tensor).items():
-        if name in _OPERATORS or name in _OTHER_OPERATORS or not name.startswith("_"):
+        if name in _OPERATORS or name in _OTHER_OPERATORS or not name.startswith("_") and name != "as_subclass":
             yield f
+
+
+def _property_functions() -> Iterator[tuple[Any, Any]]:
+    """The functions behind Tensor's properties, and what PyTorch calls in their place."""
+    for name, found in vars(Tensor).items():
+        if isinstance(found, property) and not name.startswith("_"):
+            calls = (found.fget, found.__get__), (found.fset, found.__set__), (found.fdel, found.__delete__)
+            yield from ((f, shown) for f, shown in calls if f is not None and f.__name__ not in METHODS)
+
+
+_properties = dict(_property_functions())
 
 
 #: The calls of Rushlight's public functions.
 CALLS = Interception(_all_functions)
+#: The calls of the functions behind Tensor's properties.
+_PROPERTIES = Interception(lambda: _properties)
 
 
 class TorchFunctionMode:
@@ -228,6 +296,11 @@ def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # What there is to be overridden
+
+
+def get_default_nowrap_functions() -> set[Callable[..., Any]]:
+    """What gives a tensor as it is kept, of whatever class that is: results do not become the subclass's."""
+    return nowrap_functions()
 
 
 def get_overridable_functions() -> dict[Any, list[Callable[..., Any]]]:

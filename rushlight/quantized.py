@@ -26,6 +26,7 @@ from rushlight.record.operation import operation
 from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor, Value, new_tensor
+from rushlight.tensor.subclasses import disabled
 
 __all__ = [
     "dequantize", "empty_quantized", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine", "int_repr",
@@ -53,6 +54,8 @@ class QuantizedValue(Value):
 
 class QuantizedTensor(Tensor):
     """The handle on a QuantizedValue."""
+
+    __torch_function__ = disabled
 
     _value: QuantizedValue
 

@@ -197,13 +197,73 @@ def test_pool_of_infinities_and_nan(padding: int, monkeypatch: Any) -> None:
     native(run, monkeypatch, but=("max_pool_indices",))
 
 
-@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 def test_grid_sample(mode: str, padding: str, threads: None, monkeypatch: Any) -> None:
     """Gradients go back to where the numbers were picked, several of them to one place."""
     grid = (numbers(2, 5, 7, 2) * 0.3).detach().requires_grad_()
     options = {"mode": mode, "padding_mode": padding, "align_corners": False}
     native(lambda: trained(lambda x: F.grid_sample(x, grid, **options), numbers(2, 3, 6, 4), grid), monkeypatch)
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride": 2, "padding": 1}, {"dilation": (2, 1), "padding": (0, 2)}])
+def test_windows_as_columns(settings: dict[str, Any], monkeypatch: Any) -> None:
+    """And back: a number of several windows gets the sum."""
+    native(lambda: trained(lambda x: F.unfold(x, (3, 2), **settings), numbers(2, 3, 7, 8)), monkeypatch)
+    count = F.unfold(numbers(1, 1, 7, 8), (3, 2), **settings).shape[-1]
+    native(lambda: trained(lambda x: F.fold(x, (7, 8), (3, 2), **settings), numbers(2, 18, count)), monkeypatch)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic", "nearest", "area"])
+@pytest.mark.parametrize("size", [(13, 4), (3, 5)])
+def test_images_in_another_size_give_their_gradients_back(mode: str, size: Any, monkeypatch: Any) -> None:
+    native(lambda: trained(lambda x: F.interpolate(x, size=size, mode=mode), numbers(2, 3, 6, 9)), monkeypatch)
+
+
+def test_maxima_back_in_their_places(monkeypatch: Any) -> None:
+    places = F.max_pool2d(numbers(2, 3, 8, 6), 2, return_indices=True)[1]
+    native(lambda: trained(lambda x: F.max_unpool2d(x, places, 2), numbers(2, 3, 4, 3)), monkeypatch)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_margins_between_classes(p: int, weighted: bool, monkeypatch: Any) -> None:
+    target, weight = torch.tensor([0, 3, 1, 2]), torch.arange(1.0, 6) if weighted else None
+    loss = lambda x: F.multi_margin_loss(x, target, p=p, margin=0.7, weight=weight)  # noqa: E731
+    native(lambda: trained(loss, numbers(4, 5)), monkeypatch)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "amax", "amin", "prod"])
+@pytest.mark.parametrize("own", [True, False])
+def test_slices_are_combined(reduce: str, own: bool, monkeypatch: Any) -> None:
+    index, source = torch.tensor([0, 2, 0]), numbers(2, 3, 4).requires_grad_()
+    combined = lambda x, s: x.index_reduce(1, index, s, reduce, include_self=own)  # noqa: E731
+    native(lambda: trained(lambda x: combined(x, source), numbers(2, 5, 4), source), monkeypatch)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_turned_planes_lie_as_they_do_in_pytorch(k: int, monkeypatch: Any) -> None:
+    native(lambda: trained(lambda x: x.rot90(k, (1, 2)), numbers(2, 3, 5)), monkeypatch)
+    assert numbers(2, 3, 5).rot90(k, (1, 2)).stride() == ((15, 1, 5) if k % 2 else (15, 5, 1))
+
+
+@pytest.mark.parametrize("padding", ["border", "reflection"])
+def test_a_place_on_the_border_has_no_slope(padding: str) -> None:
+    """As PyTorch: the border counts as outside, from where moving on changes nothing."""
+    grid = torch.tensor([[[[1.0, -1.0], [0.5, 0.5]]]], requires_grad=True)
+    x = torch.arange(9.0).reshape(1, 1, 3, 3)
+    F.grid_sample(x, grid, padding_mode=padding, align_corners=True).sum().backward()
+    assert grid.grad is not None and grid.grad.flatten().tolist() == [0, 0, 1, 3]
+
+
+@pytest.mark.parametrize(("image", "places"), [((0, 2, 3, 3), (0, 2, 2, 2)), ((1, 2, 3, 3), (1, 0, 2, 2)),
+                                               ((2, 0, 3, 3), (2, 2, 2, 2))])  # fmt: skip
+def test_sampling_nothing(image: Any, places: Any) -> None:
+    x, grid = torch.ones(image, requires_grad=True), torch.zeros(places, requires_grad=True)
+    found = F.grid_sample(x, grid, align_corners=False)
+    found.sum().backward()
+    assert found.shape == (*image[:2], *places[1:3]) and x.grad is not None and grid.grad is not None
+    assert float(x.grad.sum()) == float(grid.grad.sum()) == 0
 
 
 def test_maxima_of_adaptive_windows_get_their_gradients(monkeypatch: Any) -> None:

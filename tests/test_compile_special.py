@@ -210,6 +210,39 @@ def test_searches(n: int, right: bool, monkeypatch: Any) -> None:
     np.testing.assert_array_equal(bucket, expected)
 
 
+@pytest.mark.parametrize("right", [False, True])
+def test_searches_in_rows_of_their_own(right: bool, monkeypatch: Any) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.sort(np.round(rng.normal(size=(2, 3, 9)) * 5), -1).astype(np.float32)
+    values = np.round(rng.normal(size=(2, 3, 20)) * 5).astype(np.float32)
+    x, y = torch.tensor(rows), torch.tensor(values)
+    _, (found,) = natively(lambda: [torch.searchsorted(x, y, right=right)], monkeypatch)
+    side: Any = "right" if right else "left"
+    expected = [np.searchsorted(r, v, side) for r, v in zip(rows.reshape(6, 9), values.reshape(6, 20), strict=True)]
+    np.testing.assert_array_equal(found, np.reshape(expected, values.shape))
+
+
+def test_searches_in_rows_of_nothing() -> None:
+    for _ in range(4):
+        assert torch.searchsorted(torch.zeros(2, 0), torch.ones(2, 3)).tolist() == [[0, 0, 0], [0, 0, 0]]
+        assert torch.searchsorted(torch.zeros(0, 3), torch.ones(0, 2)).shape == (0, 2)
+
+
+@pytest.mark.parametrize("offset", [-1, 0, 2])
+def test_diagonals_and_parts_written_into_copies(offset: int, monkeypatch: Any) -> None:
+    x = torch.arange(60.0).reshape(3, 4, 5).requires_grad_()
+
+    def run() -> list[Any]:
+        x.grad = None
+        d = torch.diagonal_copy(x * 2, offset, 1, 2)
+        y = (x * 3).diagonal_scatter(d, offset, 1, 2).slice_scatter(d[:, :2, None].tile(5), 1, 1, 4, 2)
+        (y * y).sum().backward()
+        return [d, y, x.grad]
+
+    natively(run, monkeypatch)
+    assert x.grad is not None and float(x.grad.sum()) != 0
+
+
 def test_searches_for_the_unknown() -> None:
     """As PyTorch: NaN goes behind everything, and what lies before a NaN in the middle is not looked at."""
     x, y = torch.tensor([1.0, 2, math.nan]), torch.tensor([0.0, 1.5, 3, math.nan])

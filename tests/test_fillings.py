@@ -22,6 +22,7 @@ from rushlight.core import box_muller
 from rushlight.core import mersenne as core
 from rushlight.core import sampling as s
 from rushlight.core.mersenne import FILLINGS, MersenneTwister
+from rushlight.distributions.implicit import beta_slope, gamma_slope
 
 SIZES = [1, 7, 15, 16, 17, 31, 33, 48, 311, 312, 313, 623, 624, 625, 626, 1247, 1249, 10_000]
 USED = [0, 1, 5, 300, 609, 623, 624, 625]
@@ -126,6 +127,20 @@ def test_the_same_numbers_and_state(name: str, native: None, by_numpy: Any) -> N
     for (numbers, state), (theirs, after) in zip(_stream(name), expected, strict=True):
         assert numbers.dtype == theirs.dtype and numbers.tobytes() == theirs.tobytes()
         assert state == after
+
+
+def test_samples_move_with_their_parameters_as_numpy_says(native: None, by_numpy: Any) -> None:
+    """Number by number, over all the ranges in which the formulas differ; what is unknown stays so."""
+    r = np.random.default_rng(0)
+    a, b, c = np.exp(r.uniform((-5, -4, -4), (9, 6, 6), (400, 3))).T
+    x, y = np.maximum(r.gamma(a), 1e-300), np.clip(r.beta(b, c), 1e-12, 1 - 1e-12)
+    a[3] = y[5] = np.nan
+
+    def slopes() -> Any:
+        return gamma_slope(a, x), beta_slope(y, b, c), gamma_slope(a[:0], x[:0]), gamma_slope(2.0, x)
+
+    for found, expected in zip(slopes(), by_numpy(slopes), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_draws_of_all_kinds_one_after_the_other(native: None, by_numpy: Any) -> None:

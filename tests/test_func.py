@@ -430,3 +430,20 @@ def test_rearranging_is_pytorchs():
         expected = rearrange(pytorch.from_numpy(x.copy()), pattern, **options).numpy()
         found = torch.func.rearrange(torch.from_numpy(x.copy()), pattern, **options).numpy()
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: grad(lambda x, y: x.sum(), argnums=(0, 0))(torch.ones(1), torch.ones(1)), RuntimeError, "unique"),
+        (lambda: vjp(lambda x: x, torch.ones(2))[1](None), RuntimeError, "cotangents must be tensors"),
+        (lambda: jvp(lambda x: torch.ones(2), (torch.ones(2),), (torch.ones(2),), strict=True), RuntimeError, "indepe"),
+        (lambda: jvp(lambda: 1, (), ()), RuntimeError, "at least one Tensor"),
+        (lambda: jacrev(torch.argmax)(torch.ones(2)), RuntimeError, "must be floating-point or complex"),
+        (lambda: jacfwd(torch.sin, randomness="some")(torch.ones(2)), RuntimeError, "Only allowed values"),
+        (lambda: vmap(torch.sin, out_dims="a")(torch.ones(2)), ValueError, "`out_dims` must be"),
+    ],
+)
+def test_what_transforms_refuse(call, error, says):
+    with pytest.raises(error, match=says):
+        call()

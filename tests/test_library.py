@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -144,3 +145,50 @@ def test_what_is_accepted() -> None:
         library.get_ctx()
     with pytest.raises(AttributeError):
         _ = torch.ops.no_such_namespace
+
+
+def test_a_schema_is_written_down_from_annotations() -> None:
+    torch = rushlight
+
+    def many(
+        xs: list[torch.Tensor], n: Sequence[int], o: torch.Tensor | None = None, *, s: str = "a", b: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        raise AssertionError("never called")
+
+    infer = torch.library.infer_schema
+    expected = '(Tensor[] xs, SymInt[] n, Tensor? o=None, *, str s="a", bool b=True) -> (Tensor, Tensor)'
+    assert infer(many, mutates_args=()) == expected
+
+    def writing(k: float, x: torch.Tensor) -> None:
+        raise AssertionError("never called")
+
+    assert infer(writing, mutates_args={"x"}) == "(float k, Tensor(a1!) x) -> ()"
+    assert infer(writing, mutates_args="unknown", op_name="f") == "f(float k, Tensor(a1!) x) -> ()"
+
+    def wrong(x: torch.Tensor) -> object:
+        raise AssertionError("never called")
+
+    for f, written, says in ((wrong, (), "Return has unsupported type"), (writing, {"z"}, "were not found"),
+                             (lambda x: x, (), "must have a type annotation")):  # fmt: skip
+        with pytest.raises(ValueError, match=says):
+            infer(f, mutates_args=written)
+
+
+def test_wrong_arguments_of_an_operator_are_named_before_it_runs() -> None:
+    calls, torch = [], rushlight
+
+    @torch.library.custom_op("schemas::scaled", mutates_args=())
+    def scaled(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        calls.append(k)
+        return x * k
+
+    for call, says in (
+        (lambda: scaled("a"), r"schemas::scaled\(\) Expected a value of type 'Tensor' for argument 'x'.*'str'"),
+        (lambda: scaled(), "is missing value for argument 'x'"),
+        (lambda: scaled(torch.ones(1), 1.0, 2.0), "expected at most 2 argument.* but received 3"),
+        (lambda: scaled(torch.ones(1), q=1.0), "Unknown keyword argument"),
+    ):
+        with pytest.raises(RuntimeError, match=says):
+            call()
+    assert calls == [] and scaled(torch.ones(1), k=3.0).item() == 3
+    assert scaled._schema == "schemas::scaled(Tensor x, float k=2.0) -> Tensor"

@@ -179,3 +179,118 @@ def test_passes_that_begin_with_a_sum_are_replayed() -> None:
         assert np.allclose(w.grad.numpy(), 8 * np.exp(2))
 
     assert programs_of_passes(step) == 0
+
+
+def turns_of(cell: Any, x: Any, n: int) -> Any:
+    """A recurrence of n turns that no layer knows of, each of some 30 operations."""
+    h, total = torch.zeros(4), 0
+    for t in range(n):
+        for _ in range(5):
+            h = (h * cell + x[t]).tanh() * 0.5 + h.sigmoid() * 0.25
+        total = total + (h * h).sum()
+    return total
+
+
+def expected_gradient(cell: Any, x: Any, n: int) -> Any:
+    """The same in NumPy: the loss, and its derivative with respect to the cell, carried along."""
+    h, d = np.zeros(4), np.zeros((4, 4))
+    total, slope = 0.0, np.zeros(4)
+    for t in range(n):
+        for _ in range(5):
+            y, s = np.tanh(h * cell + x[t]), 1 / (1 + np.exp(-h))
+            d = 0.5 * (1 - y * y) * (cell * d + np.diag(h)) + 0.25 * s * (1 - s) * d
+            h = 0.5 * y + 0.25 * s
+        total += (h * h).sum()
+        slope += (2 * h) @ d
+    return total, slope
+
+
+def test_loops_of_other_lengths_have_the_same_answers_in_pieces() -> None:
+    x, cell = torch.randn(40, 4, dtype=torch.float64), torch.randn(4, dtype=torch.float64, requires_grad=True)
+    x_array, cell_array = x.numpy().copy(), cell.detach().numpy().copy()
+    for n in (7, 12, 9, 20, 15, 30, 25, 8, 11, 40, 21, 33, 10):
+        cell.grad = None
+        loss = turns_of(cell, x, n)
+        loss.backward()
+        total, slope = expected_gradient(cell_array, x_array, n)
+        assert np.allclose(loss.item(), total, rtol=1e-10)
+        assert np.allclose(cell.grad.numpy(), slope, rtol=1e-8)
+
+
+@only_lazily
+def test_a_loop_that_is_longer_each_time_becomes_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, cell = torch.randn(60, 6), torch.randn(6, requires_grad=True)
+    unknown: list[Any] = []
+    extend = trace._extend
+    monkeypatch.setattr(trace, "_extend", lambda *given: unknown.append(given[1]) or extend(*given))
+
+    def turn(n: int) -> int:
+        del unknown[:]
+        h, total = torch.zeros(6), 0
+        for t in range(n):
+            for _ in range(5):
+                h = (h * cell + x[t]).tanh() * 0.5 + h.sigmoid() * 0.25
+            total = total + (h * h).sum()
+        total.backward()  # type: ignore[attr-defined]
+        assert cell.grad is not None and bool(cell.grad.isfinite().all())
+        return len(unknown)
+
+    first = turn(10)
+    for n in range(11, 40):
+        last = turn(n)
+    assert first > 300 and last < 100, (first, last)
+
+
+@only_lazily
+def test_rows_of_what_an_earlier_turn_computed_are_one_program() -> None:
+    table, counts = torch.randn(50, 3, requires_grad=True), []
+    for i in random.Random(0).sample(range(50), 20):
+        table.grad = None
+        (table[i] * 2).sum().backward()
+        assert table.grad[i].tolist() == [2, 2, 2] and table.grad.sum().item() == 6
+        counts.append(State.count)
+    assert counts[6] == counts[-1]
+    assert table[4].grad_fn.name() == "SelectBackward0"
+
+
+def test_what_a_mask_picks_is_written_where_another_mask_holds() -> None:
+    numbers = np.random.default_rng(0)
+    x = torch.from_numpy(numbers.standard_normal((5, 4)).astype("float32"))
+    whole = torch.zeros(3, 5, 4)
+    r, expected = whole[1], np.zeros((3, 5, 4), "float32")
+    for _ in range(10):
+        m = torch.from_numpy(numbers.random((5, 4)) < 0.5)
+        n = m.numpy().copy()
+        r[m] = x[m]
+        expected[1][n] = x.numpy()[n]
+        r.t()[~m.t()] = (x.t() * 2)[~m.t()]
+        expected[1].T[~n.T] = (x.numpy().T * 2)[~n.T]
+        picked = x[m]
+        x = x + 1
+        assert np.array_equal(picked.numpy(), x.numpy()[n] - 1) or np.allclose(picked.numpy(), x.numpy()[n] - 1)
+        assert np.array_equal(whole.numpy(), expected)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        r[x < x.max()] = x[x == x.max()].repeat(2)
+    assert np.array_equal(whole.numpy(), expected)
+
+
+def test_a_mask_off_the_tape_leaves_the_tape_alone() -> None:
+    x, w = torch.randn(6), torch.randn(6, requires_grad=True)
+    y = w * 2
+    mask = x > x.median()
+    y[mask] = x[mask]
+    y[~mask] = y[~mask] * 3
+    y.sum().backward()
+    assert w.grad.tolist() == [0.0 if m else 6.0 for m in mask.tolist()]
+
+
+@only_lazily
+def test_the_count_of_a_mask_stands_in_no_program() -> None:
+    x, counts, numbers = torch.randn(40), [], np.random.default_rng(1)
+    for n in numbers.permutation(40)[:30]:
+        mask, r = torch.from_numpy(numbers.permutation(40) < n), torch.zeros(40)
+        r[mask] = x[mask]
+        total = ((r * 2).exp() - 1).sum().item()
+        assert np.isclose(total, (np.exp(x.numpy()[mask.numpy()] * 2) - 1).sum(), rtol=1e-4, atol=1e-4)
+        counts.append(State.count)
+    assert counts[8] == counts[-1]

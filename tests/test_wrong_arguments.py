@@ -73,3 +73,23 @@ def test_sizes_without_dimensions_are_sizes() -> None:
     assert torch.linalg.matrix_rank(torch.eye(2)) == 2
     assert torch.linalg.matrix_rank(torch.zeros(0, 3)) == 0
     assert torch.zeros(()).shape == torch.ones(size=()).shape == ()
+
+
+@pytest.mark.parametrize("name", "lt le gt ge maximum minimum fmax fmin remainder fmod floor_divide".split())
+def test_complex_numbers_have_no_order(name: str) -> None:
+    z, x = torch.ones(2, dtype=torch.complex64), torch.ones(2)
+    for a, b in ((z, x), (x, z), (z, z)):
+        with pytest.raises(NotImplementedError, match="not implemented for 'ComplexFloat'"):
+            getattr(torch, name)(a, b)
+    assert torch.equal(z == x, torch.tensor([True, True]))
+
+
+def test_complex_numbers_are_not_clamped_nor_rounded_in_division() -> None:
+    z = torch.ones(2, dtype=torch.complex128)
+    for call in (lambda: z.clamp(0, 1), lambda: z.clamp_min(0), lambda: z.clamp(max=torch.ones(2)),
+                 lambda: torch.div(z, 1, rounding_mode="floor"), lambda: z.div(1, rounding_mode="trunc")):  # fmt: skip
+        with pytest.raises(NotImplementedError, match="not implemented for 'ComplexDouble'"):
+            call()
+    assert int(torch.tensor(2 + 0j)) == 2
+    with pytest.raises(RuntimeError, match="without overflow"):
+        int(torch.tensor(2 + 1j))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from rushlight.core.caller import stacklevel
 from rushlight.core.missing import missing
 from rushlight.ops.creation import full_like_spec
 from rushlight.record.trace import recorder, settle
@@ -33,6 +35,8 @@ def backward(
     roots = _handles(tensors)
     grads = _grads_for(roots, grad_variables if grad_tensors is None else grad_tensors)
     keep = create_graph if retain_graph is None else retain_graph
+    if create_graph:
+        _warn_of_cycle()
     chosen = None if inputs is None else _handles(inputs)
     if chosen is not None and not chosen:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
@@ -41,6 +45,24 @@ def backward(
         if t._node is None:
             raise RuntimeError(f"element {i} of the input tensors does not require grad")
     gradient.backward(roots, grads, keep, create_graph, chosen)
+
+
+_warned = False
+
+
+def _warn_of_cycle() -> None:
+    """PyTorch's warning, once, on a backward pass whose graph is kept in `.grad`."""
+    global _warned
+    if not _warned:
+        _warned = True
+        warnings.warn(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid "
+            "this. If you have to use this function, make sure to reset the .grad fields of your parameters to None "
+            "after use to break the cycle and avoid the leak.",
+            UserWarning,
+            stacklevel=stacklevel(),
+        )
 
 
 def backward_from(root: Tensor, gradient: Any, retain_graph: bool | None, create_graph: bool, inputs: Any) -> None:
@@ -80,6 +102,11 @@ def _grads_for(roots: Sequence[Tensor], given: Any) -> list[Tensor | None]:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[0] has a shape of {g.shape} and output[0] has a shape of {t.shape}."
             )
+        if g is not None and g.dtype.is_complex != spec.dtype.is_complex:
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same dtype. Mismatch in "
+                f"dtype: grad_output[0] has a dtype of {g.dtype} and output[0] has a dtype of {spec.dtype}."
+            )
     return grads
 
 
@@ -100,6 +127,13 @@ def grad(
     >>> torch.autograd.grad(x ** 2, x)
     (tensor(6.),)
     """
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+            "other parts of the graph, please use torch.autograd.backward.",
+            FutureWarning,
+            stacklevel=stacklevel(),
+        )
     if is_grads_batched:
         return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
     if materialize_grads and allow_unused is False:

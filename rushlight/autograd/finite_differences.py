@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from rushlight.core.caller import stacklevel
+from rushlight.core.dtype import complex128, float64
+from rushlight.core.layout import strided
 from rushlight.ops.creation import wrap
 from rushlight.record.trace import realize
 from rushlight.record.value import TENSORS, Tensor
@@ -51,11 +55,14 @@ def gradcheck(
 
         func, inputs = of_values(func, inputs)
     args = _tensors(inputs)
+    _check_inputs(args, eps)
     try:
         for i in _differentiable(args):
             numeric = _numeric(func, args, i, eps)
             if check_backward_ad:
-                _compare(numeric, _analytic(func, args, i), i, atol, rtol)
+                analytic = _analytic(func, args, i)
+                _check_repeatable(analytic, _analytic(func, args, i), nondet_tol)
+                _compare(numeric, analytic, i, atol, rtol)
             if check_forward_ad:
                 _compare(numeric, _pushed_forward(func, args, i), i, atol, rtol)
     except GradcheckError:
@@ -72,6 +79,36 @@ def _differentiable(args: Sequence[Any]) -> list[int]:
             "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
         )
     return found
+
+
+def _check_inputs(args: Sequence[Any], eps: float) -> None:
+    """Warns of inputs too coarse for finite differences; refuses those whose elements lie in one place."""
+    for i in _differentiable(args):
+        x = args[i]
+        if x.dtype not in (float64, complex128):
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
+                "will likely fail if all the inputs are not of double precision floating point or complex. ",
+                UserWarning,
+                stacklevel=stacklevel(),
+            )
+        if x.layout is strided and any(step == 0 and n > 1 for step, n in zip(x.stride(), x.shape, strict=True)):
+            raise RuntimeError(
+                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
+                "on the input before passing it to gradcheck."
+            )
+
+
+def _check_repeatable(first: list[Any], again: list[Any], tolerance: float) -> None:
+    """Raises GradcheckError where a second backward pass gives other gradients than the first."""
+    for one, other in zip(first, again, strict=True):
+        if any(np.abs(a - b).max(initial=0) > tolerance for a, b in zip(one, other, strict=True)):
+            raise GradcheckError(
+                "Backward is not reentrant, i.e., running backward with same input and grad_output multiple times "
+                "gives different values, although analytical gradient matches numerical gradient. The tolerance for "
+                f"nondeterminism was {tolerance}."
+            )
 
 
 def _outputs(func: Callable[..., Any], args: Sequence[Any]) -> list[Tensor]:

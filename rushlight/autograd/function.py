@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 import weakref
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from rushlight.ops.creation import full_like_spec
 from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Leaf, Tensor, latest, next_sequence_number
+from rushlight.tensor.properties import alias
 
 from .derivative import SECOND_TIME, origin_now, overwritten_error
 from .node import Function as NodeFace
@@ -194,8 +196,9 @@ class Function(metaclass=FunctionMeta):
     vjp = backward
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Runs `forward` and puts the operation on the tape."""
+        args = _by_place(cls, args, kwargs) if kwargs else args
         me = recorder()
         ctx = cls._backward_cls()  # type: ignore[attr-defined]
         parents = [_parent(a, me.tracking) for a in args]
@@ -213,6 +216,16 @@ class Function(metaclass=FunctionMeta):
         return _on_the_tape(cls, ctx, args, parents, found) if tracked else found
 
 
+def _by_place(cls: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arguments of `forward` by place. Raises TypeError for those that it does not have."""
+    own = cls.setup_context is not Function.setup_context
+    bound = inspect.signature(cls.forward).bind(*(() if own else (None,)), *args, **kwargs)
+    bound.apply_defaults()
+    if bound.kwargs:
+        raise NotImplementedError(f"{cls.__name__}.forward takes {', '.join(bound.kwargs)} by name only")
+    return bound.args if own else bound.args[1:]
+
+
 def _parent(arg: Any, tracking: bool) -> Any:
     if not tracking or not isinstance(arg, Tensor):
         return None
@@ -226,9 +239,10 @@ def _on_the_tape(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], parents: lis
     given = {id(a): a for a in args if isinstance(a, Tensor)}
     dirty = {id(t) for t in ctx._dirty}
     without = {id(t) for t in ctx._without}
+    _check_returned(dirty, outputs)
     for i, t in enumerate(outputs):
         if isinstance(t, Tensor) and id(t) in given and id(t) not in dirty:
-            outputs[i] = settle(t).handle()
+            outputs[i] = alias(t)
     node = _node_of(cls, ctx, args, parents, outputs, without)
     places = {id(t): k for k, t in enumerate(found if not single else (found,)) if isinstance(t, Tensor)}
     for k, t in enumerate(outputs):
@@ -240,11 +254,21 @@ def _on_the_tape(cls: Any, ctx: FunctionCtx, args: tuple[Any, ...], parents: lis
             t._node, t._out = node, k
             if t._storage is not None and id(t) not in dirty:
                 t._base = None
+                if any(a._storage is t._storage for a in given.values()):
+                    t._piece_of = node.name
     before = {i: p for i, p in ((id(a), p) for a, p in zip(args, parents, strict=True)) if p is not None}
     ctx._saved = [_packed_as_input(t, before, places, node) for t in ctx._kept]
     ctx._kept = ()
     recorder().trace.regular = False
     return outputs[0] if single else tuple(outputs)
+
+
+def _check_returned(dirty: set[int], outputs: list[Any]) -> None:
+    if not dirty <= {id(t) for t in outputs}:
+        raise RuntimeError(
+            "Some elements marked as dirty during the forward method were not returned as output. The inputs that are "
+            "modified inplace must all be outputs of the Function."
+        )
 
 
 def _count_edit(t: Tensor) -> None:

@@ -19,15 +19,22 @@ def _tuple(x: Any) -> tuple[Any, ...]:
     return x if isinstance(x, tuple) else (x,)
 
 
-def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
+def _check_tensors(given: Any, what: str, function: str) -> None:
+    """Raises TypeError for inputs or outputs that are not a tensor or a tuple of them."""
+    wrong = next((i for i, t in enumerate(_tuple(given)) if not isinstance(t, Tensor)), None)
+    if wrong is None:
+        return
+    if isinstance(given, tuple):
+        found = f"value at index {wrong} of the given {what} has type {type(given[wrong])}"
+    else:
+        found = f"given {what} has type {type(given)}"
+    raise TypeError(f"The {what} given to {function} must be either a Tensor or a tuple of Tensors but the {found}.")
+
+
+def _leaves(inputs: Any, create_graph: bool, function: str) -> tuple[Tensor, ...]:
     """The inputs as tensors to differentiate with respect to, linked to the user's graph if one is wanted."""
+    _check_tensors(inputs, "inputs", function)
     given = _tuple(inputs)
-    for i, t in enumerate(given):
-        if not isinstance(t, Tensor):
-            raise TypeError(
-                f"The inputs given to the function must be either a Tensor or a tuple of Tensors but the "
-                f"value at index {i} has type {type(t)}."
-            )
     return tuple(t.view_as(t) if create_graph and t.requires_grad else t.detach().requires_grad_() for t in given)
 
 
@@ -81,7 +88,11 @@ def _check_vector(v: Any, like: tuple[Tensor, ...], name: str, verb: str = " is"
                 f"The vector v can only be None if the {name}{verb} a single Tensor with a single element."
             )
         return (full_like_spec(settle(like[0]).spec, 1),)
+    _check_tensors(v, "v", "the function")
     found = _tuple(v)
+    if len(found) != len(like):
+        wanted = "a single Tensor" if len(like) == 1 else f"{len(like)} Tensors"
+        raise RuntimeError(f"The given v should contain {wanted}, got {len(found)}.")
     for a, b in zip(found, like, strict=True):
         if a.shape != b.shape:
             raise RuntimeError(f"v has invalid size: should be {b.shape} but got {a.shape}.")
@@ -90,7 +101,7 @@ def _check_vector(v: Any, like: tuple[Tensor, ...], name: str, verb: str = " is"
 
 def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of `func` and the product of the vector `v` with its Jacobian."""
-    xs = _leaves(inputs, create_graph)
+    xs = _leaves(inputs, create_graph, "vjp")
     outputs = func(*xs)
     vector = _check_vector(v, _tuple(outputs), "user-provided function returns", "")
     found = _grad(outputs, xs, vector, create_graph, strict)
@@ -99,7 +110,7 @@ def vjp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, stri
 
 def jvp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The outputs of `func` and the product of its Jacobian with the vector `v` (by differentiating twice)."""
-    xs = _leaves(inputs, create_graph)
+    xs = _leaves(inputs, create_graph, "jvp")
     vector = _check_vector(v, xs, "input to the user-provided function")
     outputs = func(*xs)
     probes = tuple(_zeros(o).requires_grad_() for o in _tuple(outputs))
@@ -121,6 +132,35 @@ def _rows(output: Tensor, xs: tuple[Tensor, ...], create_graph: bool, strict: bo
     return per_input
 
 
+def _check_strategy(strategy: str, vectorize: bool, strict: bool, create_graph: bool) -> None:
+    """Refuses what PyTorch refuses; the numbers are the same whichever strategy is asked for."""
+    if strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError(
+            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more outputs '
+            'than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use "reverse-mode".'
+        )
+    if strategy == "forward-mode" and create_graph:
+        raise NotImplementedError(
+            "torch.autograd.functional.jacobian: `create_graph=True` and `strategy=\"forward-mode\"` are not supported "
+            "together. Please either set `create_graph=False` or `strategy=\"reverse-mode\"`."
+        )
+    if strategy == "forward-mode" and strict:
+        raise RuntimeError(
+            'torch.autograd.functional.jacobian: `strict=True` and `strategy="forward-mode"` are not supported '
+            'together. Please either set `strict=False` or `strategy="reverse-mode"`.'
+        )
+    if strategy == "forward-mode" and not vectorize:
+        raise NotImplementedError(
+            "Computing Jacobian using forward-AD or forward-over-reverse Hessian is only implemented for "
+            "`vectorize=True`."
+        )
+    if strict and vectorize:
+        raise RuntimeError(
+            "torch.autograd.functional.jacobian: `strict=True` and `vectorized=True` are not supported together. "
+            "Please either set `strict=False` or `vectorize=False`."
+        )
+
+
 def jacobian(
     func: Func,
     inputs: Any,
@@ -137,13 +177,10 @@ def jacobian(
     """
     from rushlight.tensor import FUNCTIONS
 
-    xs = _leaves(inputs, create_graph)
+    _check_strategy(strategy, vectorize, strict, create_graph)
+    xs = _leaves(inputs, create_graph, "jacobian")
     outputs = func(*xs)
-    if not all(isinstance(x, Tensor) for x in _tuple(outputs)):
-        raise TypeError(
-            "The outputs of the user-provided function given to jacobian must be either a Tensor or a tuple of Tensors "
-            f"but the given outputs of the user-provided function has type {type(outputs)}."
-        )
+    _check_tensors(outputs, "outputs of the user-provided function", "jacobian")
     table = []
     for output in _tuple(outputs):
         blocks = []
@@ -153,6 +190,16 @@ def jacobian(
             blocks.append(_detached(stacked.reshape(shape), create_graph))
         table.append(_like_input(blocks, inputs))
     return _like_input(table, outputs)
+
+
+def _check_slopes(function: str, slopes: Sequence[Tensor]) -> None:
+    """Refuses, in strict mode, a first derivative that does not depend on the inputs."""
+    constant = next((i for i, g in enumerate(slopes) if not g.requires_grad), None)
+    if constant is not None:
+        raise RuntimeError(
+            f"While computing the {function}, found that the jacobian of the user-provided function with respect to "
+            f"input {constant} is independent of the input. This is not allowed in strict mode."
+        )
 
 
 def hessian(
@@ -169,23 +216,32 @@ def hessian(
     tensor([[12.]])
     """
 
+    _check_tensors(inputs, "inputs", "hessian")
+    if outer_jacobian_strategy not in ("forward-mode", "reverse-mode"):
+        raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
+
     def slope(*xs: Tensor) -> Any:
         output = func(*xs)
         if _tuple(output)[0].numel() != 1:
             raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
         single = _tuple(output)[0].reshape(())
-        return tuple(_grad(single, xs, full_like_spec(settle(single).spec, 1), True, strict))
+        slopes = _grad(single, xs, full_like_spec(settle(single).spec, 1), True, strict)
+        if strict:
+            _check_slopes("hessian", slopes)
+        return tuple(slopes)
 
-    found = jacobian(slope, _tuple(inputs), create_graph, strict)
+    found = jacobian(slope, _tuple(inputs), create_graph, strict, vectorize, outer_jacobian_strategy)
     return found if isinstance(inputs, tuple) else found[0][0]
 
 
 def vhp(func: Func, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> Any:
     """The output of a scalar function and the product of the vector `v` with its Hessian."""
-    xs = _leaves(inputs, create_graph)
+    xs = _leaves(inputs, create_graph, "vhp")
     vector = _check_vector(v, xs, "input to the user-provided function")
     output = func(*xs)
     slopes = _grad(output, xs, full_like_spec(settle(output).spec, 1), True, strict)
+    if strict:
+        _check_slopes("hessian", slopes)
     found = _grad(tuple(slopes), xs, vector, create_graph, False)
     return _detached(output, create_graph), _detached(_like_input(found, inputs), create_graph)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from rushlight.core.caller import stacklevel
 from rushlight.record.trace import recorder
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,6 +19,13 @@ class _Mode:
 
     def __call__(self, f: F) -> F:
         if inspect.isclass(f):
+            warnings.warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate "
+                "functions or methods. To preserve the current behavior of class decoration, you can directly decorate "
+                "the `__init__` method and nothing else.",
+                FutureWarning,
+                stacklevel=stacklevel(),
+            )
             f.__init__ = self(f.__init__)  # type: ignore[method-assign]
             return f
         if inspect.isgeneratorfunction(f):

@@ -8,6 +8,7 @@ one edge.
 
 from __future__ import annotations
 
+import threading
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,6 +37,14 @@ def backward(
         return
     wanted = None if inputs is None else [(t._node, t._out) for t in inputs]
     walk = Walk(roots, grads, create_graph, wanted)
+    with _Running(walk):
+        _finish(walk, inputs, create_graph)
+    if not retain_graph:
+        walk.free()
+
+
+def _finish(walk: Walk, inputs: Sequence[Tensor] | None, create_graph: bool) -> None:
+    """Makes the pass, and accumulates what it finds."""
     walk.run()
     if inputs is not None:
         for t in inputs:
@@ -46,8 +55,6 @@ def backward(
     for leaf, g in walk.leaf_grads():
         if inputs is None or any(t._node is leaf for t in inputs):
             into_leaf(leaf, g, create_graph)
-    if not retain_graph:
-        walk.free()
 
 
 def gradients(
@@ -59,8 +66,9 @@ def gradients(
 ) -> list[Tensor | None]:
     """The gradients of the roots with respect to `inputs`; None where they do not depend on one."""
     walk = Walk(roots, grads, create_graph, [(t._node, t._out) for t in inputs])
-    walk.run()
-    found = dict(walk.leaf_grads())
+    with _Running(walk):
+        walk.run()
+        found = dict(walk.leaf_grads())
     results = [
         found.get(t._node) if isinstance(t._node, Leaf) else walk.captured.get((t._node, t._out)) for t in inputs
     ]
@@ -68,6 +76,34 @@ def gradients(
         walk.free()
     return [g if g is None or t.__class__ in TENSORS else t.as_gradient(g)
             for t, g in zip(inputs, results, strict=True)]  # fmt: skip
+
+
+class _Passes(threading.local):
+    """The passes that a thread is making, the innermost last: a hook may begin another one."""
+
+    def __init__(self) -> None:
+        self.running: list[Walk] = []
+
+
+_passes = _Passes()
+
+
+class _Running:
+    """While the pass is made and its hooks are called."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+
+    def __enter__(self) -> None:
+        _passes.running.append(self.walk)
+
+    def __exit__(self, *_: object) -> None:
+        _passes.running.pop()
+
+
+def running_pass() -> Walk:
+    """The pass that calls the hook which asks."""
+    return _passes.running[-1]
 
 
 class Walk:
@@ -97,6 +133,11 @@ class Walk:
             if any(p is not None and (p in wanted or p in useful) for p in node.parents):
                 useful.add(node)
         return useful
+
+    def how_many_of(self, nodes: Sequence[Any]) -> int:
+        """At how many of the nodes and leaves a gradient may arrive."""
+        reached = {*self._wanted_leaves(), *(self.nodes if self.useful is None else self.useful)}
+        return sum(node in reached for node in nodes)
 
     def run(self) -> None:
         """Visits every node once, the newest first."""
@@ -150,10 +191,17 @@ class Walk:
             if parent is not None and found[i] is not None:
                 arrive(self.pending, parent, node.outs.get(i, 0) if node.outs else 0, found[i])
 
+    def _wanted_leaves(self) -> list[Leaf]:
+        """The leaves whose gradients are asked for: no hook hears of the others."""
+        if self.wanted is None:
+            return self.leaves
+        nodes = {node for node, _ in self.wanted}
+        return [leaf for leaf in self.leaves if leaf in nodes]
+
     def leaf_grads(self) -> list[tuple[Leaf, Tensor]]:
         """What arrived at each leaf, after its hooks."""
         results = []
-        for leaf in self.leaves:
+        for leaf in self._wanted_leaves():
             arrived = self.pending.get(leaf)
             if arrived is not None and arrived[0] is not None:
                 for hook in list(leaf.hooks.values()) if leaf.hooks else ():
@@ -205,8 +253,11 @@ def hooked(hook: Callable[[Tensor], Any], g: Tensor) -> Tensor:
         return g
     name = getattr(hook, "__name__", type(hook).__name__)
     if not isinstance(changed, Tensor):
-        raise TypeError(f"hook '{name}' has changed the type of value (was {type(g)} got {type(changed)})")
-    if settle(changed).spec.shape != settle(g).spec.shape:
+        raise TypeError(f"expected Variable, but hook returned '{type(changed).__name__}' (hook '{name}')")
+    before, after = settle(g).spec, settle(changed).spec
+    if after.dtype is not before.dtype:
+        raise RuntimeError(f"hook '{name}' has changed the type of value (was {g.type()} got {changed.type()})")
+    if after.shape != before.shape:
         raise RuntimeError(f"hook '{name}' has changed the size of value")
     return changed
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -20,8 +21,11 @@ from rushlight.record.trace import recorder, settle
 from rushlight.record.value import Node as TapeNode
 from rushlight.record.value import Tensor, Value, tensor_of
 
+from .derivative import SECOND_TIME
+from .gradient import Walk, running_pass
 from .node import Function as Node
 from .node import RemovableHandle, function_of, register_tensor_hook
+from .tape import attend
 
 Pack = Callable[[Tensor], Any]
 Unpack = Callable[[Any], Tensor]
@@ -44,19 +48,19 @@ _hooks = _Hooks()
 
 
 class Packed:
-    """What a node has saved, each number packed until it is asked for."""
+    """What a node has saved, each number packed until it is asked for: a Value, or what to unpack and how."""
 
-    __slots__ = ("entries", "unpack")
+    __slots__ = ("entries",)
 
-    def __init__(self, values: Sequence[Value], pack: Pack, unpack: Unpack) -> None:
-        self.unpack = unpack
-        self.entries = [v if v.spec.wrapped else _packed(pack, v) for v in values]
+    def __init__(self, entries: Sequence[Value | tuple[Any, Unpack]]) -> None:
+        self.entries = list(entries)
 
     def __getitem__(self, i: int) -> Value:
         entry = self.entries[i]
         if isinstance(entry, Value):
             return entry
-        found = self.unpack(entry[0])
+        packed, unpack = entry
+        found = unpack(packed)
         if not isinstance(found, Tensor):
             raise TypeError("Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
                             f"{type(found).__name__}")  # fmt: skip
@@ -66,13 +70,16 @@ class Packed:
         return len(self.entries)
 
 
-def _packed(pack: Pack, v: Value) -> tuple[Any]:
-    me = recorder()
-    tracking, me.tracking = me.tracking, False
-    try:
-        return (pack(tensor_of(v)),)
-    finally:
-        me.tracking = tracking
+def _packed(v: Value, pack: Pack, unpack: Unpack) -> tuple[Any, Unpack]:
+    shown = tensor_of(v)
+    with recorder_off():
+        found = pack(shown)
+    if shown._version:
+        raise RuntimeError(
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not "
+            "be modified by in-place operations as this can lead to unexpected side-effects. Clone the tensor first."
+        )
+    return found, unpack
 
 
 def _pack(before: Any, node: TapeNode) -> None:
@@ -81,7 +88,8 @@ def _pack(before: Any, node: TapeNode) -> None:
         before(node)
     if _hooks.stack and node.saved:
         trace, values, node.saved = node.trace, node.saved, None
-        node.saved = Packed(values, *_hooks.stack[-1])  # type: ignore[assignment]
+        hooks = _hooks.stack[-1]
+        node.saved = Packed([v if v.spec.wrapped else _packed(v, *hooks) for v in values])  # type: ignore[assignment]
         if trace is not None:
             trace.regular = False  # a backward pass over it cannot be memoised
 
@@ -119,6 +127,30 @@ class save_on_cpu(saved_tensors_hooks):
 
     def __init__(self, pin_memory: bool = False, device_type: str = "cuda") -> None:
         super().__init__(lambda t: t, lambda t: t)
+
+
+class SavedTensor:
+    """What a node has saved under a name, `grad_fn._raw_saved_self`, as something to put hooks on."""
+
+    def __init__(self, node: TapeNode, place: int) -> None:
+        self._node, self._place = node, place
+
+    def register_hooks(self, pack_hook: Pack, unpack_hook: Unpack) -> None:
+        """Keeps what `pack_hook` makes of the tensor, of which `unpack_hook` makes it again.
+
+        Raises RuntimeError where hooks have been set already, or a backward pass has freed what was saved.
+        """
+        saved, place = self._node.saved, self._place
+        if saved is None:
+            raise RuntimeError(SECOND_TIME)
+        entries = list(saved.entries if isinstance(saved, Packed) else saved)
+        if not isinstance(entries[place], Value):
+            raise RuntimeError(
+                "Calling register_hooks on a saved tensor whose hooks have already been set is not allowed."
+            )
+        entries[place] = _packed(entries[place], pack_hook, unpack_hook)
+        attend(self._node)
+        self._node.saved = Packed(entries)
 
 
 class disable_saved_tensors_hooks:
@@ -205,22 +237,25 @@ class _Handles:
 def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[..., None], *, mode: str = "all") -> _Handles:
     """Calls `fn` once a backward pass has computed the gradients of the tensors.
 
-    With mode "all" it gets the list of them; with "any" the first one that is ready.
+    With mode "all" it gets the list of them, None for a tensor that the pass does not come to; with "any" the first one
+    that is ready.
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    found: list[Tensor | None] = [None] * len(tensors)
-    done = [0]
+    found: weakref.WeakKeyDictionary[Walk, tuple[int, dict[int, Tensor]]] = weakref.WeakKeyDictionary()
+    nodes = [t._node for t in tensors]
 
     def arrived(i: int, g: Tensor) -> None:
-        found[i] = g
-        done[0] += 1
-        if mode == "any" and done[0] == 1:
-            fn(g)
-        if done[0] == len(tensors):
-            gradients, found[:], done[0] = list(found), [None] * len(tensors), 0
-            if mode == "all":
-                fn(gradients)
+        walk = running_pass()
+        if walk not in found:
+            found[walk] = walk.how_many_of(nodes), {}
+        awaited, ready = found[walk]
+        ready[i] = g
+        if mode == "any":
+            if len(ready) == 1:
+                fn(g)
+        elif len(ready) == awaited:
+            fn([ready.get(k) for k in range(len(nodes))])
 
     return _Handles([register_tensor_hook(t, functools.partial(arrived, i)) for i, t in enumerate(tensors)])
 

@@ -20,7 +20,11 @@ def into_leaf(leaf: Leaf, g: Tensor, create_graph: bool) -> None:
         return
     accumulate(t, g, create_graph)
     for hook in list(leaf.post_hooks.values()) if leaf.post_hooks else ():
-        hook(t)
+        found = hook(t)
+        if isinstance(found, Tensor):
+            raise RuntimeError("Tensor post accumulate grad hooks should return None.")
+        if found is not None:
+            raise TypeError(f"expected Variable, but hook returned '{type(found).__name__}'")
 
 
 def accumulate(t: Tensor, g: Tensor, create_graph: bool) -> None:

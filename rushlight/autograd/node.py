@@ -97,6 +97,8 @@ class Function:
             pairs = [p for p, s in zip(pairs, node.step.input_specs, strict=True) if _may_have_gradient(s, keeps)]
             if shown is not None:
                 pairs = shown(pairs)
+        else:
+            pairs = [p for p, s in zip(pairs, node.input_specs(), strict=True) if s is not None]
         return tuple(pairs)
 
     @property
@@ -122,9 +124,30 @@ class Function:
         return _add(self.node, "pre_hooks", hook)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_saved_") and isinstance(self.node, Node) and self.node.step is not None:
-            return _saved(self.node, name.removeprefix("_saved_"), type(self).__name__)
+        if isinstance(self.node, Node) and self.node.step is not None:
+            if name.startswith("_saved_"):
+                return _saved(self.node, name.removeprefix("_saved_"), type(self).__name__)
+            if name.startswith("_raw_saved_"):
+                return _raw_saved(self.node, name.removeprefix("_raw_saved_"), type(self).__name__)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+
+def _our_name(node: Node, name: str) -> str:
+    """What the operation calls the operand, of which PyTorch has a name of its own."""
+    operands = node.step.op.operands
+    ours = {"self": 0, "input": 0, "other": 1, "mat1": 0, "mat2": 1}
+    return operands[ours[name]] if name in ours and name not in operands and ours[name] < len(operands) else name
+
+
+def _raw_saved(node: Node, name: str, shown: str) -> Any:
+    """A tensor that a node saved, as what hooks can be put on."""
+    from .graph import SavedTensor
+
+    operands, name = node.step.op.operands, _our_name(node, name)
+    place = ~0 if name == "result" else operands.index(name) if name in operands else None
+    if place not in node.step.saves:
+        raise AttributeError(f"'{shown}' object has no attribute '_raw_saved_{name}'")
+    return SavedTensor(node, list(node.step.saves).index(place))
 
 
 def _saved(node: Node, name: str, shown: str) -> Any:
@@ -132,9 +155,9 @@ def _saved(node: Node, name: str, shown: str) -> Any:
     from .derivative import SECOND_TIME, Context, source_of
 
     operands = node.step.op.operands
-    ours = {"self": 0, "input": 0, "other": 1, "mat1": 0, "mat2": 1}
-    if name in ours and name not in operands and ours[name] < len(operands):
-        name = operands[ours[name]]
+    if name.endswith("_sym_sizes") and _our_name(node, name.removesuffix("_sym_sizes")) in operands:
+        return node.step.input_specs[operands.index(_our_name(node, name.removesuffix("_sym_sizes")))].shape
+    name = _our_name(node, name)
     known = name in operands or name in node.step.attributes or name == "result"
     if known and name not in node.step.attributes:
         if node.saved is None:

@@ -199,6 +199,11 @@ def elements(x: Symbol, index: Any) -> Symbol:
     return pick(x, (index,), (), Places((0,), (None,) * index.ndim), index.shape)
 
 
+def elements_of_rows(x: Symbol, index: Symbol) -> Symbol:
+    """(..., n) at positions (..., m) that are known to be right: (..., m)."""
+    return pick(x, (index,), (), _each(index, x.ndim - 1), index.shape)
+
+
 def elements_of_planes(x: Symbol, index: Symbol) -> Symbol:
     """(N, C, places) at positions (N, 1, ...) that are known to be right: (N, C, ...)."""
     shape = (*x.shape[:2], *index.shape[2:])
@@ -209,9 +214,9 @@ def _planes(shape: tuple[int, ...]) -> Places:
     return Places((2,), (0, 1, *(None,) * (len(shape) - 2)))
 
 
-def added_to_planes(d: Symbol, index: Symbol, places: int) -> Symbol:
-    """The adjoint of `elements_of_planes`."""
-    return changed(0, (*d.shape[:2], places), d, (broadcast(index, d.shape),), (), _planes(d.shape), d.shape)
+def added_to_planes(d: Symbol, index: Symbol, places: int, total: Any = 0) -> Symbol:
+    """The adjoint of `elements_of_planes`, on top of a `total`."""
+    return changed(total, (*d.shape[:2], places), d, (broadcast(index, d.shape),), (), _planes(d.shape), d.shape)
 
 
 def along(index: Symbol, before: int, after: int) -> Symbol:

@@ -188,6 +188,12 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
         return with_each(0, shape, index, self, axis, "add")
 
+    def put_each(self, index: Any, axis: int, shape: tuple[int, ...]) -> Symbol:
+        """Zeros with the elements of this array at positions along a dimension, each its own."""
+        from .assembly import with_each
+
+        return with_each(0, shape, index, self, axis, "set")
+
     def with_slices(self, index: Any, value: Any, axis: int, how: str, wraps: bool = False) -> Symbol:
         """This array with slices added or put at positions along a dimension."""
         from .assembly import with_slices

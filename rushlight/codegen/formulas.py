@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.core import strided
+from rushlight.core.strided import contiguous_strides
+
 from .assembly import iota
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, kind_of, look, operand
 from .processor import processor
@@ -238,20 +241,16 @@ def _triangle(x: Any, k: int, lower: bool) -> Any:
     return np.where(inside, x, x.dtype.type(0))
 
 
+def _diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    shape = strided.diagonal(x.shape, contiguous_strides(x.shape), 0, offset, axis1, axis2)[0]
+    return look(x, tuple(shape), lambda strides, start: strided.diagonal(
+        x.shape, strides, start, offset, axis1, axis2)[1:])  # fmt: skip
+
+
 def _trace(x: Any) -> Any:
     """The sum of the diagonal of a matrix, which is a view of it."""
     n = min(x.shape)
     return look(x, (n,), lambda strides, offset: ((sum(strides),), offset)).sum()
-
-
-def _rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    a, b = axes
-    if k % 4 == 2:
-        return np.flip(x, (a, b))
-    across = x.swapaxes(a, b)
-    if k % 4 == 1:  # written out, for then no line is read backwards
-        return np.flip(across.placed(across.shape, None, (slice(None),) * x.ndim), a)
-    return np.flip(across, b) if k % 4 else x
 
 
 def _cross(x: Any, y: Any, axis: int = -1) -> Any:
@@ -294,6 +293,6 @@ FUNCTIONS.update({
     np.argmax: _first_place(np.max), np.argmin: _first_place(np.min),
     np.isposinf: lambda x: x == np.inf, np.isneginf: lambda x: x == -np.inf,
     np.split: _split, np.squeeze: lambda x, axis=None: x.squeeze(axis), np.nan_to_num: _nan_to_num,
-    np.trace: _trace, np.rot90: _rot90, np.cross: _cross, np.isclose: _isclose,
+    np.trace: _trace, np.diagonal: _diagonal, np.cross: _cross, np.isclose: _isclose,
     np.sinc: _sinc, np.real: lambda x: x, np.iscomplex: lambda x: np.not_equal(x, x),
 })  # fmt: skip

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from rushlight.core import box_muller
 
-from . import rejection
+from . import implicit, rejection
 from .arithmetic import Scalars
 from .array_layout import DATA
 from .entry import entry_parameters
@@ -306,7 +306,8 @@ FILLINGS = {
     "chosen64": Filling(_chosen64, "f64", 2),
     "normal32": Filling(_normal32, "f32", 1, 16),
 }
-NAMES = (*FILLINGS, "normals32", "permutation", *rejection.RULES)  # of the functions
+SINGLE = (*rejection.RULES, *implicit.RULES)  # number by number
+NAMES = (*FILLINGS, "normals32", "permutation", *SINGLE)  # of the functions
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -348,7 +349,7 @@ def _entry(name: str) -> Function:
     w = Builder()
     parameters = entry_parameters(w)
     objects = [w.load("ptr", w.at("ptr", parameters[1], k), 8) for k in range(len(SIGNATURE))]
-    kinds = rejection.SIGNATURE if name in rejection.RULES else SIGNATURE
+    kinds = rejection.SIGNATURE if name in SINGLE else SIGNATURE
     w.call(fill(name), "ptr", *[_given(w, o, kind) for o, kind in zip(objects, kinds.values(), strict=True)])
     w.do("call", (external("_Py_TrueStruct"),), "Py_IncRef")
     w.leave(external("_Py_TrueStruct"))
@@ -366,6 +367,7 @@ def functions(vector_bytes: int) -> list[Function]:
     """All the fillings, and the functions with which Python calls them."""
     made = [Filler(filling, vector_bytes).function(name) for name, filling in FILLINGS.items()]
     made += [_normals("normals32"), _permutation("permutation"), *map(rejection.function, rejection.RULES)]
+    made += map(implicit.function, implicit.RULES)
     return [*made, *map(_entry, NAMES)]
 
 

@@ -9,15 +9,17 @@ Windows are the operation's own (`ops.pooling.Windows`): size, stride, padding, 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from .assembly import Places, along, assembled, iota, pick
-from .capture import Symbol, broadcast, constant, table
+from .assembly import Places, along, assembled, iota, joined, pick
+from .capture import NotLowered, Symbol, broadcast, constant, table
 
 Ints = tuple[int, ...]
+MOST_COLUMNS = 64  # positions in a window that are pieces of their own
 Layout = Callable[[Ints, int], tuple[Ints, int]]
 
 
@@ -113,6 +115,28 @@ def average_backward(d: Symbol, divisor: Any, *, space: Ints, windows: Any) -> S
     around, inner = _padding_back(space, windows)
     share = padded(d / d.dtype.type(divisor), *around, 0)
     return _spread(lambda code, place: share[place], share, space, windows, inner)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Windows as columns
+
+
+def columns(x: Symbol, windows: Any) -> Symbol:
+    """The numbers of every window (*lead, *space) side by side: (*lead, positions in the window, *windows)."""
+    if math.prod(windows.kernel) > MOST_COLUMNS:
+        raise NotLowered("windows of many columns")
+    lined = _lined(x, windows, 0)
+    return joined([lined[place] for _, place in windows.places()], x.ndim - len(windows.out), fresh=True)
+
+
+def columns_added(parts: Symbol, space: Ints, windows: Any) -> Symbol:
+    """The adjoint of `columns`: every number added at its place."""
+    if math.prod(windows.kernel) > MOST_COLUMNS:
+        raise NotLowered("windows of many columns")
+    around, inner = _padding_back(space, windows)
+    lined = padded(parts, *around, 0)
+    lead = (slice(None),) * (parts.ndim - len(space) - 1)
+    return _spread(lambda code, place: lined[(*lead, code, *place[1:])], lined[(*lead, 0)], space, windows, inner)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ dx/da = -(dF/da) / (dF/dx) (M. Figurnov et al., "Implicit reparameterization gra
 computed here in double precision from series and continued fractions whose terms are differentiated one by one
 (R. J. Moore, Algorithm AS 187, Applied Statistics 31, 1982), so they agree with PyTorch's polynomials to the
 latters' accuracy.
+As soon as there is machine code for it (`codegen/implicit.py`) each number has as many terms as it needs; NumPy goes on
+until the last of an array has enough.
 `standard_gamma` and `sample_dirichlet` are `torch._standard_gamma` and `torch._sample_dirichlet`: PyTorch's numbers.
 """
 
@@ -17,18 +19,34 @@ import numpy as np
 from rushlight.autograd import Function
 from rushlight.core import sampling
 from rushlight.core.generator import engine_of
+from rushlight.core.mersenne import FILLINGS, Demand
 from rushlight.ops.gamma_function import digamma
 from rushlight.tensor import Tensor, realize, wrap
 
 Array = np.ndarray[Any, Any]
 
 _TERMS = 20_000
+_WORTH = 64  # what a number's derivative costs, in plain random numbers
 _LARGE = 2_000.0  # from here on the gamma distribution's expansion about the normal one is exact to 1e-8
+
+
+def _in_machine_code(name: str, first: Array, second: Array, third: Array) -> Array | None:
+    """A function of three arrays, number by number; None if there is no machine code (yet)."""
+    function = FILLINGS.get(name)
+    if function is None:
+        Demand.grow(_WORTH * first.size)
+        return None
+    out = np.empty(first.shape)
+    function(out, out, out.size, *[np.ascontiguousarray(v) for v in (first, second, third)])
+    return out
 
 
 def gamma_slope(alpha: Array, x: Array) -> Array:
     """dx/dalpha of a gamma(alpha, 1) sample x, element by element, in float64."""
     a, x = np.broadcast_arrays(np.asarray(alpha, np.float64), np.asarray(x, np.float64))
+    found = _in_machine_code("gamma_slope", a, x, x)
+    if found is not None:
+        return found
     result = np.empty(a.shape)
     large = a > _LARGE
     small = ~large & (x <= a + 1)
@@ -87,6 +105,9 @@ def _slope_fraction(a: Array, x: Array) -> Array:
 def beta_slope(x: Array, alpha: Array, beta: Array) -> Array:
     """dx/dalpha of a beta(alpha, beta) sample x, element by element, in float64."""
     x, a, b = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (x, alpha, beta)))
+    found = _in_machine_code("beta_slope", a, b, x)
+    if found is not None:
+        return found
     result = np.empty(x.shape)
     left = x <= (a + 1) / (a + b + 2)
     right = ~left

@@ -20,7 +20,7 @@ from rushlight.tensor import FUNCTIONS
 from rushlight.utils._pytree import TreeSpec, tree_flatten, tree_leaves, tree_map_only, tree_unflatten
 
 from .batching import note_leaf
-from .mapping import vmap
+from .mapping import check_randomness, vmap
 
 Func = Callable[..., Any]
 Argnums = int | tuple[int, ...]
@@ -117,7 +117,10 @@ def _positions(argnums: Argnums, args: Sequence[Any]) -> tuple[int, ...]:
             raise RuntimeError(f"argnums must be a tuple of int, got {n} of type {type(n)}")
         if not -len(args) <= n < len(args):
             raise RuntimeError(f"Got argnum={n}, but only {len(args)} positional inputs")
-    return tuple(n % len(args) for n in wanted)
+    positions = tuple(n % len(args) for n in wanted)
+    if len(set(positions)) < len(positions):
+        raise RuntimeError(f"argnums elements must be unique, got {wanted}")
+    return positions
 
 
 class Chosen:
@@ -232,6 +235,9 @@ def _vjp(func: Func, primals: Sequence[Any], has_aux: bool) -> Any:
                 f"Expected pytree structure of cotangents to be the same as pytree structure of outputs to the "
                 f"function. cotangents: {given}, primal output: {spec}"
             )
+        wrong = next((v for v in vectors if not isinstance(v, Tensor)), None)
+        if len(vectors) and not all(isinstance(v, Tensor) for v in vectors):
+            raise RuntimeError(f"vjp(f, ...): the cotangents must be tensors like the outputs, got {type(wrong)}")
         with enable_grad():
             found = level.gradients(outputs, vectors)
         return chosen.arranged(level.released(found))
@@ -252,7 +258,9 @@ def jvp(func: Func, primals: Any, tangents: Any, *, strict: bool = False, has_au
                 f"jvp(f, primals, tangents): Expected {name} to be a tuple. E.g. it should be valid to call "
                 "f(*primals)."
             )
-    output, push, aux = _linear(func, primals, has_aux)
+    if not tree_leaves(primals):
+        raise RuntimeError("jvp(f, primals, tangents): Expected primals to contain at least one Tensor.")
+    output, push, aux = _linear(func, primals, has_aux, strict)
     product = push(tangents)
     return (output, product, aux) if has_aux else (output, product)
 
@@ -268,7 +276,9 @@ def linearize(func: Func, *primals: Any) -> tuple[Any, Func]:
     return output, lambda *tangents: push(tangents)
 
 
-def _linear(func: Func, primals: tuple[Any, ...], has_aux: bool) -> tuple[Any, Callable[[Any], Any], Any]:
+def _linear(
+    func: Func, primals: tuple[Any, ...], has_aux: bool, strict: bool = False
+) -> tuple[Any, Callable[[Any], Any], Any]:
     """The value, the product with the Jacobian as a function, and what else `func` gave.
 
     The transposed product is linear in its vector, so the product is that one's derivative, transposed once more.
@@ -280,6 +290,11 @@ def _linear(func: Func, primals: tuple[Any, ...], has_aux: bool) -> tuple[Any, C
         outputs, spec = _tensors(
             output, lambda x: f"jvp(f, primals, tangents): Expected f(*primals) to return only tensors, got {type(x)}"
         )
+        if strict and not all(o.requires_grad for o in outputs):
+            raise RuntimeError(
+                "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+                "allowed with strict=True."
+            )
         probe = Level([full_like_spec(settle(o).spec, 0) for o in outputs])
         back = level.gradients(outputs, probe.copies)
 
@@ -337,11 +352,22 @@ def jacrev(
             outputs, spec = _tensors(
                 output, lambda x: f"jacrev: Expected f(*args) to return only tensors, got unsupported type {type(x)}"
             )
+            _check_outputs(outputs)
             blocks = [chosen.arranged(_jacobian(level, t, chunk_size)) for t in outputs]
         found = level.released(tree_unflatten(blocks, spec))
         return (found, level.released(_check_aux(aux))) if has_aux else found
 
     return wrapper
+
+
+def _check_outputs(outputs: Sequence[Tensor]) -> None:
+    """Refuses outputs that have no derivative."""
+    for t in outputs:
+        if not (t.is_floating_point() or t.is_complex()):
+            raise RuntimeError(
+                "vjp(f, ...): All outputs of f must be floating-point or complex Tensors, got Tensor with dtype "
+                f"{t.dtype}"
+            )
 
 
 def _jacobian(level: Level, output: Tensor, chunk_size: int | None) -> list[Tensor]:
@@ -366,6 +392,7 @@ def jacfwd(func: Func, argnums: Argnums = 0, has_aux: bool = False, *, randomnes
     >>> torch.func.jacfwd(torch.sin)(torch.tensor(0.))
     tensor(1.)
     """
+    check_randomness(randomness)
     return jacrev(func, argnums, has_aux=has_aux)
 
 

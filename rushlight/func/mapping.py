@@ -52,8 +52,7 @@ def vmap(
     >>> torch.vmap(torch.dot)(torch.ones(3, 2), torch.ones(3, 2))
     tensor([2., 2., 2.])
     """
-    if randomness not in ("error", "different", "same"):
-        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
+    check_randomness(randomness)
     if chunk_size is not None and chunk_size <= 0:
         raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
 
@@ -64,6 +63,12 @@ def vmap(
         return _in_chunks(func, in_dims, out_dims, randomness, chunk_size, args, kwargs)
 
     return wrapper
+
+
+def check_randomness(randomness: str) -> None:
+    """Raises RuntimeError for what is not a way to treat random numbers."""
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
 
 
 def _in_chunks(
@@ -86,6 +91,7 @@ def _in_chunks(
 
 def _mapped(func: Func, in_dims: Dims, out_dims: Dims, randomness: str, args: Any, kwargs: dict[str, Any]) -> Any:
     name = getattr(func, "__name__", repr(func))
+    _check_out_dims(name, out_dims)
     dims, leaves, spec = _input_dims(name, in_dims, args)
     size = _size(name, in_dims, leaves, dims)
 
@@ -223,6 +229,14 @@ def _size(name: str, in_dims: Dims, leaves: Sequence[Any], dims: Sequence[Any]) 
             f"{sizes} for the mapped dimension"
         )
     return sizes[0]
+
+
+def _check_out_dims(name: str, out_dims: Dims) -> None:
+    if not all(d is None or isinstance(d, int) for d in tree_leaves(out_dims)):
+        raise ValueError(
+            f"vmap({name}, ..., out_dims={out_dims}): `out_dims` must be an int, None or a python collection of ints "
+            "representing where in the outputs the vmapped dimension should appear."
+        )
 
 
 def _output_dims(name: str, out_dims: Dims, spec: TreeSpec) -> list[Any]:

@@ -275,7 +275,7 @@ def _put_back(c: Call) -> Tensor:
     return c.record(c.args, index=_with_elements(a["index"], c.size), shape=(c.size, *a["shape"]))
 
 
-@rule("strided", "diagonal", "unfold_dim")
+@rule("strided", "diagonal", "unfold_dim", "select_at")
 def _strided(c: Call) -> Tensor:
     spec, a = c.specs[0], c.attributes
     if c.on[1] or a["kind"] is not spec.dtype:

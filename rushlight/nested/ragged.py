@@ -23,6 +23,7 @@ from rushlight.other_tensors import find_by_functions
 from rushlight.record.spec import Spec
 from rushlight.record.trace import realize, settle
 from rushlight.record.value import TENSORS, Node, Tensor, Value, new_tensor
+from rushlight.tensor.subclasses import disabled
 from rushlight.types import SymInt
 
 Dense = Callable[..., Any]
@@ -111,6 +112,8 @@ class NestedValue(Value):
 
 class NestedTensor(Tensor):
     """A batch of tensors whose sizes differ in the ragged dimension (jagged), or in any (strided)."""
+
+    __torch_function__ = disabled
 
     _value: NestedValue
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any, NoReturn
 
 from rushlight.tensor import Tensor
+from rushlight.tensor.subclasses import disabled
 
 _NO_SHAPE = (
     "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in `load_state_dict` "
@@ -43,6 +44,9 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     Parameter containing:
     tensor([0., 0.], requires_grad=True)
     """
+
+    __torch_function__ = disabled
+    _is_param = True
 
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         if data is None:
@@ -99,6 +103,8 @@ class Buffer(Tensor):
 
     Not trained; saved in `state_dict` unless `persistent=False`. Shares the numbers of `data`.
     """
+
+    __torch_function__ = disabled
 
     persistent: bool
 

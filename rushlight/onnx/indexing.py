@@ -195,7 +195,7 @@ def _strided_places(c: Call, offset: Any) -> np.ndarray:
     return _places(a["shape"], a["strides"], offset, a["layout"], c.shape(0))
 
 
-@lowering("strided", "diagonal", "unfold_dim")
+@lowering("strided", "diagonal", "unfold_dim", "select_at")
 def _strided(c: Call) -> str:
     """A slice, if it is one; else, where all sizes are fixed, the elements by their places."""
     if c.dtype is not c.value(0).dtype:
@@ -280,15 +280,6 @@ def _wrapped(c: Call) -> str:
 @lowering("masked_select")
 def _masked_select(c: Call) -> str:
     raise NotImplementedError("how many elements a mask picks depends on numbers, and sizes in a file must not")
-
-
-@lowering("grid_take")
-def _grid_take(c: Call) -> str:
-    """Of each picture the pixels at positions that count through its rows; all channels have the same ones."""
-    pixels = c.op("Reshape", c.raw(0), c.ints([0, 0, -1]))
-    at = c.unsqueeze(c.op("Reshape", _index(c, 1), c.ints([0, -1])), 1)
-    picked = c.op("GatherElements", pixels, c.op("Expand", at, c.ints([1, c.shape(0)[1], 1])), axis=2)
-    return c.reshape(picked, c.result.shape)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -88,6 +88,19 @@ def _affine_grid(c: Call) -> str:
     return c.reshape(c.op("MatMul", base, c.transpose(c.x(0), (0, 2, 1))), c.result.shape)
 
 
+_MODES = {"bilinear": "linear", "nearest": "nearest", "bicubic": "cubic"}  # their names from version 20 on
+
+
+@lowering("grid_sampler_2d", "grid_sampler_3d")
+def _grid_sampler(c: Call) -> str:
+    how = c.attributes["how"]
+    if any(c.attributes["orders"]):
+        raise NotImplementedError("a derivative of grid_sample has no ONNX operation")
+    c.needs_opset(16 if c.rank(0) == 4 else 20)
+    mode = _MODES[how.mode] if c.opset >= 20 else how.mode
+    return c.op("GridSample", c.x(0), c.x(1), mode=mode, padding_mode=how.padding, align_corners=int(how.aligned))
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Convolutions
 

@@ -521,6 +521,13 @@ def _unpool(x: np.ndarray, indices: np.ndarray, *, space: Ints) -> np.ndarray:
     return whole.reshape(*x.shape[: -len(space)], *space)
 
 
+def _unpool_symbols(x: Any, indices: Any, *, space: Ints) -> Any:
+    lead = x.shape[: -len(space)]
+    planes, size = math.prod(lead), math.prod(space)
+    at = indices.reshape(planes, -1)
+    return x.reshape(at.shape).put_each(at, 1, (planes, size)).reshape(*lead, *space)
+
+
 def _unpool_operation(dims: int) -> Operation:
     op = operation(
         f"max_unpool{dims}d",
@@ -528,6 +535,7 @@ def _unpool_operation(dims: int) -> Operation:
         _unpool,
         node=f"MaxUnpool{dims}DBackward0",
     )
+    op.lower = _unpool_symbols
     return op.gradient(x=lambda g, indices, space: apply(POOL_TAKE, (g, indices), (len(space),)))
 
 

@@ -21,7 +21,7 @@ from rushlight.record.value import Tensor
 from .creation import full_like_spec
 from .old_overloads import warn_of_old_overload
 from .public import METHODS, check_cast, public, write_back
-from .rules import broadcast, comparison, dtype_of, pointwise, pointwise_float, promoted
+from .rules import broadcast, comparison, dtype_of, only, pointwise, pointwise_float, promoted
 
 
 def conj(t: Tensor) -> Tensor:
@@ -232,21 +232,27 @@ def _no_derivative(name: str) -> Callable[[Tensor], Tensor]:
     return refuse
 
 
+def _of_reals(name: str, infer: Callable[..., Spec] = pointwise) -> Callable[..., Spec]:
+    """The shape rule of an operation that complex numbers, which have no order, do not have."""
+    return only("bif", f"{name}_cpu", infer)
+
+
 _floor_divide = _integer_division(lambda x, y: np.floor_divide(x, y))
-FLOOR_DIVIDE = operation("floor_divide", pointwise, _floor_divide, node="NotImplemented")
+FLOOR_DIVIDE = operation("floor_divide", _of_reals("div_floor"), _floor_divide, node="NotImplemented")
 FLOOR_DIVIDE.gradient(x=_no_derivative("floor_divide"), y=_no_derivative("floor_divide"))
-ROUND_DOWN_DIVIDE = operation("div_floor", pointwise, _floor_divide, node="DivBackward2")
+ROUND_DOWN_DIVIDE = operation("div_floor", _of_reals("div_floor"), _floor_divide, node="DivBackward2")
 ROUND_DOWN_DIVIDE.gradient(x=_no_slope, y=_no_slope)
-TRUNCATE_DIVIDE = operation("div_trunc", pointwise, _integer_division(_trunc_divide), node="DivBackward2")
+TRUNCATE_DIVIDE = operation("div_trunc", _of_reals("div_trunc"), _integer_division(_trunc_divide), node="DivBackward2")
 TRUNCATE_DIVIDE.gradient(x=_no_slope, y=_no_slope)
 
 _remainder = _integer_division(lambda x, y: np.remainder(x, y))
 _fmod = _integer_division(lambda x, y: np.fmod(x, y))
-REMAINDER = operation("remainder", pointwise, lambda x, number: _remainder(x, number)).gradient(x=lambda g: g)
-REMAINDER_TENSOR = operation("remainder_tensor", pointwise, _remainder, node="RemainderBackward1")
+REMAINDER = operation("remainder", _of_reals("remainder"), lambda x, number: _remainder(x, number))
+REMAINDER.gradient(x=lambda g: g)
+REMAINDER_TENSOR = operation("remainder_tensor", _of_reals("remainder"), _remainder, node="RemainderBackward1")
 REMAINDER_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(ROUND_DOWN_DIVIDE, (x, y)))
-FMOD = operation("fmod", pointwise, lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
-FMOD_TENSOR = operation("fmod_tensor", pointwise, _fmod, node="FmodBackward1")
+FMOD = operation("fmod", _of_reals("fmod"), lambda x, number: _fmod(x, number)).gradient(x=lambda g: g)
+FMOD_TENSOR = operation("fmod_tensor", _of_reals("fmod"), _fmod, node="FmodBackward1")
 FMOD_TENSOR.gradient(x=lambda g: g, y=lambda g, x, y: -g * apply(TRUNCATE_DIVIDE, (x, y)))
 
 
@@ -421,7 +427,7 @@ def _comparison(name: str, ufunc: Any, names: tuple[str, ...], infer: Any = comp
 
 
 for _name, (_ufunc, _names) in _COMPARISONS.items():
-    _comparison(_name, _ufunc, _names)
+    _comparison(_name, _ufunc, _names, comparison if _name in ("eq", "ne") else _of_reals(_name, comparison))
 for _name in ("logical_and", "logical_or", "logical_xor"):
     _comparison(_name, getattr(np, _name), ())
 

@@ -93,13 +93,14 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     n = len(rows)
     new = np.ones(n, bool)
     if n > 1:
-        new[1:] = (rows[1:] != rows[:-1]).reshape(n - 1, -1).any(1)
+        differ = rows[1:] != rows[:-1]
+        new[1:] = differ if differ.ndim == 1 else differ.reshape(n - 1, -1).any(1)
     starts = np.flatnonzero(new)
     values = rows[starts]
-    inverse = np.cumsum(new) - 1
-    counts = np.diff(np.append(starts, n))
+    inverse = np.cumsum(new) - 1 if return_inverse else starts
+    counts = np.diff(np.append(starts, n)) if return_counts else starts
     if dim is None:
-        inverse = inverse.reshape(x.shape)
+        inverse = inverse.reshape(x.shape) if return_inverse else inverse
     else:
         values = np.moveaxis(values, 0, dim) if x.ndim else values
     return _chosen(

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from rushlight.codegen import windows as on_symbols
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .im2col import Geometry, Ints, add_windows, padded, windows
+from .pooling import Windows
 from .public import public
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -46,8 +48,26 @@ def _col2im_spec(x: Spec, *, space: Ints, kernel: Ints, geometry: Geometry) -> S
     return spec_of((*x.shape[:-2], x.shape[-2] // math.prod(kernel), *space), x.dtype)
 
 
+def _im2col_symbols(x: Any, *, kernel: Ints, geometry: Geometry) -> Any:
+    out = geometry.output(x.shape[-2:], kernel)
+    columns = on_symbols.columns(x, _windows(kernel, geometry, out))
+    return columns.reshape(*x.shape[:-3], x.shape[-3] * math.prod(kernel), math.prod(out))
+
+
+def _col2im_symbols(x: Any, *, space: Ints, kernel: Ints, geometry: Geometry) -> Any:
+    windows = _windows(kernel, geometry, geometry.output(space, kernel))
+    count = math.prod(kernel)
+    parts = x.reshape(*x.shape[:-2], x.shape[-2] // count, count, *windows.out)
+    return on_symbols.columns_added(parts, space, windows)
+
+
+def _windows(kernel: Ints, geometry: Geometry, out: Ints) -> Windows:
+    return Windows(kernel, geometry.stride, geometry.padding, geometry.dilation, out)
+
+
 IM2COL = operation("im2col", _im2col_spec, _im2col, node="Im2ColBackward0")
 COL2IM = operation("col2im", _col2im_spec, _col2im, node="Col2ImBackward0")
+IM2COL.lower, COL2IM.lower = _im2col_symbols, _col2im_symbols
 IM2COL.gradient(x=lambda g, x_spec, kernel, geometry: apply(COL2IM, (g,), (x_spec.shape[-2:], kernel, geometry)))
 COL2IM.gradient(x=lambda g, kernel, geometry: apply(IM2COL, (g,), (kernel, geometry)))
 

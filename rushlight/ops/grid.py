@@ -1,13 +1,10 @@
 """Spatial transformers (Jaderberg et al. 2015): a grid of places from an affine map, and an image sampled at a grid.
 
-`grid_sample` is composed of tensor operations, so every derivative, by the image and by the grid, follows from theirs:
-the places become positions and weights (taps) for each dimension, and the result is the weighted sum over all
-combinations of taps.
+Here are the arguments and what is wrong with them; the operations of sampling are in `grid_sampler.py`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from functools import lru_cache
@@ -15,18 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from rushlight.core.dtype import int64
 from rushlight.record.operation import operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .creation import cast, full_like_spec
+from .grid_sampler import sampled
 from .public import public
-from .selection import where
 
 Ints = tuple[int, ...]
-Taps = list[tuple[Tensor, Tensor]]  # positions (floating point, whole numbers) and weights
 
 _CHANGED = (
     "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please specify "
@@ -104,123 +98,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Pixels by their flat places, the same in all channels; places are right by construction
-
-
-def _take(x: Any, at: Any) -> Any:
-    flat = x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
-    if not isinstance(flat, np.ndarray):
-        from rushlight.codegen.assembly import elements_of_planes
-
-        return elements_of_planes(flat, at.reshape(at.shape[0], 1, *at.shape[1:]))
-    places = np.broadcast_to(at.reshape(at.shape[0], 1, -1), (*flat.shape[:2], math.prod(at.shape[1:])))
-    return np.take_along_axis(flat, places, 2).reshape(*x.shape[:2], *at.shape[1:])
-
-
-def _put(d: np.ndarray, at: np.ndarray, *, space: Ints) -> np.ndarray:
-    planes, size = math.prod(d.shape[:2]), math.prod(space)
-    places = np.broadcast_to(at.reshape(at.shape[0], 1, -1), (*d.shape[:2], math.prod(at.shape[1:])))
-    flat = places.reshape(planes, -1) + np.arange(planes)[:, None] * size
-    total = np.bincount(flat.ravel(), d.ravel().astype(np.float64, copy=False), planes * size)
-    return total.astype(d.dtype).reshape(*d.shape[:2], *space)
-
-
-def _put_symbols(d: Any, at: Any, *, space: Ints) -> Any:
-    from rushlight.codegen.assembly import added_to_planes
-
-    count = math.prod(at.shape[1:])  # in another shape: what is added is made in vectors before
-    flat, places = d.reshape(*d.shape[:2], count), at.reshape(at.shape[0], 1, count)
-    return added_to_planes(flat, places, math.prod(space)).reshape(*d.shape[:2], *space)
-
-
-TAKE = operation("grid_take", lambda x, at: spec_of((*x.shape[:2], *at.shape[1:]), x.dtype), _take,
-                 node="GatherBackward0")  # fmt: skip
-PUT = operation("grid_put", lambda d, at, *, space: spec_of((*d.shape[:2], *space), d.dtype), _put,
-                node="GatherBackward0")  # fmt: skip
-PUT.lower = _put_symbols
-TAKE.gradient(x=lambda g, at, x_spec: apply(PUT, (g, at), (x_spec.shape[2:],)))
-PUT.gradient(d=lambda g, at: apply(TAKE, (g, at)))
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Sampling
-
-
-def _unnormalised(at: Tensor, n: int, aligned: bool) -> Tensor:
-    """From [-1, 1] to pixels."""
-    return (at + 1) * ((n - 1) / 2) if aligned else ((at + 1) * n - 1) * 0.5
-
-
-def _reflected(at: Tensor, low: float, high: float) -> Tensor:
-    """Mirrored at `low` and `high` until it lies between them."""
-    span = high - low
-    if span == 0:
-        return full_like_spec(at._value.spec, 0)
-    distance = (at - low).abs()
-    times = (distance / span).floor()
-    rest = distance - times * span
-    return where((times - (times / 2).floor() * 2).eq(0), rest + low, high - rest)
-
-
-def _bounded(at: Tensor, n: int, padding: str, aligned: bool) -> Tensor:
-    """Places outside the image moved into it, as the padding mode says."""
-    if padding == "zeros":
-        return at
-    if padding == "reflection":
-        at = _reflected(at, 0, n - 1) if aligned else _reflected(at, -0.5, n - 0.5)
-    return where(at == at, at, 0.0).clamp(0, n - 1)
-
-
-def _cubic_weights(part: Tensor) -> list[Tensor]:
-    """The weights of four neighbours (Keys 1981, a = -0.75)."""
-    a = -0.75
-
-    def near(x: Tensor) -> Tensor:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-
-    def far(x: Tensor) -> Tensor:
-        return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
-
-    return [far(part + 1), near(part), near(1 - part), far(2 - part)]
-
-
-def _taps(at: Tensor, n: int, mode: str, padding: str, aligned: bool) -> Taps:
-    at = _unnormalised(at, n, aligned)
-    if mode == "bicubic":
-        low = at.detach().floor()
-        weights = _cubic_weights(at - low)
-        return [(_bounded(low + k, n, padding, aligned), w) for k, w in enumerate(weights, -1)]
-    at = _bounded(at, n, padding, aligned)
-    if mode == "nearest":
-        place = where(at == at, at, -1.0).clamp(-1, n).round()
-        return [(place.detach(), 1 + place - place.detach())]  # a slope of 0 everywhere
-    low = at.detach().floor()
-    part = at - low
-    return [(low, 1 - part), (low + 1, part)]
-
-
-def _sampled(input: Tensor, grid: Tensor, mode: str, padding: str, aligned: bool) -> Tensor:
-    x = input._value.spec
-    space = x.shape[2:]
-    dims = len(space)
-    axes = [_found(_taps(grid[..., dims - 1 - d], n, mode, padding, aligned), n) for d, n in enumerate(space)]
-    total: Any = None
-    for corner in itertools.product(*axes):
-        weight, index, inside = corner[0]
-        for (w, place, here), n in zip(corner[1:], space[1:], strict=True):
-            weight, index, inside = weight * w, index * n + place, inside & here
-        found = where(inside.unsqueeze(1), apply(TAKE, (input, cast(index, int64))), 0.0)
-        part = found * weight.unsqueeze(1)
-        total = part if total is None else total + part
-    return total
-
-
-def _found(taps: Taps, n: int) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Each tap's weight, its position among n, 0 for those outside, and whether it is inside."""
-    found = []
-    for place, weight in taps:
-        here = (place >= 0) & (place <= n - 1)
-        found.append((weight, where(here, place, 0.0), here))
-    return found
 
 
 def _check(x: Spec, g: Spec, mode: str, padding: str) -> None:
@@ -268,7 +146,7 @@ def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mod
     if align_corners is None:
         warnings.warn(_CHANGED, stacklevel=2)
         align_corners = False
-    return _sampled(input, grid, mode, padding_mode, align_corners)
+    return sampled(input, grid, mode, padding_mode, bool(align_corners))
 
 
 _MODES = ("bilinear", "nearest", "bicubic")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ def _searched(x: np.ndarray, values: Any, *, right: bool, kind: Any) -> np.ndarr
     values = np.asarray(values)
     if x.ndim == 1:
         return _in_row(x, values, right)
-    rows, wanted = x.reshape(-1, x.shape[-1]), values.reshape(-1, values.shape[-1])
+    count = math.prod(x.shape[:-1])
+    rows, wanted = x.reshape(count, x.shape[-1]), values.reshape(count, values.shape[-1])
     found = np.empty(wanted.shape, "int64")
     for i, row in enumerate(rows):
         found[i] = _in_row(row, wanted[i], right)
@@ -57,7 +59,7 @@ def _search_spec(x: Spec, values: Spec, *, right: bool, kind: Any) -> Spec:
 
 def _halved(x: Any, values: Any, right: bool, at: Callable[[Any, Any], Any] = np.take) -> Any:
     """PyTorch's search by halves, for all values at once; what is unknown comes before everything."""
-    n = x.shape[0]
+    n = x.shape[-1]
     low, high = np.zeros_like(values, dtype=np.int64), np.full_like(values, n, dtype=np.int64)
     for _ in range(n.bit_length()):
         middle = low + ((high - low) >> 1)
@@ -70,12 +72,13 @@ def _halved(x: Any, values: Any, right: bool, at: Callable[[Any, Any], Any] = np
 
 
 def _search_symbols(x: Any, values: Any, *, right: bool, kind: Any) -> Any:
-    if x.ndim != 1 or not values.ndim:
-        raise ValueError("a search in rows of their own")
-    from rushlight.codegen.assembly import elements
+    if not values.ndim:
+        raise ValueError("a search for one number")
+    from rushlight.codegen.assembly import elements, elements_of_rows
 
     to = np.result_type(x.dtype, values.dtype)
-    return _halved(x.astype(to), values.astype(to), right, elements).astype(kind.numpy)
+    at = elements if x.ndim == 1 else elements_of_rows
+    return _halved(x.astype(to), values.astype(to), right, at).astype(kind.numpy)
 
 
 SEARCHSORTED = operation("searchsorted", _search_spec, _searched)

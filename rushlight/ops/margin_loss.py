@@ -137,34 +137,34 @@ def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative
 # Several classes
 
 
-def _own_class(target: Any, classes: int) -> Any:
-    return target.reshape(-1, 1) == np.arange(classes)
-
-
 def _hinges(x: Any, target: Any, margin: Any) -> tuple[Any, Any]:
     """How far each class comes too near to the right one; which class that is."""
-    if target.size and (target.min() < 0 or target.max() >= x.shape[1]):
-        raise RuntimeError("target out of range")
-    own = _own_class(target, x.shape[1])
-    right = np.take_along_axis(x, target.reshape(-1, 1), 1)
-    return np.where(own, 0, np.maximum(margin - right + x, 0)), own
+    at, classes = target.reshape(-1, 1), x.shape[1]
+    if isinstance(x, np.ndarray):
+        if target.size and (target.min() < 0 or target.max() >= classes):
+            raise RuntimeError("target out of range")
+        right, own = np.take_along_axis(x, at, 1), at == np.arange(classes)
+    else:
+        right, own = x.take_along(at, 1), at == at.counted(classes)
+    return np.where(own, x.dtype.type(0), np.maximum(margin - right + x, x.dtype.type(0))), own
 
 
 def _class_weights(weight: Any, target: Any) -> Any:
-    return 1 if weight is None else weight[target.reshape(-1)][:, None]
+    return 1 if weight is None else weight.take(target.reshape(-1), 0)[:, None]
 
 
 def _multi_margin(x: Any, target: Any, weight: Any, margin: Any, *, p: int, reduction: str) -> Any:
     rows = x.reshape(-1, x.shape[-1])
-    hinges, _ = _hinges(rows, target, x.dtype.type(margin))
-    losses = (hinges**p * _class_weights(weight, target)).sum(1) / x.dtype.type(x.shape[-1])
+    hinges, _ = _hinges(rows, target, margin)
+    losses = hinges if p == 1 else hinges * hinges
+    losses = (losses * _class_weights(weight, target)).sum(1) / x.dtype.type(x.shape[-1])
     return reduced_array(losses.reshape(target.shape), reduction).astype(x.dtype)
 
 
 def _multi_margin_backward(d: Any, x: Any, target: Any, weight: Any, margin: Any, *, p: int, reduction: str) -> Any:
     rows = x.reshape(-1, x.shape[-1])
-    hinges, own = _hinges(rows, target, x.dtype.type(margin))
-    slope = (hinges > 0) if p == 1 else 2 * hinges
+    hinges, own = _hinges(rows, target, margin)
+    slope = (hinges > 0).astype(x.dtype) if p == 1 else 2 * hinges
     slope = slope * _class_weights(weight, target) / x.dtype.type(x.shape[-1])
     slope = np.where(own, -slope.sum(1, keepdims=True), slope)
     d = np.broadcast_to(d / len(rows) if reduction == "mean" else d, target.shape).reshape(-1, 1)

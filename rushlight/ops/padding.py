@@ -8,6 +8,8 @@ once.
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from rushlight.record.value import Tensor
 
 from .public import public
 from .rules import in_format_of
+from .view import index_layout
 
 Pads = tuple[tuple[int, int], ...]  # (before, behind) for each of the last dimensions, in the dimensions' order
 
@@ -112,9 +115,13 @@ def _borders_added(d: np.ndarray, axis: int, before: int, behind: int, mode: str
     return whole
 
 
-def _runs(at: np.ndarray) -> list[tuple[int, int, int]]:
+Run = tuple[int, int, int]  # of positions: the first, how many, and the step
+MOST_PIECES = 32
+
+
+def _runs(at: np.ndarray) -> list[Run]:
     """Positions as (first, how many, step), the step 1, -1 or 0."""
-    runs: list[tuple[int, int, int]] = []
+    runs: list[Run] = []
     for place in at.tolist():
         if runs:
             first, count, step = runs[-1]
@@ -127,13 +134,36 @@ def _runs(at: np.ndarray) -> list[tuple[int, int, int]]:
 
 
 def _gathered_symbols(x: Any, *, pads: Pads, mode: str) -> Any:
-    """For the compiler: a padded dimension is put together from stretches of the other, forwards and backwards."""
+    """For the compiler: each padded dimension has stretches of the other, forwards and backwards; what is padded is put
+    together from all their combinations, or dimension by dimension where these are many."""
     lead = x.ndim - len(pads)
-    for axis, (before, behind) in enumerate(pads, lead):
-        if before or behind:
-            runs = _runs(_positions(x.shape[axis], before, behind, mode))
-            x = np.concatenate([_stretch(x, axis, *run) for run in runs], axis)
+    stretches = {
+        axis: _runs(_positions(x.shape[axis], before, behind, mode))
+        for axis, (before, behind) in enumerate(pads, lead)
+        if before or behind
+    }
+    if math.prod(map(len, stretches.values())) <= MOST_PIECES:
+        return _of_pieces(x, stretches)
+    for axis, runs in stretches.items():
+        x = _of_pieces(x, {axis: runs})
     return x
+
+
+def _of_pieces(x: Any, stretches: dict[int, list[Run]]) -> Any:
+    """For each combination of stretches a piece, where it lies behind those before."""
+    shape = list(x.shape)
+    starts = {}
+    for axis, runs in stretches.items():
+        *starts[axis], shape[axis] = itertools.accumulate([count for _, count, _ in runs], initial=0)
+    pieces, indices = [], []
+    for choice in itertools.product(*[range(len(runs)) for runs in stretches.values()]):
+        piece, index = x, [(0, n, 1) for n in shape]
+        for (axis, runs), k in zip(stretches.items(), choice, strict=True):
+            piece = _stretch(piece, axis, *runs[k])
+            index[axis] = (starts[axis][k], starts[axis][k] + runs[k][1], 1)
+        pieces.append(piece)
+        indices.append(tuple(index))
+    return x.assembled(pieces, tuple(shape), lambda *where: [index_layout(*where, index=i) for i in indices])
 
 
 def _stretch(x: Any, axis: int, first: int, count: int, step: int) -> Any:

@@ -31,6 +31,11 @@ FUNCTIONAL: dict[str, Callable[..., Any]] = {}  # torch.nn.functional.<name>
 SPACES: dict[str, dict[str, Callable[..., Any]]] = {"linalg": {}, "fft": {}, "special": {}}  # torch.<space>.<name>
 
 
+def others_take_part(args: Any, kwargs: Any) -> bool:
+    """Whether a call that has failed is to be made again, because its arguments answer it (set by `tensor`)."""
+    return False
+
+
 def attach(name: str, value: Any) -> None:
     """Hangs a method or property on Tensor, whose class the floor below defines without any."""
     if name.startswith("__") and getattr(value, "__name__", "").startswith("_"):
@@ -62,7 +67,7 @@ def public(
         for name in (f.__name__, *names):
             shown = with_out(f, name, more) if out else as_called(f, name, more)
             if function:
-                FUNCTIONS[name] = shown
+                FUNCTIONS[name] = shown if functional or shown is not f else tried_again(f)
             if functional:
                 FUNCTIONAL[name] = shown if out else f
             if space:
@@ -118,7 +123,27 @@ def as_called(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAM
     def called(*args: Any, **kwargs: Any) -> Any:
         if kwargs:
             _translate(kwargs, names, name, typed)
-        return f(*args, **kwargs)
+        try:
+            return f(*args, **kwargs)
+        except Exception:
+            if not others_take_part(args, kwargs):
+                raise
+        return called(*args, **kwargs)
+
+    return called
+
+
+def tried_again(f: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as `torch` has it: a call that fails is made again where its arguments answer it themselves."""
+
+    @functools.wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception:
+            if not others_take_part(args, kwargs):
+                raise
+        return called(*args, **kwargs)
 
     return called
 
@@ -196,12 +221,20 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
 
     @functools.wraps(f)
     def accepting_out(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs:
-            return f(*args)
-        _translate(kwargs, names, name, typed)
-        out = kwargs.pop("out", None)
-        if out is None:
-            return f(*args, **kwargs)
+        out = None
+        try:
+            if not kwargs:
+                return f(*args)
+            _translate(kwargs, names, name, typed)
+            out = kwargs.pop("out", None)
+            return f(*args, **kwargs) if out is None else written_out(out, args, kwargs)
+        except Exception:
+            given = kwargs if out is None else {**kwargs, "out": out}
+            if not others_take_part(args, given):
+                raise
+        return accepting_out(*args, **given)
+
+    def written_out(out: Any, args: Any, kwargs: Any) -> Any:
         for read in args:
             if isinstance(read, Tensor) and isinstance(out, Tensor) and read is not out:
                 if read._storage is not None and read._storage is out._storage:

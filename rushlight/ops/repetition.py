@@ -240,14 +240,14 @@ def _rot90_spec(x: Spec, *, k: int, dims: tuple[int, int]) -> Spec:
     return spec_of(tuple(shape), x.dtype, tuple(strides))
 
 
-ROT90 = operation(
-    "rot90",
-    _rot90_spec,
-    lambda x, *, k, dims: np.rot90(x, k, dims).copy(),
-    exact=True,
-    aliases=False,
-    node="Rot90Backward0",
-)
+def _turned(x: np.ndarray, *, k: int, dims: tuple[int, int]) -> np.ndarray:
+    """Laid out as the Spec says: a quarter turn is a line turned over, and the strides exchanged."""
+    if k % 2 == 0:
+        return np.flip(x, dims).copy() if k else x.copy()
+    return np.flip(x, dims[1] if k == 1 else dims[0]).copy().swapaxes(*dims)
+
+
+ROT90 = operation("rot90", _rot90_spec, _turned, exact=True, aliases=False, node="Rot90Backward0")
 ROT90.gradient(x=lambda g, k, dims: apply(ROT90, (g,), (-k % 4, dims)))
 
 
@@ -357,6 +357,14 @@ def cartesian_prod(*tensors: Any) -> Tensor:
     return stack([g.flatten() for g in meshgrid(*given, indexing="ij")], 1)
 
 
+def _chosen(n: int, r: int, with_replacement: bool) -> list[np.ndarray]:
+    """The positions of all combinations, one array for each of the r places."""
+    if r == 2:
+        return list(np.triu_indices(n, int(not with_replacement)))
+    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    return [column.copy() for column in np.array(list(pick(range(n), r)), "int64").reshape(-1, r).T]
+
+
 @public()
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """All ways to choose `r` elements of a vector in its order, a row each.
@@ -375,6 +383,4 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         from .creation import constant
 
         return constant((0,), 0, spec.dtype)
-    pick = itertools.combinations_with_replacement if with_replacement else itertools.combinations
-    chosen = np.array(list(pick(range(spec.numel), r)), "int64").reshape(-1, r)
-    return stack([index_select(input, 0, wrap(column.copy())) for column in chosen.T], 1)
+    return stack([index_select(input, 0, wrap(column)) for column in _chosen(spec.numel, r, with_replacement)], 1)

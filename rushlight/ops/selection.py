@@ -20,7 +20,7 @@ from .creation import cast
 from .public import public, written_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
-from .rules import broadcast, check_kind, comparison, pointwise, promoted
+from .rules import broadcast, check_kind, comparison, only, pointwise, promoted
 
 # ---------------------------------------------------------------------------------------------------------------------
 # where
@@ -181,20 +181,21 @@ def _clamp(x: Any, low: Any, high: Any) -> Any:
     return np.maximum(x, low) if high is None else np.clip(x, low, high)
 
 
-CLAMP = operation("clamp", pointwise, _clamp, node="ClampBackward1")
+_CLAMPED = only("bif", "clamp", pointwise)
+CLAMP = operation("clamp", _CLAMPED, _clamp, node="ClampBackward1")
 CLAMP.gradient(x=_clamp_gradient_x)
-CLAMP_MIN = operation("clamp_min", pointwise, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
-CLAMP_MAX = operation("clamp_max", pointwise, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
-CLAMP_TENSOR = operation("clamp_tensor", pointwise, _clamp, node="ClampBackward0")
+CLAMP_MIN = operation("clamp_min", _CLAMPED, _clamp, node="ClampMinBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_MAX = operation("clamp_max", _CLAMPED, _clamp, node="ClampMaxBackward0").gradient(x=_clamp_gradient_x)
+CLAMP_TENSOR = operation("clamp_tensor", _CLAMPED, _clamp, node="ClampBackward0")
 CLAMP_TENSOR.shown = lambda pairs: (pairs + [(None, 0)] * 2)[:3]
 CLAMP_TENSOR.gradient(
     x=_clamp_gradient_x,
     low=lambda g, x, low, high: where(((x < low) & (low < high)) if high is not None else (x < low), g, 0),
     high=lambda g, x, low, high: where((x > high) | (high < low) if low is not None else (x > high), g, 0),
 )
-CLAMP_MIN_TENSOR = operation("clamp_min_tensor", pointwise, _clamp, node="ClampMinBackward1")
+CLAMP_MIN_TENSOR = operation("clamp_min_tensor", _CLAMPED, _clamp, node="ClampMinBackward1")
 CLAMP_MIN_TENSOR.gradient(**CLAMP_TENSOR.rules)
-CLAMP_MAX_TENSOR = operation("clamp_max_tensor", pointwise, _clamp, node="ClampMaxBackward1")
+CLAMP_MAX_TENSOR = operation("clamp_max_tensor", _CLAMPED, _clamp, node="ClampMaxBackward1")
 CLAMP_MAX_TENSOR.gradient(**CLAMP_TENSOR.rules)
 
 
@@ -229,7 +230,7 @@ def _tie(g: Tensor, better: Tensor, equal: Tensor) -> Tensor:
 
 
 def _choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
-    op = operation(name, pointwise, lambda x, y: ufunc(x, y))
+    op = operation(name, only("bif", name, pointwise), lambda x, y: ufunc(x, y))
     op.gradient(
         x=lambda g, x, y: _tie(g, (x > y) if sign > 0 else (x < y), x == y),
         y=lambda g, x, y: _tie(g, (y > x) if sign > 0 else (y < x), x == y),
@@ -248,7 +249,7 @@ minimum = _choice("minimum", np.minimum, -1, "The smaller of each pair of elemen
 
 
 def _finite_choice(name: str, ufunc: Any, sign: int, doc: str) -> Any:
-    op = operation(name, pointwise, lambda x, y: ufunc(x, y))
+    op = operation(name, only("bif", name, pointwise), lambda x, y: ufunc(x, y))
     op.gradient(
         x=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), g, 0),
         y=lambda g, x, y: where(((x >= y) if sign > 0 else (x <= y)) | (y != y), 0, g),

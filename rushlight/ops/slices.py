@@ -28,6 +28,7 @@ from .scatter import (
     outside,
     reduced_gradients,
     scatter_reduced,
+    scatter_reduced_symbols,
     writing,
 )
 from .selection import number_in
@@ -44,6 +45,13 @@ def _index_reduce(x: np.ndarray, index: np.ndarray, src: np.ndarray, *, dim: int
     return scatter_reduced(x, _along(index, src.shape, dim), src, dim=dim, reduce=reduce, own=own)
 
 
+def _index_reduce_symbols(x: Any, index: Any, src: Any, *, dim: int, reduce: str, own: bool) -> Any:
+    if not src.ndim:
+        raise ValueError("an element alone")
+    wide = index.reshape(*[1] * dim, -1, *[1] * (src.ndim - dim - 1))
+    return scatter_reduced_symbols(x, np.broadcast_to(wide, src.shape), src, dim=dim, reduce=reduce, own=own)
+
+
 def _index_reduced_gradients(g: Tensor, needs: Any, x: Tensor, index: Tensor, src: Tensor, result: Tensor, dim: int,
                              reduce: str, own: bool) -> Any:  # fmt: skip
     shape = src._value.spec.shape
@@ -57,6 +65,7 @@ def _index_reduce_spec(x: Spec, index: Spec, src: Spec, *, dim: int, reduce: str
 
 
 INDEX_REDUCE = operation("index_reduce", _index_reduce_spec, _index_reduce, overwrites=True)
+INDEX_REDUCE.lower = _index_reduce_symbols
 INDEX_REDUCE.gradient(_index_reduced_gradients)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from rushlight.core import dtype as dtypes
 from rushlight.core import strided
 from rushlight.core.strided import normalize_dim
-from rushlight.record.memory import look, memory_of
+from rushlight.record.memory import look, memory_of, strided_layouts
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, settle
@@ -186,7 +186,7 @@ def _diagonal_copy_spec(x: Spec, *, offset: int, dim1: int, dim2: int) -> Spec:
 
 DIAGONAL_COPY = operation(
     "diagonal_copy", _diagonal_copy_spec,
-    lambda x, *, offset, dim1, dim2: np.ascontiguousarray(_diagonal_of(x, offset, dim1, dim2)),
+    lambda x, *, offset, dim1, dim2: _diagonal_of(x, offset, dim1, dim2).copy(),
     node="DiagonalBackward0_copy",
     exact=True, aliases=False,
 )  # fmt: skip
@@ -196,7 +196,7 @@ DIAGONAL_COPY.gradient(
 
 
 def _diagonal_of(x: np.ndarray, offset: int, dim1: int, dim2: int) -> np.ndarray:
-    n = strided.diagonal(x.shape, x.strides, 0, offset, dim1, dim2)[0][-1]
+    n = strided.diagonal(x.shape, strided.contiguous_strides(x.shape), 0, offset, dim1, dim2)[0][-1]
     return np.diagonal(x, offset, dim1, dim2) if n else np.diagonal(x, offset, dim1, dim2)[..., :0]
 
 
@@ -226,12 +226,33 @@ def _read(x: np.ndarray, *, part: Any) -> np.ndarray:
     return look(memory_of(whole, strided.contiguous_strides(x.shape)), (*part, _Kind(x.dtype))).copy()
 
 
+def _read_symbols(x: Any, *, part: Any) -> Any:
+    from rushlight.codegen.capture import look as look_at
+
+    return look_at(x, part[0], lambda lies, start: _part_in(x.shape, lies, start, part)[0][1:])
+
+
+def _part_in(at: Any, lies: Any, start: int, part: Any) -> Any:
+    """Where a part of row-major memory lies in an array of the shape `at`."""
+    shape, strides, offset = part
+    own = strided.contiguous_strides(at)
+    return strided_layouts(at, lies, start + offset, shape=shape, strides=strides, kind=None, layout=own)
+
+
 PART_OF = operation("part_of", lambda x, *, part: spec_of(part[0], x.dtype), _read, exact=True, aliases=False)
+PART_OF.lower = _read_symbols
 PART_OF.gradient(x=lambda g, x_spec, part: apply(SLICE_SCATTER, (constant(x_spec.shape, 0, g.dtype), g), (part,)))
+
+
+def _written_symbols(x: Any, src: Any, *, part: Any) -> Any:
+    from rushlight.codegen.assembly import put
+
+    return put(x.shape, x, (src,), lambda at, lies, start: _part_in(at, lies, start, part))
 
 
 def _part_writer(name: str) -> Operation:
     op = operation(name, _written_spec, _written, exact=True, aliases=False)
+    op.lower = _written_symbols
     return op.gradient(
         x=lambda g, src_spec, part: apply(op, (g, constant(src_spec.shape, 0, g.dtype)), (part,)),
         src=lambda g, part: apply(PART_OF, (g,), (part,)),

@@ -1,8 +1,8 @@
 """Interpolation: images, signals and volumes in another size.
 
 Every mode but "area" is the same linear map for each dimension on its own: a result takes a few numbers (taps) of the
-input with weights.  Taps and weights are worked out once for (mode, sizes, scale); the adjoint multiplies by their
-matrix.
+input with weights.  Taps and weights are worked out once for (mode, sizes, scale).  The adjoint has taps, too: the
+results that each number of the input went into.  Where there are many of them, the map is a product with a matrix.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .public import public
 from .rules import in_format_of
 
 OFTEN = 8  # repetitions whose gradients are added one by one
+MANY = 12  # with more taps a matrix is better
 
 
 class Axis(NamedTuple):
@@ -144,15 +145,17 @@ def _resized(x: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
         taps, weights = _taps(axis)
         if taps.shape[1] == 1:
             x = np.take(x, taps[:, 0], dim)
-        elif taps.shape[1] > 8:
+        elif taps.shape[1] > MANY:
             x = _multiplied(x, _matrix(axis), dim)
         else:
-            across = [-1, *[1] * (x.ndim - dim - 1)]
-            parts = [
-                np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)
-            ]
-            x = functools.reduce(np.add, parts)
+            x = _tapped(x, taps, weights, dim)
     return np.clip(np.rint(x), 0, 255).astype(kind) if x.dtype != kind else x
+
+
+def _tapped(x: np.ndarray, taps: np.ndarray, weights: np.ndarray, dim: int) -> np.ndarray:
+    across = [-1, *[1] * (x.ndim - dim - 1)]
+    parts = [np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)]
+    return functools.reduce(np.add, parts)
 
 
 def _multiplied(x: np.ndarray, matrix: np.ndarray, dim: int) -> np.ndarray:
@@ -168,6 +171,22 @@ def _repeats(axis: Axis) -> int:
     return times if np.array_equal(_taps(axis)[0][:, 0], np.arange(axis.out) // times) else 0
 
 
+@functools.lru_cache(maxsize=512)
+def _taps_back(axis: Axis) -> tuple[np.ndarray, np.ndarray] | None:
+    """For each number of the input the results it went into and with what weights, both (size, taps); None if many."""
+    taps, weights = _taps(axis)
+    pairs, at = np.unique(taps * axis.out + np.arange(axis.out)[:, None], return_inverse=True)
+    own, result = np.divmod(pairs, axis.out)
+    counts = np.bincount(own, minlength=axis.size)
+    if counts.max() > MANY:
+        return None
+    turn = np.arange(own.size) - (np.cumsum(counts) - counts)[own]  # which of its number's taps each is
+    results, shares = np.zeros((axis.size, counts.max()), np.int64), np.zeros((axis.size, counts.max()))
+    results[own, turn] = result
+    shares[own, turn] = np.bincount(at.ravel(), weights.ravel())
+    return results, shares
+
+
 def _spread(d: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
     """The adjoint of `_resized`."""
     for dim, axis in enumerate(axes, d.ndim - len(axes)):
@@ -176,7 +195,8 @@ def _spread(d: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
             before = (slice(None),) * dim
             d = functools.reduce(np.add, [d[(*before, slice(k, None, times))] for k in range(times)])
         elif not times:
-            d = _multiplied(d, _matrix(axis).T, dim)
+            back = _taps_back(axis)
+            d = _multiplied(d, _matrix(axis).T, dim) if back is None else _tapped(d, *back, dim)
     return d
 
 

@@ -93,9 +93,11 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     untracked = t._node is None or not me.tracking
     if untracked and v.buf is not None and not me.hold:
         return hang(t, tensor_holding(pick(v.buf), spec), offset, me)
-    if untracked and me.capture is None and (op is SELECT or op is SLICE):
-        # Off the tape a position is a run-time number: a loop over positions is one program.
-        result = apply(STRIDED, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
+    if me.capture is None and ((op is SELECT and (untracked or v.buf is not None)) or (op is SLICE and untracked)):
+        # A position is a run-time number: a loop over positions is one program. On the tape only where the numbers
+        # are there, as those of an earlier turn are; within a program that repeats, positions repeat.
+        kind = STRIDED if untracked else SELECT_AT
+        result = apply(kind, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
     else:
         result = apply(op, (t,), attrs)
     return hang(t, result, offset, me)
@@ -660,6 +662,7 @@ def _strided_kind(name: str, node: str) -> Operation:
 
 DIAGONAL = _strided_kind("diagonal", "DiagonalBackward0")
 UNFOLD = _strided_kind("unfold_dim", "UnfoldBackward0")
+SELECT_AT = _strided_kind("select_at", "SelectBackward0")
 VIEW_DTYPE = operation("view_dtype", STRIDED.infer, STRIDED.kernel, node="ViewBackward1", view=True)
 
 

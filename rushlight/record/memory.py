@@ -9,7 +9,7 @@ brings a handle up to date that another handle's `assign` left behind.
 from __future__ import annotations
 
 import functools
-import math
+import itertools
 import weakref
 from typing import Any
 
@@ -97,14 +97,17 @@ def _strided_spec(x: Spec, offset: Spec, *, shape: Any, strides: Any, kind: dtyp
     return spec_of(shape, kind, strides)
 
 
-def _strided_layouts(at: Any, lies: Any, start: int, *, shape: Any, strides: Any, kind: dtype, layout: Any) -> Any:
+def strided_layouts(
+    at: Any, lies: Any, start: int, *, shape: Any, strides: Any, kind: dtype | None, layout: Any
+) -> Any:
+    """Where a look's elements lie in an array of the shape `at`; ValueError if that lies otherwise than `layout`."""
     if any(n > 1 and a != b for n, a, b in zip(at, lies, layout, strict=True)):
         raise ValueError("a look into memory that lies otherwise")
     return [(shape, strides, start)]
 
 
 STRIDED = operation("strided", _strided_spec, _strided, node="AsStridedBackward0", view=True)
-STRIDED.layouts = _strided_layouts
+STRIDED.layouts = strided_layouts
 STRIDED.gradient(
     x=lambda g, x_spec, offset, strides: apply(
         ADJOINT, (g, offset), (strides, x_spec.shape, x_spec.strides, x_spec.dtype)
@@ -119,13 +122,14 @@ def _adjoint(g: np.ndarray, offset: int, *, strides: Any, shape: Any, layout: An
     if g.size and not overlaps(g.shape, strides):
         look(flat, (g.shape, strides, offset, from_numpy(g.dtype)))[...] = g
     elif g.size:
-        np.add.at(flat, _places(flat.size, g.shape, strides, offset), g)
+        _add_where_they_meet(flat, g, strides, offset)
     if overlaps(shape, layout):  # the operand's own elements share what meets in a place
         memory /= np.maximum(np.bincount(_places(memory.size, shape, layout, 0).ravel(), minlength=memory.size), 1)
     return look(memory, (shape, layout, 0, from_numpy(memory.dtype))).copy(order="C")
 
 
-MOST_PARTS = 32  # of a look in which elements meet
+MOST_PARTS = 32  # of a look in which elements meet, in machine code
+FEWEST_PARTS = 16  # so many are not worth more than adding element by element
 
 
 def overlaps(shape: Any, strides: Any) -> bool:
@@ -138,33 +142,61 @@ def overlaps(shape: Any, strides: Any) -> bool:
     return False
 
 
-def _adjoint_symbols(g: Any, offset: Any, *, strides: Any, shape: Any, layout: Any, kind: dtype) -> Any:
-    """For the compiler: a sum of arrays, each with the part of `g` in it that meets itself nowhere."""
+def _apart(shape: Any, strides: Any) -> list[tuple[slice, ...]]:
+    """The parts of a look, as slices of it, in each of which no two elements have the same place."""
+    order = sorted([d for d, n in enumerate(shape) if n > 1], key=lambda d: (abs(strides[d]), shape[d]))
+    sizes, k = list(shape), 1
+    while k < len(order):
+        reach = sum(abs(strides[d]) * (sizes[d] - 1) for d in order[:k])
+        free = abs(strides[order[k]]) - 1  # how far those before may reach
+        if reach > free:
+            d = order[k - 1]
+            rest = reach - abs(strides[d]) * (sizes[d] - 1)
+            sizes[d] = max(1, (free - rest) // abs(strides[d]) + 1)
+            order, k = [d for d in order if sizes[d] > 1], 0
+        k += 1
+    cuts = [[slice(i, min(i + m, n)) for i in range(0, n, m)] for n, m in zip(shape, sizes, strict=True)]
+    return list(itertools.product(*cuts))
+
+
+def _start(part: tuple[slice, ...], strides: Any) -> int:
+    return sum(p.start * s for p, s in zip(part, strides, strict=True))
+
+
+def _without_repetitions(g: Any, strides: Any) -> tuple[Any, tuple[int, ...]]:
+    """`g` summed over the dimensions in which every element has the same place."""
     repeated = tuple(d for d, s in enumerate(strides) if s == 0)
-    g = g.sum(repeated) if repeated else g
-    strides = tuple(s for s in strides if s)
-    order = sorted(range(g.ndim), key=lambda d: abs(strides[d]))
-    apart = next(k for k in range(g.ndim + 1) if not overlaps(*_at(order[k:], g.shape, strides)))
-    inner, outer = order[:apart], sorted(order[apart:])
-    if g.dtype != kind.numpy or overlaps(shape, layout) or math.prod(g.shape[d] for d in inner) > MOST_PARTS:
+    return (g.sum(repeated) if repeated else g), tuple(s for s in strides if s)
+
+
+def _add_where_they_meet(flat: np.ndarray, g: np.ndarray, strides: Any, offset: int) -> None:
+    g, strides = _without_repetitions(g, strides)
+    parts = _apart(g.shape, strides)
+    if len(parts) > FEWEST_PARTS and len(parts) * FEWEST_PARTS > g.size:
+        np.add.at(flat, _places(flat.size, g.shape, strides, offset), g)
+        return
+    for part in parts:
+        piece = g[part]
+        look(flat, (piece.shape, strides, offset + _start(part, strides), from_numpy(g.dtype)))[...] += piece
+
+
+def _adjoint_symbols(g: Any, offset: Any, *, strides: Any, shape: Any, layout: Any, kind: dtype) -> Any:
+    """For the compiler: a sum of arrays, each with a part of `g` in it that meets itself nowhere."""
+    g, strides = _without_repetitions(g, strides)
+    parts = _apart(g.shape, strides)
+    if g.dtype != kind.numpy or overlaps(shape, layout) or len(parts) > MOST_PARTS:
         raise ValueError("a look in which very many elements meet")
     total: Any = None
-    for at in np.ndindex(*[g.shape[d] for d in inner]):
-        known = dict(zip(inner, at, strict=True))
-        here = g[tuple(known.get(d, slice(None)) for d in range(g.ndim))]
-        start = sum(i * strides[d] for d, i in known.items())
-        where = dict(zip(("shape", "strides"), _at(outer, g.shape, strides), strict=True), kind=kind, layout=layout)
+    for part in parts:
+        here = g[part]
+        where = {"shape": here.shape, "strides": strides, "kind": kind, "layout": layout}
 
-        def place(at: Any, lies: Any, offset: int, first: int = start, where: Any = where) -> Any:
-            return _strided_layouts(at, lies, offset + first, **where)
+        def place(at: Any, lies: Any, offset: int, first: int = _start(part, strides), where: Any = where) -> Any:
+            return strided_layouts(at, lies, offset + first, **where)
 
-        part = here.assembled((here,), shape, place, offset)
-        total = part if total is None else total + part
+        made = here.assembled((here,), shape, place, offset)
+        total = made if total is None else total + made
     return total
-
-
-def _at(dims: Any, *values: Any) -> tuple[tuple[int, ...], ...]:
-    return tuple(tuple(v[d] for d in dims) for v in values)
 
 
 def _places(size: int, shape: Any, strides: Any, offset: int) -> np.ndarray:
@@ -224,7 +256,7 @@ def _scatter_spec(x: Spec, new: Spec, offset: Spec, *, shape: Any, strides: Any,
 
 SCATTER = operation("strided_scatter", _scatter_spec, _scatter, node="CopySlices", overwrites=True, exact=True)
 SCATTER.lower = lambda x, new, offset, *, shape, strides, kind, layout: x.with_part(
-    new, offset, _strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
+    new, offset, strided_layouts, shape=shape, strides=strides, kind=kind, layout=layout
 )
 SCATTER.gradient(  # that of x, which needs zeros, is in ops/creation.py
     new=lambda g, x_spec, offset, shape, strides, kind: apply(
@@ -360,6 +392,8 @@ def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> No
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     base = t._base
     if base is None:
+        if t._piece_of is not None and t._node is not None:
+            _check_view(t)
         return
     if tracked or base._node is not None:
         _check_view(t)
@@ -367,15 +401,23 @@ def check_writable(t: Tensor, overlap: bool = True, tracked: bool = False) -> No
         raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
 
 
+_ONE_OF_VIEWS = (
+    "This view is the output of a function that returns multiple views. Such functions do not allow the output views "
+    "to be modified inplace. You should replace the inplace operation by an out-of-place one."
+)
+_VIEW_OF_FUNCTION = (
+    "This view was created inside a custom Function (or because an input was returned as-is) and the autograd logic to "
+    "handle view+inplace would override the custom backward associated with the custom Function, leading to incorrect "
+    "gradients. This behavior is forbidden. You can fix this by cloning the output of the custom Function."
+)
+
+
 def _check_view(t: Tensor) -> None:
     """Views whose history PyTorch would not know how to rewrite."""
     if t._piece_of is not None:
-        raise RuntimeError(
-            f"Output {t._out} of {t._piece_of} is a view and is being modified inplace. "
-            "This view is the output of a function that returns multiple views. Such functions do not allow the "
-            "output views "
-            "to be modified inplace. You should replace the inplace operation by an out-of-place one."
-        )
+        custom = isinstance(t._node, Node) and t._node.step is None
+        why = _VIEW_OF_FUNCTION if custom else _ONE_OF_VIEWS
+        raise RuntimeError(f"Output {t._out} of {t._piece_of} is a view and is being modified inplace. {why}")
     if t._no_grad_view:
         raise RuntimeError(
             "A view was created in no_grad mode and is being modified inplace with grad mode enabled. Given that this "

@@ -24,6 +24,10 @@ from .value import Node
 LONG = 2048  # flush a trace that nobody reads when it is this long and its loop comes round again,
 MAX_SLOTS = 8192  # or at the latest here
 MAX_BYTES = 1 << 28  # or when its pending results would take this much memory
+STRAYS = 4  # so many traces that nobody had seen before make a landmark of an operation that comes round in them,
+STRAY_LENGTH = 96  # if they have so many operations,
+ROUNDS = 4  # and it comes so often in each;
+PIECE = 24  # a piece has so many operations at least
 
 
 class Rules:
@@ -93,7 +97,7 @@ class Kind:
 
     __slots__ = (
         "attributes", "casts", "compute", "derivation", "input_specs", "large", "leaves", "nbytes", "numbers", "op",
-        "saves", "single", "spec", "specs", "tracks",
+        "saves", "single", "spec", "specs", "strayed", "tracks",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, taped: Taped) -> None:
@@ -102,6 +106,7 @@ class Kind:
         self.attributes, self.input_specs, self.specs = rules.attributes, rules.input_specs, rules.specs
         self.compute, self.casts, self.nbytes, self.single = rules.compute, rules.casts, rules.nbytes, rules.single
         self.large = rules.large
+        self.strayed = 0  # in how many traces without end it has come round: see `Loose.note_landmark`
         self.spec: Any = self.specs[0] if self.specs else None
         self.tracks: tuple[bool, ...]
         self.saves: tuple[int, ...]  # operand positions; ~k for output k
@@ -180,7 +185,7 @@ class State:
     """A point of the automaton: everything recorded since the last flush, up to the numbers."""
 
     __slots__ = (
-        "depth", "edges", "long", "memos", "nbytes", "nodes", "parent", "programs", "step", "width",
+        "depth", "edges", "ends", "long", "memos", "nbytes", "nodes", "parent", "programs", "step", "width",
     )  # fmt: skip
     count = 0
 
@@ -195,6 +200,7 @@ class State:
         self.depth: int = 0 if parent is None else parent.depth + 1  # operations recorded
         self.nbytes: int = 0 if parent is None or step is None else parent.nbytes + step.nbytes
         self.long = width > LONG or self.nbytes > MAX_BYTES
+        self.ends = False  # a piece of a program whose length differs each time: it is computed here
         State.count += 1
 
 
@@ -203,9 +209,13 @@ class Loose:
 
     Most of what is recorded once never comes again, where shapes or lengths differ each time; only what has been
     sighted before gets States of its own (`chart`).
+
+    Loops of other lengths each time, trees and sentences never come again as a whole, but their turns do.  So an
+    operation that comes round in one long stray trace after the other becomes a landmark, and from then on a piece
+    ends there: the pieces are programs that are known, whatever they are pieces of.
     """
 
-    __slots__ = ("long", "nbytes", "nodes", "sign", "start", "step", "taken", "width")
+    __slots__ = ("ends", "long", "nbytes", "nodes", "sign", "start", "step", "taken", "width")
     edges: dict[tuple[Any, ...], State] = {}  # none is known
 
     def __init__(self, start: State) -> None:
@@ -214,6 +224,7 @@ class Loose:
         self.step: Step = None  # type: ignore[assignment]  # the newest
         self.width, self.nodes, self.nbytes, self.long = start.width, start.nodes, start.nbytes, start.long
         self.sign = id(start)
+        self.ends = False
 
     @property
     def memos(self) -> dict[Any, Any]:
@@ -232,9 +243,25 @@ class Loose:
         self.step, self.nodes = step, nodes
         self.width = width = step.slot + len(step.outputs)
         self.nbytes += kind.nbytes
-        if width > LONG or self.nbytes > MAX_BYTES:
-            self.long = True
+        self.ends = kind.strayed >= STRAYS and self.depth >= PIECE
+        self.long = self.ends or width > LONG or self.nbytes > MAX_BYTES
         self.sign = hash((self.sign, kind, step.inputs))
+
+    def note_landmark(self) -> None:
+        """Notes, of a trace that nobody has seen before, behind which operation its loop could be cut.
+
+        Of those that come round, on the tape if there is one, it is the one that does so most often, but seldom
+        enough for pieces of `PIECE` operations; in a short loop a piece is several turns.
+        """
+        kinds = [step.kind for _, step, _ in self.taken]
+        taped = any(kind.tracks for kind in kinds)
+        places: dict[Kind, list[int]] = {}
+        for at, kind in enumerate(kinds):
+            if kind.tracks or not taped:
+                places.setdefault(kind, []).append(at)
+        turns = [((at[-1] - at[0]) / (len(at) - 1), kind) for kind, at in places.items() if len(at) >= ROUNDS]
+        if turns:
+            min(turns, key=lambda turn: (turn[0] < PIECE, abs(turn[0] - PIECE)))[1].strayed += 1
 
     def chart(self) -> State:
         """The State here, with all that lead to it."""
@@ -245,6 +272,8 @@ class Loose:
                 known = at.edges[edge] = State(at, step, step.slot + len(step.outputs))
                 known.nodes = nodes
             at = known
+        if self.ends:
+            at.ends = at.long = True
         return at
 
 

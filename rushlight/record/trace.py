@@ -31,7 +31,19 @@ from . import value as value_module
 from .operation import Operation
 from .program import Failed, Program, Unfinished, build, run_once
 from .spec import NUMBERS, Spec
-from .state import MAX_BYTES, MAX_SLOTS, Loose, State, Step, drop, forget_rules, kind_of, prune, steps_to
+from .state import (
+    MAX_BYTES,
+    MAX_SLOTS,
+    STRAY_LENGTH,
+    Loose,
+    State,
+    Step,
+    drop,
+    forget_rules,
+    kind_of,
+    prune,
+    steps_to,
+)
 from .value import (
     TENSORS,
     UNFETCHED,
@@ -107,6 +119,8 @@ class Automaton:
         if len(self.sighted) >= MAX_SIGHTED:
             self.sighted.clear()
         self.sighted.add(loose.sign)
+        if len(loose.taken) >= STRAY_LENGTH:
+            loose.note_landmark()
         return loose
 
     def forget(self) -> None:
@@ -349,11 +363,12 @@ def _saves_inference(node: Node) -> bool:
 def _full(me: Recorder, state: State | Loose) -> bool:
     """Whether a trace that nobody reads should be computed now: where a round of its loop ends, if it is one.
 
-    So all traces of the loop start in the same place, and the automaton knows them.
+    That is behind a landmark, or once it is long. So all traces of the loop start in the same place, and the
+    automaton knows them.
     """
     if me.hold:
         return False
-    if state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
+    if state.ends or state.nbytes > MAX_BYTES or state.width > MAX_SLOTS:
         return True
     trace = me.trace
     if trace.period is None:

@@ -35,6 +35,7 @@ from rushlight.nn.parameter import (
     UninitializedParameter,
 )
 from rushlight.record.value import RECORDERS, Tensor
+from rushlight.tensor.subclasses import of_class
 
 from .storages import (
     STORAGE_TYPES,
@@ -573,7 +574,7 @@ def _rebuild_from_type_v2(vm: Any, args: tuple[Any, ...]) -> Tensor:
     if isinstance(state, dict) and state.get("_is_buffer") is True:
         return Buffer(t, persistent=bool(state.get("persistent", True)))
     if kind is not type(t) and kind is not Tensor and issubclass(kind, Tensor):
-        t.__class__ = kind
+        of_class(t, kind)
     return _with_attributes(vm, t, state)
 
 

@@ -146,7 +146,7 @@ class Pickler(_PythonPickler):
     def _reduced(self, t: Tensor) -> Any:
         if isinstance(t, UninitializedTensorMixin):
             return t.__reduce_ex__(self.proto)
-        if type(t) is Parameter:
+        if type(t).__reduce_ex__ is Parameter.__reduce_ex__:
             return t.__reduce_ex__(self.proto)
         if t.is_nested:
             raise NotImplementedError("torch.save: nested tensors are not saved; save unbind() as a list")

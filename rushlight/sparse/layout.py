@@ -24,6 +24,7 @@ from rushlight.record.spec import Spec
 from rushlight.record.trace import recorder, settle
 from rushlight.record.value import TENSORS, Leaf, Node, Tensor, Value, new_tensor
 from rushlight.tensor.numpy_bridge import REQUIRES_GRAD
+from rushlight.tensor.subclasses import disabled
 
 Rule = Callable[[Operation, Sequence[Any], tuple[Any, ...]], Any]
 
@@ -119,6 +120,8 @@ class SparseValue(Value):
 
 class SparseTensor(Tensor):
     """The handle on a SparseValue; its history is that of the values."""
+
+    __torch_function__ = disabled
 
     _value: SparseValue
     rules: ClassVar[dict[str, Rule]]

@@ -28,6 +28,7 @@ from . import (  # noqa: E402
     queries,  # noqa: F401
     shared_memory,  # noqa: F401
     storage,  # noqa: F401
+    subclasses,  # noqa: F401
 )
 from .public_types import TYPES  # noqa: E402
 

@@ -266,9 +266,11 @@ def scalar_tensor(s: Any, *, dtype: Any = None, **options: Any) -> Tensor:
 def _new(cls: type[Tensor], *args: Any, **options: Any) -> Tensor:
     """`Tensor()`, `Tensor(2, 3)`, `Tensor([1, 2])`, `Tensor(array)`: always of the default dtype."""
     made = _constructed(args, get_default_dtype())
-    if cls is not Tensor:
-        made.__class__ = cls
-    return made
+    if cls is Tensor:
+        return made
+    from .subclasses import of_class
+
+    return of_class(made, cls)  # type: ignore[no-any-return]
 
 
 def _on_storage(storage: Any, dtype: Any) -> Tensor:
@@ -301,34 +303,3 @@ def _constructed(args: tuple[Any, ...], dtype: Any) -> Tensor:
 
 attach("__new__", _new)
 attach("__init__", lambda self, *args, **kwargs: None)
-
-
-def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
-    """A handle of a subclass on the memory of `data`, a leaf of the tape if `require_grad`."""
-    from .properties import alias
-
-    other = alias(data) if data._storage is not None else tensor_of(data._value)
-    if data._storage is None:
-        storage_of(data)
-        other._storage, other._seen = data._storage, data._seen
-    other.__class__ = cls
-    if require_grad:
-        from rushlight.ops.creation import make_leaf
-
-        make_leaf(other)
-    return other
-
-
-attach("_make_subclass", staticmethod(_make_subclass))
-
-
-def _as_subclass(self: Tensor, cls: type[Tensor]) -> Tensor:
-    """The same memory as an instance of `cls`, on the tape as the tensor is."""
-    if not (isinstance(cls, type) and issubclass(cls, Tensor)):
-        raise TypeError(f"as_subclass(): argument 'cls' must be a subclass of Tensor, got {cls}")
-    made: Tensor = self.view_as(self)
-    made.__class__ = cls
-    return made
-
-
-attach("as_subclass", _as_subclass)

@@ -19,9 +19,17 @@ def _repr(self: Tensor, *, tensor_contents: Any = None) -> str:
         from rushlight.autograd.tape import node_name
 
         shown = node_name(node)
-    return format_tensor(
-        realize(self), spec.dtype, spec.device, requires_grad=isinstance(node, Leaf), grad_fn_name=shown
-    )
+    name = _class_name(type(self))
+    text = format_tensor(
+        realize(self), spec.dtype, spec.device, requires_grad=isinstance(node, Leaf), grad_fn_name=shown,
+        class_name=name,
+    )  # fmt: skip
+    return text if name == "tensor" or not getattr(self, "_is_param", False) else f"Parameter({text})"
+
+
+def _class_name(kind: type[Tensor]) -> str:
+    """What stands before the numbers: the name of a program's own subclass."""
+    return "tensor" if kind.__module__.startswith("rushlight.") else kind.__name__
 
 
 attach("__repr__", _repr)

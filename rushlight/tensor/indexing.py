@@ -19,7 +19,7 @@ from rushlight.core.strided import has_internal_overlap
 from rushlight.ops.creation import FILL, FILL_TENSOR, FILLED, FILLED_TENSOR, ZERO, cast, copied, wrap
 from rushlight.ops.index import INDEX, INDEX_PUT, SET_PART, check_positions
 from rushlight.ops.public import attach, check_no_partial_overlap, public, write_back
-from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, number_in
+from rushlight.ops.selection import MASKED_FILL, MASKED_FILL_TENSOR, WHERE, number_in
 from rushlight.ops.view import (
     ALIAS,
     SELECT,
@@ -34,9 +34,9 @@ from rushlight.ops.view import (
 )
 from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.operation import Operation
-from rushlight.record.spec import Spec
+from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, recorder, settle
-from rushlight.record.value import Tensor, tensor_of
+from rushlight.record.value import Tensor, tensor_holding, tensor_of
 
 from .construct import tensor
 from .properties import method
@@ -58,11 +58,35 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
             return self
     elif kind is slice and _is_plain_part(self, index):
         return span(self, index)
+    elif isinstance(index, Tensor):
+        picked = _picked(self, index)
+        if picked is not None:
+            return picked
     view, tensors, places = _resolve(self, index)
     if not tensors:
         return view
     check_positions(view, tensors, places)
     return apply(INDEX, (view, *tensors), (places,))
+
+
+def _picked(t: Tensor, mask: Tensor) -> Tensor | None:
+    """`t[mask]` off the tape, taken at once where the numbers are there when the mask's have been asked for.
+
+    How many elements there are depends on numbers: recorded, each count would be another program.
+    """
+    kind, me = settle(mask).spec, recorder()
+    if kind.dtype is not dtypes.bool_ or not kind.ndim or me.hold or (t._node is not None and me.tracking):
+        return None
+    spec = settle(t).spec
+    if spec.__class__ is not Spec or spec.shape[: kind.ndim] != kind.shape:
+        return None
+    if not spec.is_contiguous and kind.ndim < spec.ndim:
+        return None  # the result's dimensions lie as these do
+    where, numbers = realize(mask), t._value.buf
+    if numbers is None or me.inference:
+        return None
+    found = numbers[where]
+    return tensor_holding(found, spec_of(found.shape, spec.dtype))
 
 
 #: For (a tuple of integers, slices, None and ..., Spec): the views it means.
@@ -116,6 +140,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     mask = _mask_of(self, index) if place is None else None
     if mask is not None and (not isinstance(value, Tensor) or settle(value).spec.numel == 1):
         _fill_where(*mask, value)
+        return
+    if mask is not None and _put_where(*mask, value):
         return
     view, tensors, places = _resolve(self, index)
     if not tensors:
@@ -248,6 +274,30 @@ def _fill_where(t: Tensor, mask: Tensor, value: Any) -> None:
         assign(t, apply(MASKED_FILL_TENSOR, (t, mask, value)))
     else:
         assign(t, apply(MASKED_FILL, (t, mask, value)))
+
+
+def _put_where(t: Tensor, mask: Tensor, values: Tensor) -> bool:
+    """`t[mask] = values` off the tape, with the values spread out first, so that what is recorded has t's shape.
+
+    Only where the numbers are there: else how many there are is part of a program that may be known.
+    """
+    me, spec = recorder(), settle(t).spec
+    if me.hold or (me.tracking and (t._node is not None or values._node is not None or t._base is not None)):
+        return False
+    if settle(mask).spec.shape != spec.shape or settle(values).spec.dtype is not spec.dtype:
+        return False
+    if t._view is None and not spec.is_contiguous:
+        return False
+    if values._value.buf is None or mask._value.buf is None:
+        return False
+    chosen = realize(mask)
+    if values._value.spec.shape != (np.count_nonzero(chosen),):
+        return False
+    spread = np.zeros(spec.shape, spec.numpy)
+    spread[chosen] = realize(values)
+    check_writable(t)
+    assign(t, apply(WHERE, (mask, wrap(spread), t)))
+    return True
 
 
 def _store(view: Tensor, source: Any) -> None:

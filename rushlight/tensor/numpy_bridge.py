@@ -14,6 +14,7 @@ from rushlight.record.trace import realize, settle
 from rushlight.record.value import Node, Tensor
 
 from .properties import alias, method
+from .subclasses import of_class
 
 REQUIRES_GRAD = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
 
@@ -148,7 +149,7 @@ def __reduce_ex__(self: Tensor, protocol: int) -> tuple[Any, ...]:
 
 def _rebuilt(cls: type[Tensor], array: np.ndarray, dtype: Any, requires_grad: bool, state: dict[str, Any]) -> Tensor:
     t = wrap(array)
-    t.__class__ = cls
+    of_class(t, cls)
     t.__dict__.update(state)
     if requires_grad:
         make_leaf(t)

@@ -171,7 +171,18 @@ def _float(self: Tensor) -> float:
 
 
 attach("__float__", _float)
-attach("__int__", lambda self: int(_scalar(self)))
+
+
+def _int(self: Tensor) -> int:
+    found = _scalar(self)
+    if isinstance(found, complex):
+        if found.imag:
+            raise RuntimeError("value cannot be converted to type int64_t without overflow")
+        return int(found.real)
+    return int(found)
+
+
+attach("__int__", _int)
 attach("__complex__", lambda self: complex(_number(self)))
 
 

@@ -20,6 +20,7 @@ from rushlight.record.trace import realize, settle
 from rushlight.record.value import TENSORS, Exposure, Node, Storage, Tensor, tensor_of, value_holding
 
 from .properties import alias, method
+from .subclasses import of_class
 
 PROTOCOL = 5  # of pickles: a tensor's own are alike in all
 _known: weakref.WeakValueDictionary[tuple[int, int], SharedPages] = weakref.WeakValueDictionary()  # by file
@@ -150,7 +151,7 @@ def _put_together(kind: type[Tensor], pages: SharedPages, place: Any, leaf: bool
     root = pages.root()
     t = alias(root) if place is None else root.as_strided(*place)
     t._base = None
-    t.__class__ = kind
+    of_class(t, kind)
     t.__dict__.update(state)
     if leaf:
         make_leaf(t)

@@ -102,7 +102,7 @@ def checkpoint(
         use_reentrant = True
     preserve = kwargs.pop("preserve_rng_state", True)
     if determinism_check not in ("default", "none"):
-        raise ValueError(f"determinism_check should be one of ['default', 'none'] but got {determinism_check}")
+        raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
     if use_reentrant:
         _check_reentrant(args, kwargs, context_fn)
     contexts = context_fn()
@@ -144,9 +144,7 @@ class CheckpointNode(PythonNode):
     @property
     def context(self) -> Any:
         """What `grad_fn` shows."""
-        face = type(self.name, (FunctionCtx,), {"__slots__": ()})()
-        face.node = self
-        return face
+        return type(self.name, (FunctionCtx,), {"__slots__": ()})()
 
     def input_specs(self) -> list[Spec | None]:
         """The Specs of what the stretch was tied to, as far as they are known."""
@@ -163,6 +161,7 @@ class Rerun:
         self.context = context
         self.random = default_generator.get_state() if preserve else None
         self.check = check
+        self.saved = 0
         self.casts = saved_state()
 
     def first(self, context: Any, name: str | None) -> Any:
@@ -174,7 +173,8 @@ class Rerun:
         places = [i for i, t in enumerate(leaves) if _made_since(t, start)]
         if not places:
             return found
-        ends = _ends([leaves[i]._node for i in places], start)
+        roots = [leaves[i]._node for i in places]
+        ends, self.saved = _ends(roots, start), _how_much_saved(roots, start)
         node = self._node(ends, [settle(leaves[i]).spec for i in places], name or node_name(leaves[places[0]]._node))
         for k, i in enumerate(places):
             fresh = tensor_of(settle(leaves[i]))
@@ -202,7 +202,7 @@ class Rerun:
         create_graph = recorder().tracking
         start = next_sequence_number()
         results = [t for t in tree_leaves(self._again()) if _made_since(t, start)]
-        self._compare(node, results)
+        self._compare(node, results, _how_much_saved([t._node for t in results], start))
         pairs = [(t, g) for t, g in zip(results, arrived, strict=False) if g is not None]
         walk = Walk([t for t, _ in pairs], [g for _, g in pairs], create_graph)
         walk.nodes = [n for n in walk.nodes if n.seq >= start]
@@ -221,13 +221,9 @@ class Rerun:
             if before is not None:
                 default_generator.set_state(before)
 
-    def _compare(self, node: CheckpointNode, results: Sequence[Tensor]) -> None:
+    def _compare(self, node: CheckpointNode, results: Sequence[Tensor], saved: int) -> None:
         if len(results) != len(node.specs):
-            raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
-                f"recomputation.\nNumber of tensors saved during forward: {len(node.specs)}\n"
-                f"Number of tensors saved during recomputation: {len(results)}"
-            )
+            raise _another_number(len(node.specs), len(results))
         for i, (spec, t) in enumerate(zip(node.specs, results, strict=True)):
             new = settle(t).spec
             if self.check and (new.shape, new.dtype) != (spec.shape, spec.dtype):
@@ -237,6 +233,22 @@ class Rerun:
                     f"saved metadata: shape {list(spec.shape)}, {spec.dtype}\n"
                     f"recomputed metadata: shape {list(new.shape)}, {new.dtype}"
                 )
+        if self.check and saved < self.saved:
+            raise _another_number(self.saved, saved)
+
+
+def _another_number(before: int, now: int) -> CheckpointError:
+    return CheckpointError(
+        "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
+        f"recomputation.\nNumber of tensors saved during forward: {before}\n"
+        f"Number of tensors saved during recomputation: {now}"
+    )
+
+
+def _how_much_saved(roots: Iterable[Any], start: int) -> int:
+    """How many tensors the nodes made since `start` have saved."""
+    nodes = [n for n in reachable(list(roots))[0] if n.seq >= start]
+    return sum([len(n.step.saves) for n in nodes if n.step is not None])
 
 
 def _made_since(t: Any, start: int) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 import rushlight
 from rushlight.core.missing import missing
 from rushlight.tensor import Tensor
+from rushlight.tensor.subclasses import disabled
 from rushlight.vision.transforms import functional as F
 
 __all__ = [
@@ -36,6 +37,7 @@ class TVTensor(Tensor):
     """Base class of tensors that say what they are."""
 
     __slots__ = ()
+    __torch_function__ = disabled
 
     #: Where the functions on pictures find what they do to this type; None for pictures themselves.
     _kernels: str | None = None

@@ -159,7 +159,14 @@ CASES = [
         kwargs={"align_corners": False, "mode": "bicubic", "padding_mode": "border"},
         domain=(-0.9, 0.9),
         floats=False,
-        second=False,
+    ),
+    Case(
+        "nn.functional.grid_sample [volumes, reflection]",
+        None,
+        [(1, 2, 3, 4, 5), (1, 2, 3, 2, 3)],
+        kwargs={"align_corners": False, "padding_mode": "reflection"},
+        domain=(-1.9, 1.9),
+        floats=False,
     ),
     _interpolate(
         "nearest-exact of images",
