@@ -227,14 +227,14 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
                 return f(*args)
             _translate(kwargs, names, name, typed)
             out = kwargs.pop("out", None)
-            return f(*args, **kwargs) if out is None else written_out(out, args, kwargs)
+            return f(*args, **kwargs) if out is None else computed_into(out, args, kwargs)
         except Exception:
             given = kwargs if out is None else {**kwargs, "out": out}
             if not others_take_part(args, given):
                 raise
         return accepting_out(*args, **given)
 
-    def written_out(out: Any, args: Any, kwargs: Any) -> Any:
+    def computed_into(out: Any, args: Any, kwargs: Any) -> Any:
         for read in args:
             if isinstance(read, Tensor) and isinstance(out, Tensor) and read is not out:
                 if read._storage is not None and read._storage is out._storage:
