@@ -66,7 +66,7 @@ _CASTING = """
 _FOREACH = """
     abs acos add addcdiv addcmul asin atan ceil clamp_max clamp_min cos cosh div erf erfc exp expm1 floor frac lerp
     lgamma log log10 log1p log2 maximum minimum mul neg pow reciprocal round rsqrt sigmoid sign sin sinh sqrt sub tan
-    tanh trunc copy_ zero_ norm clone max
+    tanh trunc copy_ zero_ norm powsum mm clone max
 """.split()
 _WRITTEN = [f"{name}_" for name in _FOREACH[: _FOREACH.index("copy_")]]
 _GAMMA = {

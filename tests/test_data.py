@@ -760,3 +760,8 @@ def test_a_program_without_a_main_guard_starts_workers(tmp_path: Any) -> None:
 def test_a_timeout_needs_workers() -> None:
     with pytest.raises(AssertionError, match="_SingleProcessDataLoaderIter requires timeout == 0"):
         iter(DataLoader(rows(), timeout=1))
+
+
+def test_sparse_samples_are_not_collated() -> None:
+    with pytest.raises(RuntimeError, match="Batches of sparse tensors are not currently supported"):
+        default_collate([torch.eye(2).to_sparse()] * 2)

@@ -534,3 +534,39 @@ def test_initialisation_is_not_recorded(way: str) -> None:
     weight = torch.nn.Linear(4, 4).weight
     assert weight._value.buf is not None and not pending()
     assert kept[0].tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda g: torch.rand(3, generator=g),
+        lambda g: torch.randperm(3, generator=g),
+        lambda g: torch.ones(3).normal_(generator=g),
+        lambda g: torch.bernoulli(torch.ones(3), generator=g),
+        lambda g: torch.multinomial(torch.ones(3), 1, generator=g),
+    ],
+)
+def test_what_is_no_generator_is_refused(draw: Any) -> None:
+    with pytest.raises(TypeError, match="argument 'generator' must be torch.Generator, not int"):
+        draw(3)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: torch.rand(2), lambda: torch.eye(2), lambda: torch.linspace(0, 1, 3), lambda: torch.logspace(0, 1, 3),
+        lambda: torch.hann_window(4), lambda: torch.tril_indices(2, 2),
+    ],
+)  # fmt: skip
+def test_the_default_device_is_asked_for(make: Any) -> None:
+    torch.set_default_device("cuda")
+    try:
+        with pytest.raises(AssertionError, match="not compiled with CUDA"):
+            make()
+    finally:
+        torch.set_default_device(None)
+
+
+def test_an_identity_without_numbers() -> None:
+    assert torch.eye(2, 3, device="meta").shape == (2, 3)
+    assert torch.linspace(0, 1, 5, device="meta").is_meta

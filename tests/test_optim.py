@@ -758,3 +758,20 @@ def test_an_optimizer_works_on_other_parameters_for_a_while():
     with pytest.raises(RuntimeError, match="exactly match"), \
          swap(optimizer, {}, saved | {"param_groups": [g | {"x": 1} for g in saved["param_groups"]]}):  # fmt: skip
         pass
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "ASGD"])
+def test_a_learning_rate_may_be_a_number_of_numpys(name: str) -> None:
+    kind = getattr(rushlight.optim, name)
+
+    def trained(*rates: Any) -> list[float]:
+        p = rushlight.nn.Parameter(rushlight.ones(2))
+        optimizer = kind([p], lr=rates[0])
+        for rate in rates:
+            optimizer.param_groups[0]["lr"] = rate
+            p.grad = rushlight.ones(2)
+            optimizer.step()
+        return p.tolist()
+
+    assert trained(np.float64(0.5), np.float64(0.25), np.float64(0.125)) == trained(0.5, 0.25, 0.125)
+    assert trained(np.float32(0.5)) == trained(0.5)

@@ -509,6 +509,7 @@ def test_there_are_many_hostile_files():
 def test_hostile_file(name, weights_only, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     file = HOSTILE[name]()
+    torch.serialization.get_safe_globals()  # what the reader itself imports is there
     torch.manual_seed(7)
     numbers_before, modules_before = torch.get_rng_state().tolist(), set(sys.modules)
     with pytest.raises(EXPECTED) as failed:
@@ -657,3 +658,43 @@ def test_versions_of_modules():
         check(module, (1, 0))
     with pytest.warns(UserWarning, match="assuming that requirement is met"):
         assert check(module, (1, 0), error_if_malformed=False)
+
+
+def test_tensors_without_numbers_are_saved_and_loaded() -> None:
+    file = io.BytesIO()
+    torch.save({"a": torch.empty(2, 3, device="meta").t(), "b": torch.nn.Parameter(torch.ones(2))}, file)
+    file.seek(0)
+    there = torch.load(file)["a"]
+    assert (there.device.type, there.shape, there.stride()) == ("meta", (3, 2), (1, 3))
+    file.seek(0)
+    moved = torch.load(file, map_location="meta")["b"]
+    assert isinstance(moved, torch.nn.Parameter) and moved.is_meta and moved.shape == (2,)
+
+
+def test_an_argument_that_no_unpickler_has() -> None:
+    file = io.BytesIO()
+    torch.save(1, file)
+    file.seek(0)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'mapping'"):
+        torch.load(file, mapping="cpu")
+
+
+def test_a_storage_is_written_like_the_tensor_on_it() -> None:
+    t = torch.arange(4.0)
+    view, pending = t[1:3], t * 2
+    storage = t.storage()
+    storage[1] = 7
+    assert t.tolist() == [0, 7, 2, 3] and view.tolist() == [7, 2] and pending.tolist() == [0, 2, 4, 6]
+    assert storage.fill_(5) is storage and view.tolist() == [5, 5]
+    t.untyped_storage().copy_(torch.arange(4.0).untyped_storage())
+    assert t.tolist() == [0, 1, 2, 3]
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        storage.copy_(torch.ones(2).storage())
+    with pytest.raises(NotImplementedError, match=r"resize_\(0\)"):
+        t.untyped_storage().resize_(0)
+
+
+def test_storages_of_their_own() -> None:
+    assert torch.UntypedStorage(8).nbytes() == 8
+    assert torch.UntypedStorage([1, 2]).tolist() == [1, 2]
+    assert torch.FloatStorage(3).size() == 3

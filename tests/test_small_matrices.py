@@ -121,3 +121,21 @@ def test_least_squares(kind: torch.dtype) -> None:
     found = L.lstsq(torch.tensor(a, dtype=kind), torch.tensor(b, dtype=kind))
     assert found.rank.tolist() == [3, 3, 3]
     close(found.solution.numpy(), np.linalg.pinv(a, rcond=1e-5) @ b, kind)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        lambda a: L.cholesky_ex(a).info,
+        lambda a: L.inv_ex(a).info,
+        lambda a: L.solve_ex(a, torch.ones(2, 1)).info,
+    ],
+)
+def test_where_only_failures_are_asked_for_they_are_found(info: Any, monkeypatch: Any) -> None:
+    failing, fine = torch.tensor([[-1.0, 2.0], [2.0, -4.0]]), torch.eye(2)
+    chosen = torch.stack([fine, failing])  # one program for both: which it is, is a number
+    for k in (0, 1):
+        matrix = chosen[k].clone().contiguous()
+        matrix.tolist()
+        _, (found,) = natively(lambda m=matrix: [info(m)], monkeypatch)
+        assert bool(found) is bool(k)

@@ -257,3 +257,33 @@ def test_products_and_their_derivatives_are_machine_code(kind, layout, monkeypat
     assert programs
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_allclose(b, a, rtol=3e-6 if kind is torch.float32 else 1e-12, atol=1e-6)
+
+
+def test_fewer_than_two_elements_are_in_order() -> None:
+    one = torch.sparse_coo_tensor([[1]], [2.0], (3,))
+    assert one.is_coalesced() and one.values().tolist() == [2]
+    assert torch.eye(2).to_sparse()[0].is_coalesced()
+
+
+def test_a_sparse_factor_of_a_dense_tensor_in_place() -> None:
+    x = torch.full((2, 2), 3.0)
+    assert x.mul_(torch.eye(2).to_sparse()) is x
+    assert x.tolist() == [[3, 0], [0, 3]]
+
+
+def test_compressed_and_dense_add_up_in_either_order() -> None:
+    sparse, dense = torch.eye(2).to_sparse_csr(), torch.ones(2, 2)
+    assert (sparse + dense).tolist() == (dense + sparse).tolist() == [[2, 1], [1, 2]]
+    with pytest.raises(RuntimeError, match="is not supported"):
+        sparse + 1
+
+
+def test_a_row_of_a_compressed_matrix() -> None:
+    sparse = torch.tensor([[0.0, 3.0], [4.0, 0.0]]).to_sparse_csr()
+    assert sparse.select(0, 1).to_dense().tolist() == [4, 0]
+    assert sparse.select(1, 1).to_dense().tolist() == [3, 0]
+
+
+def test_columns_of_a_checked_row_are_in_order() -> None:
+    with pytest.raises(RuntimeError, match="sorted and distinct"):
+        torch.sparse_csr_tensor([0, 2], [1, 0], [1.0, 2.0], (1, 2), check_invariants=True)

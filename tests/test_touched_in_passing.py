@@ -147,10 +147,35 @@ def test_lists_of_tensors_at_once() -> None:
     assert plain(xs) == [[0.5, 1], [[1.5]]]
     torch._foreach_copy_(xs, torch._foreach_exp(torch._foreach_mul(xs, 0.0)))
     assert plain(xs) == [[1, 1], [[1]]]
-    with pytest.raises(RuntimeError, match="must have the same number of tensors, got 2 and 1"):
+    with pytest.raises(RuntimeError, match="same number of elements as scalar list"):
         torch._foreach_add(xs, [1.0])
+    with pytest.raises(RuntimeError, match="must have the same number of tensors, got 2 and 1"):
+        torch._foreach_add(xs, xs[:1])
+
     flat = torch._utils._flatten_dense_tensors(xs)
     assert flat.shape == (3,) and [t.shape for t in torch._utils._unflatten_dense_tensors(flat, xs)] == [(2,), (1, 1)]
+
+
+def test_lists_of_tensors_are_checked() -> None:
+    one, whole = [torch.ones(2)], [torch.ones(2, dtype=torch.int)]
+    assert isinstance(torch._foreach_add(one, 1.0), tuple)
+    assert torch._foreach_zero_(one) is one
+    assert torch._foreach_addcmul(one, one, one, torch.tensor([2.0]))[0].tolist() == [0, 0]
+    assert torch._foreach_powsum([torch.tensor([3.0, -4.0])])[0] == 25
+    assert torch._foreach_mm([torch.eye(2)], [torch.ones(2, 1)])[0].tolist() == [[1], [1]]
+    with pytest.raises(RuntimeError, match="at least one tensor"):
+        torch._foreach_norm([])
+    with pytest.raises(RuntimeError, match="result type Float can't be cast"):
+        torch._foreach_mul_(whole, 2.5)
+    assert whole[0].tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match="scalar tensor expected to be 0 dim but it has 1 dimensions"):
+        torch._foreach_add(one, torch.ones(2))
+    with pytest.raises(RuntimeError, match="same number of tensors, got 1 and 2"):
+        torch._foreach_addcdiv(one, one, one * 2)
+    with pytest.raises(RuntimeError, match="Expected length of scalars to match input of length 1 but got 2"):
+        torch._foreach_addcmul(one, one, one, torch.ones(2))
+    with pytest.raises(TypeError, match="expected Tensor as element 1 in argument 0, but got int"):
+        torch._foreach_add([torch.ones(2), 3], 1.0)
 
 
 def test_gamma_samples_by_their_inner_names() -> None:

@@ -76,7 +76,7 @@ def test_own_transform() -> None:
             return inpt + params["by"]
 
     image, label = Shift()(torch.zeros(1, 2, 2), "label")
-    assert (image == 2).all() and label == "label"
+    assert (image == 1).all() and label == "label"  # the text is not changed, so not shown either
 
 
 # ---- masks and boxes; the numbers are torchvision 0.28's
@@ -353,3 +353,52 @@ def test_mixing_wants_floats() -> None:
     with pytest.raises(RuntimeError, match="result type Float can't be cast"):
         v2.MixUp(num_classes=2)(torch.zeros(2, 3, 4, 4, dtype=torch.uint8), torch.tensor([0, 1]))
     assert repr(v2.MixUp(num_classes=2)) == "MixUp(alpha=1.0, num_classes=2)"
+
+
+def test_what_a_transform_of_ones_own_is_shown() -> None:
+    class Counting(v2.Transform):
+        def check_inputs(self, flat_inputs: list[Any]) -> None:
+            assert flat_inputs[-1] == "text"
+
+        def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+            return {"shown": len(flat_inputs)}
+
+        def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
+            return inpt + params["shown"]
+
+    boxes = tv_tensors.BoundingBoxes([[0, 0, 1, 1]], format="XYXY", canvas_size=(2, 2))
+    picture, _, rest = Counting()(torch.zeros(3, 2, 2), boxes, "text")
+    assert picture.unique().tolist() == [2] and rest == "text"
+
+
+def test_sizes_of_a_sample() -> None:
+    picture = tv_tensors.Image(torch.zeros(3, 4, 5))
+    points = tv_tensors.KeyPoints([[1, 2]], canvas_size=(4, 5))
+    assert v2.query_size([picture, points, "text"]) == (4, 5)
+    assert v2.query_chw([picture, points]) == (3, 4, 5)
+    with pytest.raises(TypeError, match="No image"):
+        v2.query_size(["text"])
+    with pytest.raises(ValueError, match="multiple CxHxW"):
+        v2.query_chw([picture, torch.zeros(1, 4, 5)])
+
+
+def test_wrong_samples_and_arguments_of_transforms() -> None:
+    boxes = tv_tensors.BoundingBoxes([[0, 0, 1, 1]], format="XYXY", canvas_size=(2, 2))
+    with pytest.raises(ValueError, match="dtype must be a dict or a torch.dtype"):
+        v2.ToDtype(3)
+    with pytest.raises(ValueError, match="at least one transform"):
+        v2.RandomApply([])
+    with pytest.raises(ValueError, match="must be a tensor or None"):
+        v2.SanitizeBoundingBoxes()({"boxes": boxes, "labels": [1]})
+    with pytest.raises(TypeError, match="tensor or PIL images and bounding boxes"):
+        v2.RandomIoUCrop()(torch.zeros(3, 4, 4))
+    with pytest.raises(NotImplementedError, match="no rotated boxes"):
+        v2.functional.convert_bounding_box_format(boxes, new_format="XYWHR")
+    with pytest.raises(TypeError, match="not a torch image"):
+        v2.Normalize([0.5], [0.5])(torch.ones(2))
+
+
+def test_casts_of_boxes_are_plain_tensors() -> None:
+    boxes = tv_tensors.BoundingBoxes([[0, 0, 1, 1]], format="XYXY", canvas_size=(2, 2))
+    assert type(boxes.float()) is torch.Tensor and boxes.float().dtype is torch.float32
+    assert type(boxes.to(torch.float32)) is tv_tensors.BoundingBoxes

@@ -43,6 +43,7 @@ INNER = {
     "torch.distributed.device_mesh": "rushlight.distributed",
     "torch.utils.data.dataloader": "rushlight.data.loader",
     "torch.utils.data.distributed": "rushlight.data.sampler",
+    "torchvision.models._utils": "rushlight.vision.models.layers",
 }
 # Not those that bear a function's name, such as torchvision.ops.roi_align: an import would put the module in its place.
 for _ours, _theirs in {

@@ -84,6 +84,15 @@ def _cpu(where: Any) -> device:
 default_generator = Generator()
 
 
+def chosen(generator: Generator | None) -> Generator:
+    """The generator to draw from, the default one for None; raises PyTorch's TypeError for what is none."""
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    return generator
+
+
 def engine_of(generator: Generator | None) -> MersenneTwister:
     """The engine to draw from: the generator's, or the default one's."""
-    return default_generator.engine if generator is None else generator.engine
+    return chosen(generator).engine

@@ -132,6 +132,12 @@ def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: CollateMap | N
         first = arrays[0]
         if all(array.shape == first.shape and array.dtype == first.dtype for array in arrays):
             return wrap(np.stack(arrays))
+    first_kind = "nested" if batch[0].is_nested else "sparse" if batch[0].layout is not rushlight.strided else None
+    if first_kind is not None:
+        raise RuntimeError(
+            f"Batches of {first_kind} tensors are not currently supported by the default collate_fn; please provide a "
+            "custom collate_fn to handle them appropriately."
+        )
     return rushlight.stack(tuple(batch), 0)
 
 

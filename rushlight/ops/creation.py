@@ -36,6 +36,9 @@ from .rules import fresh
 Size = tuple[int, ...]
 
 
+ADDRESSES = 1 << 60  # no memory has so many elements
+
+
 def size_of(args: tuple[Any, ...]) -> Size:
     """A size from `f(2, 3)`, `f((2, 3))` or `f(torch.Size([2, 3]))`."""
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
@@ -44,6 +47,8 @@ def size_of(args: tuple[Any, ...]) -> Size:
     for n in size:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+        if n > ADDRESSES and 0 not in size:
+            raise RuntimeError(f"Storage size calculation overflowed with sizes={list(size)}")
     return size
 
 
@@ -424,6 +429,8 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: Any = None, layout: Any
     kind = dtype or get_default_dtype()
     if dtype is None and (isinstance(start, complex) or isinstance(end, complex)):
         kind = kind.to_complex()
+    if is_on_meta(device):
+        return on_meta((steps,), kind, requires_grad)
     return finish(apply(LINSPACE, (start, end), (steps, kind)), requires_grad)
 
 
@@ -460,6 +467,8 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
     """`steps` numbers from `base ** start` to `base ** end`, evenly apart on a logarithmic scale."""
     steps = _steps(steps, "logspace")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    if is_on_meta(device):
+        return on_meta((steps,), dtype or get_default_dtype(), requires_grad)
     return finish(apply(LOGSPACE, (start, end), (steps, base, dtype or get_default_dtype())), requires_grad)
 
 
@@ -492,7 +501,10 @@ def eye(n: int, m: int | None = None, *, dtype: Any = None, layout: Any = None, 
     for name, count in (("n", n), ("m", m)):
         if count is not None and integer(count, "eye", name, 1 if name == "n" else 2) < 0:
             raise RuntimeError(f"{name} must be greater or equal to 0, got {count}")
-    return finish(apply(EYE, (), (n, n if m is None else m, dtype or get_default_dtype())), requires_grad)
+    m = n if m is None else m
+    if is_on_meta(device):
+        return on_meta((n, m), dtype or get_default_dtype(), requires_grad)
+    return finish(apply(EYE, (), (n, m, dtype or get_default_dtype())), requires_grad)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -198,6 +198,8 @@ def _lu(A: Tensor, pivot: bool = True, get_infos: bool = False) -> Any:
         UserWarning,
         stacklevel=2,
     )
+    if not pivot:
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     if get_infos:
         return tuple(lu_factor_ex(A, pivot=pivot))
     return tuple(lu_factor(A, pivot=pivot))
@@ -219,6 +221,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
 
 
 def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
+    check_floating(settle(LU_data).spec, "torch.linalg.lu_solve")
     p, lower, upper = _unpacked(LU_data, pivots)
     if adjoint:
         half = _triangle_solve(mH(upper), B, False)

@@ -16,6 +16,7 @@ from rushlight.record.value import Tensor
 
 from .creation import wrap
 from .public import public
+from .rules import check_kind
 
 
 def _chosen(found: list[np.ndarray], wanted: tuple[bool, bool]) -> Any:
@@ -38,6 +39,7 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
     >>> torch.tensor([3, 1, 3]).unique(return_counts=True)
     (tensor([1, 3]), tensor([1, 2]))
     """
+    check_kind(settle(input).spec, "unique", bools=True)
     x = realize(input)
     if dim is not None:
         dim = normalize_dim(dim, x.ndim)

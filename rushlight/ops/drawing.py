@@ -19,7 +19,8 @@ import numpy as np
 
 from rushlight.core import sampling
 from rushlight.core.dtype import NAMES
-from rushlight.core.generator import Generator, default_generator, engine_of
+from rushlight.core.generator import Generator, chosen, engine_of
+from rushlight.core.memory import told
 from rushlight.core.mersenne import Cells, MersenneTwister
 from rushlight.core.normal import BLOCK
 from rushlight.record import trace
@@ -140,7 +141,7 @@ def _recorded(draw: Operation, generator: Generator | None, shape: Shape, kind: 
     """The draw recorded, if it is one to record."""
     if not _is_recordable(generator, shape, kind):
         return None
-    engine = (generator or default_generator).unsettled
+    engine = chosen(generator).unsettled
     return trace.apply(draw, (_state_of(engine), *map(float, numbers)), (shape, kind))  # type: ignore[no-any-return]
 
 
@@ -165,28 +166,36 @@ def _state_of(engine: MersenneTwister) -> Tensor:
 
 def is_pending(generator: Generator | None) -> bool:
     """Whether this thread has recorded a draw from the engine that has not been made yet."""
-    recorded = (generator or default_generator).unsettled.recorded
+    recorded = chosen(generator).unsettled.recorded
     return recorded is not None and recorded._value.trace is trace.recorder().trace
+
+
+def _at_once(draw: Any, generator: Generator | None, *arguments: Any) -> Tensor:
+    """A draw that is not recorded."""
+    try:
+        return wrap(draw(engine_of(generator), *arguments))
+    except MemoryError as failure:
+        raise told(failure) from failure
 
 
 def uniform(generator: Generator | None, shape: Shape, low: float, high: float, kind: str) -> Tensor:
     """Uniform numbers in [low, high)."""
     plain = -LIMIT < low <= high < LIMIT and kind != "bool"
     drawn = _recorded(UNIFORM, generator, shape, kind, low, high) if plain else None
-    return drawn if drawn is not None else wrap(sampling.uniform(engine_of(generator), shape, low, high, kind))
+    return drawn if drawn is not None else _at_once(sampling.uniform, generator, shape, low, high, kind)
 
 
 def normal(generator: Generator | None, shape: Shape, mean: float, std: float, kind: str) -> Tensor:
     """Normal numbers, as in memory without gaps in the order of the indices."""
     plain = 0.0 <= std < LIMIT and -LIMIT < mean < LIMIT and kind != "bool"
     drawn = _recorded(NORMAL, generator, shape, kind, mean, std) if plain else None
-    return drawn if drawn is not None else wrap(sampling.normal(engine_of(generator), shape, mean, std, kind))
+    return drawn if drawn is not None else _at_once(sampling.normal, generator, shape, mean, std, kind)
 
 
 def bernoulli(generator: Generator | None, shape: Shape, p: float, kind: str) -> Tensor:
     """1 with probability p, else 0."""
     drawn = _recorded(BERNOULLI, generator, shape, kind, p) if 0.0 <= p <= 1.0 else None
-    return drawn if drawn is not None else wrap(sampling.bernoulli(engine_of(generator), shape, p, kind))
+    return drawn if drawn is not None else _at_once(sampling.bernoulli, generator, shape, p, kind)
 
 
 def bernoulli_of(generator: Generator | None, p: Tensor) -> Tensor:
@@ -196,40 +205,40 @@ def bernoulli_of(generator: Generator | None, p: Tensor) -> Tensor:
     plain = spec.is_contiguous and kind in ("float32", "float64")
     tracked = p._node is not None and trace.recorder().tracking
     if plain and (tracked or _is_recordable(generator, spec.shape, kind)):
-        state = _state_of((generator or default_generator).unsettled)
+        state = _state_of(chosen(generator).unsettled)
         return trace.apply(BERNOULLI_OF, (state, p), (spec.shape, kind))  # type: ignore[no-any-return]
-    return wrap(sampling.bernoulli_of(engine_of(generator), trace.realize(p)))
+    return _at_once(sampling.bernoulli_of, generator, trace.realize(p))
 
 
 def dropout_mask(shape: Shape, p: float, kind: str) -> Tensor:
     """0 with probability p, else 1 / (1 - p)."""
     drawn = _recorded(DROPOUT, None, shape, kind, p) if 0.0 < p < 1.0 else None
-    return drawn if drawn is not None else wrap(sampling.dropout_mask(engine_of(None), shape, p, kind))
+    return drawn if drawn is not None else _at_once(sampling.dropout_mask, None, shape, p, kind)
 
 
 def randint(generator: Generator | None, shape: Shape, low: int, high: int, kind: str) -> Tensor:
     """Integers in [low, high)."""
     plain = kind == "int64" and -(1 << 62) < low < high < 1 << 62
     drawn = _beside("randint", generator, shape, kind, low, high) if plain else None
-    return drawn if drawn is not None else wrap(sampling.randint(engine_of(generator), shape, low, high, kind))
+    return drawn if drawn is not None else _at_once(sampling.randint, generator, shape, low, high, kind)
 
 
 def randperm(generator: Generator | None, n: int, kind: str) -> Tensor:
     """The integers 0 to n - 1 in random order."""
     drawn = _beside("randperm", generator, (n,), kind) if kind == "int64" and n > 0 else None
-    return drawn if drawn is not None else wrap(sampling.randperm(engine_of(generator), n, kind))
+    return drawn if drawn is not None else _at_once(sampling.randperm, generator, n, kind)
 
 
 def exponential(generator: Generator | None, shape: Shape, rate: float, kind: str) -> Tensor:
     """Exponential numbers with mean 1 / rate."""
     plain = kind in ("float32", "float64") and 0.0 < rate < LIMIT
     drawn = _beside("exponential", generator, shape, kind, float(rate)) if plain else None
-    return drawn if drawn is not None else wrap(sampling.exponential(engine_of(generator), shape, rate, kind))
+    return drawn if drawn is not None else _at_once(sampling.exponential, generator, shape, rate, kind)
 
 
 def _beside(name: str, generator: Generator | None, shape: Shape, kind: str, *arguments: Any) -> Tensor | None:
     """A draw without machine code, recorded where others are pending: so these need not be made for its sake."""
     if not is_pending(generator) or 0 in shape:
         return None
-    state = _state_of((generator or default_generator).unsettled)
+    state = _state_of(chosen(generator).unsettled)
     return trace.apply(OTHER, (state,), (name, arguments, shape, kind))  # type: ignore[no-any-return]

@@ -86,13 +86,15 @@ def cholesky(a: Any, *, upper: bool) -> tuple[Any, Any]:
         return (left - column.reshape(n, 1, -1) * column.reshape(1, n, -1),), (column, pivot)
 
     _, (columns, pivots) = scan(step, [whole], _masks(n, behind=True), keep=False)
-    factor = _batch_first(columns.provided(pivots > 0), lead)
-    return factor if upper else factor.swapaxes(-1, -2), _no_failure(a)
+    good = pivots > 0
+    factor = _batch_first(columns.provided(good), lead)
+    return factor if upper else factor.swapaxes(-1, -2), _no_failure(a, good)
 
 
-def _no_failure(a: Any) -> Any:
-    """info, for as many matrices: 0."""
-    return np.broadcast_to((a.reshape(a.size)[0] * 0).astype(np.int32), a.shape[:-2])
+def _no_failure(a: Any, good: Any) -> Any:
+    """info, for as many matrices: 0, if all pivots are good, which is asked also where only info is wanted."""
+    nothing = (np.abs(a.reshape(a.size)[0]) < 0).astype(np.int32)
+    return np.broadcast_to(nothing.provided(good), a.shape[:-2])
 
 
 def _eliminated(left: Any) -> tuple[Any, Any, Any]:
@@ -134,7 +136,8 @@ def solve(a: Any, b: Any) -> tuple[Any, Any]:
     """`factorization.solve` for the compiler."""
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     matrix, right = (_batch_last(x, lead, LARGEST_FACTORED) for x in (a, b))
-    return _solved(matrix, right, lead)[0], _no_failure(a)
+    x, pivots, _ = _solved(matrix, right, lead)
+    return x, _no_failure(a, pivots != 0)
 
 
 def _inverted(a: Any) -> tuple[Any, Any, Any]:
@@ -146,7 +149,8 @@ def _inverted(a: Any) -> tuple[Any, Any, Any]:
 
 def inverse(a: Any) -> tuple[Any, Any]:
     """`factorization.inverse` for the compiler."""
-    return _inverted(a)[0], _no_failure(a)
+    found, pivots, _ = _inverted(a)
+    return found, _no_failure(a, pivots != 0)
 
 
 def cofactors(a: Any) -> Any:

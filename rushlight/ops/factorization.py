@@ -69,6 +69,11 @@ def _substitute(lower: Array, b: Array) -> Array:
 def permutation(pivots: Array, m: int) -> Array:
     """The rows' order that LAPACK's exchanges mean: row i of P^T A is row `order[i]` of A."""
     flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1])
+    if flat.size and not (flat.min() >= 1 and flat.max() <= m):
+        raise RuntimeError(
+            "pivots passed to lu_unpack must be between 1 and LU.size(-2) inclusive. Did you properly pass the result "
+            "of lu_factor?"
+        )
     order = np.tile(np.arange(m), (len(flat), 1))
     each = np.arange(len(flat))
     for j in range(flat.shape[1]):

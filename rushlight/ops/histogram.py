@@ -17,6 +17,7 @@ from rushlight.record.value import Tensor
 from .creation import LINSPACE, wrap
 from .public import public, write_out
 from .results import result_type
+from .rules import check_kind
 
 # ---------------------------------------------------------------------------------------------------------------------
 # searchsorted
@@ -101,6 +102,7 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: bool = False
             )
     if sorter is not None:
         sorted_sequence = _in_order(sorted_sequence, sorter)
+    check_kind(settle(sorted_sequence).spec, "searchsorted_out_cpu")
     after = right or side == "right"
     kind = dtypes.int32 if out_int32 else dtypes.int64
     found = apply(SEARCHSORTED, (sorted_sequence, input), (bool(after), kind))

@@ -21,7 +21,7 @@ from . import factorization
 from .arithmetic import conj
 from .creation import zeros
 from .decomposition import PINV, checked_matrices, pinv_gradient, tolerances
-from .linalg import mH
+from .linalg import LinAlgError, mH
 from .matmul import matmul
 from .public import public
 from .results import result_type
@@ -58,8 +58,19 @@ def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> t
     keep = s > limit * s.max(-1, keepdims=True, initial=0)
     weights = (keep / np.where(keep, s, 1))[..., None]
     x = np.conj(np.swapaxes(vh, -1, -2)) @ (weights * (np.conj(np.swapaxes(u, -1, -2)) @ b))
-    rank = np.zeros(0, np.int64) if driver == "gels" else keep.sum(-1)
+    rank = keep.sum(-1)
+    if driver == "gels":
+        _check_full_rank(a, rank)
+        rank = np.zeros(0, np.int64)
     return x.astype(a.dtype), rank, s if driver in ("gelsd", "gelss") else np.zeros(0, s.dtype)
+
+
+def _check_full_rank(a: np.ndarray, rank: np.ndarray) -> None:
+    if (rank < min(a.shape[-2:])).any():
+        raise LinAlgError(
+            "torch.linalg.lstsq: The least squares solution could not be computed because the input matrix does not "
+            f"have full rank (error code: {int(rank.min()) + 1})."
+        )
 
 
 def _lstsq_gradient(g: Any, needs: Any, a: Tensor, b: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
@@ -84,6 +95,11 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     driver = "gelsy" if driver is None else driver
     if driver not in DRIVERS:
         raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of ({', '.join(DRIVERS)})")
+    if settle(B).spec.dtype is not spec.dtype:
+        raise RuntimeError(
+            "torch.linalg.lstsq: Expected input and other to have the same dtype, but got input's dtype "
+            f"{spec.dtype.scalar_name} and other's dtype {B._value.spec.dtype.scalar_name}"
+        )
     vector = settle(B).spec.ndim == 1 or (spec.ndim - 1 == B.dim() and tuple(B.shape) == spec.shape[:-1])
     right = B.unsqueeze(-1) if vector else B
     if right._value.spec.shape[-2] != spec.shape[-2]:

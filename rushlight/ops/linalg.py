@@ -44,7 +44,7 @@ def check_floating(spec: Spec, name: str, low: bool = False) -> None:
     if not (kind.is_floating_point or kind.is_complex):
         raise RuntimeError(f"{name}: Expected a floating point or complex tensor as input. Got {kind.scalar_name}")
     if not low and kind.itemsize < 4:
-        raise RuntimeError(f"{name}: Low precision dtypes not supported. Got {kind.scalar_name}")
+        raise NotImplementedError(f"{name}: Low precision dtypes not supported. Got {kind.scalar_name}")
 
 
 def check_matrix(spec: Spec, name: str, operand: str = "A") -> None:

@@ -180,6 +180,9 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     >>> torch.isin(torch.tensor([1, 2]), torch.tensor([2, 3]))
     tensor([False,  True])
     """
+    for t in (elements, test_elements):
+        if isinstance(t, Tensor) and (t.is_complex() or t.dtype is dtypes.bool_):
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {t.dtype.scalar_name}")
     return apply(ISIN, (elements, test_elements), (bool(invert),))
 
 

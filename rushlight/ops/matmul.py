@@ -17,6 +17,8 @@ from .arithmetic import conj
 from .old_overloads import numbers_first
 from .public import public, write_back
 from .reduction import SUM_DIM
+from .rules import check_kind
+from .selection import number_in
 from .view import SQUEEZE_DIM, unsafe_view, view_like
 
 WORTHWHILE = 1 << 13  # multiplications of whole numbers from which on looking at them first pays
@@ -99,6 +101,7 @@ def _bmm_spec(x: Spec, y: Spec) -> Spec:
         )
     if x.dtype is not y.dtype:
         raise RuntimeError(f"expected scalar type {x.dtype.scalar_name} but found {y.dtype.scalar_name}")
+    check_kind(x, "bmm", complexes=True)
     return spec_of((x.shape[0], x.shape[1], y.shape[2]), x.dtype)
 
 
@@ -125,6 +128,7 @@ def _mv_spec(x: Spec, y: Spec) -> Spec:
     if x.dtype is not y.dtype:
         names = [t.dtype.scalar_name for t in (y, x, y)]
         raise RuntimeError("addmv input tensors must have the same dtype, but got {}, {}, and {}".format(*names))
+    check_kind(x, "addmv_impl_cpu", complexes=True)
     return spec_of((x.shape[0],), x.dtype)
 
 
@@ -152,6 +156,7 @@ def _dot_spec(x: Spec, y: Spec) -> Spec:
             f"of "
             f"elements, but got {x.shape[0]} and {y.shape[0]} elements respectively"
         )
+    check_kind(x, "dot", complexes=True)
     return spec_of((), x.dtype)
 
 
@@ -305,7 +310,15 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *old: Tensor, beta: Any = 1
     """`beta * input + alpha * (mat1 @ mat2)`."""
     if old:
         input, mat1, mat2, beta, alpha = numbers_first("addmm", ("mat1", "mat2"), input, mat1, mat2, *old)
+    if beta.__class__ is not int or alpha.__class__ is not int:
+        beta, alpha = factors(input, beta, alpha)
     return apply(ADDMM, (input, mat1, mat2, beta, alpha))
+
+
+def factors(input: Tensor, beta: Any, alpha: Any) -> tuple[Any, Any]:
+    """Two factors as numbers of the tensors' dtype: whole ones where it is of integers, as PyTorch takes them."""
+    kind = settle(input).spec.dtype
+    return tuple(x if isinstance(x, Tensor) else number_in(x, kind) for x in (beta, alpha))  # type: ignore[return-value]
 
 
 @public(function=False)

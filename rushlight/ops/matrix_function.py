@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from .joining import cat, stack
 from .linalg import check_floating, check_square, inv, mH, solve
 from .matmul import matmul
 from .public import SPACES, public
-from .rules import pointwise
+from .rules import check_kind, pointwise
 from .view import diagonal, unsafe_view
 
 
@@ -180,6 +181,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 def _cross_spec(x: Spec, y: Spec, *, dim: int) -> Spec:
     found = pointwise(x, y)
+    check_kind(found, "cross", complexes=True)
     if x.ndim != y.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
     for s in (x, y):
@@ -229,6 +231,11 @@ _of_linalg(_linalg_cross)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """See `torch.linalg.cross`; without `dim` along the first dimension of size 3."""
     if dim is None:
+        warnings.warn(
+            "Using torch.cross without specifying the dim arg is deprecated: the default of torch.linalg.cross is -1.",
+            UserWarning,
+            stacklevel=2,
+        )
         sizes = broadcast_shapes(settle(input).spec.shape, settle(other).spec.shape)
         if 3 not in sizes:
             raise RuntimeError("no dimension of size 3 in input")
@@ -243,6 +250,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     >>> torch.linalg.vecdot(torch.tensor([1., 2.]), torch.tensor([3., 4.]))
     tensor(11.)
     """
+    check_floating(settle(x).spec, "linalg.vecdot", low=True)
     return (conj(x) * y).sum(dim)
 
 

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rushlight.core.number import number_in
 from rushlight.core.strided import broadcast_shapes, normalize_dim
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
@@ -21,10 +20,10 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import TENSORS, Tensor
 
 from .arithmetic import conj
-from .matmul import added_symbols, bmm, check_expands, matmul, mm, mv, outer
+from .matmul import added_symbols, bmm, check_expands, factors, matmul, mm, mv, outer
 from .old_overloads import numbers_first, warn_of_old_overload
 from .public import public
-from .rules import broadcast, promoted
+from .rules import broadcast, check_kind, promoted
 
 # ---------------------------------------------------------------------------------------------------------------------
 # input + value * (a product or quotient, element by element)
@@ -36,6 +35,8 @@ def _check_value(kind: Any, value: Any, name: str = "value") -> None:
 
 
 def _three(x: Spec, a: Spec, b: Spec, value: Spec) -> Spec:
+    if x.dtype is a.dtype is b.dtype:
+        check_kind(x, "addcmul_cpu_out", complexes=True)
     return broadcast((x, a, b), promoted(x, a, b))
 
 
@@ -113,6 +114,10 @@ def _kernel(product: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return added
 
 
+#: What PyTorch's errors call the kernels.
+KERNELS = {"baddbmm": "baddbmm", "addbmm": "addmm_impl_cpu_", "addmv": "addmv_impl_cpu", "addr": "addr"}
+
+
 def _check_kinds(name: str, c: Spec, x: Spec, y: Spec) -> None:
     kinds = [t.dtype.scalar_name for t in (c, x, y)]
     if c.dtype is x.dtype is y.dtype:
@@ -130,6 +135,7 @@ def _added(name: str, product: Callable[[Any, Any], Any], result: Callable[[Spec
         shape = result(x, y)
         check_expands(c, shape)
         _check_kinds(name, c, x, y)
+        check_kind(x, KERNELS[name], bools=name == "addr", complexes=True)
         return spec_of(shape, x.dtype)
 
     op = operation(name, infer, _kernel(product))
@@ -186,10 +192,11 @@ ADDR = _added(
 
 
 def _scaled_sum(op: Operation, input: Tensor, x: Tensor, y: Tensor, beta: Any, alpha: Any) -> Tensor:
-    kind = settle(input).spec.dtype
-    if not (kind.is_floating_point or kind.is_complex):  # whole numbers are scaled by whole numbers
-        beta, alpha = number_in(beta, kind), number_in(alpha, kind)
-    return apply(op, (input, x, y, beta, alpha))
+    if op is ADDR:
+        kind = settle(input).spec.dtype
+        _check_value(kind, beta, "beta")
+        _check_value(kind, alpha, "alpha")
+    return apply(op, (input, x, y, *factors(input, beta, alpha)))
 
 
 @public(inplace=True, out=True)

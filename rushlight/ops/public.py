@@ -238,6 +238,9 @@ def write_back(t: Tensor, result: Tensor) -> Tensor:
     found = result._value.spec
     if found.device is not spec.device:
         raise NotImplementedError("Cannot copy out of meta tensor; no data!")
+    if found.__class__ is not Spec:  # a sparse tensor is written into a dense one
+        result = result.to_dense()
+        found = result._value.spec
     if found.shape != spec.shape:
         raise RuntimeError(
             f"output with shape {list(spec.shape)} doesn't match the broadcast shape {list(found.shape)}"
@@ -273,14 +276,14 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
                 return f(*args)
             _translate(kwargs, names, name, typed)
             out = kwargs.pop("out", None)
-            return f(*args, **kwargs) if out is None else written_out(out, args, kwargs)
+            return f(*args, **kwargs) if out is None else computed_into(out, args, kwargs)
         except Exception:
             given = kwargs if out is None else {**kwargs, "out": out}
             if not others_take_part(args, given):
                 raise
         return accepting_out(*args, **given)
 
-    def written_out(out: Any, args: Any, kwargs: Any) -> Any:
+    def computed_into(out: Any, args: Any, kwargs: Any) -> Any:
         if name in ("cumsum", "cumprod") and "dtype" not in kwargs:
             kwargs["dtype"] = settle(out).spec.dtype
         elif name in _FACTORIES:
@@ -288,9 +291,9 @@ def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAME
         check_memory(out, args, name)
         result = f(*args, **kwargs)
         if isinstance(result, tuple):
-            for target, r in zip(out, result, strict=True):
-                write_out(target, r, name)
-            return type(result)(*out) if hasattr(result, "_fields") else tuple(out)
+            return written_out(result, out, name)
+        if name in _ANY_DTYPE and kwargs.get("dtype") is not None:
+            check_same_dtype(out, result, name)
         return write_out(out, result, name)
 
     return accepting_out
@@ -303,7 +306,7 @@ _SAME_DTYPE = frozenset(
     "conj_physical nan_to_num where cross diag tril triu take take_along_dim masked_select nonzero isin sort "
     "msort topk kthvalue mode cummax cummin logcumsumexp quantile nanquantile argmax argmin norm renorm histc "
     "searchsorted bucketize index_add index_copy index_reduce index_select scatter scatter_add scatter_reduce "
-    "slice_scatter".split()
+    "slice_scatter outer ger inv det".split()
 )
 #: These write while they still read: their `out=` may share no memory with any operand.
 _WRITES_EARLY = frozenset("cat concat concatenate gather kthvalue masked_select take".split())
@@ -342,6 +345,22 @@ def _dtype_refused(name: str, found: Any, given: Any) -> str:
     return f"Expected out tensor to have dtype {_c_name(found)}, but got {_c_name(given)} instead"
 
 
+def check_same_dtype(out: Tensor, result: Tensor, name: str) -> None:
+    """Raises PyTorch's error where `out=` of an operation that casts nothing has another dtype."""
+    wanted, held = result._value.spec.dtype, settle(out).spec.dtype
+    if wanted is not held:
+        raise RuntimeError(_dtype_refused(name, wanted, held))
+
+
+def written_out(results: Any, out: Any, name: str) -> Any:
+    """Several results, written to the tensors of `out` where they are given; these must have their dtypes."""
+    if out is None:
+        return results
+    for target, result in zip(out, results, strict=True):
+        check_same_dtype(target, result, name)
+    return type(results)([write_out(target, result, name) for target, result in zip(out, results, strict=True)])
+
+
 def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
     """Ends an operation with `out=`: resizes with PyTorch's warning, casts, and writes."""
     if not isinstance(out, Tensor):
@@ -352,8 +371,8 @@ def write_out(out: Tensor, result: Tensor, name: str) -> Tensor:
             "arguments requires grad."
         )
     spec, found = settle(out).spec, result._value.spec
-    if found.dtype is not spec.dtype and name in _SAME_DTYPE:
-        raise RuntimeError(_dtype_refused(name, found.dtype, spec.dtype))
+    if name in _SAME_DTYPE:
+        check_same_dtype(out, result, name)
     if found.dtype is not spec.dtype and name in _ANY_DTYPE:
         result = cast(result, spec.dtype)
     elif found.dtype is not spec.dtype:
@@ -409,4 +428,5 @@ __all__ = [
     "require_tensor",
     "write_back",
     "write_out",
+    "written_out",
 ]

@@ -7,6 +7,7 @@ operand's shape.
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -22,6 +23,7 @@ from rushlight.record.value import Tensor
 
 from .creation import cast
 from .public import public
+from .rules import check_kind
 
 Dims = tuple[int, ...] | None  # None: all of them
 
@@ -32,7 +34,7 @@ def dims_of(dim: Any, ndim: int) -> Dims:
         return None
     if hasattr(dim, "__index__"):  # a NumPy number or a tensor
         dim = int(dim)
-    found = normalize_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim)
+    found = normalize_dims((dim,) if isinstance(dim, int) else map(operator.index, dim), ndim)
     return found if found and ndim else None
 
 
@@ -245,7 +247,7 @@ def _both_specs(x: Spec, *, dim: Dims, keepdim: bool, correction: float) -> tupl
 def _moments(x: np.ndarray, dim: Dims, keepdim: bool, correction: float) -> tuple[Any, Any]:
     """Variance and mean, summed in double precision as PyTorch does."""
     wide = np.dtype("complex128") if x.dtype.kind == "c" else np.dtype("float64")
-    mean = np.mean(x, axis=dim, keepdims=True, dtype=wide)
+    mean = np.sum(x, axis=dim, keepdims=True, dtype=wide) / np.float64(_count(x.shape, dim))
     off = x - mean
     squares = np.real(off * np.conj(off)) if x.dtype.kind == "c" else np.multiply(off, off, out=off)
     variance = np.sum(squares, axis=dim, keepdims=keepdim) / np.float64(max(_count(x.shape, dim) - correction, 0))
@@ -460,8 +462,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 def _trace_spec(x: Spec) -> Spec:
     if x.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
-    if x.dtype is dtypes.bool_:
-        raise NotImplementedError("\"trace\" not implemented for 'Bool'")
+    check_kind(x, "trace", complexes=True)
     return spec_of((), _sum_dtype(x, None))
 
 

@@ -47,6 +47,12 @@ def broadcast(specs: tuple[Spec | None, ...], kind: dtype) -> Spec:
     return spec_of(shape, kind, elementwise_strides([(s.shape, s.strides) for s in known], shape))
 
 
+def check_kind(spec: Spec, kernel: str, *, bools: bool = False, complexes: bool = False) -> None:
+    """Raises PyTorch's error for bools and complex numbers, as far as a kernel does not take them."""
+    if (spec.dtype.is_complex and not complexes) or (spec.dtype is dtypes.bool_ and not bools):
+        raise NotImplementedError(f"\"{kernel}\" not implemented for '{spec.dtype.scalar_name}'")
+
+
 def _number_kind(specs: tuple[Spec | None, ...], kind: dtype) -> dtype:
     """Arithmetic among Python numbers alone stays in Python's precision."""
     if all(s is None or s.wrapped for s in specs) and kind.is_floating_point:

@@ -25,11 +25,10 @@ from rushlight.record.value import Tensor
 
 from .arithmetic import conj
 from .creation import cast, full_like_spec
-from .public import public
+from .public import public, written_out
 from .results import result_type
 from .rules import fresh, row_major
 from .scatter import SCATTER_ADD
-from .sorting import written_out
 from .view import SLICE, along, look_at
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +18,10 @@ from rushlight.record.trace import apply, realize, settle
 from rushlight.record.value import Tensor
 
 from .creation import cast
-from .public import public, require_tensor, write_out
+from .public import public, require_tensor, write_out, written_out
 from .reduction import Dims, dims_of, reduced, spread
 from .results import result_type
-from .rules import broadcast, comparison, only, pointwise, promoted
+from .rules import broadcast, check_kind, comparison, only, pointwise, promoted
 
 # ---------------------------------------------------------------------------------------------------------------------
 # where
@@ -262,13 +261,8 @@ fmin = _finite_choice("fmin", np.fmin, -1, "The smaller of each pair of elements
 # Largest and smallest
 
 
-def _check_ordered(x: Spec, name: str) -> None:
-    if x.dtype.is_complex:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{x.dtype.scalar_name}'")
-
-
 def _extreme_spec(x: Spec, *, dim: Dims, keepdim: bool) -> Spec:
-    _check_ordered(x, "max_all")
+    check_kind(x, "max_all", bools=True)
     return spec_of(reduced(x.shape, dim, keepdim), x.dtype)
 
 
@@ -294,7 +288,6 @@ AMIN = _extreme("amin", "AminBackward0", np.min)
 
 
 def _arg_spec(x: Spec, *, dim: int | None, keepdim: bool) -> Spec:
-    _check_ordered(x, "argmax_cpu")
     return spec_of(reduced(x.shape, None if dim is None else (dim,), keepdim), dtypes.int64)
 
 
@@ -310,7 +303,6 @@ ARGMIN = operation("argmin", _arg_spec, _arg(np.argmin))
 
 
 def _along_spec(x: Spec, *, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
-    _check_ordered(x, "max_cpu")
     shape = reduced(x.shape, (dim,) if x.ndim else None, keepdim)
     return spec_of(shape, x.dtype), spec_of(shape, dtypes.int64)
 
@@ -391,33 +383,32 @@ def _largest(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any
         _check_not_empty(input, name)
         found = apply(whole, (input,), (None, False))
         return found if out is None else write_out(out, found, name)
-    dim = normalize_dim(dim, settle(input).spec.ndim)
+    spec = settle(input).spec
+    dim = normalize_dim(dim, spec.ndim)
     _check_not_empty(input, name, dim)
+    if spec.dtype.is_complex:
+        raise RuntimeError(f"{name}(): does not support complex input")
     found = named(apply(along, (input,), (dim, keepdim)))
-    if out is None:
-        return found
-    return named([write_out(o, f, name) for o, f in zip(out, found, strict=True)])
+    return written_out(found, out, name)
 
 
-def _extreme_dims(input: Tensor, dim: Any, name: str) -> Dims:
-    """The dimensions to reduce, none of which may be empty."""
+def _extreme_over(input: Tensor, op: Any, name: str, dim: Any, keepdim: bool) -> Tensor:
     dims = dims_of(dim, settle(input).spec.ndim)
-    whole: Sequence[int | None] = (None,)
-    for d in dims or whole:
+    for d in dims or (None,):
         _check_not_empty(input, name, d)
-    return dims
+    return apply(op, (input,), (dims, keepdim))
 
 
 @public(out=True)
 def amax(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The largest elements over `dim` (all dimensions by default); ties share the gradient."""
-    return apply(AMAX, (input,), (_extreme_dims(input, dim, "amax"), keepdim))
+    return _extreme_over(input, AMAX, "amax", dim, keepdim)
 
 
 @public(out=True)
 def amin(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """The smallest elements over `dim` (all dimensions by default); ties share the gradient."""
-    return apply(AMIN, (input,), (_extreme_dims(input, dim, "amin"), keepdim))
+    return _extreme_over(input, AMIN, "amin", dim, keepdim)
 
 
 AMINMAX = operation(
@@ -451,10 +442,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
     dims = dims_of(dim, spec.ndim)
     if dims and not spec.shape[dims[0]]:
         raise IndexError(f"aminmax: Expected reduction dim {dims[0]} to have non-zero size.")
-    found = AMinMax(apply(AMINMAX, (input,), (dims, bool(keepdim))))
-    if out is None:
-        return found
-    return AMinMax([write_out(o, f, "aminmax") for o, f in zip(out, found, strict=True)])
+    return written_out(AMinMax(apply(AMINMAX, (input,), (dims, bool(keepdim)))), out, "aminmax")
 
 
 @public(out=True)
@@ -474,10 +462,11 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Tens
 
 
 def _position_of(input: Tensor, op: Any, dim: int | None, keepdim: bool, name: str) -> Tensor:
-    n = settle(input).spec.ndim
-    if input._value.spec.dtype is dtypes.bool_:
-        raise RuntimeError(f"{name}(): does not support bool input")
+    spec = settle(input).spec
+    n = spec.ndim
     _check_not_empty(input, name, None if dim is None else normalize_dim(dim, n))
+    if spec.dtype.is_complex or spec.dtype is dtypes.bool_:
+        raise RuntimeError(f"{name}(): does not support {'complex' if spec.dtype.is_complex else 'bool'} input")
     if dim is not None:
         dim = normalize_dim(dim, n) if n else None
     return apply(op, (input,), (dim, keepdim))

@@ -20,10 +20,10 @@ from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
 from .creation import full_like_spec
-from .public import check_memory, public, write_out
+from .public import check_memory, public, written_out
 from .reduction import reduced
 from .results import result_type
-from .rules import fresh
+from .rules import check_kind, fresh
 from .scatter import SCATTER, SCATTER_ADD
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -59,13 +59,6 @@ def _sorting(name: str, node: str) -> Operation:
 SORT = _sorting("sort", "SortBackward0")
 SORT_STABLE = _sorting("sort_stable", "SortBackward1")
 Sorted = result_type("sort", ("values", "indices"))
-
-
-def written_out(results: Any, out: Any, name: str) -> Any:
-    """Named results, written to the tensors of `out` where they are given."""
-    if out is None:
-        return results
-    return type(results)([write_out(o, r, name) for o, r in zip(out, results, strict=True)])
 
 
 @public()
@@ -209,7 +202,7 @@ def _kth_spec(x: Spec, *, k: int, dim: int, keepdim: bool) -> tuple[Spec, Spec]:
     n = x.shape[dim] if x.ndim else 1
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
-    _check_ordered(x, "kthvalue_cpu", False)
+    check_kind(x, "kthvalue_cpu")
     return _along_spec(x, dim=dim, keepdim=keepdim)
 
 
@@ -230,11 +223,6 @@ def _to_place(g: tuple[Tensor, Tensor], results: tuple[Tensor, Tensor], x_spec: 
 
 KTH = operation("kthvalue", _kth_spec, _kth).gradient(_to_place)
 Kth = result_type("kthvalue", ("values", "indices"))
-
-
-def _check_ordered(spec: Spec, kernel: str, no_bool: bool) -> None:
-    if spec.dtype.is_complex or (no_bool and spec.dtype is dtypes.bool_):
-        raise NotImplementedError(f"\"{kernel}\" not implemented for '{spec.dtype.scalar_name}'")
 
 
 def _check_reducible(spec: Spec, dim: int, name: str) -> None:
@@ -318,7 +306,7 @@ NanMedian = result_type("nanmedian", ("values", "indices"))
 def _median(input: Tensor, dim: Any, keepdim: bool, out: Any, kind: Any) -> Any:
     whole, along, named, name = kind
     spec = settle(input).spec
-    _check_ordered(spec, "median_cpu", True)
+    check_kind(spec, "median_cpu")
     if dim is None:
         return apply(whole, (input,))
     dim = normalize_dim(dim, spec.ndim)
@@ -378,5 +366,5 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: Any = None
     spec = settle(input).spec
     dim = normalize_dim(dim, spec.ndim)
     _check_reducible(spec, dim, "mode()")
-    _check_ordered(spec, "mode_cpu", False)
+    check_kind(spec, "mode_cpu", bools=True)
     return written_out(Mode(apply(MODE, (input,), (dim, bool(keepdim)))), out, "mode")

@@ -295,6 +295,8 @@ def fftfreq(n: int, d: float = 1.0, *, dtype: Any = None, layout: Any = None, de
     >>> torch.fft.fftfreq(4)
     tensor([ 0.0000,  0.2500, -0.5000, -0.2500])
     """
+    if n == 0:
+        return _frequencies(0, 0, 1, d, dtype, requires_grad)
     half = (n + 1) // 2
     parts = [_frequencies(0, half, n, d, dtype, False), _frequencies(-(n // 2), n // 2, n, d, dtype, False)]
     return finish(cat(parts), requires_grad)
@@ -458,6 +460,8 @@ def istft(input: Tensor, n_fft: int, hop_length: int | None = None, win_length: 
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
         )
+    if not spec.numel:
+        raise RuntimeError(f"{name} input tensor cannot be empty.")
     x = input if spec.ndim == 3 else input.unsqueeze(0)
     bins = x._value.spec.shape[1]
     one_sided = bins != n_fft if onesided is None else onesided

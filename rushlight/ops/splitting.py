@@ -20,7 +20,7 @@ from rushlight.record.trace import apply, recorder, settle
 from rushlight.record.value import Tensor
 
 from .joining import cat
-from .public import public
+from .public import integer, public
 from .view import SELECT, SLICE, along, hang, index_layout, look_at, numpy_index
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -79,8 +79,11 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     [[0, 1], [2, 3], [4]]
     """
     shape = settle(tensor).spec.shape
+    if not isinstance(split_size_or_sections, (int, tuple, list)):
+        wrong = type(split_size_or_sections).__name__
+        raise TypeError(f"split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not {wrong}")
     even = isinstance(split_size_or_sections, int)
-    sizes = split_size_or_sections if even else tuple(split_sizes(shape, split_size_or_sections, dim))
+    sizes: Any = split_size_or_sections if even else tuple(split_sizes(shape, split_size_or_sections, dim))
     return _split_into(tensor, SPLIT if even else SPLIT_SIZES, _pieces(shape, sizes, dim), SLICE)
 
 
@@ -123,6 +126,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` pieces of equal size along `dim`, the last perhaps smaller."""
     shape = settle(input).spec.shape
+    chunks = integer(chunks, "chunk", "chunks", 1)
     return _split_into(input, SPLIT, _pieces(shape, tuple(chunk_sizes(shape, chunks, dim)), dim), SLICE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,12 @@ def cov(
     count = x._value.spec.shape[1]
     w = _joint_weights(_weights(fweights, "fweights", count), _weights(aweights, "aweights", count))
     degrees = _degrees(count, w, fweights, aweights, correction)
+    if w is None and count <= correction:
+        warnings.warn(
+            "cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of observations.",
+            UserWarning,
+            stacklevel=2,
+        )
     average = x.sum(1, keepdim=True) / count if w is None else (x * w).sum(1, keepdim=True) / w.sum()
     off = x - average
     weighted = off if w is None else off * w
@@ -207,5 +214,9 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {spec.ndim} dimensions")
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if not (spec.dtype.is_floating_point or spec.dtype.is_complex):
+        raise RuntimeError(
+            f"renorm: Expected a floating point or complex tensor as input. Got {spec.dtype.scalar_name}"
+        )
     at = normalize_dim(dim, spec.ndim)
     return apply(RENORM, (input, maxnorm), (p, at))

@@ -79,8 +79,7 @@ def _triangle_indices(
             raise RuntimeError(f"{what} must be non-negative, got{value}")
     if layout is not None and str(layout) != "torch.strided":
         raise RuntimeError(f"only support layout=torch.strided, got {layout}")
-    if device is not None:
-        check_device(device)
+    check_device(device)
     kind = dtype or dtypes.int64
     if kind not in (dtypes.int32, dtypes.int64):
         raise NotImplementedError(f"\"{name}\" not implemented for '{kind.scalar_name}'")

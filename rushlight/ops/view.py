@@ -327,7 +327,7 @@ def squeeze(input: Tensor, dim: Any = None, *, axis: Any = None) -> Tensor:
 
 def dims_in(dim: Any, ndim: int) -> tuple[int, ...]:
     """A dimension or several, normalised; PyTorch's errors for those that do not exist or stand twice."""
-    return tuple(strided.normalize_dims((dim,) if isinstance(dim, int) else tuple(dim), ndim))
+    return tuple(strided.normalize_dims((dim,) if hasattr(dim, "__index__") else tuple(dim), ndim))
 
 
 @public(inplace=False)
@@ -403,7 +403,7 @@ def t(input: Tensor) -> Tensor:
 @public(names=("moveaxis",))
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Dimensions `source` moved to the places `destination`, the others in order."""
-    pair = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
+    pair = [(d,) if hasattr(d, "__index__") else tuple(d) for d in (source, destination)]
     order = strided.movedim_order(settle(input).spec.ndim, *pair)
     return look_at(input, PERMUTE, (tuple(order),))
 

@@ -28,8 +28,7 @@ def _made(array: np.ndarray, dtype: Dtype | None, device: Any, requires_grad: bo
     kind = dtype or get_default_dtype()
     if not kind.is_floating_point:
         raise RuntimeError(f"{name} expects floating point dtypes, got: {kind.scalar_name}")
-    if device is not None:
-        check_device(device)
+    check_device(device)
     return finish(wrap(array.astype(kind.numpy)), requires_grad)
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "SparseAdam",
     "lr_scheduler",
     "swa_utils",
+    "swap_in_optimizer_params_and_state",
 ]
 
 # Loaded when first asked for: `swa_utils` needs `rushlight.nn`, the optimizers do not.

@@ -52,7 +52,7 @@ BIND = Operation("bind", lambda *specs, key: (), _bind_kernel, None, "")
 def memoised(
     key: tuple[Any, ...],
     tensors: Sequence[Tensor],
-    numbers: Sequence[float],
+    numbers: Sequence[Any],
     build: Callable[[list[Tensor], list[Tensor]], list[Any]],
 ) -> list[Value]:
     """Records `build(tensors, numbers)` outside the tape; when the same is asked in the same State again, as one edge.
@@ -63,6 +63,7 @@ def memoised(
     me = recorder()
     tracking, me.tracking = me.tracking, False
     me.hold += 1
+    numbers = [x if x.__class__ in NUMBERS else x.item() for x in numbers]  # a learning rate from NumPy
     try:
         with me.lock:
             if tracing.EAGER:

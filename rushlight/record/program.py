@@ -19,6 +19,7 @@ import numpy as np
 
 from rushlight.core import blas
 from rushlight.core.dtype import bfloat16, float16
+from rushlight.core.memory import told
 
 from .spec import Spec
 
@@ -209,8 +210,8 @@ def run_calls(calls: Sequence[Call], slots: list[Any], free: bool = False) -> Ex
             if free:
                 for i in call.frees:
                     slots[i] = None
-    except Exception as why:
-        fail(call, slots, why)
+    except Exception as failure:
+        why = fail(call, slots, failure)
         go_on(calls[calls.index(call) + 1 :], slots)
         return why
     return None
@@ -229,10 +230,12 @@ def go_on(calls: Sequence[Call], slots: list[Any]) -> None:
             fail(call, slots, another)
 
 
-def fail(call: Call | Step, slots: list[Any], why: Exception) -> None:
-    """Notes that a call has no results, and why."""
+def fail(call: Call | Step, slots: list[Any], failure: Exception) -> Exception:
+    """Notes that a call has no results; returns why."""
+    why: Any = told(failure)
     for i in call.outputs:
         slots[i] = Failed(why)
+    return why  # type: ignore[no-any-return]
 
 
 def execute(call: Call, slots: list[Any]) -> None:
@@ -277,8 +280,8 @@ def run_once(
                     _look_for_failed(operands)
                 _compute(step, operands, slots, last, donated)
             except Exception as failure:
-                why = why or failure
-                fail(step, slots, failure)
+                failed = fail(step, slots, failure)
+                why = why or failed
             for i in last:
                 slots[i] = None
     arrays = [_laid_out(slots[i], values[i]) for i in live]

@@ -25,6 +25,7 @@ import numpy as np
 from rushlight.core import dtype as dtype_module
 from rushlight.core.caller import wrong_argument
 from rushlight.core.dtype import get_default_dtype
+from rushlight.core.memory import told
 
 from . import value as value_module
 from .operation import Operation
@@ -638,9 +639,10 @@ def _run(trace: Trace) -> None:
     except Unfinished as stopped:
         arrays, why = stopped.arrays, stopped.why
     except BaseException as failure:
+        shown = told(failure)
         for i in live:
-            values[i].failed = failure
-        raise
+            values[i].failed = shown
+        raise shown  # noqa: B904 - it says its cause, or is the failure itself
     wanted = [values[i] for i in live]
     trace.values = values = []
     for v, array in zip(wanted, arrays, strict=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import datetime
+import math
 import pathlib
 import re
 import types
@@ -36,7 +37,16 @@ from rushlight.nn.parameter import (
 from rushlight.record.value import RECORDERS, Tensor
 from rushlight.tensor.subclasses import of_class
 
-from .storages import STORAGE_TYPES, UNTYPED, LoadedStorage, rebuilt, with_grad, with_metadata
+from .storages import (
+    STORAGE_TYPES,
+    UNTYPED,
+    LoadedStorage,
+    integers,
+    rebuilt,
+    with_grad,
+    with_metadata,
+    without_numbers,
+)
 
 Builder = Callable[[Any, tuple[Any, ...]], Any]
 
@@ -496,6 +506,17 @@ def _rebuild_tensor_v3(vm: Any, args: tuple[Any, ...]) -> Tensor:
     return with_grad(t, requires_grad)
 
 
+@called(None, "torch._utils _rebuild_meta_tensor_no_storage")
+def _rebuild_meta_tensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
+    """A tensor without numbers: its dtype, size and strides."""
+    vm.count(TENSOR_COST)
+    kind, size, stride, requires_grad = _require(args, dtypes.dtype, object, object, bool)
+    shape, strides = integers(size, "size"), integers(stride, "stride")
+    if len(shape) != len(strides) or math.prod(shape) >= 1 << 62:
+        raise refused(f"a tensor of size {list(shape)[:8]} and strides {list(strides)[:8]}")
+    return with_grad(without_numbers(shape, strides, kind), requires_grad)
+
+
 @called(None, "torch._utils _rebuild_sparse_tensor")
 def _rebuild_sparse_tensor(vm: Any, args: tuple[Any, ...]) -> Tensor:
     """A sparse tensor of its layout and parts, which are checked: a position outside is refused."""
@@ -582,7 +603,6 @@ STATES[Generator] = _generator_state
 #: PyTorch's tensors that Rushlight has not: their names are known, so that the message can say more.
 UNSUPPORTED = {
     "_rebuild_nested_tensor": "a nested tensor: save its parts as a list",
-    "_rebuild_meta_tensor_no_storage": "a tensor on the meta device, which has no numbers",
     "_rebuild_wrapper_subclass": "a tensor subclass that wraps others",
     "_rebuild_device_tensor_from_numpy": "a tensor of an XLA or similar device: save it as t.cpu()",
     "_rebuild_device_tensor_from_cpu_tensor": "a tensor of a private device: save it as t.cpu()",

@@ -72,6 +72,8 @@ def load(
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if pickle_module not in (None, pickle):
         raise NotImplementedError("torch.load(pickle_module=...): Rushlight has one reader, which never runs code")
+    for name in pickle_load_args.keys() - {"encoding", "errors", "fix_imports", "buffers"}:
+        raise TypeError(f"Unpickler.__init__() got an unexpected keyword argument '{name}'")
     encoding = pickle_load_args.get("encoding", "utf-8")
     mapping = Mapping(map_location)
     mapped = settings.mmap if mmap is None else mmap

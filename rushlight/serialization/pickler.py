@@ -58,6 +58,7 @@ REBUILD_V3 = TorchGlobal("torch._utils", "_rebuild_tensor_v3")
 REBUILD_QUANTIZED = TorchGlobal("torch._utils", "_rebuild_qtensor")
 REBUILD_SPARSE = TorchGlobal("torch._utils", "_rebuild_sparse_tensor")
 FROM_TYPE = TorchGlobal("torch._tensor", "_rebuild_from_type_v2")
+REBUILD_META = TorchGlobal("torch._utils", "_rebuild_meta_tensor_no_storage")
 GET_LAYOUT = TorchGlobal("torch.serialization", "_get_layout")
 GENERATOR = TorchGlobal("torch._C", "Generator")
 UNTYPED = TorchGlobal("torch.storage", "UntypedStorage")
@@ -153,6 +154,8 @@ class Pickler(_PythonPickler):
             if getattr(t, "_is_param", False):
                 return _rebuild_parameter, (t.data, t.requires_grad, OrderedDict())
             return REBUILD_SPARSE, (t.layout, t.saved_parts())
+        if t.is_meta:
+            return REBUILD_META, (t.dtype, tuple(t.shape), tuple(t.stride()), bool(t.requires_grad))
         if t.is_quantized:
             return REBUILD_QUANTIZED, self._quantized(t)
         build, args = self._plain(t)

@@ -62,6 +62,8 @@ UNTYPED = StorageType("UntypedStorage", None)
 class LoadedStorage(TypedStorage):
     """A storage of a checkpoint: `flat` is its memory, `root` the tensor that the others are views of."""
 
+    on_meta = False
+
     def __init__(self, flat: np.ndarray, kind: Dtype | None) -> None:
         self.flat = flat
         self.kind = kind
@@ -119,11 +121,20 @@ def rebuilt(storage: Any, offset: Any, size: Any, stride: Any, kind: Dtype | Non
     elif kind is not None:
         storage.settle_type(kind)
     view = _checked(storage, offset, size, stride, kind or storage.kind or dtypes.uint8)
+    if storage.on_meta:
+        return without_numbers(view[0], view[1], view[3])
     if storage.root is None and _covers(storage, view):
         storage.root = tensor_of(_value(storage.flat, view))
         return storage.root
     root = storage.root_tensor()
     return share(root, view, tensor_of(_value(storage.flat, view)))
+
+
+def without_numbers(shape: tuple[int, ...], strides: tuple[int, ...], kind: Dtype) -> Tensor:
+    """A tensor on the device meta."""
+    from rushlight.tensor.layouts import empty_strided
+
+    return empty_strided(shape, strides, dtype=kind, device="meta")
 
 
 def _value(flat: np.ndarray, view: Any) -> Any:
@@ -147,8 +158,8 @@ def _covers(storage: LoadedStorage, view: Any) -> bool:
 
 
 def _checked(storage: LoadedStorage, offset: Any, size: Any, stride: Any, kind: Dtype) -> Any:
-    shape, strides = _ints(size, "size"), _ints(stride, "stride")
-    (start,) = _ints((offset,), "storage offset")
+    shape, strides = integers(size, "size"), integers(stride, "stride")
+    (start,) = integers((offset,), "storage offset")
     if len(shape) != len(strides) or len(shape) > MAX_DIMS:
         raise UnpicklingError(f"a tensor of size {list(shape)} cannot have strides {list(strides)}")
     if math.prod(shape) >= 1 << 62:
@@ -162,7 +173,7 @@ def _checked(storage: LoadedStorage, offset: Any, size: Any, stride: Any, kind: 
     return shape, strides, start, kind
 
 
-def _ints(values: Any, what: str) -> tuple[int, ...]:
+def integers(values: Any, what: str) -> tuple[int, ...]:
     if not isinstance(values, (tuple, list)) or not all(type(v) is int and 0 <= v < 1 << 62 for v in values):
         raise UnpicklingError(f"the {what} of a tensor must be natural numbers, not {str(values)[:80]}")
     return tuple(values)

@@ -202,6 +202,8 @@ def _quotient(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) ->
 @rule("add", "sub", table=COMPRESSED_RULES)
 def _sum_or_difference(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
     x, y = operands
+    if op.name == "add" and isinstance(y, Tensor) and not isinstance(y, SparseTensor) and y.dim():
+        return added_to_dense(y, _coo(x))
     if not isinstance(y, SparseTensor):
         raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
     if isinstance(x, SparseTensor):
@@ -244,7 +246,7 @@ def _transposed(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) 
 
 @rule("select", table=COMPRESSED_RULES)
 def _picked(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
-    return operands[0].to_coo().select(*attrs)
+    return apply(op, (operands[0].to_coo(),), attrs)
 
 
 @rule("mm", table=COMPRESSED_RULES)

@@ -199,6 +199,12 @@ def _check_compressed(t: CompressedTensor) -> None:
         )
     if others.size and not 0 <= others.min() <= others.max() < places:
         raise RuntimeError(f"`0 <= {named[1]} < {places}` is not satisfied.")
+    line = np.repeat(np.arange(lines), counts)
+    if ((np.diff(others) <= 0) & (np.diff(line) == 0)).any():
+        raise RuntimeError(
+            f"`{named[1]}[..., {named[0]}[..., i - 1]:{named[0]}[..., i]] are sorted and distinct for all i` is not "
+            "satisfied."
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------

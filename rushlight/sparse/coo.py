@@ -28,7 +28,8 @@ UNCOALESCED = "Cannot get {} on an uncoalesced tensor, please call .coalesce() f
 
 
 def coo(indices: Tensor, values: Tensor, shape: Sequence[int], coalesced: bool = False) -> CooTensor:
-    """The sparse tensor of these parts."""
+    """The sparse tensor of these parts; fewer than two elements are in order, whatever is said."""
+    coalesced = coalesced or settle(indices).spec.shape[-1] < 2
     made = SparseValue(sparse_coo, tuple(shape), (indices,), values, coalesced)
     return made.handle()  # type: ignore[return-value]
 

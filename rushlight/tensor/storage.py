@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
-from rushlight.ops.creation import wrap
+from rushlight.core.dtype import uint8
+from rushlight.ops.creation import check_device, empty, wrap
 from rushlight.record.memory import memory_of, storage_of
 from rushlight.record.trace import realize
 from rushlight.record.value import Tensor, tensor_of
@@ -23,7 +25,12 @@ from .properties import method
 class UntypedStorage:
     """The bytes that a tensor and its views share."""
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor | int | Sequence[int] = 0, *, device: Any = None) -> None:
+        check_device(device)
+        if isinstance(tensor, int):
+            tensor = wrap(np.zeros(tensor, np.uint8))
+        elif not isinstance(tensor, Tensor):
+            tensor = wrap(np.array(tensor, np.uint8))
         realize(tensor)
         self._cell = storage_of(tensor)
 
@@ -77,6 +84,39 @@ class UntypedStorage:
         if isinstance(index, slice):
             return UntypedStorage(wrap(self._bytes()[index]))
         return int(self._bytes()[index])
+
+    def _elements(self) -> Any:
+        """All elements as a tensor: what is written to it is written as to any other view of the memory."""
+        spec = self._cell.value.spec
+        whole = empty(0, dtype=spec.dtype).set_(self, 0, (self.nbytes() // spec.dtype.itemsize,), (1,))
+        return whole if type(self).element_size is not UntypedStorage.element_size else whole.view(uint8)
+
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        self._elements()[index] = value
+
+    def fill_(self, value: Any) -> Self:
+        """Sets every element; returns the storage."""
+        self._elements().fill_(value)
+        return self
+
+    def copy_(self, source: UntypedStorage, non_blocking: bool = False) -> Self:
+        """Takes over the numbers of another storage of as many elements; returns the storage.
+
+        Raises RuntimeError where the sizes differ.
+        """
+        if len(source) != len(self):
+            raise RuntimeError(f"size mismatch: a storage of {len(self)} elements cannot take over {len(source)}")
+        self._elements().copy_(source._elements())
+        return self
+
+    def resize_(self, size: int) -> Self:
+        """Raises NotImplementedError unless the size stays: memory belongs to the tensors on it."""
+        if size != self.size():
+            raise NotImplementedError(
+                f"UntypedStorage.resize_({size}): the storage has {self.size()} elements, and memory in Rushlight does "
+                "not change its size under tensors; make a new tensor instead"
+            )
+        return self
 
     def tolist(self) -> list[int]:
         """The bytes as numbers."""

@@ -79,6 +79,18 @@ class TVTensor(Tensor):
         return ""
 
 
+def _plainly(name: str) -> Any:
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self._plain(), name)(*args, **kwargs)
+
+    method.__name__, method.__doc__ = name, f"`Tensor.{name}`: a plain tensor."
+    return method
+
+
+for _name in ("float", "double", "half", "bfloat16", "int", "long", "short", "char", "byte", "bool", "type_as"):
+    setattr(TVTensor, _name, _plainly(_name))
+
+
 class Image(TVTensor):
     """A picture (..., C, H, W) or (H, W), from a tensor, a PIL image or anything `torch.as_tensor` takes."""
 

@@ -59,6 +59,9 @@ def make_divisible(value: float, divisor: int) -> int:
     return nearest + divisor if nearest < 0.9 * value else nearest
 
 
+_make_divisible = make_divisible  # torchvision's name, which programs import
+
+
 def start_weights(model: nn.Module, linear_spread: float | None = None, mode: str = "fan_out") -> None:
     """Convolutions by He et al. (arXiv:1502.01852), normalizations as identities, biases zero.
 

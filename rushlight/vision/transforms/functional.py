@@ -187,12 +187,14 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
     """``(tensor - mean) / std`` for each channel of a float picture (..., C, H, W).
 
     Raises:
-        TypeError: for anything but a float tensor. ValueError: fewer than three dimensions, or a ``std`` of zero.
+        TypeError: for anything but a float tensor of a picture. ValueError: two dimensions, or a ``std`` of zero.
     """
     if not isinstance(tensor, Tensor):
         raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
     if not tensor.is_floating_point():
         raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
+    if tensor.dim() < 2:
+        raise TypeError("Tensor is not a torch image.")
     if tensor.dim() < 3:
         raise ValueError(
             f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {tensor.size()}"

@@ -21,7 +21,15 @@ from rushlight.vision.transforms.augment import Chain
 from rushlight.vision.transforms.randomized import WithProbability, fill_of_kind
 from rushlight.vision.transforms.v2 import colours
 from rushlight.vision.transforms.v2 import functional as F
-from rushlight.vision.transforms.v2.structure import Described, Structured, changed, flatten, pictures
+from rushlight.vision.transforms.v2.structure import (
+    Described,
+    Structured,
+    changed,
+    flatten,
+    pictures,
+    query_chw,
+    query_size,
+)
 from rushlight.vision.tv_tensors import TVTensor, wrap
 
 _SAME = """
@@ -42,10 +50,14 @@ _PIXELS = """
 class Transform(Described, nn.Module):
     """Base class for transforms of one's own: `transform(inpt, params)` changes a picture, a mask or boxes.
 
-    `make_params(flat_inputs)` draws what all of a sample share. With `_pixels_only`, masks and boxes stay.
+    `check_inputs(flat_inputs)` may refuse a sample; `make_params(flat_inputs)` is shown what will be changed, and draws
+    what all of it share. With `_pixels_only`, masks and boxes stay.
     """
 
     _pixels_only = False
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raises where the sample, of which these are all the parts, is not one to transform."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """What the transform of this sample needs, drawn once."""
@@ -58,7 +70,9 @@ class Transform(Described, nn.Module):
     def forward(self, *inputs: Any) -> Any:
         """The sample with its pictures changed."""
         sample = inputs[0] if len(inputs) == 1 else inputs
-        params = self.make_params(flatten(sample)[0])
+        leaves, _ = flatten(sample)
+        self.check_inputs(leaves)
+        params = self.make_params([leaves[i] for i in pictures(leaves, self._pixels_only)])
         return changed(lambda picture: self.transform(picture, params), sample, self._pixels_only)
 
 
@@ -363,7 +377,10 @@ class ToDtype(Transform):
 
     def __init__(self, dtype: Any, scale: bool = False) -> None:
         super().__init__()
-        self.dtype, self.scale = dtype, scale
+        if not isinstance(dtype, (dict, rushlight.dtype)):
+            raise ValueError(f"dtype must be a dict or a torch.dtype, got {type(dtype)} instead")
+        self.dtype: Any = dtype
+        self.scale = scale
 
     def forward(self, *inputs: Any) -> Any:
         """The sample in the dtypes."""
@@ -483,6 +500,8 @@ class RandomApply(_Several):
 
     def __init__(self, transforms: Any, p: float = 0.5) -> None:
         super().__init__(transforms)
+        if not len(transforms):
+            raise ValueError("Pass at least one transform")
         if not 0.0 <= p <= 1.0:
             raise ValueError("`p` should be a floating point value in the interval [0.0, 1.0].")
         self.p = p

@@ -80,7 +80,12 @@ def from_corners(corners: Any, format: Format) -> Any:
     return rushlight.cat([start, end - start], -1)
 
 
+ROTATED = ("XYWHR", "CXCYWHR", "XYXYXYXY")
+
+
 def _format(format: Format) -> BoundingBoxFormat:
+    if isinstance(format, str) and format.upper() in ROTATED:
+        raise NotImplementedError(f"boxes of format {format.upper()}: Rushlight has no rotated boxes")
     return BoundingBoxFormat[format.upper()] if isinstance(format, str) else format
 
 

@@ -150,6 +150,10 @@ class SanitizeBoundingBoxes(Described, nn.Module):
         leaves, rebuild = flatten(sample)
         boxes = _the_boxes(leaves)
         for label in labels:
+            if not isinstance(label, rushlight.Tensor):
+                raise ValueError(
+                    f"The labels in the input to forward() must be a tensor or None, got {type(label)} instead."
+                )
             if len(label) != len(boxes):
                 raise ValueError(f"Number of boxes (shape={boxes.shape}) and must match the number of labels. "
                                  f"Found labels with shape={label.shape}.")  # fmt: skip
@@ -293,7 +297,12 @@ class RandomIoUCrop(Transform):
         self.trials = trials
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draws the part; {} for the whole picture."""
+        """Draws the part; {} for the whole picture. Raises TypeError for a sample without boxes."""
+        if not any(isinstance(leaf, BoundingBoxes) for leaf in flat_inputs):
+            raise TypeError(
+                "RandomIoUCrop() requires input sample to contain tensor or PIL images and bounding boxes. Sample can "
+                "also contain masks."
+            )
         size = _size_of(flat_inputs)
         corners = corners_of(_the_boxes(flat_inputs)).float()
         while True:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 import rushlight
+from rushlight.tensor import Tensor
 from rushlight.vision.transforms.functional import get_dimensions, is_pil
 from rushlight.vision.tv_tensors import TVTensor, is_pure_tensor, wrap
 
@@ -50,6 +51,41 @@ def pictures(leaves: list[Any], pixels_only: bool = False) -> list[int]:
     if not seen:
         seen = set([i for i, leaf in enumerate(leaves) if is_pure_tensor(leaf)][:1])
     return sorted(seen if pixels_only else typed | seen)
+
+
+def query_chw(flat_inputs: list[Any]) -> tuple[int, int, int]:
+    """The channels, height and width that all pictures of a sample have.
+
+    Raises TypeError where there is no picture, ValueError where they differ.
+    """
+    found = {tuple(get_dimensions(x)) for x in flat_inputs if is_pil(x) or _has_pixels(x)}
+    return _only_one(found, "No image or video was found in the sample", "CxHxW")  # type: ignore[return-value]
+
+
+def query_size(flat_inputs: list[Any]) -> tuple[int, int]:
+    """The height and width that all pictures, masks, boxes and points of a sample have.
+
+    Raises TypeError where there is none of them, ValueError where they differ.
+    """
+    found = {
+        tuple(getattr(x, "canvas_size", None) or get_dimensions(x)[1:])
+        for x in flat_inputs
+        if is_pil(x) or isinstance(x, Tensor)
+    }
+    missing = "No image, video, mask, bounding box of keypoint was found in the sample"
+    return _only_one(found, missing, "HxW")  # type: ignore[return-value]
+
+
+def _has_pixels(x: Any) -> bool:
+    return is_pure_tensor(x) or (isinstance(x, TVTensor) and x._kernels is None)
+
+
+def _only_one(found: set[tuple[int, ...]], missing: str, what: str) -> tuple[int, ...]:
+    if not found:
+        raise TypeError(missing)
+    if len(found) > 1:
+        raise ValueError(f"Found multiple {what} dimensions in the sample: {sorted(found)}")
+    return found.pop()
 
 
 def changed(change: Callable[[Any], Any], sample: Any, pixels_only: bool = False) -> Any:
