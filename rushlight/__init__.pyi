@@ -268,7 +268,6 @@ from rushlight.nn.functional import conv_transpose2d as conv_transpose2d
 from rushlight.nn.functional import conv_transpose3d as conv_transpose3d
 from rushlight.nn.functional import cosine_embedding_loss as cosine_embedding_loss
 from rushlight.nn.functional import ctc_loss as ctc_loss
-from rushlight.nn.functional import dropout as dropout
 from rushlight.nn.functional import feature_alpha_dropout as feature_alpha_dropout
 from rushlight.nn.functional import hardshrink as hardshrink
 from rushlight.nn.functional import hinge_embedding_loss as hinge_embedding_loss
@@ -588,6 +587,8 @@ def divide(input: Tensor, other: Any, *, rounding_mode: str | None = ..., out: A
 def divide_(input: Tensor, other: Any, *, rounding_mode: str | None = ...) -> Tensor: ...
 def dot(input: Tensor, tensor: Tensor, *, out: Any = ...) -> Tensor:
     r"""The inner product of two vectors."""
+def dropout(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor:
+    r"""`torch.nn.functional.dropout` with nothing left out."""
 def dropout_(input: Tensor, p: builtins.float, train: builtins.bool) -> Tensor: ...
 def dsplit(input: Tensor, *given: Any, sections: Any = ..., indices: Any = ...) -> tuple[Tensor, ...]:
     r"""`tensor_split` along dimension 2; the parts must be equal."""
