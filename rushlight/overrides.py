@@ -326,7 +326,7 @@ def resolve_name(f: Callable[..., Any]) -> str | None:
     from rushlight.fx.node import functions
 
     for _, _, known, path in functions():
-        if known is f:
+        if f in (known, getattr(known, "__wrapped__", None)):  # autocast puts a function of its own around some
             return path
     return next((f"torch.Tensor.{name}" for name, known in vars(Tensor).items() if known is f), None)
 

@@ -10,7 +10,7 @@ import pytest
 from test_compile import assert_same, compiled, own_cache
 
 import rushlight as torch
-from rushlight.codegen import inplace
+from rushlight.codegen import results
 from rushlight.record import trace
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -20,7 +20,7 @@ F = torch.nn.functional
 
 def lent(patch: Any) -> list[int]:
     """Counts, in its only element, the buffers that are written over from now on."""
-    count, arrays = [0], inplace.Loan.arrays
+    count, arrays = [0], results.Loan.arrays
 
     def counted(loan: Any, values: Any, ours: int) -> Any:
         homes = [id(values[new].home) for new, _, _ in loan.pairs]
@@ -28,7 +28,7 @@ def lent(patch: Any) -> list[int]:
         count[0] += sum(id(array) == home for array, home in zip(found, homes, strict=True))
         return found
 
-    patch.setattr(inplace.Loan, "arrays", counted)
+    patch.setattr(results.Loan, "arrays", counted)
     return count
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from detection_answers import EXPECTED, LINES, answer, names
+from test_compile import fresh_automaton
 
 import rushlight as torch
 from rushlight import nn
@@ -78,6 +79,7 @@ def test_the_fine_tuning_tutorial() -> None:
 
 def test_steps_with_other_numbers_of_proposals_are_mostly_known() -> None:
     """Another number of true boxes records the small part that depends on it, not the networks once more."""
+    fresh_automaton()
     model = mask_rcnn().train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     pictures, targets = floats(*OURS["data"](masks=True))

@@ -55,7 +55,7 @@ REFUSED: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
     "topk": (RuntimeError, "dtype float, but got double", lambda: torch.topk(ROW[0], 1, out=to(DOUBLE, LONG))),
     "max": (RuntimeError, "dtype long int, but got int", lambda: torch.max(ROW, 1, out=to(ROW.dtype, torch.int))),
     "argmax": (RuntimeError, "dtype long int, but got int", lambda: torch.argmax(ROW, out=to(torch.int))),
-    "amax": (RuntimeError, "dtype float, but got double", lambda: torch.amax(ROW, 0, out=to(DOUBLE))),
+    "amax": (RuntimeError, "got Float for input's dtype and Double", lambda: torch.amax(ROW, 0, out=to(DOUBLE))),
     "sum in a dtype": (
         RuntimeError, "dtype float, but got double", lambda: torch.sum(ROW, 0, dtype=torch.float, out=to(DOUBLE))
     ),
