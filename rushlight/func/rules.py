@@ -189,8 +189,8 @@ _SHAPE_RULES_OF = ("bounded.<locals>", "floating.<locals>", "only.<locals>", "re
                    "_angle.<locals>", "_real_question.<locals>", "_pair.<locals>")  # fmt: skip
 _POINTWISE = {
     "addcdiv", "addcmul", "angle", "cast", "clamp_tensor", "deg2rad", "gelu_backward", "lerp", "lerp_tensor", "logit",
-    "nan_to_num", "native_dropout", "nextafter", "pow_fixed", "rad2deg", "round", "rrelu", "rsub", "rsub_tensor", "sign",
-    "signbit", "square", "sub", "threshold", "where",
+    "nan_to_num", "native_dropout", "nextafter", "pow_fixed", "rad2deg", "round", "rrelu", "rsub", "rsub_tensor",
+    "sign", "signbit", "square", "sub", "threshold", "where",
 }  # fmt: skip
 
 
