@@ -39,8 +39,6 @@ WRONG: dict[str, tuple[type[Exception], str, Callable[[], Any]]] = {
                           lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 3, 2))),
     "samples' dimensions": (RuntimeError, r"size\(2\) equals to 2; got 3",
                             lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 2, 3))),
-    "samples' dtype": (RuntimeError, "same dtype as input",
-                       lambda: F.fractional_max_pool2d(PICTURE, 2, 2, _random_samples=torch.zeros(1, 2, 2).double())),
     "fractional of nothing": (RuntimeError, "dimension 1 being empty",
                               lambda: F.fractional_max_pool2d(torch.ones(2, 0, 4, 4), 2, 2)),
     "fractional sizes": (RuntimeError, "output_size must either be",
