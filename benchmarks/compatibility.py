@@ -52,17 +52,20 @@ DIFFERENCES = """\
 - Operations that PyTorch computes at once are recorded here and computed when somebody looks. An error that depends
   on numbers (an index tensor out of range, a singular matrix) may therefore be raised where the numbers are first
   read.
-- `device="meta"` makes ordinary tensors on the CPU: a model made under `torch.device("meta")` has numbers, and
-  `to_empty` and `load_state_dict(assign=True)` then do what they do for any model.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
   Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.
 - Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
   raise NotImplementedError. `NestedTensor`s cannot be saved.
-- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. `linspace`, `eye`
-  and windows are made on the CPU whatever `device` says.
+- Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. Windows
+  are made on the CPU whatever `device` says.
 - Distributed checkpoints are written by one process, and read whoever wrote them; nothing in them is run.
   `fully_shard`, FullyShardedDataParallel and `distribute_tensor` pass through in a group of one process.
+- Subclasses of Tensor take part by `__torch_function__`. One with a `__torch_dispatch__`, and
+  `_make_wrapper_subclass`, raise NotImplementedError: a `TorchDispatchMode` sees operations instead.
+- Where PyTorch refuses a dtype only because its kernel lacks it (half precision in special functions, integers in
+  `grid_sample`), Rushlight computes. Positions of equal numbers (`topk`, `kthvalue`, `mode`) and strides of results of
+  `torch.linalg` and `torch.fft` may be others.
 - `SobolEngine` takes its numbers from SciPy, which must be installed.
 - Sparse tensors (`sparse_coo`, and matrices of the compressed layouts) are;
   what has no rule for them raises NotImplementedError and names the operation. The `.grad` of a sparse leaf is
