@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,27 @@ def test_a_function_that_is_nowhere_is_named() -> None:
 def test_what_is_no_object_file_is_refused(damage: Any) -> None:
     with pytest.raises(Unlinkable):
         link([damage(made(FOURTH))], {"square": 1})
+
+
+def _claiming(code: bytes, size: int) -> bytes:
+    """The object file, whose first loaded section says that it has so many bytes."""
+    (start,) = struct.unpack_from("<Q", code, 40)
+    at = start + 64 * next(k for k, s in enumerate(ObjectFile(code).sections) if s.loaded) + 32
+    return code[:at] + struct.pack("<Q", size) + code[at + 8 :]
+
+
+def test_a_section_longer_than_its_file_is_refused() -> None:
+    with pytest.raises(Unlinkable, match="longer than its file"):
+        link([_claiming(made(SQUARE), 1 << 20)], {})
+
+
+def test_a_relocation_outside_its_section_is_refused() -> None:
+    code = made(FOURTH)
+    file = ObjectFile(code)
+    found = next(s for s in file.sections if s.kind == linking.RELA and file.sections[s.target].loaded)
+    damaged = code[: found.offset] + struct.pack("<Q", 1 << 40) + code[found.offset + 8 :]
+    with pytest.raises(Unlinkable, match="outside its section"):
+        link([damaged], {"square": 1})
 
 
 def test_another_kind_of_relocation_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

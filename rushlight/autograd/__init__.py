@@ -176,11 +176,6 @@ def _batched_grad(outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bo
     return tuple(None if column[0] is None else FUNCTIONS["stack"](column) for column in zip(*rows, strict=True))
 
 
-def is_tracking() -> bool:
-    """Whether operations are recorded on the tape (grad mode)."""
-    return recorder().tracking
-
-
 class _Variables(type):
     """Makes every Tensor an instance of `Variable`."""
 

@@ -9,7 +9,6 @@ one edge.
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -260,8 +259,3 @@ def hooked(hook: Callable[[Tensor], Any], g: Tensor) -> Tensor:
     if after.shape != before.shape:
         raise RuntimeError(f"hook '{name}' has changed the size of value")
     return changed
-
-
-def stack_here() -> list[str]:
-    """The user's stack, for anomaly detection."""
-    return traceback.format_stack()[:-2]

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 PAGE = mmap.PAGESIZE
 X86_64 = b"\x7fELF\x02\x01\x01", 62  # 64 bits, little-endian; the number of the processor
-PROGBITS, SYMTAB, RELA, NOBITS = 1, 2, 4, 8  # kinds of sections
+SYMTAB, RELA, NOBITS = 2, 4, 8  # kinds of sections
 WRITABLE, ALLOCATED = 1, 2  # their flags
 UNWINDING = ".eh_frame"  # for exceptions of C++, of which there are none
 ABSOLUTE = 1  # R_X86_64_64: the address of a symbol and a number, in 64 bits
@@ -91,8 +91,11 @@ class ObjectFile:
         """Puts a section into memory."""
         section = self.sections[number]
         self.places[number] = address
-        if section.kind != NOBITS:  # fresh memory is zero
-            ctypes.memmove(address, self.content[section.offset : section.offset + section.size], section.size)
+        if section.kind == NOBITS:  # fresh memory is zero
+            return
+        if section.offset + section.size > len(self.content):
+            raise Unlinkable("a section that is longer than its file")
+        ctypes.memmove(address, self.content[section.offset : section.offset + section.size], section.size)
 
     def symbols(self, table: Section) -> list[tuple[str, int, int | None]]:
         """The symbols of a table: name, binding, and address if it is in this file."""
@@ -123,6 +126,8 @@ class ObjectFile:
                 where, what, more = ENTRY.unpack_from(self.content, at)
                 if what & 0xFFFFFFFF != ABSOLUTE:
                     raise Unlinkable(f"a relocation of kind {what & 0xFFFFFFFF}")
+                if where + 8 > self.sections[relocations.target].size:
+                    raise Unlinkable("a relocation outside its section")
                 name, _, found = symbols[what >> 32]
                 value = address_of(name) if found is None else found
                 ctypes.c_uint64.from_address(base + where).value = value + more

@@ -634,8 +634,3 @@ def _copy_spec(x: Spec, source: Spec) -> Spec:
 def copied(x: Tensor, source: Any, op: Any = COPY) -> Tensor:
     """What `x.copy_(source)` (or `fill_`, `zero_`) puts into x."""
     return apply(op, (x, source))
-
-
-def tracking_paused() -> Any:
-    """The recorder, for code that switches the tape off for a moment."""
-    return recorder()

@@ -155,25 +155,19 @@ def as_called(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAM
     if not names and not typed:
         return f
 
-    @functools.wraps(f)
-    def called(*args: Any, **kwargs: Any) -> Any:
-        if kwargs:
-            _translate(kwargs, names, name, typed)
-        try:
-            return f(*args, **kwargs)
-        except Exception:
-            if not others_take_part(args, kwargs):
-                raise
-        return called(*args, **kwargs)
-
-    return called
+    return tried_again(f, lambda kwargs: _translate(kwargs, names, name, typed))
 
 
-def tried_again(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as `torch` has it: a call that fails is made again where its arguments answer it themselves."""
+def tried_again(f: Callable[..., Any], prepare: Callable[[Any], None] | None = None) -> Callable[..., Any]:
+    """The function as `torch` has it: a call that fails is made again where its arguments answer it themselves.
+
+    `prepare` is given the keyword arguments first, if there are any.
+    """
 
     @functools.wraps(f)
     def called(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and prepare is not None:
+            prepare(kwargs)
         try:
             return f(*args, **kwargs)
         except Exception:

@@ -19,7 +19,6 @@ from rushlight.core import strided
 from rushlight.core.bounded import Bounded
 from rushlight.core.dtype import dtype as Dtype
 from rushlight.core.dtype import given_dtype
-from rushlight.core.size import Size
 from rushlight.core.strided import normalize_dim
 from rushlight.record import trace as tracing
 from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placement, share
@@ -760,8 +759,3 @@ def wanted_strides(spec: Spec, memory_format: Any) -> tuple[int, ...]:
 
 def _same_layout(spec: Spec, layout: tuple[int, ...]) -> bool:
     return spec.numel == 0 or all(a == b or n == 1 for a, b, n in zip(spec.strides, layout, spec.shape, strict=True))
-
-
-def shape_of(t: Tensor) -> Size:
-    """The shape as `torch.Size`."""
-    return Size(t._value.spec.shape)
