@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,25 @@ Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
 Pick = Callable[[np.ndarray], np.ndarray]
 
-#: For (operation, attributes, Spec): the view's Spec, its offset, and how NumPy makes it.
-_layouts: Bounded[tuple[Any, ...], tuple[Spec, int, Pick]] = Bounded()
+
+class Sight(NamedTuple):
+    """What is known of an operation's view of any tensor with a certain Spec.
+
+    Attributes:
+        op, attrs: the operation and its attributes.
+        spec: the view's Spec; `offset` is where it begins in the tensor, and `pick` how NumPy makes it.
+        strided: the attributes of the strided look that is the same.
+    """
+
+    op: Operation
+    attrs: tuple[Any, ...]
+    spec: Spec
+    offset: int
+    pick: Pick
+    strided: tuple[Any, ...]
+
+
+_sights: Bounded[tuple[Any, ...], Sight] = Bounded()  # by operation, attributes and Spec
 
 
 def view_operation(
@@ -72,22 +89,33 @@ def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
     return partial(op.kernel, **dict(zip(op.attributes, attrs, strict=True)))
 
 
-def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int, Pick]:
+def sight_of(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> Sight:
+    """What `op` shows of a tensor with this Spec."""
+    return _sights.get((op, attrs, spec)) or _lay_out(op, attrs, spec)
+
+
+def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> Sight:
     shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
     made = spec_of(tuple(shape), spec.dtype, tuple(strides))
-    found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs)
+    strided = made.shape, made.strides, made.dtype, spec.strides
+    found = _sights[op, attrs, spec] = Sight(op, attrs, made, offset, _pick(op, attrs), strided)
     return found
 
 
 def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     """The view of `t` that `op` makes."""
     v = settle(t)
-    found = _layouts.get((op, attrs, v.spec))
-    if found is None:
+    sight = _sights.get((op, attrs, v.spec))
+    if sight is None:
         if v.__class__ is not Value:
             return tracing.other_layout(op, (t,), attrs)  # type: ignore[no-any-return]
-        found = _lay_out(op, attrs, v.spec)
-    spec, offset, pick = found
+        sight = _lay_out(op, attrs, v.spec)
+    return seen(t, v, sight)
+
+
+def seen(t: Tensor, v: Value, sight: Sight) -> Tensor:
+    """The view of `t`, which has settled to `v`."""
+    op, attrs, spec, offset, pick, strided = sight
     me = recorder()
     untracked = t._node is None or not me.tracking
     if untracked and v.buf is not None and not me.hold:
@@ -95,8 +123,7 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     if me.capture is None and ((op is SELECT and (untracked or v.buf is not None)) or (op is SLICE and untracked)):
         # A position is a run-time number: a loop over positions is one program. On the tape only where the numbers
         # are there, as those of an earlier turn are; within a program that repeats, positions repeat.
-        kind = STRIDED if untracked else SELECT_AT
-        result = apply(kind, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
+        result = apply(STRIDED if untracked else SELECT_AT, (t, offset), strided)
     else:
         result = apply(op, (t,), attrs)
     return hang(t, result, offset, me)
@@ -114,9 +141,10 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
     view._storage = storage
     view._seen = t._seen
     value = view._value
+    if t._view is not None:
+        offset += t._view[2]
     spec = value.spec
-    own = t._view
-    view._view = (spec.shape, spec.strides, offset if own is None else offset + own[2], spec.dtype)
+    view._view = spec.shape, spec.strides, offset, spec.dtype
     root = value.root = storage.value
     if root.exposure is not None:
         value.exposure = root.exposure
@@ -127,7 +155,7 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
         view._untracked = True
     if t._no_grad_view or not me.tracking:
         view._no_grad_view = True
-    if tracing.inference_seen or me.inference:
+    if tracing.inference_seen:
         _inherit_inference(t, view, me)
     return view
 
@@ -577,11 +605,6 @@ def span_place(spec: Spec, part: slice) -> tuple[Spec, int]:
         shape = (len(range(first, last, step)), *spec.shape[1:])
         found = _spans[key] = spec_of(shape, spec.dtype, (spec.strides[0] * step, *spec.strides[1:]))
     return found, first * spec.strides[0]
-
-
-def place_of(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int]:
-    """The Spec of a view, and where it begins."""
-    return (_layouts.get((op, attrs, spec)) or _lay_out(op, attrs, spec))[:2]
 
 
 def span(t: Tensor, part: slice) -> Tensor:
