@@ -25,7 +25,7 @@ from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placemen
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Storage, Tensor, Value, tensor_holding, tensor_of
+from rushlight.record.value import Storage, Tensor, Value, exposed, tensor_holding, tensor_of
 
 from .public import METHODS, public
 
@@ -146,7 +146,7 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
     spec = value.spec
     view._view = spec.shape, spec.strides, offset, spec.dtype
     root = value.root = storage.value
-    if root.exposure is not None:
+    if root.exposure is not None and exposed(root, value.buf):
         value.exposure = root.exposure
     base = view._base = t if t._base is None else t._base
     if base._node is not None:

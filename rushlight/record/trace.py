@@ -51,6 +51,7 @@ from .value import (
     Node,
     Tensor,
     Value,
+    exposed,
     new_tensor,
     next_sequence_number,
     value_holding,
@@ -452,11 +453,7 @@ def rollback(trace: Trace) -> None:
 
 def _snapshot(v: Value) -> Value:
     """A copy of memory that NumPy code can still change."""
-    assert v.exposure is not None
-    if not v.exposure.alive():
-        v.exposure = None
-        return v
-    return value_holding(np.array(v.buf, order="K", copy=True), v.spec)
+    return value_holding(np.array(v.buf, order="K", copy=True), v.spec) if exposed(v) else v
 
 
 def _bind_node(n: Any, trace: Trace) -> str:

@@ -63,14 +63,26 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     elif kind is slice and _is_plain_part(self, index):
         return span(self, index)
     elif isinstance(index, Tensor):
-        picked = _picked(self, index)
-        if picked is not None:
-            return picked
+        found = _at_positions(self, index) if settle(index).spec.dtype is dtypes.int64 else _picked(self, index)
+        if found is not None:
+            return found
     view, tensors, places = _resolve(self, index)
     if not tensors:
         return view
     check_positions(view, tensors, places)
     return apply(INDEX, (view, *tensors), (places,))
+
+
+def _at_positions(t: Tensor, at: Tensor) -> Tensor | None:
+    """`t[at]` for whole numbers, of which a single one means a row; None where t is no strided tensor of rows."""
+    v = settle(t)
+    if v.__class__ is not Value or not v.spec.shape or at._value.__class__ is not Value:
+        return None
+    if not at._value.spec.ndim:
+        return row(t, int(at))
+    places = (True, *(False,) * (v.spec.ndim - 1))
+    check_positions(t, (at,), places)
+    return apply(INDEX, (t, at), (places,))  # type: ignore[no-any-return]
 
 
 def _picked(t: Tensor, mask: Tensor) -> Tensor | None:
