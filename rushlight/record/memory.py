@@ -19,9 +19,10 @@ from rushlight.core.dtype import dtype, from_numpy
 from rushlight.core.strided import extent, has_internal_overlap
 
 from . import trace as tracing
+from .flush import settle_at_home
 from .operation import Operation, operation
 from .spec import Spec, spec_of
-from .trace import apply, realize, recorder, settle, settle_at_home
+from .trace import apply, realize, recorder, settle
 from .value import Exposure, Leaf, Node, Storage, Tensor, Value, exposed, tensor_of, value_holding
 
 BUFFERS = "fiubc"  # kinds of arrays that hand out their memory, which is the fastest way to look at it

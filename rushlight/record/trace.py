@@ -4,7 +4,7 @@ A thread's `Recorder` records into a `Trace`, which stands in a `State`.  Record
 operation, its attributes and its operands' slots; the key names an edge to the next State.  The first time, the edge's
 `Step` is worked out (shapes, dtypes, what to save for the backward pass); later it is one dictionary look-up.  An
 operand that the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the
-type does.  So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
+type does.  So the State reached is the identity of the whole program, and a flush (`record.flush`) finds what to run by
 (State, slots still wanted).  What is recorded for the first time is `Loose`, and leaves only a sign of itself.
 `record.memo` makes one edge of a long stretch of recording.
 
@@ -25,11 +25,11 @@ import numpy as np
 from rushlight.core import dtype as dtype_module
 from rushlight.core.caller import wrong_argument
 from rushlight.core.dtype import get_default_dtype
-from rushlight.core.memory import told
 
+from . import flush as flushing
 from . import value as value_module
 from .operation import Operation
-from .program import Failed, Program, Unfinished, build, run_once
+from .program import Program
 from .spec import NUMBERS, Spec
 from .state import (
     MAX_BYTES,
@@ -64,7 +64,6 @@ EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
 MAX_SIGHTED = 50_000  # traces that have come once, and may come again
 FEW_STATES = 40_000  # beyond this, forget those that have not come again,
 MAX_STATES = 80_000  # and all if more than this have
-SLOW = 200  # calls of a program that the interpreter takes long for
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
 
@@ -203,7 +202,7 @@ class Recorder:
             trace.nodes.clear()  # the newest first
         else:
             _leave(trace)
-        _run(trace)
+        flushing.compute(trace)
 
     def give_way(self) -> None:
         """Lets another thread flush first. Only its own thread sets `busy`, so one of the two sees the other."""
@@ -315,10 +314,16 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
 
 def _apply_to_settled(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
     """Records an operation once its operands are up to date, and of kinds that the recorder knows."""
-    tensors = [t for t in operands if isinstance(t, Tensor)]
-    for t in tensors:
-        settle(t)
-    if any(t.__class__ not in TENSORS for t in tensors):
+    known = True
+    for t in operands:
+        kind = t.__class__
+        if kind in TENSORS:
+            settle(t)
+        elif kind not in NUMBERS and t is not None:
+            known = False
+    if known:
+        return apply(op, operands, attrs)
+    if any(isinstance(t, Tensor) and t.__class__ not in TENSORS for t in operands):
         return other_layout(op, operands, attrs)
     return apply(op, _plain_numbers(op, operands), attrs)
 
@@ -636,159 +641,6 @@ def _refuse_numbers(edge: tuple[Any, ...]) -> None:
     op: Operation = edge[0]
     if op.operands[:1] == ("x",) and op.name not in OF_NUMBERS and all(e is None or e in NUMBERS for e in edge[2:]):
         raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not {edge[2].__name__}")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Flush
-
-
-def _run(trace: Trace) -> None:
-    """Runs what the trace recorded, for the Values that somebody outside the trace still holds."""
-    values = trace.values
-    if trace.rewritten is not None:
-        _let_go(values, trace.rewritten)
-    state: Any = trace.state
-    if state.__class__ is Loose:
-        state = trace.state = trace.recorder.automaton.sight(state)
-    produced, donors = state.memos.get(trace.replayed) or _produced(trace)
-    live = _held(values, produced)
-    donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
-    why = None
-    try:
-        program = state.programs.get((live, donated))
-        arrays = _first_arrays(trace, live, donated) if program is None else program.run(values)
-    except Unfinished as stopped:
-        arrays, why = stopped.arrays, stopped.why
-    except BaseException as failure:
-        shown = told(failure)
-        for i in live:
-            values[i].failed = shown
-        raise shown  # noqa: B904 - it says its cause, or is the failure itself
-    wanted = [values[i] for i in live]
-    trace.values = values = []
-    if why is not None:
-        wanted, arrays = _computed(wanted, arrays)
-    for v, array in zip(wanted, arrays, strict=True):
-        v.buf = array
-        v.trace = None
-        if v.home is array:
-            v.home = None  # they were computed there
-        elif v.home is not None:
-            settle_at_home(v)
-    if why is not None:
-        raise why
-
-
-def _computed(wanted: list[Value], arrays: Sequence[Any]) -> tuple[list[Value], list[Any]]:
-    """Those of the Values that could be computed, and their arrays; the others are told why not."""
-    found: tuple[list[Value], list[Any]] = [], []
-    for v, array in zip(wanted, arrays, strict=True):
-        if array.__class__ is Failed:
-            v.failed = array.why
-        else:
-            found[0].append(v)
-            found[1].append(array)
-    return found
-
-
-def _first_arrays(trace: Trace, live: tuple[int, ...], donated: tuple[int, ...]) -> Sequence[Any]:
-    """The arrays of the live slots, where there is no program for them yet."""
-    automaton, state, values = trace.recorder.automaton, trace.state, trace.values
-    if State.count > automaton.limit:
-        automaton.forget()
-    if isinstance(state, Loose):
-        steps, state.taken = steps_to(state), []  # whoever holds the graph needs no more than its nodes' own
-        return run_once(steps, values, live, donated)
-    program = _program(state, live, donated)
-    program.homes = _homes(values, live)
-    return program.run(values)
-
-
-def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
-    """The program of a State and what is wanted of it, which is kept; if other things are, from the second time on.
-
-    A long one is compiled a turn sooner: it takes the interpreter long, and few long ones repeat just once.
-    """
-    program = build(steps_to(state), live, donated)
-    if not state.programs or (live, donated) in state.programs:
-        state.programs[live, donated] = program
-        program.runs = (Program.patience > 1) + (Program.patience > 2 and len(program.calls) >= SLOW)
-    else:
-        state.programs[live, donated] = None
-    return program
-
-
-def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
-    """Those of the slots whose Values somebody outside `values` refers to; `ours` counts this loop's references.
-
-    The newest come first: a view that nobody holds lets go of its root.
-    """
-    held = []
-    ours = ours or OURS
-    for i in slots:
-        v = values[i]
-        if getrefcount(v) > ours:
-            held.append(i)
-        elif v.root is not None:
-            v.root = None
-    return tuple(held)
-
-
-# How many references to a Value the loop above and the list hold depends on the interpreter: count them once.
-OURS = next(n for n in range(1, 9) if not _held([Value()], (0,), n))
-
-
-def _let_go(values: list[Any], slots: Sequence[int]) -> None:
-    """Has overwritten Values that nobody can ask for any more forget their tensors, which hold the new Values."""
-    for i in slots:
-        v = values[i]
-        if getrefcount(v) <= OURS:
-            v.stale = None
-
-
-def _owned(v: Value) -> bool:
-    return v.exposure is None and v.root is None and v.buf.flags.writeable and v.home is None
-
-
-def _homes(values: list[Any], live: tuple[int, ...]) -> dict[int, int]:
-    """Which results update which inputs."""
-    held = {id(v.buf): i for i, v in enumerate(values) if isinstance(v, Value) and v.buf is not None}
-    found = {i: held.get(id(values[i].home)) for i in live if values[i].home is not None}
-    return {new: old for new, old in found.items() if old is not None}
-
-
-def settle_at_home(v: Value) -> None:
-    """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
-    home, v.home = v.home, None
-    if home is v.buf:
-        return  # they were computed there
-    if home is None or getrefcount(home) != 2 or home.strides != v.buf.strides:
-        return
-    base = home.base
-    if base is not None and (
-        getrefcount(base) != 3 or base.__class__ is not np.ndarray or base.base is not None or base.size != home.size
-    ):
-        return
-    try:
-        home[...] = v.buf
-    except ValueError:
-        return  # read-only
-    v.buf = home
-
-
-def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite.
-
-    A memo of the State, under the memos that its trace has taken.
-    """
-    steps = steps_to(trace.state)
-    produced = [slot for step in steps for slot in step.outputs]
-    donors = {s.inputs[0] for s in steps if s.kind.op.overwrites}
-    donors = donors and donors.difference(produced)
-    values = trace.values
-    pending = tuple([i for i in reversed(produced) if values[i] is not None])
-    found = trace.state.memos[trace.replayed] = pending, tuple(sorted([d for d in donors if d is not None]))
-    return found
 
 
 def realize(t: Tensor) -> np.ndarray:
