@@ -581,6 +581,10 @@ class Anew(Exception):
     """A piece of a program begins here that is to be a trace of its own."""
 
 
+def _may_end(me: Recorder) -> bool:
+    return not me.hold and me.capture is None
+
+
 def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | Loose:
     """Works out an edge that is not known; raises the user's error if the operands do not fit."""
     state, values = trace.state, trace.values
@@ -589,7 +593,7 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | 
     if trace.recorder.tracking and len(parents) == len(slots):
         taped = tuple([None if p is None else p.__class__ is Leaf for p in parents])
     kind = kind_of(edge[0], edge[1], specs, taped)
-    if kind.begun and state.step is not None and kind.begun[state.step.op] >= STRAYS and not trace.recorder.hold:
+    if kind.begun and state.step is not None and kind.begun[state.step.op] >= STRAYS and _may_end(trace.recorder):
         raise Anew
     step = Step(kind, slots, len(values))
     nodes = len(trace.nodes) + bool(step.tracks)
