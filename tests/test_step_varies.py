@@ -12,7 +12,7 @@ import pytest
 
 import rushlight as torch
 from rushlight.autograd import replay
-from rushlight.record import trace
+from rushlight.record import flush, trace
 from rushlight.record.state import State
 
 only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -355,3 +355,34 @@ def test_positions_pick_rows(tracked: bool) -> None:
     with pytest.raises(IndexError, match="too many indices"):
         torch.tensor(1.0)[torch.tensor([0])]
     assert torch.tensor([5.0]).to_sparse()[torch.tensor(0)].item() == 5
+
+
+def tokens_of(network: torch.nn.Module, count: int) -> list[int]:
+    """Greedy generation: the network sees the end of a sequence that is longer each time."""
+    tokens, shown = torch.zeros(1, 4, dtype=torch.int64), []
+    with torch.no_grad():
+        for _ in range(count):
+            token = network(tokens[:, -4:])[:, -1:].argmax(-1)
+            shown.append(token.item())
+            tokens = torch.cat((tokens, token), dim=1)
+    return shown
+
+
+@only_lazily
+def test_what_a_network_makes_of_a_growing_sequence_becomes_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layers = [torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh()) for _ in range(12)]
+    network = torch.nn.Sequential(torch.nn.Embedding(9, 8), *layers, torch.nn.Linear(8, 9))
+    whole = []
+    run = flush.compute
+
+    def noted(t: trace.Trace) -> None:
+        whole.append((t.state.__class__ is State, t.state.depth))
+        run(t)
+
+    first = tokens_of(network, 8)
+    monkeypatch.setattr(flush, "compute", noted)
+    found = tokens_of(network, 40)
+    assert found[: len(first)] == first
+    pieces = [known for known, depth in whole if depth > 24]
+    assert len(pieces) >= 36 and all(pieces[-30:])

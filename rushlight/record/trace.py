@@ -34,7 +34,9 @@ from .spec import NUMBERS, Spec
 from .state import (
     MAX_BYTES,
     MAX_SLOTS,
+    PIECE,
     STRAY_LENGTH,
+    STRAYS,
     Loose,
     State,
     Step,
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from .memo import Memo
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
+LOOKS = 256  # looks for what stray traces have in common, where none ever comes again
 MAX_SIGHTED = 50_000  # traces that have come once, and may come again
 FEW_STATES = 40_000  # beyond this, forget those that have not come again,
 MAX_STATES = 80_000  # and all if more than this have
@@ -100,6 +103,8 @@ class Automaton:
         self.roots = {get_default_dtype(): self.root}
         self.limit = FEW_STATES  # how many States there may be before some are forgotten
         self.sighted: set[int] = set()  # the signs of Loose traces
+        self.stray: Sequence[Any] = ()  # what the last Loose trace that had not been seen consists of
+        self.looks = LOOKS  # at so many more such traces before one comes again
 
     def use_default_dtype(self) -> None:
         """Called when the default dtype has changed: what is recorded was recorded under the old one."""
@@ -115,12 +120,16 @@ class Automaton:
         """The State where a trace stands that has been seen before, or is to be compiled at once; else it is noted."""
         if loose.sign in self.sighted or Program.patience == 1:
             self.sighted.discard(loose.sign)
+            self.looks = LOOKS
             return loose.chart()
         if len(self.sighted) >= MAX_SIGHTED:
             self.sighted.clear()
         self.sighted.add(loose.sign)
         if len(loose.taken) >= STRAY_LENGTH:
             loose.note_landmark()
+        if len(loose.taken) >= PIECE and self.looks:
+            self.looks -= 1
+            self.stray = loose.note_common(self.stray)
         return loose
 
     def forget(self) -> None:
@@ -576,9 +585,11 @@ def _plain(op: Operation, x: Any) -> Any:
 def _extend(
     trace: Trace, edge: tuple[Any, ...], operands: Sequence[Any], parents: list[Any]
 ) -> State | Loose | None:
-    """Works out an edge that is not known; None if an operand is neither a tensor nor one of Python's own numbers.
+    """Works out an edge that is not known; None if the operation is to be recorded in another way.
 
-    Raises the user's error if the operands do not fit, and leaves the trace as it was.
+    That is where an operand is neither a tensor nor one of Python's own numbers, and where a piece of a program begins
+    that is to be a trace of its own: what was recorded before is computed.  Raises the user's error if the operands do
+    not fit, and leaves the trace as it was.
     """
     state = trace.state
     try:
@@ -588,6 +599,10 @@ def _extend(
     except BaseException:
         rollback(trace)
         raise
+    if step.kind.begun and _begins_piece(trace, step):
+        rollback(trace)
+        trace.recorder.flush()
+        return None
     nodes = len(trace.nodes) + bool(step.tracks)
     if state.__class__ is State:
         if Program.patience == 1:
@@ -597,6 +612,12 @@ def _extend(
         state = Loose(state)
     state.take(edge, step, nodes)  # type: ignore[union-attr]
     return state
+
+
+def _begins_piece(trace: Trace, step: Step) -> bool:
+    """Whether a piece of its own begins with this Step, behind the trace's newest one."""
+    me, last = trace.recorder, trace.state.step
+    return last is not None and step.kind.begun[last.op] >= STRAYS and not me.hold and me.capture is None
 
 
 def _step(trace: Trace, edge: tuple[Any, ...], operands: Sequence[Any], parents: list[Any]) -> Step:
