@@ -72,6 +72,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         self.data = data
         self.written = False
         for a in args:
+            if a.kind == "complex":
+                raise NotLowered(f"{kind} of complex numbers")
             if looked_at(a).written:
                 raise NotLowered("a kernel that reads what it has written in place")
         if name_of(self.dtype) not in KINDS:
@@ -313,8 +315,20 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def real(self) -> Symbol:
-        """Itself: no Symbol is complex."""
+        """Itself: complex numbers are of another class, `Complex`."""
         return self
+
+    def with_imaginary(self, other: Any) -> Symbol:
+        """The complex numbers of which these are the real parts."""
+        from .complex import Complex
+
+        return Complex((self, operand(other, self.dtype)))
+
+    def as_complex(self) -> Symbol:
+        """Pairs (..., 2) as complex numbers."""
+        from .complex import paired
+
+        return paired(self)
 
     def provided(self, condition: Any) -> Symbol:
         """The same numbers, if a condition holds everywhere.
@@ -397,6 +411,10 @@ def constant(value: Any, dtype: Any) -> Symbol:
 
 def cast(x: Symbol, to: np.dtype) -> Symbol:
     """`x` in another dtype."""
+    if "c" in (to.kind, x.dtype.kind):
+        from .complex import converted
+
+        return converted(x, to)
     if to.itemsize == HALF != x.dtype.itemsize and (to, x.dtype) != (np.float16, np.float64):
         x = x if x.dtype == np.float32 else Symbol("cast", (x,), x.shape, np.float32)  # as NumPy does
     return x if x.dtype == to else Symbol("cast", (x,), x.shape, to)

@@ -101,6 +101,7 @@ def _complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 COMPLEX = operation("complex", _pair("complex"), _complex)
+COMPLEX.lower = lambda x, y: x.with_imaginary(y)
 COMPLEX.gradient(x=lambda g: g.real, y=lambda g: g.imag)
 
 
@@ -119,6 +120,7 @@ def _polar(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 POLAR = operation("polar", _pair("polar"), _polar)
+POLAR.lower = lambda x, y: (x * np.cos(y)).with_imaginary(x * np.sin(y))
 POLAR.gradient(
     x=lambda g, result: (arithmetic.conj(g) * sgn(result)).real,
     y=lambda g, result: (arithmetic.conj(g) * (result * 1j)).real,
