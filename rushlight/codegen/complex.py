@@ -18,7 +18,7 @@ import numpy as np
 from .assembly import assembled
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, kind_of, look, operand
 
-REALS = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
+REALS: dict[str, np.dtype] = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
 COMPLEXES = {real: np.dtype(name) for name, real in REALS.items()}
 READERS = "PyComplex_RealAsDouble", "PyComplex_ImagAsDouble"  # how a part is read from one of Python's numbers
 
@@ -45,9 +45,10 @@ class Complex(Symbol):
 
     Attributes:
         weak: whether it is a Python number, which gives way to the arrays' precision.
+        origin: of a view, what it looks at, and where it lies by where that does.
     """
 
-    __slots__ = ("_pairs", "_parts", "weak")
+    __slots__ = ("_pairs", "_parts", "origin", "weak")
 
     def __init__(self, parts: tuple[Symbol, Symbol] | None, pairs: Symbol | None = None, weak: bool = False) -> None:
         known = pairs if parts is None else parts[0]
@@ -61,6 +62,7 @@ class Complex(Symbol):
             parts = broadcast(parts[0], shape), broadcast(parts[1], shape)
         self.shape = known.shape[:-1] if parts is None else parts[0].shape
         self._parts, self._pairs = parts, pairs
+        self.origin: tuple[Complex, Any] | None = None
 
     @property
     def parts(self) -> tuple[Symbol, Symbol]:
@@ -73,6 +75,8 @@ class Complex(Symbol):
     @property
     def pairs(self) -> Symbol:
         """The numbers as they are in memory: (..., 2)."""
+        if self._pairs is None:
+            self._pairs = _one_number(self.parts, self.shape)
         if self._pairs is None:
             pieces = [(part, _every_second(k)) for k, part in enumerate(self.parts)]
             self._pairs = assembled(pieces, (*self.shape, 2), self.parts[0].dtype)
@@ -98,7 +102,10 @@ class Complex(Symbol):
         return cast(self, np.dtype(dtype))
 
     def conj(self) -> Complex:
-        """The conjugates."""
+        """The conjugates: of a view, the view of conjugates, so that these lie as the numbers do."""
+        if self.origin is not None:
+            source, where = self.origin
+            return looked_at_by_parts(source.conj(), [], self.shape, where)
         return Complex((self.real, -self.imag))
 
     def contract(self, other: Symbol, shape: tuple[int, ...], pieces: Any) -> Symbol:
@@ -125,6 +132,15 @@ class Complex(Symbol):
         """Zeros with pieces in them."""
         return self.each(lambda x, k: x.assembled([part(p, k) for p in pieces], shape, layouts, start))
 
+    def with_part(self, new: Any, start: Symbol, layouts: Any, **attributes: Any) -> Symbol:
+        """This array with `new` in a part of its memory, which begins at a run-time number."""
+        if attributes["kind"] is not None and attributes["kind"].numpy != self.dtype:
+            raise NotLowered("memory written as another dtype")
+        new = as_complex(new, self.dtype)
+        where = in_pairs(lambda strides, offset: layouts(self.shape, strides, offset, **attributes)[0][1:])
+        pieces = [(broadcast(p, attributes["shape"]), _one_of_two(where, k)) for k, p in enumerate(new.parts)]
+        return Complex(None, assembled(pieces, self.pairs.shape, self.pairs.dtype, self.pairs, start * 2))
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
         from .complex_functions import called, product_over
 
@@ -138,7 +154,7 @@ class Complex(Symbol):
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
         if function in OF_PARTS:
-            return self.each(lambda _, k: FUNCTIONS[function](*[part(a, k) for a in args], **keywords))
+            return self.each(lambda x, _: FUNCTIONS[function](x, *args[1:], **keywords))
         if function in AS_THEY_ARE:
             return FUNCTIONS[function](*args, **keywords)
         found = COMPLEX_FUNCTIONS.get(function)
@@ -167,7 +183,7 @@ def _method_of_parts(name: str, value: int = -1) -> Any:
 for _name in ("reshape", "__getitem__", "transpose", "swapaxes", "squeeze", "take", "take_along", "at", "added_rows",
               "added_at", "added_each", "put_each"):  # fmt: skip
     setattr(Complex, _name, _method_of_parts(_name))
-for _name, _value in (("with_at", 0), ("with_each", 1), ("with_slices", 1), ("placed", 1), ("with_part", 0)):
+for _name, _value in (("with_at", 0), ("with_each", 1), ("with_slices", 1), ("placed", 1)):
     setattr(Complex, _name, _method_of_parts(_name, _value))
 Complex.T = property(lambda self: self.each(lambda x, _: x.T))  # type: ignore[assignment]
 
@@ -219,20 +235,34 @@ def paired(x: Symbol) -> Complex:
     return Complex(None, x)
 
 
+def _one_number(parts: tuple[Symbol, Symbol], shape: tuple[int, ...]) -> Symbol | None:
+    """Pairs of parts that are one and the same number everywhere."""
+    first, second = ((p.args[0] if p.kind == "broadcast" else p) for p in parts)
+    same = first.kind == second.kind == "constant" and repr(first.data) == repr(second.data)
+    return broadcast(first, (*shape, 2)) if same else None
+
+
 def _every_second(k: int) -> Callable[..., Any]:
     return lambda strides, offset: (strides[:-1], offset + k * strides[-1])
 
 
 def _parts_of(pairs: Symbol) -> tuple[Symbol, Symbol]:
     """The parts of pairs: where these are put together here, what they are put together from."""
+    found = _put_together(pairs)
+    return (found[0], found[1]) if len(found) == 2 else (pairs[..., 0], pairs[..., 1])
+
+
+def _put_together(pairs: Symbol) -> dict[int, Symbol]:
+    """The parts of pairs that are written as such; nothing if anything else is written there."""
     found: dict[int, Symbol] = {}
-    if pairs.kind == "whole":
+    if pairs.kind == "whole" and pairs.shape[-1:] == (2,):
         strides = _numbered(pairs.shape)
         for p in pairs.args:
-            found.update(_put(p, pairs.shape, strides))
-    if len(found) == 2:
-        return found[0], found[1]
-    return pairs[..., 0], pairs[..., 1]
+            known = _put(p, pairs.shape, strides)
+            if not known:
+                return {}
+            found.update(known)
+    return found
 
 
 def _numbered(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -242,15 +272,15 @@ def _numbered(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _put(p: Symbol, shape: tuple[int, ...], strides: tuple[int, ...]) -> dict[int, Symbol]:
     """Which parts of pairs a piece is, if it is whole parts."""
-    if p.kind != "piece" or (len(p.args) > 1 and p.args[-1].kind == "number"):
+    if p.kind != "piece" or (len(p.args) > 1 and p.args[-1].kind != "piece"):
         return {}
     value = p.args[0]
     lies, start = p.data(strides, 0)
     if value.shape == shape[:-1] and tuple(lies) == strides[:-1] and start in (0, 1):
         return {start: value}
-    if value.shape == shape and tuple(lies) == strides and start == 0:
-        return {k: value[..., k] if value.kind != "broadcast" or value.args[0].shape else
-                broadcast(value.args[0], shape[:-1]) for k in range(2)}  # fmt: skip
+    one = value.kind == "broadcast" and not value.args[0].shape
+    if one and value.shape == shape and tuple(lies) == strides and start == 0:
+        return dict.fromkeys((0, 1), broadcast(value.args[0], shape[:-1]))
     return {}
 
 
@@ -258,30 +288,66 @@ def _put(p: Symbol, shape: tuple[int, ...], strides: tuple[int, ...]) -> dict[in
 # Views, loops
 
 
-def look_at_parts(x: Complex, shape: tuple[int, ...], where: Callable[..., Any]) -> Complex:
-    """A view: of the memory of each part."""
-    return x.each(lambda p, _: look(p, shape, where) if p.shape else broadcast(p, shape))
+def looked_at_by_parts(x: Complex, numbers: list[Any], shape: tuple[int, ...], where: Any) -> Complex:
+    """A view: of the memory of each part, or of the pairs' where it begins at a run-time number."""
+    if not numbers:
+        found = x.each(lambda p, _: look(p, shape, where) if p.shape else broadcast(p, shape))
+        found.origin = (x, where) if x.shape else None
+        return found
+    if not x.shape:
+        raise NotLowered("a view of a complex number")
+    start = numbers[0] * 2
+    return Complex(None, Symbol("view", (x.pairs, start), (*shape, 2), x.pairs.dtype, InPairs(where)))
+
+
+class InPairs:
+    """A look at complex numbers as one at their pairs.
+
+    Attributes:
+        expected: the strides with which it is possible.
+    """
+
+    __slots__ = ("expected", "look")
+
+    def __init__(self, where: Any) -> None:
+        self.look = in_pairs(where)
+        self.expected = (*(2 * s for s in where.expected), 1)
+
+    def __call__(self, strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        return self.look(strides, offset)
+
+
+def in_pairs(where: Callable[..., Any]) -> Callable[..., Any]:
+    """Where pairs lie, by where the complex numbers do; ValueError if their memory is not that of complex numbers."""
+
+    def placed(strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        if strides[-1] != 1 or offset % 2 or any(s % 2 for s in strides[:-1]):
+            raise ValueError("pairs that are no complex numbers in memory")
+        lies, start = where(tuple(s // 2 for s in strides[:-1]), offset // 2)
+        return (*(2 * s for s in lies), 1), 2 * start
+
+    return placed
+
+
+def _one_of_two(where: Callable[..., Any], k: int) -> Callable[..., Any]:
+    def placed(strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        lies, start = where(strides, offset)
+        return lies[:-1], start + k
+
+    return placed
 
 
 def part_looked_at(x: Symbol, shape: tuple[int, ...], where: Callable[..., Any]) -> Symbol | None:
-    """Where a view of pairs is all of one part, and the pairs were made of parts: that part."""
-    strides = _numbered(x.shape)
-    found = _put_apart(x)
-    if found is None or shape != x.shape[:-1]:
+    """Where a view of pairs is all of one part, and the pairs are put together from parts: that part."""
+    found = _put_together(x) if shape == x.shape[:-1] else {}
+    if len(found) != 2:
         return None
+    strides = _numbered(x.shape)
     try:
         lies, start = where(strides, 0)
     except (RuntimeError, ValueError):
         return None
     return found.get(start) if tuple(lies) == strides[:-1] else None
-
-
-def _put_apart(x: Symbol) -> dict[int, Symbol] | None:
-    if x.kind != "whole" or len(x.args) != 2 or x.shape[-1:] != (2,):
-        return None
-    strides = _numbered(x.shape)
-    found = {k: v for p in x.args for k, v in _put(p, x.shape, strides).items()}
-    return found if len(found) == 2 else None
 
 
 def _scanned(step: Any, given: Sequence[Any], reverse: bool, keep: bool, batched: bool) -> Any:
@@ -299,7 +365,8 @@ def _scanned(step: Any, given: Sequence[Any], reverse: bool, keep: bool, batched
         made[:] = [isinstance(x, Complex) for x in results]
         return _split(new), _split(results)
 
-    histories, results = captured(by_parts, *map(_split, given), reverse, keep, batched)
+    states, sequences, constants = map(_split, given)
+    histories, results = captured(by_parts, states, sequences, constants, reverse, keep, batched)
     return _joined(histories, kinds[0]), _joined(results, made)
 
 
@@ -353,11 +420,11 @@ def _joined_along(arrays: Any, axis: int, fresh: bool) -> Symbol:
     ndim = arrays[0].ndim + fresh
     axis %= ndim
     real, imaginary = (joined([a.parts[k] for a in arrays], axis, fresh) for k in range(2))
-    pieces = [(p.args[0], _in_pairs(p.data, k)) for k, whole in enumerate((real, imaginary)) for p in whole.args]
+    pieces = [(p.args[0], _beside(p.data, k)) for k, whole in enumerate((real, imaginary)) for p in whole.args]
     return Complex(None, assembled(pieces, (*real.shape, 2), real.dtype))
 
 
-def _in_pairs(where: Callable[..., Any], k: int) -> Callable[..., Any]:
+def _beside(where: Callable[..., Any], k: int) -> Callable[..., Any]:
     return lambda strides, offset: where(strides[:-1], offset + k * strides[-1])
 
 

@@ -7,7 +7,6 @@ division is Smith's (Algorithm 116, Communications of the ACM 5, 1962).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .capture import NotLowered, Symbol, _promoted
-from .complex import REALS, Complex, as_complex, part, weak_kind_of
+from .complex import Complex, as_complex, weak_kind_of
 
 Parts = tuple[Any, Any]
 LONGEST = 64  # factors of a product that are multiplied in halves
@@ -31,7 +30,9 @@ def called(ufunc: np.ufunc, inputs: tuple[Any, ...]) -> Symbol:
     kinds = tuple(weak_kind_of(x) for x in inputs)
     if not any(isinstance(k, np.dtype) for k in kinds):
         kinds = tuple(x.dtype if isinstance(x, Symbol) else k for x, k in zip(inputs, kinds, strict=True))
-    *wanted, result = _promoted(ufunc, kinds)
+    if name == "conjugate":
+        return inputs[0].conj()  # type: ignore[no-any-return]
+    wanted = _promoted(ufunc, kinds)[:-1]
     given = [as_complex(x, to) for x, to in zip(inputs, wanted, strict=True) if to.kind == "c"]
     if len(given) != len(inputs):
         raise NotLowered(f"numpy.{name} of complex and real numbers")
@@ -89,11 +90,14 @@ def _unsigned(x: Any) -> tuple[Any, bool]:
 
 
 def _divide(x: Parts, y: Parts) -> Parts:
+    """Smith's; where the divisor is 0, each part by it."""
     wide = np.abs(y[0]) >= np.abs(y[1])
-    large, small = np.where(wide, y[0], y[1]), np.where(wide, y[1], y[0])
-    ratio = small / large
-    scale = 1 / (large + small * ratio)
-    with_large, with_small = np.where(wide, x[0], x[1]), np.where(wide, x[1], x[0])
+    large: Any = np.where(wide, y[0], y[1])
+    small: Any = np.where(wide, y[1], y[0])
+    ratio: Any = small / large
+    scale = np.reciprocal(large + small * ratio)
+    with_large: Any = np.where(wide, x[0], x[1])
+    with_small: Any = np.where(wide, x[1], x[0])
     real = (with_large + with_small * ratio) * scale
     imaginary = (x[1] - x[0] * ratio) * scale, (x[1] * ratio - x[0]) * scale
     nothing = np.logical_and(y[0] == 0, y[1] == 0)
@@ -219,9 +223,9 @@ def _sqrt(x: Parts) -> Parts:
     real, imaginary = np.where(positive, root, other), np.where(positive, other, root)
     nothing = np.logical_and(x[0] == 0, x[1] == 0)
     real, imaginary = np.where(nothing, number(0), real), np.where(nothing, number(0), imaginary)
-    straight = np.logical_and(np.abs(x[0]) == np.inf, x[1] == x[1])
-    real = np.where(straight, np.where(positive, number(np.inf), number(0)), real)
-    imaginary = np.where(straight, np.where(positive, number(0), number(np.inf)), imaginary)
+    straight, level = np.abs(x[0]) == np.inf, np.where(x[1] == x[1], number(0), x[1])
+    real = np.where(straight, np.where(positive, number(np.inf), level), real)
+    imaginary = np.where(straight, np.where(positive, level, number(np.inf)), imaginary)
     up = np.abs(x[1]) == np.inf
     return (
         np.where(up, number(np.inf), real),
@@ -233,12 +237,18 @@ def _sqrt(x: Parts) -> Parts:
 # Trigonometry
 
 
+def _endless(x: Parts, found: Parts) -> Parts:
+    """Where both parts are infinite one part of the result is."""
+    both = np.logical_and(np.abs(x[0]) == np.inf, np.abs(x[1]) == np.inf)
+    return np.where(both, found[0].dtype.type(np.inf), found[0]), found[1]
+
+
 def _sinh(x: Parts) -> Parts:
-    return _times(np.sinh(x[0]), np.cos(x[1])), _times(np.cosh(x[0]), np.sin(x[1]))
+    return _endless(x, (_times(np.sinh(x[0]), np.cos(x[1])), _times(np.cosh(x[0]), np.sin(x[1]))))
 
 
 def _cosh(x: Parts) -> Parts:
-    return _times(np.cosh(x[0]), np.cos(x[1])), _times(np.sinh(x[0]), np.sin(x[1]))
+    return _endless(x, (_times(np.cosh(x[0]), np.cos(x[1])), _times(np.sinh(x[0]), np.sin(x[1]))))
 
 
 def _tanh(x: Parts) -> Parts:
@@ -254,7 +264,7 @@ def _tanh(x: Parts) -> Parts:
     tail = 4 * np.sin(x[1]) * np.cos(x[1]) * np.exp(-2 * np.abs(x[0]))
     tail = np.where(np.abs(x[0]) == np.inf, np.copysign(number(0), np.where(finite, np.sin(2 * x[1]), x[1])), tail)
     return (
-        np.where(beyond, np.copysign(number(1), x[0]), beta * rho * sine / below),
+        np.where(beyond, np.copysign(number(1), x[0]), np.where(x[0] == 0, x[0], beta * rho * sine / below)),
         np.where(beyond, tail, tangent / below),
     )
 
@@ -292,7 +302,7 @@ def _is_true(x: Parts) -> Any:
 TO_COMPLEX: dict[str, Callable[..., Parts]] = {
     "add": _each(np.add), "subtract": _each(np.subtract), "multiply": _multiply, "divide": _divide,
     "true_divide": _divide, "negative": _each(np.negative), "positive": _each(np.positive),
-    "conjugate": lambda x: (x[0], -x[1]), "square": lambda x: _multiply(x, x), "reciprocal": _reciprocal,
+    "square": lambda x: _multiply(x, x), "reciprocal": _reciprocal,
     "power": _power, "exp": _exp, "exp2": _exp2, "expm1": _expm1, "log": _log, "log2": _scaled_log(2),
     "log10": _scaled_log(10), "log1p": _log1p, "sqrt": _sqrt, "sinh": _sinh, "cosh": _cosh, "tanh": _tanh,
     "sin": _turned(_sinh), "cos": _cos, "tan": _tan,

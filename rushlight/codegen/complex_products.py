@@ -12,13 +12,17 @@ few products is no contraction: it is done place by place, together with what is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rushlight.core.contraction import Piece, of
+from rushlight.core.strided import extent
 
-from .assembly import assembled, joined
-from .capture import NotLowered, Symbol
+from .assembly import assembled
+from .capture import NotLowered, Symbol, look
 from .complex import Complex
+
+NEGATIVE = 2  # which of (real, imaginary, negative imaginary) parts
 
 
 def contracted(x: Complex, y: Symbol, shape: tuple[int, ...], pieces: Any) -> Complex:
@@ -33,18 +37,48 @@ def contracted(x: Complex, y: Symbol, shape: tuple[int, ...], pieces: Any) -> Co
 
 def _planes(x: Complex) -> Symbol:
     """The parts, each in a plane."""
-    return joined(x.parts, 0, fresh=True)
+    return _laid_out(x, 1, [(0, (0,)), (1, (1,))])
 
 
 def _matrices(x: Complex) -> Symbol:
     """The matrices that multiply by the numbers: [p, q]."""
-    real, imaginary = x.parts
-    pieces = [(real, _plane(0, 0)), (imaginary, _plane(0, 1)), (-imaginary, _plane(1, 0)), (real, _plane(1, 1))]
-    return assembled(pieces, (2, 2, *x.shape), real.dtype)
+    return _laid_out(x, 2, [(0, (0, 0)), (1, (0, 1)), (NEGATIVE, (1, 0)), (0, (1, 1))])
 
 
-def _plane(p: int, q: int) -> Any:
-    return lambda strides, offset: (strides[2:], offset + p * strides[0] + q * strides[1])
+def _laid_out(x: Complex, dims: int, places: Sequence[tuple[int, tuple[int, ...]]]) -> Symbol:
+    """Parts in planes, each with its place in so many dimensions before x's own.
+
+    Those of a view of all of an array are a view of that one's: rows of memory are copied then, in their order.
+    """
+    lead = (2,) * dims
+    if x.origin is not None and x.origin[0].size == x.size:
+        source, where = x.origin
+        return look(_laid_out(source, dims, places), (*lead, *x.shape), Planes(where, dims, source.shape))
+    parts = (*x.parts, -x.imag)
+    pieces = [(parts[which], _plane(place)) for which, place in places]
+    return assembled(pieces, (*lead, *x.shape), x.real.dtype)
+
+
+def _plane(place: tuple[int, ...]) -> Any:
+    n = len(place)
+    return lambda strides, offset: (strides[n:], offset + sum(k * s for k, s in zip(place, strides, strict=False)))
+
+
+class Planes:
+    """A look at each of some planes.
+
+    Attributes:
+        expected: the strides with which it is possible.
+    """
+
+    def __init__(self, where: Any, dims: int, shape: tuple[int, ...]) -> None:
+        self.where, self.dims = where, dims
+        size = extent(shape, where.expected)
+        self.expected = (*[size << k for k in reversed(range(dims))], *where.expected)
+
+    def __call__(self, strides: tuple[int, ...], offset: int) -> tuple[tuple[int, ...], int]:
+        lies, start = self.where(strides[self.dims :], offset)
+        return (*strides[: self.dims], *lies), start
 
 
 def _with_parts(piece: Piece, second: bool) -> Piece:

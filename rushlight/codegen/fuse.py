@@ -430,7 +430,7 @@ class Plan:
         strides = self.buffers[owner].strides
         if x.kind == "added":
             return owner, x.data.strides(strides), 0
-        if x.args[-1].kind == "number" and len(x.args) > 1:
+        if len(x.args) > 1 and is_uniform(x.args[-1], self._numbers):
             lies, start = x.data(strides, 0)
             self.windows[x] = owner, start
             return x, lies, 0

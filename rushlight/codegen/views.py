@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .capture import NotLowered, Symbol, broadcast
-from .complex import Complex, look_at_parts, part_looked_at
+from .complex import Complex, looked_at_by_parts, part_looked_at
 
 if TYPE_CHECKING:
     from rushlight.record.spec import Spec
@@ -27,9 +27,7 @@ def views_of(step: Step, operands: list[Any]) -> list[Symbol]:
     if any(spec.numpy != x.dtype for spec in step.specs):
         raise NotLowered("memory read as another dtype")
     if isinstance(x, Complex):
-        if numbers:
-            raise NotLowered("a part of complex memory that begins at a number")
-        return [look_at_parts(x, spec.shape, Look(step, k)) for k, spec in enumerate(step.specs)]
+        return [looked_at_by_parts(x, numbers, spec.shape, Look(step, k)) for k, spec in enumerate(step.specs)]
     if x.kind == "broadcast" and not x.args[0].shape:
         x = x.args[0]  # one number everywhere, however one looks at it
     if not x.shape:
