@@ -238,9 +238,9 @@ def _sqrt(x: Parts) -> Parts:
 
 
 def _endless(x: Parts, found: Parts) -> Parts:
-    """Where both parts are infinite one part of the result is."""
-    both = np.logical_and(np.abs(x[0]) == np.inf, np.abs(x[1]) == np.inf)
-    return np.where(both, found[0].dtype.type(np.inf), found[0]), found[1]
+    """Of infinity turned by what is no angle, one part is infinite."""
+    lost = np.logical_and(np.abs(x[0]) == np.inf, np.logical_not(np.abs(x[1]) < np.inf))
+    return np.where(lost, found[0].dtype.type(np.inf), found[0]), found[1]
 
 
 def _sinh(x: Parts) -> Parts:
@@ -263,9 +263,11 @@ def _tanh(x: Parts) -> Parts:
     finite = np.abs(x[1]) < np.inf
     tail = 4 * np.sin(x[1]) * np.cos(x[1]) * np.exp(-2 * np.abs(x[0]))
     tail = np.where(np.abs(x[0]) == np.inf, np.copysign(number(0), np.where(finite, np.sin(2 * x[1]), x[1])), tail)
+    known = np.logical_or(finite, np.abs(x[0]) == np.inf)
+    one = np.where(known, np.copysign(number(1), x[0]), number(np.nan))
     return (
-        np.where(beyond, np.copysign(number(1), x[0]), np.where(x[0] == 0, x[0], beta * rho * sine / below)),
-        np.where(beyond, tail, tangent / below),
+        np.where(beyond, one, np.where(x[0] == 0, x[0], beta * rho * sine / below)),
+        np.where(beyond, tail, np.where(x[1] == 0, x[1], tangent / below)),
     )
 
 
