@@ -11,12 +11,15 @@ What NumPy's ufuncs are in real arithmetic stands in `complex_functions.py`, pro
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .assembly import assembled
 from .capture import FUNCTIONS, NotLowered, Symbol, broadcast, cast, constant, kind_of, look, operand
+
+if TYPE_CHECKING:
+    from rushlight.record.spec import Spec
 
 REALS: dict[str, np.dtype] = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
 COMPLEXES = {real: np.dtype(name) for name, real in REALS.items()}
@@ -46,9 +49,10 @@ class Complex(Symbol):
     Attributes:
         weak: whether it is a Python number, which gives way to the arrays' precision.
         origin: of a view, what it looks at, and where it lies by where that does.
+        across: whether it is an operand whose last dimension is not the innermost one in memory.
     """
 
-    __slots__ = ("_pairs", "_parts", "origin", "weak")
+    __slots__ = ("_pairs", "_parts", "across", "origin", "weak")
 
     def __init__(self, parts: tuple[Symbol, Symbol] | None, pairs: Symbol | None = None, weak: bool = False) -> None:
         known = pairs if parts is None else parts[0]
@@ -63,6 +67,7 @@ class Complex(Symbol):
         self.shape = known.shape[:-1] if parts is None else parts[0].shape
         self._parts, self._pairs = parts, pairs
         self.origin: tuple[Complex, Any] | None = None
+        self.across = False
 
     @property
     def parts(self) -> tuple[Symbol, Symbol]:
@@ -78,9 +83,16 @@ class Complex(Symbol):
         if self._pairs is None:
             self._pairs = _one_number(self.parts, self.shape)
         if self._pairs is None:
-            pieces = [(part, _every_second(k)) for k, part in enumerate(self.parts)]
-            self._pairs = assembled(pieces, (*self.shape, 2), self.parts[0].dtype)
+            self._pairs = self._put_together()
         return self._pairs
+
+    def in_order(self) -> Symbol:
+        """Pairs to compute with: those that lie across are copied, or every loop over them would be of two turns."""
+        return self._put_together() if self.across else self.pairs
+
+    def _put_together(self) -> Symbol:
+        pieces = [(part, _every_second(k)) for k, part in enumerate(self.parts)]
+        return assembled(pieces, (*self.shape, 2), self.parts[0].dtype)
 
     @property
     def real(self) -> Symbol:
@@ -191,10 +203,12 @@ Complex.T = property(lambda self: self.each(lambda x, _: x.T))  # type: ignore[a
 # Making them, and taking them apart
 
 
-def entering(slot: int, shape: tuple[int, ...], dtype: np.dtype, number: bool) -> Complex:
+def entering(slot: int, spec: Spec) -> Complex:
     """A complex operand of a run."""
-    if not number:
-        return Complex(None, Symbol("input", (), (*shape, 2), REALS[dtype.name], slot))
+    if not spec.wrapped:
+        made = Complex(None, Symbol("input", (), (*spec.shape, 2), REALS[spec.numpy.name], slot))
+        made.across = not spec.is_contiguous and spec.strides[-1] != 1
+        return made
     real, imaginary = (Symbol("number", (), (), np.float64, kind(slot)) for kind in (PartOfNumber, ImaginaryPart))
     return Complex((real, imaginary), weak=True)
 

@@ -119,7 +119,7 @@ class Run:
 def _entering(slot: int, spec: Spec) -> Symbol:
     """An operand that none of a run's calls made."""
     if spec.dtype.is_complex:
-        return entering(slot, spec.shape, spec.numpy, spec.wrapped)
+        return entering(slot, spec)
     return Symbol("number" if spec.wrapped else "input", (), spec.shape, spec.numpy, slot)
 
 
