@@ -125,7 +125,8 @@ def test_parts_and_pairs(monkeypatch: Any) -> None:
     def step() -> list[Any]:
         made = torch.complex(a, b)
         pairs = torch.view_as_real(made * 2)
-        return [x.real + x.imag, x.transpose(0, 2) * 2, torch.view_as_complex(torch.stack([a, b], -1)) + made, pairs + 1,
+        stacked = torch.view_as_complex(torch.stack([a, b], -1))
+        return [x.real + x.imag, x.transpose(0, 2) * 2, stacked + made, pairs + 1,
                 torch.polar(a.abs(), b), pairs.flatten() * 2, x.to(torch.complex128) * 2, made.real * 3]  # fmt: skip
 
     same_natively(step, monkeypatch)

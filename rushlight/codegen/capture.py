@@ -282,7 +282,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         if method != "__call__" or keywords or ufunc.nout != 1:
             raise NotLowered(f"numpy.{ufunc.__name__}.{method} with {sorted(keywords)}")
         if ufunc is np.matmul:
-            return _product(*inputs)
+            return product_of_arrays(*inputs)
         return _called(ufunc, inputs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
@@ -477,7 +477,8 @@ def _broadcast(args: tuple[Symbol, ...]) -> tuple[int, ...]:
     return tuple(np.broadcast_shapes(*[a.shape for a in args]))
 
 
-def _product(x: Any, y: Any) -> Symbol:
+def product_of_arrays(x: Any, y: Any) -> Symbol:
+    """`numpy.matmul`."""
     if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or not x.ndim or not y.ndim:
         raise NotLowered("a product of other than arrays")
     row, column = x.reshape(1, -1) if x.ndim == 1 else x, y.reshape(-1, 1) if y.ndim == 1 else y

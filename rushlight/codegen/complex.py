@@ -398,7 +398,7 @@ def _joined(parts: Sequence[Any], are_complex: Sequence[bool]) -> list[Any]:
 
 
 def _product(x: Any, y: Any) -> Symbol:
-    from .capture import _product as product
+    from .complex_products import product
 
     to = np.result_type(*[a.dtype for a in (x, y)])
     return product(as_complex(x, to), as_complex(y, to))

@@ -12,17 +12,29 @@ few products is no contraction: it is done place by place, together with what is
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from rushlight.core.contraction import Piece, of
 from rushlight.core.strided import extent
 
 from .assembly import assembled
-from .capture import NotLowered, Symbol, look
+from .capture import NotLowered, Symbol, look, product_of_arrays
 from .complex import Complex
 
+FEW = 4  # products in a sum: a gate on a qubit has two
 NEGATIVE = 2  # which of (real, imaginary, negative imaginary) parts
+
+
+def product(x: Complex, y: Complex) -> Symbol:
+    """`numpy.matmul` of complex arrays."""
+    if x.ndim < 2 or y.ndim < 2 or x.shape[-1] > FEW:
+        return product_of_arrays(x, y)
+    terms = [x[..., :, k : k + 1] * y[..., k : k + 1, :] for k in range(x.shape[-1])]
+    return functools.reduce(np.add, terms)  # type: ignore[arg-type]
 
 
 def contracted(x: Complex, y: Symbol, shape: tuple[int, ...], pieces: Any) -> Complex:
