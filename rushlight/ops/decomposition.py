@@ -28,10 +28,12 @@ from .linalg import (
     LinAlgError,
     check_floating,
     check_matrix,
+    check_square,
     info_spec,
     inv_unchecked,
     mH,
     mT,
+    same_dtype,
     square,
 )
 from .matmul import matmul
@@ -220,14 +222,52 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return LuUnpack(p if unpack_pivots else zeros(0, dtype=spec.dtype), lower, upper)
 
 
-def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
-    check_floating(settle(LU_data).spec, "torch.linalg.lu_solve")
-    p, lower, upper = _unpacked(LU_data, pivots)
+def _lu_solve_kernel(lu: np.ndarray, pivots: np.ndarray, b: np.ndarray, *, adjoint: bool) -> np.ndarray:
+    p = factorization.permutation_matrix(pivots, lu.shape[-1], lu.dtype)
     if adjoint:
-        half = _triangle_solve(mH(upper), B, False)
-        return matmul(p, apply(SOLVE_TRIANGULAR, (mH(lower), half), (True, True)))
-    half = apply(SOLVE_TRIANGULAR, (lower, matmul(mT(p), B)), (False, True))
-    return _triangle_solve(upper, half, True)
+        turned = np.conj(np.swapaxes(lu, -1, -2))
+        half = factorization.solve_triangular(turned, b, False, False)
+        return p @ factorization.solve_triangular(turned, half, True, True)
+    half = factorization.solve_triangular(lu, np.swapaxes(p, -1, -2) @ b, False, True)
+    return factorization.solve_triangular(lu, half, True, False)
+
+
+def _lu_solve_gradient(g: Tensor, needs: Any, lu: Tensor, pivots: Tensor, result: Tensor, adjoint: bool) -> Any:
+    """With A = P L U the gradient of A is -A^-H g X^H, from which those of L and U follow."""
+    right = apply(LU_SOLVE, (lu, pivots, g), (not adjoint,))
+    if not needs[0]:
+        return None, None, right
+    p, lower, upper = _unpacked(lu, pivots)
+    slope = -matmul(mT(p), matmul(result, mH(right)) if adjoint else matmul(right, mH(result)))
+    return tril(matmul(slope, mH(upper)), -1) + triu(matmul(mH(lower), slope)), None, right
+
+
+LU_SOLVE = operation(
+    "lu_solve",
+    lambda lu, pivots, b, *, adjoint: spec_of(
+        (*broadcast_shapes(lu.shape[:-2], pivots.shape[:-1], b.shape[:-2]), *b.shape[-2:]), lu.dtype
+    ),
+    _lu_solve_kernel,
+    node="LinalgLuSolveBackward0",
+)
+LU_SOLVE.gradient(_lu_solve_gradient)
+
+
+def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
+    name = "torch.linalg.lu_solve"
+    lu, b, exchanges = settle(LU_data).spec, settle(B).spec, settle(pivots).spec
+    check_floating(lu, name)
+    check_square(lu, name, "LU")
+    check_matrix(b, name, "B")
+    same_dtype(lu, b, name)
+    if exchanges.dtype is not dtypes.int32:
+        raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
+    if b.shape[-2] != lu.shape[-1] or exchanges.shape[-1:] != lu.shape[-1:]:
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation AX = B ({lu.shape[-2]}x{lu.shape[-1]} and "
+            f"{b.shape[-2]}x{b.shape[-1]}), with pivots of shape {list(exchanges.shape)}"
+        )
+    return apply(LU_SOLVE, (LU_data, pivots, B), (adjoint,))
 
 
 def _linalg_lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
