@@ -455,6 +455,11 @@ def _factored(r: Random, kind: Any) -> Made:
     return [lu, pivots, b], {"adjoint": bool(r.random() < 0.5)}
 
 
+def _least_squares(r: Random, kind: Any) -> Made:
+    (x, b), _ = _matrices(more=1)(r, kind)
+    return [x, b, 1e-5], {"driver": str(r.choice(["gels", "gelsy"] if x.size else ["gelsy"]))}
+
+
 def _exchanges(r: Random, kind: Any) -> Made:
     (x,), _ = _matrices()(r, kind)
     return [factorization.lu_factor(x)[1]], {"rows": x.shape[-2], "dtype": dtype_of(np.dtype(kind))}
@@ -466,7 +471,7 @@ OPERANDS |= {
     "lu": _matrices(*PIVOTS), "lu_factor_ex": _matrices(*PIVOTS), "lu_permutation": _exchanges, "lu_solve": _factored,
     "solve_ex": _matrices(square=True, more=1), "inv_ex": _matrices(square=True), "cholesky": _positive,
     "cholesky_ex": _positive, "solve_triangular": _matrices(*TRIANGLES[::2], square=True, more=1),
-    "qr": _matrices({"mode": "reduced"}, {"mode": "complete"}),
+    "lstsq": _least_squares, "qr": _matrices({"mode": "reduced"}, {"mode": "complete"}),
 }  # fmt: skip
 
 

@@ -43,8 +43,8 @@ GROUPS: dict[str, dict[str, tuple[str, Definition]]] = {}  # by group and name: 
 def general(signature: str, name: str = "") -> Callable[[Definition], Definition]:
     """Lists a function, under its own name without the first underscore if no other is given, in its module's group.
 
-    The signature has a letter for each argument: F an array of the function's float type, I one of int64, i of int32, B of
-    uint8, ? of bool, n a whole number, f a float.
+    The signature has a letter for each argument: F an array of the function's float type, I one of int64, i of int32,
+    B of uint8, ? of bool, n a whole number, f a float.
     """
 
     def note(definition: Definition) -> Definition:

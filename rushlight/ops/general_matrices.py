@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .general import F32, F64, Kernel, Native, empty, runs
+from .least_squares import independent, rank_of_all
 
 LARGEST = 160  # rows or columns that are eliminated one at a time
 LARGEST_REFLECTED = 40  # rows or columns for QR
@@ -257,5 +258,24 @@ def _qr(kernel: Kernel, single: Native, double: Native) -> Kernel:
             if (single if kind is F32 else double)(r, tau, q, math.prod(batch), m, n, k):
                 return q, r if k == m else np.ascontiguousarray(r[..., :k, :])
         return kernel(x, mode=mode)
+
+    return run
+
+
+@runs("lstsq", function=("qr", "solve_upper"))
+def _lstsq(kernel: Kernel, *functions: Native) -> Kernel:
+    by_kind = _of_kind(functions)
+
+    def run(a: Any, b: Any, limit: Any, *, driver: str) -> Any:
+        kind, (*batch, m, n) = a.dtype, a.shape
+        if driver in ("gels", "gelsy") and _real(a, b) and 0 < n <= m <= LARGEST_REFLECTED and a.size:
+            (by_reflections, solve), count = by_kind[kind], math.prod(batch)
+            r, tau, q = np.array(a, order="C"), empty((*batch, n), kind), empty((*batch, m, n), kind)
+            if by_reflections(r, tau, q, count, m, n, n) and independent(r := r[..., :n, :], limit):
+                x = np.ascontiguousarray(q.swapaxes(-1, -2) @ b)
+                if x.shape[:-2] == a.shape[:-2]:
+                    solve(np.ascontiguousarray(r), x, count, n, x.shape[-1])
+                    return x, rank_of_all(a, driver), empty(0, kind)
+        return kernel(a, b, limit, driver=driver)
 
     return run

@@ -61,8 +61,10 @@ def view_like(op: Operation, name: str, node: str) -> Operation:
     return view_operation(name, node, _layout_of[op], op.kernel, op.rules[op.operands[0]])
 
 
-def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
+def _pick(op: Operation, attrs: tuple[Any, ...], ndim: int) -> Pick:
     """The view as a function of the array alone, as cheap to call as can be."""
+    if op is UNSQUEEZE:
+        return operator.itemgetter(with_new(ndim, attrs[0]))
     if op is SELECT or op is SLICE:
         return operator.itemgetter((*numpy_index(attrs[0]), ...))
     if op is PERMUTE or op is TRANSPOSE or op is T_OF_MATRIX:
@@ -75,7 +77,7 @@ def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
 def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int, Pick]:
     shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
     made = spec_of(tuple(shape), spec.dtype, tuple(strides))
-    found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs)
+    found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs, spec.ndim)
     return found
 
 
