@@ -24,6 +24,7 @@ from rushlight.ops import (
     general,
     general_attention,
     general_convolution,
+    general_images,
     general_matrices,
     general_recurrent,
     general_spectral,
@@ -32,9 +33,10 @@ from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
 from rushlight.ops.reduction_mode import MODES
 from rushlight.ops.standardize import Form
+from rushlight.ops.upsampling import Axis
 from rushlight.record.operation import operations
 
-LISTED = general_attention, general_convolution, general_matrices, general_recurrent, general_spectral
+LISTED = general_attention, general_convolution, general_images, general_matrices, general_recurrent
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -465,13 +467,27 @@ def _exchanges(r: Random, kind: Any) -> Made:
     return [factorization.lu_factor(x)[1]], {"rows": x.shape[-2], "dtype": dtype_of(np.dtype(kind))}
 
 
+def _bytes(mode: str) -> Callable[[Random, Any], Made]:
+    """Images that are made larger in one direction and perhaps smaller in the other."""
+
+    def make(r: Random, kind: Any) -> Made:
+        n, c, h, w, high, wide = (int(k) for k in r.choice([1, 2, 3, 5, 16, 17, 33, 48], 6))
+        axes = Axis(mode, h, high, False, None), Axis(mode, w, wide, False, None)
+        return [r.integers(0, 256, (n, c, h, w)).astype(np.uint8)], {"axes": axes}
+
+    return make
+
+
 PIVOTS = {"pivot": True}, {"pivot": False}
 TRIANGLES = [{"upper": upper, "unit": unit} for upper in (False, True) for unit in (False, True)]
 OPERANDS |= {
     "lu": _matrices(*PIVOTS), "lu_factor_ex": _matrices(*PIVOTS), "lu_permutation": _exchanges, "lu_solve": _factored,
     "solve_ex": _matrices(square=True, more=1), "inv_ex": _matrices(square=True), "cholesky": _positive,
     "cholesky_ex": _positive, "solve_triangular": _matrices(*TRIANGLES[::2], square=True, more=1),
-    "lstsq": _least_squares, "qr": _matrices({"mode": "reduced"}, {"mode": "complete"}),
+    "UpsampleBilinear2D": _bytes("bilinear"), "UpsampleBicubic2D": _bytes("bicubic"),
+    "UpsampleBilinear2DAa": _bytes("antialiased bilinear"), "UpsampleBicubic2DAa": _bytes("antialiased bicubic"),
+    "UpsampleLanczos2DAa": _bytes("antialiased lanczos"), "lstsq": _least_squares,
+    "qr": _matrices({"mode": "reduced"}, {"mode": "complete"}),
 }  # fmt: skip
 
 

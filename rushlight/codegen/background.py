@@ -69,7 +69,7 @@ _hasty: dict[object, Program] = {}  # programs that run code made in haste, whic
 _settled: list[threading.Lock] = []  # what is held for a fork
 _loading = threading.RLock()  # held while the compiler's own modules are imported
 GENERAL = (  # for arrays of any extents
-    "rows", "places", "planes", "windows", "steps", "pointwise", "spectral", "matrices"
+    "rows", "places", "planes", "windows", "steps", "pointwise", "spectral", "matrices", "images"
 )  # fmt: skip
 
 

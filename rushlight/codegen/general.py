@@ -5,10 +5,10 @@ run in NumPy.  For those that NumPy makes of many calls and temporaries there is
 are arguments.  Like all machine code it is written in the loop IR, once for float32 and once for float64:
 
     general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral,
-    general_matrices
+    general_matrices, general_images
               write the functions, with a `Writer`; `@general` lists them by name and signature
     `text`    prints a group of them, which is compiled once a machine (`routines.py`)
-    ops/general.py, general_attention.py, general_convolution.py, general_matrices.py, general_recurrent.py
+    ops/general.py, and the files beside it
               call them in place of the operations' NumPy kernels, which stay what is right
 
 A function takes Python's objects: contiguous arrays, whole numbers, floats.  It returns False, having written nothing,
