@@ -33,7 +33,6 @@ from .linalg import (
     inv_unchecked,
     mH,
     mT,
-    same_dtype,
     square,
 )
 from .matmul import matmul
@@ -223,6 +222,12 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
 
 
 def _lu_solve_kernel(lu: np.ndarray, pivots: np.ndarray, b: np.ndarray, *, adjoint: bool) -> np.ndarray:
+    bounds = (pivots > lu.shape[-1], "smaller or equal to LU.size(-2)"), (pivots < 1, "greater or equal to 1")
+    for wrong, bound in bounds:
+        if wrong.any():
+            raise RuntimeError(
+                f"Pivots given to lu_solve must all be {bound}. Did you properly pass the result of lu_factor?"
+            )
     p = factorization.permutation_matrix(pivots, lu.shape[-1], lu.dtype)
     if adjoint:
         turned = np.conj(np.swapaxes(lu, -1, -2))
@@ -253,28 +258,43 @@ LU_SOLVE = operation(
 LU_SOLVE.gradient(_lu_solve_gradient)
 
 
-def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
-    name = "torch.linalg.lu_solve"
-    lu, b, exchanges = settle(LU_data).spec, settle(B).spec, settle(pivots).spec
-    check_floating(lu, name)
-    check_square(lu, name, "LU")
+def _check_factored_system(lu: Spec, pivots: Spec, b: Spec, left: bool) -> None:
+    name = "linalg.lu_solve"
+    check_square(lu, "torch.linalg.lu_solve", "A")
     check_matrix(b, name, "B")
-    same_dtype(lu, b, name)
-    if exchanges.dtype is not dtypes.int32:
-        raise RuntimeError("linalg.lu_solve: pivots should be a Tensor of scalar type torch.int32")
-    if b.shape[-2] != lu.shape[-1] or exchanges.shape[-1:] != lu.shape[-1:]:
+    if lu.dtype is not b.dtype:
         raise RuntimeError(
-            f"{name}: Incompatible shapes of A and B for the equation AX = B ({lu.shape[-2]}x{lu.shape[-1]} and "
-            f"{b.shape[-2]}x{b.shape[-1]}), with pivots of shape {list(exchanges.shape)}"
+            f"{name}: Expected LU and B to have the same dtype, but found LU of type {lu.dtype.scalar_name} and B of "
+            f"type {b.dtype.scalar_name} instead"
         )
-    return apply(LU_SOLVE, (LU_data, pivots, B), (adjoint,))
+    if pivots.dtype is not dtypes.int32:
+        raise RuntimeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots.shape[-1:] != lu.shape[-1:]:
+        raise RuntimeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
+    if pivots.shape != lu.shape[:-1]:
+        raise RuntimeError(
+            f"{name}: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(pivots.shape)} instead"
+        )
+    if b.shape[-2 if left else -1] != lu.shape[-1]:
+        shapes = " and ".join("x".join(map(str, spec.shape[-2:])) for spec in (lu, b))
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} ({shapes})"
+        )
+
+
+def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool, left: bool = True) -> Tensor:
+    lu = settle(LU_data).spec
+    check_floating(lu, "torch.linalg.lu_solve")
+    _check_factored_system(lu, settle(pivots).spec, settle(B).spec, left)
+    if left:
+        return apply(LU_SOLVE, (LU_data, pivots, B), (adjoint,))
+    return mH(apply(LU_SOLVE, (LU_data, pivots, mH(B)), (not adjoint,)))
 
 
 def _linalg_lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """X with A X = B (X A = B if not `left`; A^H for A if `adjoint`), from `lu_factor(A)`."""
-    if left:
-        return _lu_solved(LU, pivots, B, adjoint)
-    return mH(_lu_solved(LU, pivots, mH(B), not adjoint))
+    return _lu_solved(LU, pivots, B, adjoint, left)
 
 
 _linalg_lu_solve.__name__ = "lu_solve"
