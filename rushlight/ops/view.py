@@ -78,8 +78,10 @@ def view_like(op: Operation, name: str, node: str) -> Operation:
     return view_operation(name, node, _layout_of[op], op.kernel, op.rules[op.operands[0]])
 
 
-def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
+def _pick(op: Operation, attrs: tuple[Any, ...], ndim: int) -> Pick:
     """The view as a function of the array alone, as cheap to call as can be."""
+    if op is UNSQUEEZE:
+        return operator.itemgetter(with_new(ndim, attrs[0]))
     if op is SELECT or op is SLICE:
         return operator.itemgetter((*numpy_index(attrs[0]), ...))
     if op is PERMUTE or op is TRANSPOSE or op is T_OF_MATRIX:
@@ -98,7 +100,7 @@ def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> Sight:
     shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
     made = spec_of(tuple(shape), spec.dtype, tuple(strides))
     strided = made.shape, made.strides, made.dtype, spec.strides
-    found = _sights[op, attrs, spec] = Sight(op, attrs, made, offset, _pick(op, attrs), strided)
+    found = _sights[op, attrs, spec] = Sight(op, attrs, made, offset, _pick(op, attrs, spec.ndim), strided)
     return found
 
 
@@ -398,9 +400,14 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     torch.Size([4, 2, 3])
     """
     order = _sizes(order if dims is None else (dims,))
-    spec = settle(input).spec
-    strided.permute(spec.shape, spec.strides, 0, order)
-    return look_at(input, PERMUTE, (tuple(d % spec.ndim if spec.ndim else 0 for d in order),))
+    return look_at(input, PERMUTE, (_order_of(settle(input).spec.shape, order),))
+
+
+@functools.lru_cache(4096)
+def _order_of(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+    """The order with no dimension counted from the end; raises PyTorch's error where it is none."""
+    strided.permute(shape, shape, 0, order)
+    return tuple(d % len(shape) if shape else 0 for d in order)
 
 
 @public(names=("swapaxes", "swapdims"), keywords={"axis0": "dim0", "axis1": "dim1"})
@@ -411,11 +418,16 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     torch.Size([3, 2])
     """
     n = settle(input).spec.ndim
-    a, b = normalize_dim(dim0, n), normalize_dim(dim1, n)
+    return look_at(input, TRANSPOSE, (_exchanged(n, normalize_dim(dim0, n), normalize_dim(dim1, n)),))
+
+
+@functools.lru_cache(4096)
+def _exchanged(n: int, a: int, b: int) -> tuple[int, ...]:
+    """All dimensions in order, but for two."""
     order = list(range(n))
     if n:
         order[a], order[b] = b, a
-    return look_at(input, TRANSPOSE, (tuple(order),))
+    return tuple(order)
 
 
 @public()

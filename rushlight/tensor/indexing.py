@@ -51,6 +51,8 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     kind = index.__class__
     if kind is int:
         return row(self, index)
+    if index is None or index is Ellipsis:
+        index, kind = (index,), tuple
     if kind is tuple:
         key = _key(index)
         if key is not None:
