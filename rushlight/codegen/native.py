@@ -122,9 +122,9 @@ def aligned(nbytes: int) -> np.ndarray:
 
 
 def shared(nbytes: int) -> np.ndarray:
-    """Memory for intermediates of which nothing stays: all whose sizes round up to the same power of two have the same.
+    """Memory for intermediates of which nothing stays: whoever's size rounds up to the same power of two has the same.
 
-    One native function runs at a time, for it keeps Python's lock. A pass in many pieces would else have an arena for each.
+    One native function runs at a time, for it keeps Python's lock. Else a pass in fifty pieces would have fifty arenas.
     """
     size = 1 << (nbytes - 1).bit_length() if nbytes else 0
     block = _shared.get(size)
