@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Outline(NamedTuple):
         name: what its function is called.
         arrays, numbers, outputs: the slots of its arguments, in order.
         arena: bytes of intermediates.
+        keeps: whether something stays in the arena from one run to the next.
         states: which of the arrays are engines' states that it draws from.
         guarded: whether it may be left halfway.
         homes: which results may be written where the old numbers lie that they replace.
@@ -44,6 +46,7 @@ class Outline(NamedTuple):
     numbers: tuple[int, ...]
     outputs: tuple[int, ...]
     arena: int
+    keeps: bool
     states: tuple[int, ...]
     guarded: bool
     homes: tuple[Pair, ...]
@@ -56,7 +59,7 @@ class Segment:
         self.calls = calls
         self.outline = outline
         self.function: Callable[..., bool] | None = None
-        self.arena = aligned(outline.arena)
+        self.arena = aligned(outline.arena) if outline.keeps else shared(outline.arena)
         self.operands = picker([*outline.arrays, *outline.numbers])
         self.arrays, self.numbers = picker(outline.arrays), picker(outline.numbers)
         self.specs = {slot: spec for c in calls for slot, spec in zip(c.outputs, c.specs, strict=True)}
@@ -123,6 +126,21 @@ def aligned(nbytes: int) -> np.ndarray:
     raw = np.zeros(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + nbytes]
+
+
+def shared(nbytes: int) -> np.ndarray:
+    """Memory for intermediates of which nothing stays: whoever's size rounds up to the same power of two has the same.
+
+    One native function runs at a time, for it keeps Python's lock. Else a pass in fifty pieces would have fifty arenas.
+    """
+    size = 1 << (nbytes - 1).bit_length() if nbytes else 0
+    block = _shared.get(size)
+    if block is None:
+        block = _shared[size] = aligned(size)
+    return block
+
+
+_shared: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()  # gone with the last program that has it
 
 
 class NativeProgram:
