@@ -366,6 +366,18 @@ def test_nobody_s_cache_is_nowhere(home: str, tmp_path: Any, monkeypatch: Any) -
     assert cache.kept(path) is None and not list(tmp_path.iterdir())
 
 
+def test_what_is_computed_while_python_ends_is_interpreted(tmp_path: Any) -> None:
+    last = STEP + """
+class Last:
+    def __del__(self):
+        print(float((torch.ones(3) * 2 + 1).sum()))
+last = Last()
+"""
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", last], env=environment, capture_output=True, text=True)
+    assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "9.0")
+
+
 def test_a_cache_that_cannot_be_written(tmp_path: Any) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

@@ -456,8 +456,10 @@ def _load_compiler() -> None:
 def compile_now(program: Program, at_once: bool = True, key: str = "") -> None:
     """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later.
 
-    With a `key` the cache notes what it has become.
+    With a `key` the cache notes what it has become.  While Python ends nothing can be imported, and so not compiled.
     """
+    if sys.is_finalizing():
+        return
     try:
         with _lock, rare_collections():
             _compile(program, at_once, key)

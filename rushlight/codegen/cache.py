@@ -1,8 +1,8 @@
 """The cache on disk: object code, and what whole programs have become, each under a name that is a hash.
 
-Files appear whole (written aside, then renamed) and begin with the hash of their name and the rest, so that one that is
-damaged, or is another's content under this name, is made again.  Processes share them.  What is oldest goes when there is
-too much.
+Files appear whole (written aside, then renamed) and begin with the hash of their name and the rest, so that one that
+is damaged, or holds what belongs under another name, is made again.  Processes share them.  What is oldest goes when
+there is too much.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A `Graph` is a list of `Step`s, each a function of earlier results; `drawn(seed)
 are drawn, with the interpreter, so that what has no meaning, or numbers that run away, never get into a graph.  A graph
 runs in one of three ways (`Graph.way`): forwards; with gradients of every leaf; or as a few turns of training, whose
 parameters an optimizer moves, some of whose results outlive their turn and some of whose shapes differ from turn to
-turn.  `families.py` says what steps there are, `judging.py` when two answers differ, and makes a graph that fails smaller.
+turn.  `families.py` says what steps there are, `judging.py` when two answers differ, and makes a failing graph smaller.
 
 `python -m graphs 0 1000` in this folder's parent goes through seeds and prints the small graphs that fail.
 """

@@ -1,7 +1,7 @@
 """What steps a random graph is made of: a function for each family of operations, which draws one and adds it.
 
-A function here chooses operands among the results so far and everything else by chance, and calls `Draw.add`, which tries
-the step.  What does not fit raises, and nothing is added: so these functions need not say when an operation is valid.
+A function here chooses operands among the results so far and everything else by chance, and calls `Draw.add`, which
+tries the step.  What does not fit raises, and nothing is added: so these functions need not say what is valid.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def add(d: Draw, name: str, reads: tuple[int, ...], call: Callable[..., Any], wr
 
 
 def START(d: Draw) -> None:  # noqa: N802 - the beginning of every graph
-    """An input, and perhaps another look at it."""
+    """An input."""
     r = d.random
     shape = tuple(r.choice(EXTENTS if k > 1 else SMALL) for k in range(r.randint(0, 4)))
     if shape and r.random() < 0.03:
@@ -71,8 +71,6 @@ def START(d: Draw) -> None:  # noqa: N802 - the beginning of every graph
     while int(np.prod(shape)) > 2000:
         shape = shape[1:]
     d.leaf(shape)
-    if shape and r.random() < 0.5:
-        view(d)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -105,7 +103,8 @@ def binary(d: Draw) -> None:
 
 @family
 def quotient(d: Draw) -> None:
-    name, i, j = d.random.choice(["div", "true_divide", "remainder", "fmod", "floor_divide"]), d.floating(), d.floating()
+    name = d.random.choice(["div", "true_divide", "remainder", "fmod", "floor_divide"])
+    i, j = d.floating(), d.floating()
     add(d, name, (i, j), lambda t, x, y: getattr(t, name)(x, y.abs() + 0.7))
 
 
@@ -347,7 +346,8 @@ def convolution(d: Draw) -> None:
     channels, made = groups * r.choice([1, 2, 3]), groups * r.choice([1, 2, 5, 8])
     extent = tuple(r.choice([3, 5, 6, 9] if n < 3 else [3, 4]) for _ in range(n))
     kernel = tuple(r.choice([1, 2, 3]) for _ in range(n))
-    options = dict(stride=r.choice([1, 1, 2, 3]), padding=r.choice([0, 1, 2]), dilation=r.choice([1, 1, 2]), groups=groups)
+    stride, padding, dilation = r.choice([1, 1, 2, 3]), r.choice([0, 1, 2]), r.choice([1, 1, 2])
+    options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
     turned = r.random() < 0.35
     name = f"conv{'_transpose' if turned else ''}{n}d"
     shape = (r.choice([1, 2, 3]), channels, *extent)
@@ -427,7 +427,8 @@ def loss(d: Draw) -> None:
         x, y = fit(x, (many, classes)), fit(y, (many, classes)).to(x.dtype).detach()
         if name == "cosine_similarity":
             return f(x, y, dim=-1)
-        y = y.softmax(-1) if name == "kl_div" else y.sigmoid() if "cross" in name else y.sign() if "margin" in name else y
+        targets = {"kl_div": y.softmax(-1), "soft_margin_loss": y.sign()}
+        y = y.sigmoid() if "cross" in name else targets.get(name, y)
         return f(x, y, reduction=reduction)
 
     add(d, f"{name} {reduction} {(many, classes)}", (i, j), call)
@@ -457,7 +458,8 @@ def recurrent(d: Draw) -> None:
     def call(t: Any, x: Any, w: Any, u: Any) -> Any:
         start = t.zeros(1, many, size, dtype=w.dtype)
         states = (start, start + 0.1) if name == "lstm" else start
-        return getattr(t, name)(fit(x, (turns, many, 4)).to(w.dtype), states, [w, u], False, 1, 0.0, True, False, False)[0]
+        sequence = fit(x, (turns, many, 4)).to(w.dtype)
+        return getattr(t, name)(sequence, states, [w, u], False, 1, 0.0, True, False, False)[0]
 
     add(d, f"{name} {(turns, many, size)}", (i, w, u), call)
 
@@ -539,7 +541,8 @@ def scattered(d: Draw) -> None:
 WRITES: dict[str, Callable[..., Any]] = {
     "add_": lambda t, x, y: x.add_(0.5), "mul_": lambda t, x, y: x.mul_(0.5), "tanh_": lambda t, x, y: x.tanh_(),
     "clamp_": lambda t, x, y: x.clamp_(-1, 1), "zero_": lambda t, x, y: x.zero_(), "fill_": lambda t, x, y: x.fill_(2),
-    "copy_": lambda t, x, y: x.copy_(fit(y, tuple(x.shape))), "add_ other": lambda t, x, y: x.add_(fit(y, tuple(x.shape))),
+    "copy_": lambda t, x, y: x.copy_(fit(y, tuple(x.shape))),
+    "add_ other": lambda t, x, y: x.add_(fit(y, tuple(x.shape))),
     "masked_fill_": lambda t, x, y: x.masked_fill_(x.detach() > 0, -0.25), "sub_ self": lambda t, x, y: x.sub_(x * 0.5),
     "addcmul_": lambda t, x, y: x.addcmul_(fit(y, tuple(x.shape)).to(x.dtype), fit(y, tuple(x.shape)).to(x.dtype)),
     "sort": lambda t, x, y: x.copy_(x.sort(-1)[0]), "turned": lambda t, x, y: x.copy_(x.flip(-1)),
@@ -581,7 +584,7 @@ def whole_written(d: Draw) -> None:
 
 @family
 def random_numbers(d: Draw) -> None:
-    i, name = d.floating(), d.random.choice(["dropout", "rand_like", "randn", "bernoulli", "randint", "normal_", "alpha"])
+    i = d.floating()
     calls: dict[str, Callable[..., Any]] = {
         "dropout": lambda t, x: t.nn.functional.dropout(x, 0.3),
         "rand_like": lambda t, x: x + t.rand_like(x),
@@ -591,6 +594,7 @@ def random_numbers(d: Draw) -> None:
         "normal_": lambda t, x: t.empty(x.shape, dtype=x.dtype).normal_() * x,
         "alpha": lambda t, x: t.nn.functional.alpha_dropout(x, 0.2, True),
     }
+    name = d.random.choice(list(calls))
     add(d, name, (i,), calls[name])
 
 

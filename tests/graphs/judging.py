@@ -1,8 +1,8 @@
 """When two answers of a graph differ, and which small part of the graph is enough for it.
 
-Rounding differs between interpreter and machine code, in sums and functions, and a graph can make any rounding error large.
-So answers that are not equal to a few units in the last place are held against what becomes of the interpreter's own
-answers if each of its results is off by one such unit (`NOISE`): an error many times as large as that is no rounding.
+Rounding differs between interpreter and machine code, in sums and functions, and a graph can make any rounding error
+large.  So answers that are not equal to a few units in the last place are held against what becomes of the
+interpreter's own if each of its results is off by one such unit (`noise`): an error many times as large is no rounding.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def noise(kind: str, seed: int) -> Callable[[Any, Any], Any]:
 
 
 def error(a: Answers, b: Answers) -> list[float]:
-    """How far two answers are apart, each array in units of its largest number; infinite where they cannot be held together."""
+    """How far two answers are apart, each array in units of its largest number; infinite if of two kinds."""
     if len(a) != len(b):
         return [np.inf]
     return [_error(x, y) for x, y in zip(a, b, strict=True)]
