@@ -14,11 +14,16 @@ from .compiled import complaint, smaller
 
 def main(first: int, last: int, every: int = 5) -> None:
     warnings.simplefilter("ignore")
+    warnings.filterwarnings("error", "Rushlight could not compile")
     wrong = 0
     for seed in range(first, last):
         graph = drawn(seed)
         threads = seed % every == 0
-        why = complaint(graph, threads)
+        try:
+            why = complaint(graph, threads)
+        except Exception as failure:
+            print(f"{failure!r}\n{graph.told()}\n", flush=True)
+            continue
         if why is not None:
             wrong += 1
             print(f"{why}\n{smaller(graph, threads).told()}\n", flush=True)
