@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from graphs import Graph, Step, drawn, ran
-from graphs.compiled import complaint, compiled, interpreted, same_bits, smaller
+from graphs.compiled import compiled, complaint, interpreted, same_bits, smaller
 from graphs.families import FAMILIES
 from graphs.judging import differs
 

@@ -253,9 +253,7 @@ class Background:
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
-        global _lock, _emission, _loading
-        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.RLock()
-        _settled.clear()
+        _fresh_locks()
         self.done.set()
         self.dispatch.forget()
         hold_back(False)
@@ -407,6 +405,13 @@ def _settle() -> None:
         _settled.append(_emission)
 
 
+def _fresh_locks() -> None:
+    """In the child of a fork, where the threads are not that held the old ones."""
+    global _lock, _emission, _loading
+    _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.RLock()
+    _settled.clear()
+
+
 def _resume() -> None:
     while _settled:
         _settled.pop().release()
@@ -547,13 +552,16 @@ def at_once() -> None:
 
 def install() -> None:
     """Lets programs ask for compilation."""
+    if MODE in ("", "0"):
+        return
+    forget = _fresh_locks if MODE == "sync" else BACKGROUND.forget
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_settle, after_in_parent=_resume, after_in_child=forget)
     if MODE == "sync":
         Program.compiler, Program.patience = compile_now, 1
         Demand.compiler, Demand.patience = fillings_now, 0
-    elif MODE not in ("", "0"):
+    else:
         atexit.register(BACKGROUND.stop)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=_settle, after_in_parent=_resume, after_in_child=BACKGROUND.forget)
         Program.compiler, Program.known = BACKGROUND.request, BACKGROUND.look_up
         Program.give_way = BACKGROUND.prepare
         Program.interpreting = BACKGROUND.interpreting
