@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rushlight.core import dtype as dtype_module
+from rushlight.core import interruption
 from rushlight.core.caller import wrong_argument
 from rushlight.core.dtype import get_default_dtype
 
@@ -174,7 +175,12 @@ class Recorder:
         with self.lock:
             if _thread.recorder is self:
                 self.busy = False
-                self._flush()
+                interruption.watch()
+                try:
+                    self._flush()
+                finally:
+                    if interruption.put_off is not None:
+                        interruption.deliver()
             else:
                 self._flush_for_another()
 
