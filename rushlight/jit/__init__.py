@@ -33,8 +33,8 @@ def script(obj: F, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, 
     >>> script(len)([1, 2])
     2
     """
-    made: Any = scripted(obj) if _builtin_isinstance(obj, Module) else obj
-    return made
+    given: Any = obj
+    return scripted(given) if _builtin_isinstance(given, Module) else given
 
 
 def trace(func: F, example_inputs: Any = None, *args: Any, **kwargs: Any) -> F:

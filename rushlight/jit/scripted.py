@@ -66,7 +66,7 @@ class RecursiveScriptModule(ScriptModule):
     """What `script`, `trace` and `load` give."""
 
 
-def scripted(module: Module) -> Module:
+def scripted(module: Module) -> Any:
     """The module under a class that is also a `RecursiveScriptModule`; a ScriptModule as it is.
 
     The copy is a shallow one: its parameters and layers are those of the module.
