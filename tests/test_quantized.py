@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rushlight as torch
@@ -72,8 +73,8 @@ def test_what_is_refused() -> None:
     for ask in (X.int_repr, X.q_scale, lambda: torch.q_zero_point(X)):
         with pytest.raises(NotImplementedError, match="not quantized"):
             ask()
-    with pytest.raises(NotImplementedError, match="HistogramObserver"):
-        Q.get_default_qconfig("x86")
+    with pytest.raises(AssertionError, match="Version number: 1"):
+        Q.get_default_qconfig("x86", 1)
     with pytest.raises(ValueError, match="Don't know how"):
         Q.quantize_dynamic(torch.nn.Linear(1, 1), dtype=torch.int32)
 
@@ -220,3 +221,54 @@ def test_a_file_of_pytorch_is_read() -> None:
     assert found["q"].q_scale() == 0.1 and found["q"].int_repr().tolist() == [[3, 13, 23], [33, 43, 53]]
     assert found["c"].q_per_channel_zero_points().tolist() == [1, 2] and found["c"].dtype is torch.qint8
     assert found["c"].int_repr().tolist() == [[1, 11, 21], [17, 22, 27]]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [  # what PyTorch 2.13 chooses
+        ({}, [(0.021435868, 129), (0.0487378985, 125), (0.0886832774, 127)]),
+        ({"reduce_range": True}, [(0.0430405252, 64), (0.0978595614, 62), (0.178064838, 63)]),
+        (
+            {"dtype": torch.qint8, "qscheme": torch.per_tensor_symmetric},
+            [(0.0217458252, 0), (0.0496931635, 0), (0.0893641859, 0)],
+        ),
+        ({"bins": 100}, [(0.0212318748, 131), (0.0482740887, 126), (0.0878393278, 128)]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:torch.inf detected", "ignore:Please use quant_min")
+def test_a_histogram_chooses_the_range_that_loses_least(options: Any, expected: Any) -> None:
+    random, observe = np.random.RandomState(0), Q.HistogramObserver(**options)
+    for turn, (scale, zero_point) in enumerate(expected):
+        x = random.randn(500 + turn * 1000) * (turn + 1)
+        x[0] = np.inf if turn == 2 else x[0]
+        observe(torch.tensor(x.astype(np.float32)))
+        found = observe.calculate_qparams()
+        assert found[0].item() == pytest.approx(scale, rel=1e-6) and found[1].item() == zero_point
+
+
+def test_histograms_of_little() -> None:
+    observe = Q.HistogramObserver()
+    with pytest.warns(UserWarning, match="must run observer before"):
+        assert [x.item() for x in observe.calculate_qparams()] == [1.0, 0]
+    assert list(observe.state_dict()) == ["eps", "histogram", "min_val", "max_val"]
+    assert observe(torch.empty(0)).numel() == 0 and observe.histogram.sum() == 0
+    observe(torch.ones(5))
+    assert observe.calculate_qparams()[0].item() == pytest.approx(1 / 255)
+    observe(torch.tensor([3.0, -1.0]))
+    scale, zero_point = observe.calculate_qparams()
+    assert scale.item() == pytest.approx(0.015678614) and zero_point == 64 and observe.histogram.sum() == 7
+    with pytest.raises(NotImplementedError, match="qscheme only support"):
+        Q.HistogramObserver(qscheme=torch.per_channel_affine)
+    with pytest.raises(NotImplementedError, match="dynamic"):
+        Q.HistogramObserver(is_dynamic=True)
+
+
+@pytest.mark.filterwarnings("ignore:Please use quant_min")
+def test_quantizing_by_default() -> None:
+    torch.manual_seed(0)
+    model = Q.QuantWrapper(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5))).eval()
+    model.qconfig = Q.get_default_qconfig("x86")
+    prepared, x = Q.prepare(model), torch.randn(8, 1, 8, 8)
+    prepared(x)
+    quantized = Q.convert(prepared)
+    assert (quantized(x) - model(x)).abs().max() < 0.1 and "QuantizedLinear" in repr(quantized)

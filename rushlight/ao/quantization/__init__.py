@@ -1,6 +1,7 @@
 """torch.ao.quantization: networks whose weights, or all of whose numbers, are whole ones of 8 bits.
 
-    observer  fake_quantize     what chooses scales, and rounds while a network is trained
+    observer  histogram_observer what chooses scales by what it has seen
+    fake_quantize               what rounds while a network is trained
     qconfig  stubs              which of them where
     quantize                    quantize_dynamic, prepare, prepare_qat, convert
 
@@ -9,6 +10,8 @@ Eager mode only. Quantized tensors themselves are in `rushlight/quantized.py`, t
 
 from rushlight.ao.quantization.fake_quantize import *  # noqa: F403
 from rushlight.ao.quantization.fake_quantize import __all__ as _fakes
+from rushlight.ao.quantization.histogram_observer import *  # noqa: F403
+from rushlight.ao.quantization.histogram_observer import __all__ as _histograms
 from rushlight.ao.quantization.observer import *  # noqa: F403
 from rushlight.ao.quantization.observer import __all__ as _observers
 from rushlight.ao.quantization.qconfig import *  # noqa: F403
@@ -19,6 +22,6 @@ from rushlight.ao.quantization.stubs import *  # noqa: F403
 from rushlight.ao.quantization.stubs import __all__ as _stubs
 from rushlight.core.missing import missing
 
-__all__ = sorted(_fakes + _observers + _qconfigs + _steps + _stubs)  # noqa: PLE0605 - a list all the same
+__all__ = sorted(_fakes + _histograms + _observers + _qconfigs + _steps + _stubs)  # noqa: PLE0605 - a list all the same
 
 __getattr__ = missing(__name__)
