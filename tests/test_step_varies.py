@@ -294,3 +294,34 @@ def test_the_count_of_a_mask_stands_in_no_program() -> None:
         assert np.isclose(total, (np.exp(x.numpy()[mask.numpy()] * 2) - 1).sum(), rtol=1e-4, atol=1e-4)
         counts.append(State.count)
     assert counts[8] == counts[-1]
+
+
+def tokens_of(network: torch.nn.Module, count: int) -> list[int]:
+    """Greedy generation: the network sees the end of a sequence that is longer each time."""
+    tokens, shown = torch.zeros(1, 4, dtype=torch.int64), []
+    with torch.no_grad():
+        for _ in range(count):
+            token = network(tokens[:, -4:])[:, -1:].argmax(-1)
+            shown.append(token.item())
+            tokens = torch.cat((tokens, token), dim=1)
+    return shown
+
+
+@only_lazily
+def test_what_a_network_makes_of_a_growing_sequence_becomes_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layers = [torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh()) for _ in range(12)]
+    network = torch.nn.Sequential(torch.nn.Embedding(9, 8), *layers, torch.nn.Linear(8, 9))
+    whole = []
+    run = trace._run
+
+    def noted(t: trace.Trace) -> None:
+        whole.append((t.state.__class__ is State, t.state.depth))
+        run(t)
+
+    first = tokens_of(network, 8)
+    monkeypatch.setattr(trace, "_run", noted)
+    found = tokens_of(network, 40)
+    assert found[: len(first)] == first
+    pieces = [known for known, depth in whole if depth > 24]
+    assert len(pieces) >= 36 and all(pieces[-30:])

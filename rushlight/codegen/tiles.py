@@ -420,8 +420,22 @@ class Tiles(Stage):
         end = turns if self.turns and d == self.lead else p.extents[v]
         loop = Loop(self.w, end, 1, sums)
         here, there = self._move(a, (loop.index, p.a.strides[v])), self._move(b, (loop.index, self._sum_strides()[d]))
+        if d == len(t.sums) - 1 and self._rows_are_far():
+            self._ask_for_rows(region, here)
         loop.close(self._sum(region, d + 1, here, there, loop.carried, turns))
         return loop.results
+
+    def _rows_are_far(self) -> bool:
+        """Whether every term of a tile takes its part of A from another line beyond the second cache."""
+        t, a = self.tile, self.problem.a
+        if t.form != "outer" or t.row is None or t.lanes == 1 or self.along_rows or a.strides[t.row] != 1:
+            return False
+        size = math.prod(n for v, n in enumerate(self.problem.extents) if a.has(v)) * self.itemsize
+        return size > CACHE and abs(a.strides[t.sums[-1]]) >= t.lanes
+
+    def _ask_for_rows(self, region: Region, a: Value) -> None:
+        """Prefetches the next tile's part of A in a turn: no processor foresees it, for it lies across the lines."""
+        self.w.prefetch(self._move(a, (1, 2 * region.rows - 1)))
 
     def _sum_ahead(self, region: Region, here: Here, ahead: list[End], sums: list[Value]) -> list[Value]:
         """A tile's one sum, in whose first turns rows of other arrays are asked for, lest somebody wait for them."""

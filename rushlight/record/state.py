@@ -8,6 +8,10 @@ States are made when the same is recorded for the second time.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -28,6 +32,7 @@ STRAYS = 4  # so many traces that nobody had seen before make a landmark of an o
 STRAY_LENGTH = 96  # if they have so many operations,
 ROUNDS = 4  # and it comes so often in each;
 PIECE = 24  # a piece has so many operations at least
+ALIKE = 10_000  # pairs of the same operation in two traces that are compared
 
 
 class Rules:
@@ -96,8 +101,8 @@ class Kind:
     """An operation on operands of certain Specs and with a certain part in the tape: all of a Step but its slots."""
 
     __slots__ = (
-        "attributes", "casts", "compute", "derivation", "input_specs", "large", "leaves", "nbytes", "numbers", "op",
-        "saves", "single", "spec", "specs", "strayed", "tracks",
+        "attributes", "begun", "casts", "compute", "derivation", "input_specs", "large", "leaves", "nbytes",
+        "numbers", "op", "saves", "single", "spec", "specs", "strayed", "tracks",
     )  # fmt: skip
 
     def __init__(self, rules: Rules, taped: Taped) -> None:
@@ -107,6 +112,7 @@ class Kind:
         self.compute, self.casts, self.nbytes, self.single = rules.compute, rules.casts, rules.nbytes, rules.single
         self.large = rules.large
         self.strayed = 0  # in how many traces without end it has come round: see `Loose.note_landmark`
+        self.begun: Counter[Operation] = Counter()  # behind which ones it began what comes again: see `note_common`
         self.spec: Any = self.specs[0] if self.specs else None
         self.tracks: tuple[bool, ...]
         self.saves: tuple[int, ...]  # operand positions; ~k for output k
@@ -262,6 +268,27 @@ class Loose:
         turns = [((at[-1] - at[0]) / (len(at) - 1), kind) for kind, at in places.items() if len(at) >= ROUNDS]
         if turns:
             min(turns, key=lambda turn: (turn[0] < PIECE, abs(turn[0] - PIECE)))[1].strayed += 1
+
+    def note_common(self, other: Sequence[Kind]) -> Sequence[Kind]:
+        """Notes, of a trace that nobody has seen before, where what it has in common with `other` begins and ends.
+
+        Generated tokens make a longer sequence each time, of which a network sees the end: a few operations are new
+        ones, and all that follows comes again.  From there it is to be a piece of its own.  Only for what is not on the
+        tape, which is fastest in one piece.  Returns what the trace consists of; nothing, if that is not worth a look.
+        """
+        kinds = [step.kind for _, step, _ in self.taken]
+        alike = Counter(other)
+        if any(kind.tracks for kind in kinds) or sum(alike[kind] for kind in kinds) > ALIKE:
+            return ()
+        common = SequenceMatcher(None, other, kinds, autojunk=False).find_longest_match()
+        begin, end = common.b, common.b + common.size
+        if common.size >= PIECE and begin:
+            pairs = [(before.op, kind) for before, kind in pairwise(kinds[begin - 1 : end])]
+            if pairs.count(pairs[0]) == 1:
+                kinds[begin].begun[pairs[0][0]] += 1
+        if common.size >= PIECE and end < len(kinds) and kinds[begin:end].count(kinds[end - 1]) == 1:
+            kinds[end - 1].strayed += 1
+        return kinds
 
     def chart(self) -> State:
         """The State here, with all that lead to it."""

@@ -34,7 +34,9 @@ from .spec import NUMBERS, Spec
 from .state import (
     MAX_BYTES,
     MAX_SLOTS,
+    PIECE,
     STRAY_LENGTH,
+    STRAYS,
     Loose,
     State,
     Step,
@@ -60,6 +62,7 @@ if TYPE_CHECKING:
     from .memo import Memo
 
 EAGER = os.environ.get("RUSHLIGHT_EAGER", "0") not in ("", "0")
+LOOKS = 256  # looks for what stray traces have in common, where none ever comes again
 MAX_SIGHTED = 50_000  # traces that have come once, and may come again
 FEW_STATES = 40_000  # beyond this, forget those that have not come again,
 MAX_STATES = 80_000  # and all if more than this have
@@ -100,6 +103,8 @@ class Automaton:
         self.roots = {get_default_dtype(): self.root}
         self.limit = FEW_STATES  # how many States there may be before some are forgotten
         self.sighted: set[int] = set()  # the signs of Loose traces
+        self.stray: Sequence[Any] = ()  # what the last Loose trace that had not been seen consists of
+        self.looks = LOOKS  # at so many more such traces before one comes again
 
     def use_default_dtype(self) -> None:
         """Called when the default dtype has changed: what is recorded was recorded under the old one."""
@@ -115,12 +120,16 @@ class Automaton:
         """The State where a trace stands that has been seen before, or is to be compiled at once; else it is noted."""
         if loose.sign in self.sighted or Program.patience == 1:
             self.sighted.discard(loose.sign)
+            self.looks = LOOKS
             return loose.chart()
         if len(self.sighted) >= MAX_SIGHTED:
             self.sighted.clear()
         self.sighted.add(loose.sign)
         if len(loose.taken) >= STRAY_LENGTH:
             loose.note_landmark()
+        if len(loose.taken) >= PIECE and self.looks:
+            self.looks -= 1
+            self.stray = loose.note_common(self.stray)
         return loose
 
     def forget(self) -> None:
@@ -280,6 +289,10 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
                 if state is None:
                     try:
                         state = _extend(trace, edge, parents)
+                    except Anew:
+                        rollback(trace)
+                        me.flush()
+                        continue
                     except NotANumber:
                         rollback(trace)
                         if any(isinstance(t, Tensor) and t.__class__ not in TENSORS for t in operands):
@@ -564,6 +577,14 @@ def _plain(op: Operation, x: Any) -> Any:
     raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")
 
 
+class Anew(Exception):
+    """A piece of a program begins here that is to be a trace of its own."""
+
+
+def _may_end(me: Recorder) -> bool:
+    return not me.hold and me.capture is None
+
+
 def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | Loose:
     """Works out an edge that is not known; raises the user's error if the operands do not fit."""
     state, values = trace.state, trace.values
@@ -571,7 +592,10 @@ def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | 
     taped: tuple[bool | None, ...] = ()
     if trace.recorder.tracking and len(parents) == len(slots):
         taped = tuple([None if p is None else p.__class__ is Leaf for p in parents])
-    step = Step(kind_of(edge[0], edge[1], specs, taped), slots, len(values))
+    kind = kind_of(edge[0], edge[1], specs, taped)
+    if kind.begun and state.step is not None and kind.begun[state.step.op] >= STRAYS and _may_end(trace.recorder):
+        raise Anew
+    step = Step(kind, slots, len(values))
     nodes = len(trace.nodes) + bool(step.tracks)
     if state.__class__ is State:
         if Program.patience == 1:
