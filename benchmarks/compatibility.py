@@ -54,7 +54,7 @@ DIFFERENCES = """\
   read.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
-  Linear, LSTM and GRU for `quantize_dynamic`. There is no fusing of modules, and no FX mode.
+  Linear, LSTM and GRU for `quantize_dynamic`. Modules are fused for evaluation only; there is no FX mode.
 - Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
   raise NotImplementedError. `NestedTensor`s cannot be saved.
 - Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. Windows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -272,3 +274,62 @@ def test_quantizing_by_default() -> None:
     prepared(x)
     quantized = Q.convert(prepared)
     assert (quantized(x) - model(x)).abs().max() < 0.1 and "QuantizedLinear" in repr(quantized)
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.quant, self.dequant = Q.QuantStub(), Q.DeQuantStub()
+        self.conv, self.norm, self.relu = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()
+        self.rest = nn.Sequential(nn.Flatten(), nn.Linear(144, 6), nn.ReLU(), nn.Linear(6, 3))
+
+    def forward(self, x: Any) -> Any:
+        return self.dequant(self.rest(self.relu(self.norm(self.conv(self.quant(x))))))
+
+
+def test_layers_are_fused_and_quantized_as_one() -> None:
+    torch.manual_seed(0)
+    model, x = Small(), torch.randn(4, 1, 8, 8)
+    model(x)
+    model.eval()
+    model.relu.register_forward_hook(lambda *_: seen.append("relu"))
+    seen: list[str] = []
+    fused = Q.fuse_modules(model, [["conv", "norm", "relu"], ["rest.1", "rest.2"]])
+    assert isinstance(fused.conv, torch.ao.nn.intrinsic.ConvReLU2d) and isinstance(fused.norm, torch.nn.Identity)
+    torch.testing.assert_close(fused(x), model(x))
+    assert seen == ["relu", "relu"] and isinstance(model.conv, torch.nn.Conv2d)
+    assert torch.backends.quantized.engine in torch.backends.quantized.supported_engines
+    fused.qconfig = Q.get_default_qconfig("qnnpack")
+    prepared = Q.prepare(fused)
+    assert sum(isinstance(m, Q.HistogramObserver) for m in prepared.modules()) == 4
+    prepared(x)
+    quantized = Q.convert(prepared)
+    assert repr(quantized.conv).startswith("QuantizedConvReLU2d(1, 4, kernel_size=(3, 3), stride=(1, 1), scale=0.00992")
+    assert [n.rpartition(".")[2] for n in quantized.conv.state_dict()] == ["weight", "bias", "scale", "zero_point"]
+    expected = [[0.3706, 0.0728, 0.3605], [0.3774, 0.0677, 0.2674]]  # PyTorch 2.13's
+    torch.testing.assert_close(quantized(x)[:2], torch.tensor(expected), atol=0.0035, rtol=0.0)
+
+
+def test_what_cannot_be_fused() -> None:
+    for paths in (["relu", "conv"], ["conv"]):
+        with pytest.raises(AssertionError, match="did not find fuser method"):
+            Q.fuse_modules(Small().eval(), paths)
+    with pytest.raises(AssertionError, match="Fusion only for eval"):
+        Q.fuse_modules(Small(), ["conv", "norm", "relu"])
+    with pytest.raises(AssertionError, match="ConvReLU2d is of"):
+        torch.ao.nn.intrinsic.ConvReLU2d(torch.nn.Linear(1, 1), torch.nn.ReLU())
+    with pytest.raises(NotImplementedError, match="fuse_modules_qat"):
+        Q.fuse_modules_qat(Small(), ["conv", "norm", "relu"])
+    for first, then in ((torch.nn.Conv1d(1, 2, 1), torch.nn.BatchNorm1d(2)), (torch.nn.Linear(1, 2), torch.nn.ReLU())):
+        pair = torch.nn.Sequential(first, then).eval()
+        x = torch.ones(3, 1, 1) if isinstance(first, torch.nn.Conv1d) else torch.ones(3, 1)
+        torch.testing.assert_close(Q.fuse_modules(pair, ["0", "1"])(x), pair(x))
+
+
+@pytest.mark.parametrize(
+    "name", ["nn.quantized.dynamic", "nn.quantized", "nn.qat", "nn.intrinsic", "quantization.quantize"]
+)
+def test_any_part_may_be_imported_first(name: str) -> None:
+    found = subprocess.run([sys.executable, "-c", f"import rushlight.ao.{name}"], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
