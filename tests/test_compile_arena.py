@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import weakref
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from test_compile_views import numbers
 
 import rushlight as torch
 from rushlight.codegen.arena import LINE, Arena
+from rushlight.codegen.native import shared
 from rushlight.record import trace
 
 only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -92,3 +94,30 @@ def test_loops_of_several_sizes_share(monkeypatch: Any) -> None:
         expected, found, made = compiled(lambda: [m(x)[0] for m in layers], monkeypatch)
     assert_same(expected, found, 1e-5)
     assert max(each) <= arena_of(made) < sum(each)
+
+
+@only_lazily
+def test_programs_that_keep_nothing_have_the_same_arena(monkeypatch: Any) -> None:
+    """A pass in fifty pieces needs the memory of one; a border of zeros stays with its program."""
+    x, w = numbers(40, 50).sin(), numbers(8, 8, 3, 3).cos() * 0.1
+    runs: list[Any] = [
+        lambda: [(x.exp().cumsum(0) + k).T.contiguous().cumsum(0) @ x for k in range(2)],
+        lambda: [(x.cos().cumsum(1) - 1).T.contiguous().cumsum(1) @ x.exp()],
+        lambda: [F.conv2d(torch.tanh(F.conv2d(numbers(2, 8, 6, 6), w, padding=1)), w, padding=1)],
+    ]
+    found = [compiled(run, monkeypatch) for run in runs]
+    for expected, there, _ in found + [compiled(run, monkeypatch) for run in runs[::-1]]:
+        assert_same(expected, there, 1e-5)
+    one, other, bordered = [[s for p in made for s in p.segments if s.outline.arena] for _, _, made in found]
+    assert {s.outline.keeps for s in one + other} == {False} and any(s.outline.keeps for s in bordered)
+    assert all(s.arena is shared(s.outline.arena) for s in one + other) and len(one) and len(other)
+    assert all(s.arena is not shared(s.outline.arena) for s in bordered if s.outline.keeps)
+
+
+def test_arenas_of_one_size_are_there_once_and_go_with_the_last() -> None:
+    block = shared(3 << 20)
+    assert shared(4 << 20) is block and block.nbytes == 4 << 20 and block.ctypes.data % LINE == 0
+    assert shared((4 << 20) + 1) is not block and not shared(0).size
+    watch = weakref.ref(block)
+    del block
+    assert watch() is None

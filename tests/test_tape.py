@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -249,3 +250,37 @@ def test_a_second_run_that_saves_less_is_found_out() -> None:
     checkpoint(changing, leaf(1), use_reentrant=False, determinism_check="none").sum().backward()
     with pytest.raises(ValueError, match="determinism_check should be one of"):
         checkpoint(changing, leaf(1), use_reentrant=False, determinism_check="twice")
+
+
+# ---- a graph of the gradient, through operations in place
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "elu", "celu", "silu", "hardtanh", "relu", "mish"])
+def test_a_penalty_on_the_gradient_passes_through_activations_in_place(name: str) -> None:
+    """As a WGAN's critic with `LeakyReLU(inplace=True)` asks for; the third time the passes are known ones."""
+
+    def penalty(inplace: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        x, w, v = (torch.randn(n, requires_grad=True) for n in ((5, 4), (4, 3), (3, 2)))
+        y = getattr(torch.nn.functional, name)(x @ w, inplace=inplace) @ v
+        (g,) = grad(y.sum(), x, create_graph=True)
+        (((g.norm(dim=1) - 1) ** 2).mean() + y.mean()).backward()
+        return [x.grad, w.grad, v.grad]  # type: ignore[list-item]
+
+    for _ in range(3):
+        for there, beside in zip(penalty(True), penalty(False), strict=True):
+            torch.testing.assert_close(there, beside)
+            assert there.abs().sum() > 0
+
+
+def test_third_derivatives_through_operations_in_place() -> None:
+    def third(of: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        w = leaf(0.5, 2.0, dtype=torch.float64)
+        y = of(w).sum()
+        for _ in range(2):
+            y = grad(y, w, create_graph=True)[0].sum()
+        return grad(y, w)[0]
+
+    silu = torch.nn.functional.silu
+    there = third(lambda w: silu(w * 1, inplace=True).mul_(w))
+    torch.testing.assert_close(there, third(lambda w: silu(w) * w))

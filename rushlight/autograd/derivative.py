@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rushlight.ops.creation import full_like_spec
+from rushlight.ops.creation import CLONE, full_like_spec
 from rushlight.ops.reduction import sum_to_spec
 from rushlight.record.spec import Spec
 from rushlight.record.state import Kind
+from rushlight.record.trace import apply
 from rushlight.record.value import Node, Storage, Tensor, Value, latest, tensor_of
 
 from .tape import Pending, PythonNode, arrive, node_name, short_name
@@ -179,6 +180,8 @@ def saved(node: Node, position: int, create_graph: bool) -> Tensor:
     """A saved operand (position >= 0) or result (~k), with its history where a graph of the gradient is made."""
     t = tensor_of(current(node, position))
     if create_graph:
+        if node.cloned and position == 0:
+            t = apply(CLONE, (t,))  # for the nodes of the pass itself: what they save must not count as overwritten
         if position < 0:
             t._node, t._out = node, ~position
         elif node.parents[position] is not None:

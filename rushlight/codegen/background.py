@@ -68,7 +68,9 @@ _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _settled: list[threading.Lock] = []  # what is held for a fork
 _loading = threading.RLock()  # held while the compiler's own modules are imported
-GENERAL = ("rows", "places", "planes", "windows", "steps", "pointwise", "spectral")  # for arrays of any extents
+GENERAL = (  # for arrays of any extents
+    "rows", "places", "planes", "windows", "steps", "pointwise", "spectral", "matrices", "images"
+)  # fmt: skip
 
 
 class Background:

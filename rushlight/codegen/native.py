@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Outline(NamedTuple):
         name: what its function is called.
         arrays, numbers, outputs: the slots of its arguments, in order.
         arena: bytes of intermediates.
+        keeps: whether something stays in the arena from one run to the next.
         states: which of the arrays are engines' states that it draws from.
         guarded: whether it may be left halfway.
         homes: which results may be written where the old numbers lie that they replace.
@@ -44,6 +46,7 @@ class Outline(NamedTuple):
     numbers: tuple[int, ...]
     outputs: tuple[int, ...]
     arena: int
+    keeps: bool
     states: tuple[int, ...]
     guarded: bool
     homes: tuple[Pair, ...]
@@ -56,8 +59,9 @@ class Segment:
         self.calls = calls
         self.outline = outline
         self.function: Callable[..., bool] | None = None
-        self.arena = aligned(outline.arena)
+        self.arena = aligned(outline.arena) if outline.keeps else shared(outline.arena)
         self.operands = picker([*outline.arrays, *outline.numbers])
+        self.arrays, self.numbers = picker(outline.arrays), picker(outline.numbers)
         self.specs = {slot: spec for c in calls for slot, spec in zip(c.outputs, c.specs, strict=True)}
         self.makers = {slot: maker(self.specs[slot]) for slot in outline.outputs}
         self.write_over(outline.homes)
@@ -72,7 +76,8 @@ class Segment:
         at = {slot: k for k, slot in enumerate([*small, *large, *lent])}
         self.shelf = Shelf([self.makers[slot] for slot in small])
         self.large = [self.makers[slot] for slot in large]
-        self.arrange = picker([at[slot] for slot in self.makers])
+        places = [at[slot] for slot in self.makers]
+        self.arrange = picker(places) if places != sorted(places) else None
         self.loan = Loan(found, [self.makers[slot] for slot in lent])
 
     def run(self, values: Sequence[Any], slots: Sequence[Any] | None = None, numbers: Any = None) -> Any:
@@ -86,16 +91,21 @@ class Segment:
             made += [make() for make in self.large]
         if self.homes:
             made += self.loan.arrays(values, slots is not None)
-        made = self.arrange(made)
+        if self.arrange is not None:
+            made = self.arrange(made)
         if slots is None:
-            operands: Any = [v.buf if v.__class__ is Value else v for v in self.operands(values)]
-            if numbers:
-                for k, slot in enumerate(self.outline.numbers, len(self.outline.arrays)):
-                    operands[k] = numbers.get(slot, operands[k])
+            operands: Any = [v.buf for v in self.arrays(values)]
+            if self.outline.numbers:
+                operands += self._numbers_of(values, numbers)
         else:
             operands = self.operands(slots)
         run = self._draw if self.outline.states else self.function
         return made if run(self.arena, *operands, *made) else None  # type: ignore[misc]
+
+    def _numbers_of(self, values: Sequence[Any], known: Any) -> list[Any]:
+        """The numbers among the operands, those computed before the run among them."""
+        found = [v.buf if v.__class__ is Value else v for v in self.numbers(values)]
+        return [known.get(slot, x) for slot, x in zip(self.outline.numbers, found)] if known else found
 
     def _draw(self, arena: np.ndarray, *arguments: Any) -> bool:
         """Runs a function that draws random numbers; where it is left halfway, they count as not drawn."""
@@ -116,6 +126,21 @@ def aligned(nbytes: int) -> np.ndarray:
     raw = np.zeros(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + nbytes]
+
+
+def shared(nbytes: int) -> np.ndarray:
+    """Memory for intermediates of which nothing stays: whoever's size rounds up to the same power of two has the same.
+
+    One native function runs at a time, for it keeps Python's lock. Else a pass in fifty pieces would have fifty arenas.
+    """
+    size = 1 << (nbytes - 1).bit_length() if nbytes else 0
+    block = _shared.get(size)
+    if block is None:
+        block = _shared[size] = aligned(size)
+    return block
+
+
+_shared: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()  # gone with the last program that has it
 
 
 class NativeProgram:
@@ -202,7 +227,9 @@ class NativeProgram:
         if made is None:
             return self._interpreted(values)
         if self.looks:
-            made = [*made, *[look.at(made[k], values) for look, k in self.looks]]
+            made = [*made]
+            for look, k in self.looks:
+                made.append(look.at(made[k], values))
         return self.collect(made)
 
     def _numbers(self, values: Sequence[Any]) -> Any:

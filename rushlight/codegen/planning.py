@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rushlight.record.program import Call, Program
 
+from .arena import ALWAYS
 from .capture import NotLowered
 from .entry import Entry
 from .fuse import Plan, Run
@@ -36,7 +37,8 @@ class PlannedSegment(Segment):
         states = [entry.arrays.index(x.data) for x in entry.plan.run.draws]
         guarded = any(x.kind == "guard" for x in entry.plan.place)
         slots = tuple(entry.arrays), tuple(entry.numbers), tuple(entry.outputs)
-        super().__init__(calls, Outline((), entry.name, *slots, entry.plan.arena, tuple(states), guarded, ()))
+        keeps = bool((entry.plan.memories.taken[:, 3] == ALWAYS).any())
+        super().__init__(calls, Outline((), entry.name, *slots, entry.plan.arena, keeps, tuple(states), guarded, ()))
         self.entry, self.clock = entry, entry.clock
 
 
