@@ -25,7 +25,7 @@ from rushlight.tensor.legacy_storage import LongStorage as LongStorage
 OutOfMemoryError: Any
 from rushlight.serialization.archive import PyTorchFileReader as PyTorchFileReader
 from rushlight.jit import ScriptFunction as ScriptFunction
-from rushlight.jit import ScriptModule as ScriptModule
+from rushlight.jit.scripted import ScriptModule as ScriptModule
 from rushlight.tensor.legacy_storage import ShortStorage as ShortStorage
 from rushlight.core.size import Size as Size
 from rushlight.streams import Stream as Stream
@@ -200,6 +200,14 @@ from rushlight.sparse import sspaddmm as sspaddmm
 from rushlight import storage as storage
 strided: Any
 from rushlight._lowrank import svd_lowrank as svd_lowrank
+from rushlight.symbolic_numbers import sym_float as sym_float
+from rushlight.symbolic_numbers import sym_int as sym_int
+from rushlight.symbolic_numbers import sym_ite as sym_ite
+from rushlight.symbolic_numbers import sym_max as sym_max
+from rushlight.symbolic_numbers import sym_min as sym_min
+from rushlight.symbolic_numbers import sym_not as sym_not
+from rushlight.symbolic_numbers import sym_sqrt as sym_sqrt
+from rushlight.symbolic_numbers import sym_sum as sym_sum
 from rushlight import testing as testing
 from rushlight.random import thread_safe_generator as thread_safe_generator
 from rushlight import torch_version as torch_version
