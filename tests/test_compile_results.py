@@ -12,7 +12,7 @@ import pytest
 from test_compile import assert_same, compiled, fresh_automaton, own_cache
 
 import rushlight as torch
-from rushlight.codegen import background, planning
+from rushlight.codegen import background, native, planning
 from rushlight.codegen.results import SMALL, Shelf
 from rushlight.record import trace
 from rushlight.record.program import Program
@@ -203,3 +203,24 @@ def test_results_may_say_any_stride_where_there_is_one_place(monkeypatch: Any) -
     expected, found, made = compiled(lambda: [w * 2, (w + w) * w], monkeypatch)
     assert_same(expected, found)
     assert [len(m.segments) for m in made] == [1] and not made[0].reasons
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64", "uint8", "int32", "int64"])
+@pytest.mark.parametrize("length", [1, 2, 3, 9, 15, 17, 18, 31, 33, 65])
+def test_nothing_is_written_behind_an_array(monkeypatch: pytest.MonkeyPatch, dtype: str, length: int) -> None:
+    fences: list[np.ndarray] = []
+
+    def fenced(spec: Any) -> Callable[[], np.ndarray]:
+        def make() -> np.ndarray:
+            fences.append(np.full(spec.nbytes + 128, 0xAB, np.uint8))
+            return fences[-1][64:-64].view(spec.numpy).reshape(spec.shape)
+
+        return make
+
+    monkeypatch.setattr(native, "maker", fenced)
+    at_once(monkeypatch)
+    kind = getattr(torch, dtype)
+    numbers = (torch.arange(length) % 7).to(kind)
+    found = (numbers + numbers * 2).to(kind)
+    assert found.tolist() == [3 * (k % 7) for k in range(length)]
+    assert fences and all(bool((f[:64] == 0xAB).all() and (f[-64:] == 0xAB).all()) for f in fences)

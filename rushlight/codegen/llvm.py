@@ -267,6 +267,9 @@ class Printer:
         if mask is None:
             self.lines.append(f"  {v.name} = load {kind}, ptr {name(v.args[0])}, align {align}")
             return
+        if first == 1:
+            self._load_one(v, align)
+            return
         function, test = f"llvm.masked.load.v{v.lanes}{SHORT[v.kind]}.p0", f"<{v.lanes} x i1>"
         self.declared.add(f"declare {kind} @{function}(ptr, i32, {test}, {kind})")
         self._let(v, f"call {kind} @{function}(ptr {name(v.args[0])}, i32 {align}, {test} {mask}, "
@@ -279,11 +282,28 @@ class Printer:
         if mask is None:
             self.lines.append(f"  store {typed(value)}, ptr {name(place)}, align {align}")
             return
+        if first == 1:
+            self._store_one(v, align)
+            return
         lanes, kind = value.lanes, WIDE[value.kind, value.lanes]
         function, test = f"llvm.masked.store.v{lanes}{SHORT[value.kind]}.p0", f"<{lanes} x i1>"
         self.declared.add(f"declare void @{function}({kind}, ptr, i32, {test})")
         self.lines.append(f"  call void @{function}({kind} {name(value)}, ptr {name(place)}, i32 {align}, "
                           f"{test} {mask})")  # fmt: skip
+
+    def _load_one(self, v: Value, align: int) -> None:
+        """The first lane alone, and zeros."""
+        scalar, one = SCALARS[v.kind], f"{v.name}.one"
+        self.lines.append(f"  {one} = load {scalar}, ptr {name(v.args[0])}, align {align}")
+        self._let(v, f"insertelement {WIDE[v.kind, v.lanes]} zeroinitializer, {scalar} {one}, i32 0")
+
+    def _store_one(self, v: Value, align: int) -> None:
+        """The first lane alone: of a masked store of one short number that was made of a long one, LLVM 22 makes a
+        store of the long one, which writes behind the array.
+        """
+        (value, place), one = v.args, f"%one{len(self.lines)}"
+        self.lines.append(f"  {one} = extractelement {typed(value)}, i32 0")
+        self.lines.append(f"  store {SCALARS[value.kind]} {one}, ptr {name(place)}, align {align}")
 
     def _gather(self, v: Value) -> None:
         (places,) = v.args
