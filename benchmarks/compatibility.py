@@ -54,7 +54,7 @@ DIFFERENCES = """\
   read.
 - Conjugation is computed at once: `is_conj()` is always False.
 - Quantized tensors move, compare and are dequantized as PyTorch's; of layers on them there are Linear and Conv2d, and
-  Linear, LSTM and GRU for `quantize_dynamic`. There is no `HistogramObserver`, no fusing of modules, no FX mode.
+  Linear, LSTM and GRU for `quantize_dynamic`. Modules are fused for evaluation only; there is no FX mode.
 - Nested tensors of layout jagged have one ragged dimension; functions that are not in `nested/functions.py`
   raise NotImplementedError. `NestedTensor`s cannot be saved.
 - Tensors on the device meta have no tape: `backward` gives the leaves gradients of their shapes. Windows
@@ -76,8 +76,9 @@ DIFFERENCES = """\
   rules, by differentiating the backward pass once more. So a dual tensor requires grad and is a copy of its primal,
   a custom `Function` is differentiated by its `backward` and not by its `jvp`, and `torch.no_grad()` entered inside
   a dual level is refused.
-- `torch.compile`, `torch.jit.script` and `torch.jit.trace` give back what they were given: everything is recorded
-  and compiled anyway. TorchScript files cannot be read or written.
+- `torch.compile`, `torch.jit.script` and `torch.jit.trace` run what they were given as Python: everything is recorded
+  and compiled anyway. `torch.jit.save` writes files of Rushlight's own, of modules that `torch.fx` can trace, with a
+  graph for training and one for evaluation; TorchScript's own files cannot be read or written.
 - `torch.distributions`: the divergence of two batched `Wishart`s is one number a batch (PyTorch adds the batch up),
   and `VonMises` takes its Bessel functions from `torch.special` (PyTorch's polynomials are exact to 1e-7).
   Gradients of gamma, beta and Dirichlet samples come from series exact to 1e-7; PyTorch's own approximations differ

@@ -55,6 +55,7 @@ _NAMESPACES = """
     multiprocessing nested nn onnx optim profiler random serialization show sparse special testing utils version
     vision
     accelerator xpu cpu library signal types torch_version _utils _dynamo _higher_order_ops _jit_internal
+    _inductor _logging
     functional overrides futures fx __config__ _C _tensor_str storage return_types ao quantization quasirandom
 """.split()
 _MODES = "no_grad enable_grad set_grad_enabled is_grad_enabled inference_mode is_inference_mode_enabled".split()
@@ -105,6 +106,7 @@ _LAZY = {
     **{name: f"rushlight.random:{name}" for name in _SEEDING},
     **{name: f"rushlight.native_functions:{name}" for name in _NATIVE},
     **{name: f"rushlight.types:{name}" for name in ("SymBool", "SymFloat", "SymInt")},
+    **{f"sym_{n}": f"rushlight.symbolic_numbers:sym_{n}" for n in ("float int ite max min not sqrt sum".split())},
     **{name: f"rushlight.streams:{name}" for name in ("Event", "Stream")},
     **{name: f"rushlight.accelerator:{name}" for name in ("get_device_module", "is_vulkan_available")},
     **{name: f"rushlight._lowrank:{name}" for name in ("pca_lowrank", "svd_lowrank")},

@@ -2,7 +2,8 @@
 
 An operator is a Python function under a name "namespace::name", by which `torch.ops.namespace.name` finds it again. It
 is called off the tape, as `forward` of an `autograd.Function`; what `register_autograd` gives is its `backward`. What
-belongs to compilers and other devices (fake kernels, schemas, kernels for CUDA) is accepted and not needed.
+belongs to compilers and other devices (fake kernels, kernels for CUDA) is kept and not needed. Operators that are
+defined by a schema, in a `Library`, are in `operator_libraries.py`; `opcheck` is in `operator_checks.py`.
 
 Source: https://docs.pytorch.org/docs/stable/library.html
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rushlight.autograd.function import Function
 from rushlight.autograd.grad_mode import no_grad
@@ -20,10 +21,13 @@ from rushlight.operator_schemas import bound, hints_of, infer_schema
 from rushlight.tensor import FUNCTIONS, METHODS, Tensor
 from rushlight.utils._pytree import tree_leaves
 
+if TYPE_CHECKING:
+    from rushlight.operator_checks import opcheck
+    from rushlight.operator_libraries import Library, define, impl
+
 __all__ = [
-    "CustomOpDef", "custom_op", "get_ctx", "infer_schema", "register_autocast", "register_autograd", "register_fake",
-    "register_kernel",
-    "register_vmap",
+    "CustomOpDef", "Library", "custom_op", "define", "get_ctx", "impl", "impl_abstract", "infer_schema", "opcheck",
+    "register_autocast", "register_autograd", "register_fake", "register_kernel", "register_vmap",
 ]  # fmt: skip
 
 _operators: dict[str, CustomOpDef] = {}
@@ -36,6 +40,7 @@ class CustomOpDef:
         self._qualname, self._kernel, self._mutates = name, fn, mutates
         self._init_fn, self._schema, self._hints = fn, f"{name}{schema}", hints_of(fn)
         self._signature = inspect.signature(fn)
+        self._fake: Callable[..., Any] | None = None  # works out shapes; only `opcheck` asks it
         self._backward: Callable[..., Any] | None = None
         self._setup_context: Callable[..., Any] | None = None
         self.__name__, self.__doc__ = name.partition("::")[2], fn.__doc__
@@ -93,7 +98,8 @@ class CustomOpDef:
         return fn
 
     def register_fake(self, fn: Callable[..., Any], /) -> Callable[..., Any]:
-        """Accepted: the function that works out shapes for a compiler is not needed."""
+        """Keeps the function that works out shapes for a compiler, for `opcheck`; nothing else needs it."""
+        self._fake = fn
         return fn
 
     def register_vmap(self, func: Callable[..., Any] | None = None) -> Any:
@@ -175,6 +181,21 @@ def custom_op(
     return _operators[name]
 
 
+def add(operator: CustomOpDef) -> None:
+    """Has `torch.ops` find the operator under its name."""
+    _operators[operator._qualname] = operator
+
+
+def exists(name: str) -> bool:
+    """Whether there is an operator of this name."""
+    return name in _operators
+
+
+def remove(name: str) -> None:
+    """Forgets the operator of this name."""
+    _operators.pop(name, None)
+
+
 def _operator(op: Any) -> CustomOpDef:
     if isinstance(op, CustomOpDef):
         return op
@@ -196,9 +217,12 @@ def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, _stacklevel: int = 1) -> Any:
-    """Accepted: the function that works out shapes for a compiler is not needed."""
-    _operator(op)
-    return (lambda f: f) if func is None else func
+    """`CustomOpDef.register_fake` of an operator, given by itself or by its name; without `func`, a decorator."""
+    register = _operator(op).register_fake
+    return register if func is None else register(func)
+
+
+impl_abstract = register_fake
 
 
 def register_vmap(op: Any, func: Any = None, /, *, lib: Any = None) -> Any:
@@ -281,4 +305,8 @@ def namespace(name: str) -> Any:
     return Namespace(name) if any(n.startswith(f"{name}::") for n in _operators) else None
 
 
-__getattr__ = missing(__name__)
+__getattr__ = missing(
+    __name__,
+    {name: f"rushlight.operator_libraries:{name}" for name in ("Library", "define", "impl")}
+    | {"opcheck": "rushlight.operator_checks:opcheck"},
+)

@@ -1,18 +1,21 @@
 """Schemas of operators that a program defines (`torch.library`): their arguments' types, in PyTorch's notation.
 
 A schema is written down from a function's annotations, `(Tensor x, float k=2.0) -> Tensor`; calls are checked against
-the annotations, so that a wrong argument is named before the function runs.
+the annotations, so that a wrong argument is named before the function runs. `parse_schema` reads the notation.
 
 Source of the notation: https://github.com/pytorch/pytorch/blob/main/aten/src/ATen/native/README.md
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import numbers
+import re
 import types
 import typing
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rushlight.core.device import device
@@ -166,3 +169,66 @@ def bound(
 
 def _is_tensor_alone(kind: Any) -> bool:
     return kind is Tensor
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reading the notation
+
+ARGUMENT = re.compile(
+    r"(?P<kind>Tensor|SymInt|int|float|bool|str|ScalarType|Device|Layout|MemoryFormat|Scalar|Generator)"
+    r"(?P<alias>\([a-z*!| >-]+\))?(?P<more>(\?|\[\d*\])*) (?P<name>\w+)(=(?P<default>.+))?"
+)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A schema that was read: the operator's name, its parameters, and those of them that it writes to."""
+
+    name: str
+    signature: inspect.Signature
+    hints: dict[str, Any]
+    mutates: frozenset[str]
+    text: str
+
+
+def parse_schema(text: str) -> Schema:
+    """Reads `name(Tensor x, int[] sizes, *, float k=2.0) -> Tensor`.
+
+    Raises:
+        RuntimeError: that is no schema.
+
+    >>> parse_schema("scaled(Tensor x, float by=2.0) -> Tensor").signature
+    <Signature (x, by=2.0)>
+    """
+    outer = re.fullmatch(r"\s*([\w.]+)\s*\((.*)\)\s*->\s*(.+?)\s*", text, re.DOTALL)
+    if outer is None:
+        raise RuntimeError(f"expected a schema like 'name(Tensor x, int n=1) -> Tensor', got {text!r}")
+    parameters, hints, mutates = [], {}, set()
+    kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    for part in re.split(r",\s*(?![^\[(]*[\])])", outer[2].strip()) if outer[2].strip() else ():
+        if part.strip() == "*":
+            kind = inspect.Parameter.KEYWORD_ONLY
+            continue
+        found = ARGUMENT.fullmatch(part.strip())
+        if found is None:
+            raise RuntimeError(f"{part.strip()!r} is no argument of a schema; in {text!r}")
+        parameters.append(inspect.Parameter(found["name"], kind, default=_default_of(found["default"])))
+        if found["kind"] == "Tensor" and not found["more"]:
+            hints[found["name"]] = Tensor
+        if "!" in (found["alias"] or ""):
+            mutates.add(found["name"])
+    try:
+        signature = inspect.Signature(parameters)
+    except ValueError as wrong:
+        raise RuntimeError(f"{wrong}; in {text!r}") from None
+    return Schema(outer[1], signature, hints, frozenset(mutates), text.strip())
+
+
+def _default_of(written: str | None) -> Any:
+    """A default as it stands in a schema: a number, a text, a list, None, or the name of a constant."""
+    if written is None:
+        return inspect.Parameter.empty
+    try:
+        return ast.literal_eval(written)
+    except (ValueError, SyntaxError):
+        return {"true": True, "false": False}.get(written, written)

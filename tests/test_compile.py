@@ -344,6 +344,40 @@ def test_a_damaged_entry_is_made_again(damage: str, tmp_path: Any) -> None:
     assert {p: p.read_bytes() for p in entries} == whole
 
 
+def test_an_entry_under_another_name_is_made_again(tmp_path: Any) -> None:
+    """Another module's function has the same name, but not the same arguments."""
+    plain = run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(tmp_path))
+    whole = {p: p.read_bytes() for p in sorted(tmp_path.glob("*.o"))}
+    assert len(whole) > 1
+    for path, content in zip(whole, reversed(list(whole.values())), strict=True):
+        path.write_bytes(content)
+    assert run_step(RUSHLIGHT_COMPILE="sync", RUSHLIGHT_CACHE=str(tmp_path)) == plain
+    assert {p: p.read_bytes() for p in whole} == whole
+
+
+@pytest.mark.parametrize("home", ["somewhere", "~"])
+def test_nobody_s_cache_is_nowhere(home: str, tmp_path: Any, monkeypatch: Any) -> None:
+    monkeypatch.delenv("RUSHLIGHT_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.chdir(tmp_path)
+    path = cache.cache_folder() / "entry.o"
+    cache.keep(path, b"x")
+    assert cache.kept(path) is None and not list(tmp_path.iterdir())
+
+
+def test_what_is_computed_while_python_ends_is_interpreted(tmp_path: Any) -> None:
+    last = STEP + """
+class Last:
+    def __del__(self):
+        print(float((torch.ones(3) * 2 + 1).sum()))
+last = Last()
+"""
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", last], env=environment, capture_output=True, text=True)
+    assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "9.0")
+
+
 def test_a_cache_that_cannot_be_written(tmp_path: Any) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")

@@ -325,6 +325,13 @@ def test_the_pieces_of_convolutions_are_adjoint() -> None:
     assert len(w.scatter()) == 4
 
 
+def test_explain_computes_what_a_step_returns() -> None:
+    w, g = torch.ones(2000), torch.ones(2000)
+    page = torch.explain(lambda lr: w - lr * g, 0.1, text=True)
+    assert page.startswith("program 1: 2 calls, 1 native function") and "for %" in page
+    assert torch.explain(lambda: None) == "Nothing was computed, so there is nothing to explain."
+
+
 def test_explain_measures(monkeypatch: Any) -> None:
     x, w = torch.randn(64, 64), torch.randn(64, 64)
     page = torch.explain(lambda: torch.relu(x @ w).sum().item())

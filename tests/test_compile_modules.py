@@ -21,7 +21,7 @@ from rushlight.codegen.ir import Builder, Loop
 from rushlight.codegen.machine import Machine, machine
 from rushlight.codegen.target import Target
 from rushlight.nn import functional as F
-from rushlight.record import trace
+from rushlight.record import flush, trace
 from rushlight.record.program import Program
 
 pytestmark = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -312,7 +312,7 @@ def test_long_programs_are_compiled_a_turn_sooner(monkeypatch: Any) -> None:
     asked: list[Program] = []
     monkeypatch.setattr(Program, "patience", 3)
     monkeypatch.setattr(Program, "compiler", asked.append)
-    monkeypatch.setattr(trace, "SLOW", 5)
+    monkeypatch.setattr(flush, "SLOW", 5)
     x = torch.ones(3)
     for length, turns in ((2, 3), (9, 2)):
         asked.clear()

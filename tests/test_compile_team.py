@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -403,6 +404,30 @@ def test_a_child_forked_while_something_compiles_does_not_wait_for_it() -> None:
     """The compiling thread is not in the child, and its lock is never let go of there."""
     done = subprocess.run([sys.executable, "-c", FORKED], env={**os.environ, "RUSHLIGHT_COMPILE": "1"}, timeout=60)
     assert done.returncode == 0
+
+
+FORKED_IN_SYNC = """
+import os, sys
+import rushlight as torch
+from rushlight.codegen import background
+with background._lock:  # as while another thread compiles
+    child = os.fork()
+    if not child:
+        found = (torch.ones(3) * 2 + 1).sum().item()  # is compiled first
+        os._exit(0 if found == 9 else 1)
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_a_process_that_compiles_first_does_not_wait_either(tmp_path: Path) -> None:
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    running = subprocess.Popen([sys.executable, "-c", FORKED_IN_SYNC], env=environment, start_new_session=True)
+    try:
+        assert running.wait(60) == 0
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)  # the child, too
 
 
 EARLY = """

@@ -18,14 +18,25 @@ import rushlight.optim.adam
 from rushlight.codegen import background, interpret, routines, verify
 from rushlight.codegen import general as machine_code
 from rushlight.codegen.machine import machine
-from rushlight.ops import general, general_attention, general_convolution, general_recurrent, general_spectral
+from rushlight.core.dtype import from_numpy as dtype_of
+from rushlight.ops import (
+    factorization,
+    general,
+    general_attention,
+    general_convolution,
+    general_images,
+    general_matrices,
+    general_recurrent,
+    general_spectral,
+)
 from rushlight.ops.im2col import Geometry
 from rushlight.ops.pooling import Windows
 from rushlight.ops.reduction_mode import MODES
 from rushlight.ops.standardize import Form
+from rushlight.ops.upsampling import Axis
 from rushlight.record.operation import operations
 
-assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
+LISTED = general_attention, general_convolution, general_images, general_matrices, general_recurrent
 
 KINDS = (np.float32, np.float64)
 Random = np.random.Generator
@@ -415,6 +426,71 @@ OPERANDS: dict[str, Callable[[Random, Any], Made]] = {
 }  # fmt: skip
 
 
+# Matrices
+
+
+def _matrices(*attributes: dict[str, Any], square: bool = False, more: int = 0) -> Callable[[Random, Any], Made]:
+    """A batch, and `more` right-hand sides or so."""
+
+    def make(r: Random, kind: Any) -> Made:
+        batch = [(), (3,), (2, 2), (0,)][int(r.integers(0, 4))]
+        m, n = (int(k) for k in r.choice([0, 1, 2, 3, 7, 16, 18, 35], 2))
+        n = m if square else n
+        x = _floats(r, kind, *batch, m, n) + (4 * (m + n + 1) * np.eye(m, n)).astype(kind)
+        right = [_floats(r, kind, *(batch if r.random() < 0.5 else ()), m, 3)] if more else []
+        given = attributes[int(r.integers(0, len(attributes)))] if attributes else {}
+        if given.get("pivot", not given):
+            x = x[..., r.permutation(m), :]
+        return [x, *right], given
+
+    return make
+
+
+def _positive(r: Random, kind: Any) -> Made:
+    (x,), _ = _matrices(square=True)(r, kind)
+    return [x @ x.swapaxes(-1, -2) + np.eye(x.shape[-1], dtype=kind)], {"upper": bool(r.random() < 0.5)}
+
+
+def _factored(r: Random, kind: Any) -> Made:
+    (x, b), _ = _matrices(square=True, more=1)(r, kind)
+    lu, pivots, _ = factorization.lu_factor(x)
+    return [lu, pivots, b], {"adjoint": bool(r.random() < 0.5)}
+
+
+def _least_squares(r: Random, kind: Any) -> Made:
+    (x, b), _ = _matrices(more=1)(r, kind)
+    return [x, b, 1e-5], {"driver": str(r.choice(["gels", "gelsy"] if x.size else ["gelsy"]))}
+
+
+def _exchanges(r: Random, kind: Any) -> Made:
+    (x,), _ = _matrices()(r, kind)
+    return [factorization.lu_factor(x)[1]], {"rows": x.shape[-2], "dtype": dtype_of(np.dtype(kind))}
+
+
+def _bytes(mode: str) -> Callable[[Random, Any], Made]:
+    """Images that are made larger in one direction and perhaps smaller in the other."""
+
+    def make(r: Random, kind: Any) -> Made:
+        n, c, h, w, high, wide = (int(k) for k in r.choice([1, 2, 3, 5, 16, 17, 33, 48], 6))
+        axes = Axis(mode, h, high, False, None), Axis(mode, w, wide, False, None)
+        return [r.integers(0, 256, (n, c, h, w)).astype(np.uint8)], {"axes": axes}
+
+    return make
+
+
+PIVOTS = {"pivot": True}, {"pivot": False}
+TRIANGLES = [{"upper": upper, "unit": unit} for upper in (False, True) for unit in (False, True)]
+OPERANDS |= {
+    "lu": _matrices(*PIVOTS), "lu_factor_ex": _matrices(*PIVOTS), "lu_permutation": _exchanges, "lu_solve": _factored,
+    "solve_ex": _matrices(square=True, more=1), "inv_ex": _matrices(square=True), "cholesky": _positive,
+    "cholesky_ex": _positive, "solve_triangular": _matrices(*TRIANGLES[::2], square=True, more=1),
+    "UpsampleBilinear2D": _bytes("bilinear"), "UpsampleBicubic2D": _bytes("bicubic"),
+    "UpsampleBilinear2DAa": _bytes("antialiased bilinear"), "UpsampleBicubic2DAa": _bytes("antialiased bicubic"),
+    "UpsampleLanczos2DAa": _bytes("antialiased lanczos"), "lstsq": _least_squares,
+    "qr": _matrices({"mode": "reduced"}, {"mode": "complete"}),
+}  # fmt: skip
+
+
 def _copies(operands: list[Any]) -> list[Any]:
     return [x.copy() if isinstance(x, np.ndarray) else x for x in operands]
 
@@ -602,3 +678,43 @@ def test_the_interpreter_uses_them_and_lets_go() -> None:
         general._made.clear()
         general.allow(True)
     assert op.run is op.kernel
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(200, 200), (170, 300), (2, 300, 170)])
+def test_large_matrices_are_eliminated_in_panels(shape: tuple[int, ...], kind: Any) -> None:
+    op, r = operations()["lu_factor_ex"], np.random.default_rng(5)
+    x = r.standard_normal(shape).astype(kind)
+    lu, pivots, info = general.faster("lu_factor_ex", native(), op.kernel)(x, pivot=True)
+    k = min(shape[-2:])
+    lower, upper = np.tril(lu[..., :k], -1) + np.eye(shape[-2], k), np.triu(lu[..., :k, :])
+    p = factorization.permutation_matrix(pivots, shape[-2], x.dtype)
+    np.testing.assert_allclose(p @ lower @ upper, x, atol=1e-4 if kind is np.float32 else 1e-11)
+    assert not info.any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_singular_matrices_are_reported_as_the_kernel_does(kind: Any) -> None:
+    x = np.array([[[2, 1], [4, 2]], [[1, 2], [3, 4]]], kind)
+    with np.errstate(all="ignore"):
+        for name, operands, attributes in (
+            ("lu_factor_ex", [x], {"pivot": True}), ("solve_ex", [x, x], {}), ("inv_ex", [x], {}),
+            ("cholesky_ex", [-x @ x.swapaxes(-1, -2)], {"upper": False}),
+        ):  # fmt: skip
+            kernel = operations()[name].kernel
+            wanted = kernel(*operands, **attributes)
+            for a, b in zip(general.faster(name, native(), kernel)(*operands, **attributes), wanted, strict=True):
+                np.testing.assert_array_equal(a, b)
+            assert wanted[-1].any()
+
+
+def test_reflections_of_numbers_too_large_to_be_squared_are_the_kernels() -> None:
+    kernel = operations()["qr"].kernel
+    run = general.faster("qr", native(), kernel)
+    for size in (1e200, 1e-200, np.inf):
+        x = np.array([[1, 2], [3, 4], [5, 6]]) * size
+        with np.errstate(all="ignore"):
+            for a, b in zip(run(x, mode="reduced"), kernel(x, mode="reduced"), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-12)
+    q, r = run(np.array([[-3.0, 1.0], [0.0, -2.0]]), mode="reduced")
+    assert (q.tolist(), r.tolist()) == ([[1, 0], [0, 1]], [[-3, 1], [0, -2]])  # what is a triangle already stays it

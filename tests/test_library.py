@@ -192,3 +192,68 @@ def test_wrong_arguments_of_an_operator_are_named_before_it_runs() -> None:
             call()
     assert calls == [] and scaled(torch.ones(1), k=3.0).item() == 3
     assert scaled._schema == "schemas::scaled(Tensor x, float k=2.0) -> Tensor"
+
+
+@every
+def test_operators_that_a_schema_defines(torch: Any) -> None:
+    lib = torch.library.Library("testing_lib", "DEF")
+    try:
+        assert lib.define("scaled(Tensor x, float k=2.0, *, int[] sizes=[1, 2]) -> Tensor") == "scaled"
+        x = torch.ones(2, requires_grad=True)
+        with pytest.raises(NotImplementedError, match="Could not run 'testing_lib::scaled'"):
+            torch.ops.testing_lib.scaled(x)
+        lib.impl("scaled", lambda x, k=2.0, *, sizes=(1, 2): x.sin() * k * sum(sizes), "CPU")
+        torch.library.impl(lib, "scaled", "CUDA")(lambda x, k=2.0, *, sizes=(): None)
+        assert torch.ops.testing_lib.scaled(torch.zeros(2), sizes=[5]).tolist() == [0, 0]
+        assert torch.ops.testing_lib.scaled(x).requires_grad
+        torch.library.register_autograd("testing_lib::scaled", lambda ctx, g: (g * 100, None))
+        torch.ops.testing_lib.scaled(x).sum().backward()
+        assert x.grad.tolist() == [100, 100]
+        torch.library.define("testing_lib::add_to", "(Tensor x, Tensor(a!) y) -> ()", lib=lib)
+        torch.library.impl("testing_lib::add_to", "cpu", lambda x, y: y.add_(x) and None, lib=lib)
+        y = torch.zeros(1)
+        assert torch.ops.testing_lib.add_to(torch.ones(1), y) is None and y.item() == 1
+        with pytest.raises(RuntimeError, match="multiple times"):
+            lib.define("scaled(Tensor x) -> Tensor")
+        with pytest.raises(RuntimeError, match="Only a single TORCH_LIBRARY"):
+            torch.library.Library("testing_lib", "DEF")
+        with pytest.raises(ValueError, match="Unsupported kind: X"):
+            torch.library.Library("testing_lib", "X")
+        with pytest.raises(ValueError, match="reserved namespace"):
+            torch.library.Library("aten", "DEF")
+        with pytest.raises(RuntimeError, match="[Ss]chema|expected"):
+            lib.define("scaled2(Tensor x")
+        with pytest.raises(TypeError, match="required to be a callable"):
+            lib.impl("scaled", 3, "CPU")
+    finally:
+        lib._destroy()
+    with pytest.raises(AttributeError):
+        _ = torch.ops.testing_lib.scaled
+
+
+@every
+def test_operators_are_checked(torch: Any) -> None:
+    def twice(x):
+        return x * 2
+
+    def writes(x):
+        return x.add_(1) * 1
+
+    for f in (twice, writes):
+        f.__annotations__ = {"x": torch.Tensor, "return": torch.Tensor}
+    good = torch.library.custom_op("testing_check::twice", mutates_args=())(twice)
+    bad = torch.library.custom_op("testing_check::writes", mutates_args=())(writes)
+    good.register_autograd(lambda ctx, g: g * 2)
+    assert good.register_fake(lambda x: torch.empty_like(x)) is not None
+    every_test = ("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_dynamic")
+    x = torch.ones(2, requires_grad=True)
+    assert torch.library.opcheck(good, (x,)) == dict.fromkeys(every_test, "SUCCESS") and x.grad is None
+    with pytest.raises(Exception, match="Argument x is not defined as mutable but was mutated"):
+        torch.library.opcheck(bad, (torch.ones(2),))
+    found = torch.library.opcheck(bad, (torch.ones(2),), test_utils="test_schema", raise_exception=False)
+    assert "mutated" in str(found["test_schema"])
+    good.register_fake(lambda x: torch.empty_like(x)[:1])
+    with pytest.raises(Exception, match="test_faketensor failed"):
+        torch.library.opcheck(good, (torch.ones(2),), test_utils="test_faketensor")
+    with pytest.raises(ValueError, match="expected test_utils to be subset"):
+        torch.library.opcheck(good, (x,), test_utils=("test_nothing",))

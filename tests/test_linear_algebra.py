@@ -13,6 +13,7 @@ import pytest
 import rushlight as torch
 
 SINGULAR = [[1.0, 2.0], [2.0, 4.0]]
+PIVOTS = torch.tensor([1, 2, 3], dtype=torch.int32)
 
 
 def test_a_singular_matrix_raises_where_it_is_inverted() -> None:
@@ -70,6 +71,14 @@ def test_info_says_where_it_failed() -> None:
         (lambda: torch.linalg.vector_norm(torch.zeros(0), math.inf), "does not have an identity"),
         (lambda: torch.cross(torch.ones(2), torch.ones(2)), "no dimension of size 3 in input"),
         (lambda: torch.linalg.lu_factor(torch.zeros(2, 2)), r"U\[1,1\] is zero"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS[:2], torch.eye(3)), "Number of pivots per batch"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS, torch.ones(2, 3)), r"equation AX = B \(3x3 and 2x3\)"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS, torch.ones(3, 2), left=False), "equation XA = B"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS.long(), torch.eye(3)), "pivots should be a Tensor"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS, torch.eye(3).double()), "Expected LU and B to have"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3).expand(2, 3, 3), PIVOTS, torch.eye(3)), r"pivots with shape \[3\]"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS + 1, torch.eye(3)).numpy(), "all be smaller or equal to"),
+        (lambda: torch.linalg.lu_solve(torch.eye(3), PIVOTS - 1, torch.eye(3)).numpy(), "all be greater or equal to 1"),
         (lambda: torch.trace(torch.ones(2)), "expected a matrix, but got tensor with dim 1"),
         (lambda: torch.fft.rfft(torch.tensor([1j])), "rfft expects a real input tensor, but got ComplexFloat"),
         (lambda: torch.fft.fft(torch.ones(2), 0), r"Invalid number of data points \(0\) specified"),
@@ -271,3 +280,25 @@ def test_products_of_whole_numbers_wrap_as_they_always_did(kind):
         assert (torch.from_numpy(a) @ torch.from_numpy(b)).tolist() == expected.tolist()
         batch = torch.from_numpy(a).expand(3, 40, 50) @ torch.from_numpy(b).expand(3, 50, 30)
         assert batch[2].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("adjoint", [False, True])
+def test_solving_by_a_factorization_is_differentiable_in_the_factors(adjoint: bool) -> None:
+    torch.manual_seed(3)
+    lu, pivots = torch.linalg.lu_factor(torch.randn(2, 3, 3).double())
+    b = torch.randn(2, 3, 2).double().requires_grad_()
+
+    def solve(lu: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.lu_solve(lu, pivots, b, adjoint=adjoint)
+
+    factors = lu.requires_grad_()
+    assert torch.autograd.gradcheck(solve, (factors, b))
+    assert torch.autograd.gradgradcheck(solve, (factors, b))
+
+
+def test_a_new_dimension_in_front() -> None:
+    x = torch.arange(6.0).reshape(2, 3)
+    assert x[None].shape == (1, 2, 3)
+    x[None][0, 1] = 7
+    assert x[1].tolist() == x[...][1].tolist() == [7, 7, 7]
+    assert torch.tensor(2.0)[None].tolist() == [2]

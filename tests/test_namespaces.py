@@ -86,14 +86,12 @@ def test_compiled_function_is_the_function() -> None:
         compiler.compile(double, mode="default", options={})
 
 
-def test_script_runs_as_python_and_files_are_refused() -> None:
+def test_script_runs_as_python() -> None:
     @jit.script
     def branch(x: Any) -> Any:
         return x + 1 if x.sum() > 0 else x
 
     assert branch(T([1.0])) == 2 and not jit.is_scripting()
-    with pytest.raises(NotImplementedError, match="torch.jit.load"):
-        jit.load("model.pt")
 
 
 # ---- processes and devices
@@ -152,7 +150,7 @@ def test_torchscripts_names_are_there() -> None:
     assert jit.Attribute(3, int) == (3, int) and issubclass(jit.Error, RuntimeError)
     assert jit.interface(Error := type("X", (), {})) is Error
     module = torch.nn.Linear(1, 1)
-    assert jit.trace_module(module, {"forward": torch.ones(1)}) is module
+    assert jit.trace_module(module, {"forward": torch.ones(1)}).weight is module.weight
     with jit.strict_fusion():
         assert isinstance(jit.fork(len, [1]), jit.Future) and jit.fork(len, [1]).wait() == 1
     jit.enable_onednn_fusion(True)

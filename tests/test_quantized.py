@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import rushlight as torch
@@ -72,8 +75,8 @@ def test_what_is_refused() -> None:
     for ask in (X.int_repr, X.q_scale, lambda: torch.q_zero_point(X)):
         with pytest.raises(NotImplementedError, match="not quantized"):
             ask()
-    with pytest.raises(NotImplementedError, match="HistogramObserver"):
-        Q.get_default_qconfig("x86")
+    with pytest.raises(AssertionError, match="Version number: 1"):
+        Q.get_default_qconfig("x86", 1)
     with pytest.raises(ValueError, match="Don't know how"):
         Q.quantize_dynamic(torch.nn.Linear(1, 1), dtype=torch.int32)
 
@@ -220,3 +223,113 @@ def test_a_file_of_pytorch_is_read() -> None:
     assert found["q"].q_scale() == 0.1 and found["q"].int_repr().tolist() == [[3, 13, 23], [33, 43, 53]]
     assert found["c"].q_per_channel_zero_points().tolist() == [1, 2] and found["c"].dtype is torch.qint8
     assert found["c"].int_repr().tolist() == [[1, 11, 21], [17, 22, 27]]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [  # what PyTorch 2.13 chooses
+        ({}, [(0.021435868, 129), (0.0487378985, 125), (0.0886832774, 127)]),
+        ({"reduce_range": True}, [(0.0430405252, 64), (0.0978595614, 62), (0.178064838, 63)]),
+        (
+            {"dtype": torch.qint8, "qscheme": torch.per_tensor_symmetric},
+            [(0.0217458252, 0), (0.0496931635, 0), (0.0893641859, 0)],
+        ),
+        ({"bins": 100}, [(0.0212318748, 131), (0.0482740887, 126), (0.0878393278, 128)]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:torch.inf detected", "ignore:Please use quant_min")
+def test_a_histogram_chooses_the_range_that_loses_least(options: Any, expected: Any) -> None:
+    random, observe = np.random.RandomState(0), Q.HistogramObserver(**options)
+    for turn, (scale, zero_point) in enumerate(expected):
+        x = random.randn(500 + turn * 1000) * (turn + 1)
+        x[0] = np.inf if turn == 2 else x[0]
+        observe(torch.tensor(x.astype(np.float32)))
+        found = observe.calculate_qparams()
+        assert found[0].item() == pytest.approx(scale, rel=1e-6) and found[1].item() == zero_point
+
+
+def test_histograms_of_little() -> None:
+    observe = Q.HistogramObserver()
+    with pytest.warns(UserWarning, match="must run observer before"):
+        assert [x.item() for x in observe.calculate_qparams()] == [1.0, 0]
+    assert list(observe.state_dict()) == ["eps", "histogram", "min_val", "max_val"]
+    assert observe(torch.empty(0)).numel() == 0 and observe.histogram.sum() == 0
+    observe(torch.ones(5))
+    assert observe.calculate_qparams()[0].item() == pytest.approx(1 / 255)
+    observe(torch.tensor([3.0, -1.0]))
+    scale, zero_point = observe.calculate_qparams()
+    assert scale.item() == pytest.approx(0.015678614) and zero_point == 64 and observe.histogram.sum() == 7
+    with pytest.raises(NotImplementedError, match="qscheme only support"):
+        Q.HistogramObserver(qscheme=torch.per_channel_affine)
+    with pytest.raises(NotImplementedError, match="dynamic"):
+        Q.HistogramObserver(is_dynamic=True)
+
+
+@pytest.mark.filterwarnings("ignore:Please use quant_min")
+def test_quantizing_by_default() -> None:
+    torch.manual_seed(0)
+    model = Q.QuantWrapper(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 5))).eval()
+    model.qconfig = Q.get_default_qconfig("x86")
+    prepared, x = Q.prepare(model), torch.randn(8, 1, 8, 8)
+    prepared(x)
+    quantized = Q.convert(prepared)
+    assert (quantized(x) - model(x)).abs().max() < 0.1 and "QuantizedLinear" in repr(quantized)
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        nn = torch.nn
+        self.quant, self.dequant = Q.QuantStub(), Q.DeQuantStub()
+        self.conv, self.norm, self.relu = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU()
+        self.rest = nn.Sequential(nn.Flatten(), nn.Linear(144, 6), nn.ReLU(), nn.Linear(6, 3))
+
+    def forward(self, x: Any) -> Any:
+        return self.dequant(self.rest(self.relu(self.norm(self.conv(self.quant(x))))))
+
+
+def test_layers_are_fused_and_quantized_as_one() -> None:
+    torch.manual_seed(0)
+    model, x = Small(), torch.randn(4, 1, 8, 8)
+    model(x)
+    model.eval()
+    model.relu.register_forward_hook(lambda *_: seen.append("relu"))
+    seen: list[str] = []
+    fused = Q.fuse_modules(model, [["conv", "norm", "relu"], ["rest.1", "rest.2"]])
+    assert isinstance(fused.conv, torch.ao.nn.intrinsic.ConvReLU2d) and isinstance(fused.norm, torch.nn.Identity)
+    torch.testing.assert_close(fused(x), model(x))
+    assert seen == ["relu", "relu"] and isinstance(model.conv, torch.nn.Conv2d)
+    assert torch.backends.quantized.engine in torch.backends.quantized.supported_engines
+    fused.qconfig = Q.get_default_qconfig("qnnpack")
+    prepared = Q.prepare(fused)
+    assert sum(isinstance(m, Q.HistogramObserver) for m in prepared.modules()) == 4
+    prepared(x)
+    quantized = Q.convert(prepared)
+    assert repr(quantized.conv).startswith("QuantizedConvReLU2d(1, 4, kernel_size=(3, 3), stride=(1, 1), scale=0.00992")
+    assert [n.rpartition(".")[2] for n in quantized.conv.state_dict()] == ["weight", "bias", "scale", "zero_point"]
+    expected = [[0.3706, 0.0728, 0.3605], [0.3774, 0.0677, 0.2674]]  # PyTorch 2.13's
+    torch.testing.assert_close(quantized(x)[:2], torch.tensor(expected), atol=0.0035, rtol=0.0)
+
+
+def test_what_cannot_be_fused() -> None:
+    for paths in (["relu", "conv"], ["conv"]):
+        with pytest.raises(AssertionError, match="did not find fuser method"):
+            Q.fuse_modules(Small().eval(), paths)
+    with pytest.raises(AssertionError, match="Fusion only for eval"):
+        Q.fuse_modules(Small(), ["conv", "norm", "relu"])
+    with pytest.raises(AssertionError, match="ConvReLU2d is of"):
+        torch.ao.nn.intrinsic.ConvReLU2d(torch.nn.Linear(1, 1), torch.nn.ReLU())
+    with pytest.raises(NotImplementedError, match="fuse_modules_qat"):
+        Q.fuse_modules_qat(Small(), ["conv", "norm", "relu"])
+    for first, then in ((torch.nn.Conv1d(1, 2, 1), torch.nn.BatchNorm1d(2)), (torch.nn.Linear(1, 2), torch.nn.ReLU())):
+        pair = torch.nn.Sequential(first, then).eval()
+        x = torch.ones(3, 1, 1) if isinstance(first, torch.nn.Conv1d) else torch.ones(3, 1)
+        torch.testing.assert_close(Q.fuse_modules(pair, ["0", "1"])(x), pair(x))
+
+
+@pytest.mark.parametrize(
+    "name", ["nn.quantized.dynamic", "nn.quantized", "nn.qat", "nn.intrinsic", "quantization.quantize"]
+)
+def test_any_part_may_be_imported_first(name: str) -> None:
+    found = subprocess.run([sys.executable, "-c", f"import rushlight.ao.{name}"], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr

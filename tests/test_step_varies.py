@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 import rushlight as torch
 from rushlight.autograd import replay
-from rushlight.record import trace
+from rushlight.record import flush, trace
 from rushlight.record.state import State
 
 only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -296,6 +298,65 @@ def test_the_count_of_a_mask_stands_in_no_program() -> None:
     assert counts[8] == counts[-1]
 
 
+HOLDERS: dict[str, Callable[[np.ndarray], Any]] = {
+    "the array": lambda a: a,
+    "a part of it": lambda a: a[1:],
+    "a part of a part": lambda a: a[1:][::2],
+    "the same bytes": lambda a: a.view("int64"),
+    "a window": memoryview,
+    "an array of a subclass": lambda a: a.view(np.matrix),
+    "a weak reference": weakref.ref,
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_memory_that_numpy_code_has_is_shared(holder: str) -> None:
+    a = np.arange(4.0)
+    x, kept = torch.from_numpy(a), HOLDERS[holder](a)
+    if holder != "a weak reference":
+        del a
+    x.mul_(10)
+    row = x[1:]
+    held = (kept() if holder == "a weak reference" else np.asarray(kept).view("float64")).flat
+    assert held[-1] == 30
+    held[-1] = 7
+    assert 7 in row.tolist() and 7 in (x + 0).tolist()
+    row.add_(1)
+    assert held[-1] == 8
+
+
+def test_memory_that_numpy_code_has_let_go_is_the_tensors_own() -> None:
+    for size, shape in ((4, (4,)), (4, (2, 2)), (5, (5,))):
+        x = torch.from_numpy(np.arange(float(size)).reshape(shape).ravel()[:4])
+        begin, address = x.tolist(), x.data_ptr()
+        y = x[1:] + x[:-1]
+        assert (x._value.exposure is None) is (size == 4)
+        x[0] = 9
+        x.add_(1)
+        assert y.tolist() == [a + b for a, b in zip(begin[1:], begin[:-1], strict=True)]
+        assert x.tolist() == [10, *[b + 1 for b in begin[1:]]]
+        assert x.data_ptr() == address
+        view = x.numpy()  # from now on it is shared again
+        x.mul_(2)
+        assert view.tolist() == x.tolist() and view[0] == 20
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_positions_pick_rows(tracked: bool) -> None:
+    table = torch.arange(12.0).reshape(4, 3).requires_grad_(tracked)
+    assert table[torch.tensor([2, -1])].tolist() == [[6, 7, 8], [9, 10, 11]]
+    assert table[torch.tensor([[0], [3]])].shape == (2, 1, 3)
+    assert table[torch.tensor([], dtype=torch.int64)].shape == (0, 3)
+    last = table[torch.tensor(-1)]
+    assert last.tolist() == [9, 10, 11] and last._base is not None and last.storage_offset() == 9
+    for wrong, why in (([4], "index 4 is out of bounds for dimension 0"), (-5, "index -5 is out of bounds")):
+        with pytest.raises(IndexError, match=why):
+            table[torch.tensor(wrong)]
+    with pytest.raises(IndexError, match="too many indices"):
+        torch.tensor(1.0)[torch.tensor([0])]
+    assert torch.tensor([5.0]).to_sparse()[torch.tensor(0)].item() == 5
+
+
 def tokens_of(network: torch.nn.Module, count: int) -> list[int]:
     """Greedy generation: the network sees the end of a sequence that is longer each time."""
     tokens, shown = torch.zeros(1, 4, dtype=torch.int64), []
@@ -313,14 +374,14 @@ def test_what_a_network_makes_of_a_growing_sequence_becomes_known(monkeypatch: p
     layers = [torch.nn.Sequential(torch.nn.Linear(8, 8), torch.nn.Tanh()) for _ in range(12)]
     network = torch.nn.Sequential(torch.nn.Embedding(9, 8), *layers, torch.nn.Linear(8, 9))
     whole = []
-    run = trace._run
+    run = flush.compute
 
     def noted(t: trace.Trace) -> None:
         whole.append((t.state.__class__ is State, t.state.depth))
         run(t)
 
     first = tokens_of(network, 8)
-    monkeypatch.setattr(trace, "_run", noted)
+    monkeypatch.setattr(flush, "compute", noted)
     found = tokens_of(network, 40)
     assert found[: len(first)] == first
     pieces = [known for known, depth in whole if depth > 24]

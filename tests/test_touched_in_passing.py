@@ -208,9 +208,7 @@ def test_compilers_that_are_configured_in_passing() -> None:
         def forward(self, x):
             return x + 1
 
-    assert Old()(torch.zeros(1)).item() == 1 and not isinstance(
-        torch.jit.script(nn.Linear(1, 1)), torch.jit.ScriptModule
-    )
+    assert Old()(torch.zeros(1)).item() == 1 and torch.jit.script(old := Old()) is old
 
 
 def test_types_for_annotations() -> None:
@@ -395,3 +393,45 @@ def test_pooling_under_the_names_of_the_kernels() -> None:
     assert torch.equal(back(slopes, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places), wanted.grad)
     with pytest.raises(RuntimeError, match="Expected a tensor of dimension and sizes"):
         back(slopes, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places[:, :1])
+
+
+def test_options_of_pytorchs_generator_of_kernels() -> None:
+    config = importlib.import_module("rushlight._inductor.config")
+    assert torch._inductor.config is config and torch._logging.set_logs(graph_breaks=True) is None
+    config.coordinate_descent_tuning = True
+    config.triton.unique_kernel_names = True
+    with config.patch({"triton.cudagraphs": True}, max_autotune=True):
+        assert config.triton.cudagraphs and config.max_autotune
+    assert not config.triton.cudagraphs and not config.max_autotune and config.coordinate_descent_tuning
+    with pytest.raises(AttributeError), config.patch(nothing=1):
+        pass
+    config.coordinate_descent_tuning = False
+
+
+def test_numbers_that_a_compiler_may_not_know() -> None:
+    assert torch.sym_int(-2.7) == -2 and torch.sym_float(3) == 3.0 and torch.sym_not(0) is True
+    assert repr(torch.sym_max(3, 2.0)) == "3.0" and torch.sym_min(1, 2) == 1 and torch.sym_sqrt(4) == 2
+    assert torch.sym_ite(False, 1, 2) == 2 and torch.sym_sum([1, 2, 3]) == torch.sym_sum(1, 2, 3) == 6
+
+
+def test_causal_masks_for_other_numbers_of_keys() -> None:
+    bias = importlib.import_module("rushlight.nn.attention.bias")
+    assert torch.nn.attention.bias is bias and bias.CausalVariant.LOWER_RIGHT == 2
+    q, k = torch.randn(1, 2, 3, 4), torch.randn(1, 2, 5, 4)
+    mask = bias.causal_lower_right(3, 5)
+    assert mask.tolist() == [[j <= i + 2 for j in range(5)] for i in range(3)]
+    assert bias.causal_upper_left(3, 5).tolist() == [[j <= i for j in range(5)] for i in range(3)]
+    found = nn.functional.scaled_dot_product_attention(q, k, k, attn_mask=bias.causal_upper_left(3, 5))
+    torch.testing.assert_close(found, nn.functional.scaled_dot_product_attention(q, k, k, is_causal=True))
+    with pytest.raises(RuntimeError, match="only supports 2D"):
+        bias.causal_lower_right(3)
+
+
+def test_questions_about_containers() -> None:
+    tree = importlib.import_module("rushlight.utils._pytree")
+    assert tree.tree_all_only(int, lambda x: x > 0, [1, "a"]) and tree.tree_any_only(int, lambda x: x > 0, [0, 1])
+    assert not tree.tree_is_leaf([1]) and tree.tree_is_leaf([1], lambda x: True) and tree.tree_is_leaf(None)
+    seen: list[int] = []
+    assert tree.tree_map_only_(int, seen.append, (1, "a", {"b": 2})) == (1, "a", {"b": 2}) and seen == [1, 2]
+    assert list(tree.tree_iter({"a": [1, 2]})) == [1, 2]
+    assert tree.key_get({"a": [5]}, (tree.MappingKey("a"), tree.SequenceKey(0))) == 5

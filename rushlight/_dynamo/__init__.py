@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import reduce
 from typing import Any
 
 from rushlight.compiler import OptimizedModule, allow_in_graph, compile, disable, is_compiling, reset
 from rushlight.core.missing import missing
 
 __all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "graph_break",
-           "is_compiling", "is_dynamo_supported", "mark_dynamic", "mark_static", "optimize", "reset"]  # fmt: skip
+           "is_compiling", "is_dynamo_supported", "mark_dynamic", "mark_static", "optimize", "patched", "reset",
+           "reset_code_caches"]  # fmt: skip
+
+
+@contextmanager
+def patched(settings: Any, changes: Any, named: dict[str, Any]) -> Iterator[None]:
+    """Other values for some of an object's attributes inside a `with` block; "a.b" is attribute b of attribute a.
+
+    Raises AttributeError for one that is not there.
+    """
+    given = {**(changes if isinstance(changes, dict) else {}), **named}
+    places = [(reduce(getattr, path.split(".")[:-1], settings), path.split(".")[-1]) for path in given]
+    before = [getattr(owner, name) for owner, name in places]
+    for (owner, name), value in zip(places, given.values(), strict=True):
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for (owner, name), value in zip(places, before, strict=True):
+            setattr(owner, name, value)
 
 
 class _Config:
@@ -20,16 +40,9 @@ class _Config:
     suppress_errors = verbose = capture_scalar_outputs = capture_dynamic_output_shape_ops = False
     automatic_dynamic_shapes = optimize_ddp = True
 
-    @contextmanager
-    def patch(self, changes: Any = None, **named: Any) -> Iterator[None]:
-        """The settings inside a `with` block; a name and its value, a dict of them, or keyword arguments."""
-        given = {**(changes if isinstance(changes, dict) else {}), **named}
-        before = {name: getattr(self, name) for name in given}
-        self.__dict__.update(given)
-        try:
-            yield
-        finally:
-            self.__dict__.update(before)
+    def patch(self, changes: Any = None, **named: Any) -> AbstractContextManager[None]:
+        """The settings inside a `with` block: a dict of them, or keyword arguments."""
+        return patched(self, changes, named)
 
 
 config = _Config()
@@ -59,5 +72,6 @@ def mark_dynamic(t: Any, index: Any, **_: Any) -> None:
 
 
 mark_static = mark_dynamic
+reset_code_caches = reset
 
 __getattr__ = missing(__name__, {"eval_frame": "rushlight._dynamo"})

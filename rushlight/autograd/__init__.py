@@ -128,12 +128,7 @@ def grad(
     (tensor(6.),)
     """
     if not only_inputs:
-        warnings.warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
-            "other parts of the graph, please use torch.autograd.backward.",
-            FutureWarning,
-            stacklevel=stacklevel(),
-        )
+        _warn_of_only_inputs()
     if is_grads_batched:
         return _batched_grad(outputs, inputs, grad_outputs, create_graph, allow_unused, materialize_grads)
     if materialize_grads and allow_unused is False:
@@ -151,15 +146,28 @@ def grad(
     keep = create_graph if retain_graph is None else retain_graph
     found = gradient.gradients(roots, grads, wanted, keep, create_graph)
     if materialize_grads:
-        return tuple(
-            full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True)
-        )
-    if not allow_unused and any(g is None for g in found):
-        raise RuntimeError(
-            f"The differentiated Tensor at index {[g is None for g in found].index(True)} appears to not have been "
-            "used in the graph. Set allow_unused=True if this is the desired behavior."
-        )
+        found = [full_like_spec(t._value.spec, 0) if g is None else g for g, t in zip(found, wanted, strict=True)]
+    elif not allow_unused:
+        _check_all_used(found)
     return tuple(found)
+
+
+def _warn_of_only_inputs() -> None:
+    warnings.warn(
+        "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for other "
+        "parts of the graph, please use torch.autograd.backward.",
+        FutureWarning,
+        stacklevel=stacklevel(),
+    )
+
+
+def _check_all_used(found: Sequence[Any]) -> None:
+    unused = [k for k, g in enumerate(found) if g is None]
+    if unused:
+        raise RuntimeError(
+            f"The differentiated Tensor at index {unused[0]} appears to not have been used in the graph. Set "
+            "allow_unused=True if this is the desired behavior."
+        )
 
 
 def _batched_grad(outputs: Any, inputs: Any, grad_outputs: Any, create_graph: bool, *options: Any) -> tuple[Any, ...]:

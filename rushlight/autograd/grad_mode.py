@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rushlight.core.caller import stacklevel
-from rushlight.record.trace import recorder
+from rushlight.record.trace import recorder, use_inference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -75,13 +75,12 @@ class _Mode:
 
 class _GradMode(_Mode):
     wanted: bool
+    before: list[bool]
 
     def __new__(cls, function: Any = None) -> Any:
         made = object.__new__(cls)
+        made.before = []
         return made if function is None or not callable(function) else made(function)
-
-    def __init__(self, function: Any = None) -> None:
-        self.before: list[bool] = []
 
     def __enter__(self) -> None:
         me = recorder()
@@ -159,7 +158,7 @@ class inference_mode(_Mode):
         me = recorder()
         self.before.append((me.tracking, me.inference))
         me.tracking = not self.mode
-        me.inference = self.mode
+        use_inference(self.mode)
 
     def __exit__(self, *_: object) -> None:
         me = recorder()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rushlight.core.missing import missing
 
-_BACKENDS = "cpu cuda cudnn mkl mkldnn mps nnpack openmp opt_einsum".split()
+_BACKENDS = "cpu cuda cudnn mkl mkldnn mps nnpack openmp opt_einsum quantized".split()
 
 __getattr__ = missing(__name__, {name: f"rushlight.backends.{name}" for name in _BACKENDS})
 

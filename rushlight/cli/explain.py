@@ -41,13 +41,13 @@ def execute(options: argparse.Namespace) -> int:
 
 def page(counts: Counter[Any]) -> str:
     """What is to be said of the programs that ran, so many times each."""
-    from rushlight.codegen.explain import describe
+    from rushlight.codegen.explain import NOTHING, describe
     from rushlight.record.trace import EAGER
 
     if EAGER:
         return "RUSHLIGHT_EAGER: every operation was computed at once, so there was no program to explain"
     if not counts:
-        return "Nothing was computed, so there is nothing to explain."
+        return NOTHING
     hottest = max(counts, key=lambda p: counts[p] * len(p.calls))
     times, others = counts[hottest], len(counts) - 1
     return describe(hottest, f"the hottest of {others + 1} recorded programs, run {times} times", text=False)

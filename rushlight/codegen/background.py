@@ -68,7 +68,9 @@ _emission = threading.Lock()  # held while LLVM is at work
 _hasty: dict[object, Program] = {}  # programs that run code made in haste, which is to be made better, by their Modules
 _settled: list[threading.Lock] = []  # what is held for a fork
 _loading = threading.RLock()  # held while the compiler's own modules are imported
-GENERAL = ("rows", "places", "planes", "windows", "steps", "pointwise", "spectral")  # for arrays of any extents
+GENERAL = (  # for arrays of any extents
+    "rows", "places", "planes", "windows", "steps", "pointwise", "spectral", "matrices", "images"
+)  # fmt: skip
 
 
 class Background:
@@ -255,9 +257,7 @@ class Background:
 
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
-        global _lock, _emission, _loading
-        _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.RLock()
-        _settled.clear()
+        _fresh_locks()
         self.done.set()
         self.dispatch.forget()
         hold_back(False)
@@ -409,6 +409,13 @@ def _settle() -> None:
         _settled.append(_emission)
 
 
+def _fresh_locks() -> None:
+    """In the child of a fork, where the threads are not that held the old ones."""
+    global _lock, _emission, _loading
+    _lock, _emission, _loading = threading.Lock(), threading.Lock(), threading.RLock()
+    _settled.clear()
+
+
 def _resume() -> None:
     while _settled:
         _settled.pop().release()
@@ -458,8 +465,10 @@ def _load_compiler() -> None:
 def compile_now(program: Program, at_once: bool = True, key: str = "") -> None:
     """Gives the program its native form, if it has one; if not `at_once`, a hasty one first, and a better one later.
 
-    With a `key` the cache notes what it has become.
+    With a `key` the cache notes what it has become.  While Python ends nothing can be imported, and so not compiled.
     """
+    if sys.is_finalizing():
+        return
     try:
         with _lock, rare_collections():
             _compile(program, at_once, key)
@@ -547,13 +556,16 @@ def at_once() -> None:
 
 def install() -> None:
     """Lets programs ask for compilation."""
+    if MODE in ("", "0"):
+        return
+    forget = _fresh_locks if MODE == "sync" else BACKGROUND.forget
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=_settle, after_in_parent=_resume, after_in_child=forget)
     if MODE == "sync":
         Program.compiler, Program.patience = compile_now, 1
         Demand.compiler, Demand.patience = fillings_now, 0
-    elif MODE not in ("", "0"):
+    else:
         atexit.register(BACKGROUND.stop)
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=_settle, after_in_parent=_resume, after_in_child=BACKGROUND.forget)
         Program.compiler, Program.known = BACKGROUND.request, BACKGROUND.look_up
         Program.give_way = BACKGROUND.prepare
         Program.interpreting = BACKGROUND.interpreting

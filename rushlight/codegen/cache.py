@@ -1,7 +1,8 @@
 """The cache on disk: object code, and what whole programs have become, each under a name that is a hash.
 
-Files appear whole (written aside, then renamed) and begin with the hash of the rest, so that one that is damaged is
-made again.  Processes share them.  What is oldest goes when there is too much.
+Files appear whole (written aside, then renamed) and begin with the hash of their name and the rest, so that one that
+is damaged, or holds what belongs under another name, is made again.  Processes share them.  What is oldest goes when
+there is too much.
 """
 
 from __future__ import annotations
@@ -21,14 +22,20 @@ from rushlight.version import __version__
 
 ABANDONED = 3600  # seconds after which nobody is still writing an entry
 MAX_CACHE, MAX_ENTRIES = 256 << 20, 20_000  # bytes of object code kept on disk, and modules
-DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of the rest
+NOWHERE = os.devnull  # in which there is no folder, and nobody can make one
+DIGEST = hashlib.sha256().digest_size  # every entry begins with the hash of its name and the rest
 
 
 def cache_folder() -> Path:
-    """Where object code is kept: RUSHLIGHT_CACHE, or the user's cache folder."""
+    """Where object code is kept: RUSHLIGHT_CACHE, or the user's cache folder; nowhere, if he has no home.
+
+    Without one, "~" stays "~", and every folder that a program is started in would get a cache.
+    """
     chosen = os.environ.get("RUSHLIGHT_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(chosen) if chosen else Path(base) / "rushlight"
+    if chosen:
+        return Path(chosen)
+    bases = os.environ.get("XDG_CACHE_HOME", ""), os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(next(filter(os.path.isabs, bases), NOWHERE)) / "rushlight"
 
 
 def kept(path: Path) -> bytes | None:
@@ -38,7 +45,7 @@ def kept(path: Path) -> bytes | None:
     except OSError:
         return None
     digest, code = entry[:DIGEST], entry[DIGEST:]
-    return code if hashlib.sha256(code).digest() == digest else None
+    return code if _digest(path, code) == digest else None
 
 
 def keep(path: Path, code: bytes) -> None:
@@ -50,11 +57,15 @@ def keep(path: Path, code: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, aside = tempfile.mkstemp(dir=path.parent, suffix=".part")
         with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(code).digest() + code)
+            file.write(_digest(path, code) + code)
         os.replace(aside, path)
     except OSError:
         if aside is not None:
             Path(aside).unlink(missing_ok=True)
+
+
+def _digest(path: Path, code: bytes) -> bytes:
+    return hashlib.sha256(path.name.encode() + code).digest()
 
 
 def _entries(folder: Path) -> Iterator[Path]:

@@ -72,6 +72,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         self.data = data
         self.written = False
         for a in args:
+            if a.kind == "complex":
+                raise NotLowered(f"{kind} of complex numbers")
             if looked_at(a).written:
                 raise NotLowered("a kernel that reads what it has written in place")
         if name_of(self.dtype) not in KINDS:
@@ -280,7 +282,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         if method != "__call__" or keywords or ufunc.nout != 1:
             raise NotLowered(f"numpy.{ufunc.__name__}.{method} with {sorted(keywords)}")
         if ufunc is np.matmul:
-            return _product(*inputs)
+            return product_of_arrays(*inputs)
         return _called(ufunc, inputs)
 
     def __array_function__(self, function: Callable[..., Any], types: Any, args: Any, keywords: Any) -> Any:
@@ -313,8 +315,20 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def real(self) -> Symbol:
-        """Itself: no Symbol is complex."""
+        """Itself: complex numbers are of another class, `Complex`."""
         return self
+
+    def with_imaginary(self, other: Any) -> Symbol:
+        """The complex numbers of which these are the real parts."""
+        from .complex import Complex
+
+        return Complex((self, operand(other, self.dtype)))
+
+    def as_complex(self) -> Symbol:
+        """Pairs (..., 2) as complex numbers."""
+        from .complex import paired
+
+        return paired(self)
 
     def provided(self, condition: Any) -> Symbol:
         """The same numbers, if a condition holds everywhere.
@@ -397,6 +411,10 @@ def constant(value: Any, dtype: Any) -> Symbol:
 
 def cast(x: Symbol, to: np.dtype) -> Symbol:
     """`x` in another dtype."""
+    if "c" in (to.kind, x.dtype.kind):
+        from .complex import converted
+
+        return converted(x, to)
     if to.itemsize == HALF != x.dtype.itemsize and (to, x.dtype) != (np.float16, np.float64):
         x = x if x.dtype == np.float32 else Symbol("cast", (x,), x.shape, np.float32)  # as NumPy does
     return x if x.dtype == to else Symbol("cast", (x,), x.shape, to)
@@ -459,7 +477,8 @@ def _broadcast(args: tuple[Symbol, ...]) -> tuple[int, ...]:
     return tuple(np.broadcast_shapes(*[a.shape for a in args]))
 
 
-def _product(x: Any, y: Any) -> Symbol:
+def product_of_arrays(x: Any, y: Any) -> Symbol:
+    """`numpy.matmul`."""
     if not (isinstance(x, Symbol) and isinstance(y, Symbol)) or not x.ndim or not y.ndim:
         raise NotLowered("a product of other than arrays")
     row, column = x.reshape(1, -1) if x.ndim == 1 else x, y.reshape(-1, 1) if y.ndim == 1 else y

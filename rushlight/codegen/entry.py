@@ -15,6 +15,7 @@ import numpy as np
 
 from .array_layout import C_CONTIGUOUS, DATA, FLAGS, STRIDES
 from .capture import Symbol
+from .complex import PartOfNumber
 from .contexts import Listed, without_unread
 from .fuse import Plan, ancestors
 from .ir import MEMORY, SIZES, Builder, Loop, Table, Value, When, constant, external
@@ -48,7 +49,7 @@ class Entry:
         self.name = name
         leaves = [x for x in ancestors(plan.roots.values()) if x.kind in ("input", "number")]
         self.arrays: list[int] = [x.data for x in leaves if x.kind == "input"]
-        self.numbers: list[int] = [x.data for x in leaves if x.kind == "number"]
+        self.numbers: list[int] = [int(x.data) for x in leaves if x.kind == "number"]
         self.outputs = plan.outputs
         self.functions = functions
         self.kernels = kernels_of(plan, vector_bytes, functions)
@@ -136,6 +137,7 @@ class Entry:
 
     def _number(self, x: Symbol, k: int) -> Value:
         kind, reader = READERS[x.dtype.name]
+        reader = x.data.reader if isinstance(x.data, PartOfNumber) else reader
         value = self.writer.call(reader, kind, self._object(k))
         return self.writer.compare("ne", value, constant(0, kind)) if x.dtype == bool else value
 

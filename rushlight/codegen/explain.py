@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rushlight.record.program import Program
-from rushlight.record.trace import EAGER
+from rushlight.record.trace import EAGER, recorder
 
 from .background import compile_now
 from .drawing import Drawing
@@ -20,11 +20,12 @@ from .planning import PlannedProgram, PlannedSegment
 from .scan import Turns
 from .tiles import Tiles
 
+NOTHING = "Nothing was computed, so there is nothing to explain."
 TURNS = 4  # the automaton, and the optimizer's state, have settled by then
 
 
 def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> str:
-    """Runs `step` some times and describes the programs of its last run.
+    """Runs `step` some times, computing what it returns, and describes the programs of its last run.
 
     A line for each loop nest: its time and share of the whole, its rate and how near that is to this machine's (of
     arithmetic for products, of memory for all else, which in a cache can be more), and what it does.
@@ -46,17 +47,23 @@ def explain(step: Callable[..., Any], *arguments: Any, text: bool = False) -> st
         ran.append(program)
         return run(program, values)
 
+    def turn() -> None:
+        wanted = step(*arguments)  # is held while it is computed
+        recorder().flush()
+        del wanted
+
+    recorder().flush()  # what was recorded before is no part of it
     Program.compiler, Program.patience = compile_now, 1
     Program.run = watched  # type: ignore[method-assign, assignment]
     try:
         for _ in range(TURNS):
             ran.clear()
-            step(*arguments)
+            turn()
     finally:
         Program.compiler, Program.patience = before
         Program.run = run  # type: ignore[method-assign]
     programs = enumerate(dict.fromkeys(ran))
-    return "\n".join(describe(p, f"program {k + 1}", text, lambda: step(*arguments)) for k, p in programs)
+    return "\n".join(describe(p, f"program {k + 1}", text, turn) for k, p in programs) or NOTHING
 
 
 def describe(program: Program, name: str, text: bool, step: Callable[[], Any] | None = None) -> str:
@@ -86,7 +93,8 @@ def _segment(segment: PlannedSegment) -> list[str]:
 
     entry = segment.entry
     arena = f", {entry.plan.arena:,} bytes of intermediates" if entry.plan.arena else ""
-    head = f"  native  {entry.name}: {len(segment.calls)} calls in {len(entry.kernels)} loop nests{arena}"
+    many = len(entry.kernels)
+    head = f"  native  {entry.name}: {len(segment.calls)} calls in {many} loop nest{'s' if many != 1 else ''}{arena}"
     times = timing.seconds(segment) if segment.clock.size else None
     if times is not None:
         head += f", {times.sum() * 1e6:,.1f} us"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense
+from rushlight.core.strided import contiguous_strides, is_non_overlapping_and_dense, view_as_real
 
 from . import assembly, verify
 from . import formulas as formulas  # it fills in NumPy's functions that are expressions in others
 from .arena import Arena
 from .capture import NotLowered, Symbol, cast, looked_at
+from .complex import Complex, entering
 from .epilogue import attach
 from .layout import MADE_APART, apart, channels_last, fixed, is_channels_last, planes, wants_channels_last
 from .recompute import Recompute
@@ -54,10 +55,21 @@ class Run:
         """The Symbol in a slot; an input of the run if none of its calls made it."""
         found = self.symbols.get(slot)
         if found is None:
-            kind = "number" if spec.wrapped else "input"
-            found = self.symbols[slot] = Symbol(kind, (), spec.shape, spec.numpy, slot)
+            found = self.symbols[slot] = _entering(slot, spec)
             self.specs[slot] = spec
         return found
+
+    def stored(self, slot: int) -> Symbol:
+        """The Symbol whose memory the array in a slot is."""
+        found = self.symbols[slot]
+        return found.pairs if isinstance(found, Complex) else found
+
+    def strides(self, slot: int) -> tuple[int, ...]:
+        """How the array in a slot lies by its Spec, in elements of that memory."""
+        spec = self.specs[slot]
+        if spec.dtype.is_complex:
+            return view_as_real(spec.shape, spec.strides, 0)[1]
+        return spec.strides
 
     def add(self, call: Call) -> None:
         """Captures one call; raises NotLowered, and changes nothing, where it cannot."""
@@ -102,6 +114,13 @@ class Run:
         (draw,) = [x for x in ancestors([numbers]) if x.kind == "draw"]
         draw.args = (*draw.args, *earlier[-1:])
         earlier.append(draw)
+
+
+def _entering(slot: int, spec: Spec) -> Symbol:
+    """An operand that none of a run's calls made."""
+    if spec.dtype.is_complex:
+        return entering(slot, spec)
+    return Symbol("number" if spec.wrapped else "input", (), spec.shape, spec.numpy, slot)
 
 
 def _traced(kernel: Kernel, operands: list[Any], attributes: dict[str, Any]) -> Any:
@@ -232,11 +251,11 @@ class Plan:
 
         One that is only a look at something, or another output, or a number, is copied by a nest of its own.
         """
-        for x in ancestors(self.run.made[slot] for slot in self.outputs):
+        for x in ancestors(self.run.stored(slot) for slot in self.outputs):
             is_uniform(x, self._numbers)  # operands first, so that no chain of numbers is followed by recursion
         taken: set[Symbol] = set()
         for slot in self.outputs:
-            x = self.run.made[slot]
+            x = self.run.stored(slot)
             if x.kind in ("view", *LEAVES) or x in taken or is_uniform(x, self._numbers):
                 x = Symbol("broadcast", (x,), x.shape, x.dtype)
             taken.add(x)
@@ -355,7 +374,7 @@ class Plan:
                 self._keep(x, wanted.get(x))
 
     def _keep(self, x: Symbol, slot: int | None) -> None:
-        strides = self.run.specs[slot].strides if slot is not None else self.natural(x)
+        strides = self.run.strides(slot) if slot is not None else self.natural(x)
         self.buffers[x] = Buffer(strides, slot)
         for part in x.args if x.kind == "whole" else (x,):
             self.nests[self.place[part]].stored.append(part)
@@ -376,7 +395,7 @@ class Plan:
             return self._copies[x]
         slot, laid = self._slots.get(x), self._layouts.get(x, ())
         if slot is not None and not (laid and is_channels_last(x.shape, laid)):
-            return self.run.specs[slot].strides
+            return self.run.strides(slot)
         return self._layouts.get(x) or contiguous_strides(x.shape)
 
     def _laid(self, x: Symbol) -> tuple[int, ...]:
@@ -411,7 +430,7 @@ class Plan:
         strides = self.buffers[owner].strides
         if x.kind == "added":
             return owner, x.data.strides(strides), 0
-        if x.args[-1].kind == "number" and len(x.args) > 1:
+        if len(x.args) > 1 and is_uniform(x.args[-1], self._numbers):
             lies, start = x.data(strides, 0)
             self.windows[x] = owner, start
             return x, lies, 0
@@ -420,14 +439,14 @@ class Plan:
     def lies(self, x: Symbol) -> tuple[int, ...]:
         """The strides of a Symbol that is no view."""
         if x.kind == "input":
-            return self.run.specs[x.data].strides
+            return self.run.strides(x.data)
         if x.kind == "iota":
             return tuple(int(d == x.data) for d in range(x.ndim))
         buffer = self.buffers.get(x)
         if buffer is not None:
             return buffer.strides
         slot = self._wanted.get(x)
-        return self.natural(x) if slot is None else self.run.specs[slot].strides
+        return self.natural(x) if slot is None else self.run.strides(slot)
 
     def memory(self, x: Symbol) -> tuple[Symbol, tuple[int, ...], int]:
         """Whose memory x looks at, x's strides in it, and how many elements behind its beginning x starts.

@@ -4,10 +4,11 @@ A compiled program knows the extents of its arrays; a program whose shapes never
 run in NumPy.  For those that NumPy makes of many calls and temporaries there is one function each here, whose extents
 are arguments.  Like all machine code it is written in the loop IR, once for float32 and once for float64:
 
-    general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral
+    general_rows, general_places, general_planes, general_windows, general_steps, general_pointwise, general_spectral,
+    general_matrices, general_images
               write the functions, with a `Writer`; `@general` lists them by name and signature
     `text`    prints a group of them, which is compiled once a machine (`routines.py`)
-    ops/general.py, general_attention.py, general_convolution.py, general_recurrent.py
+    ops/general.py, and the files beside it
               call them in place of the operations' NumPy kernels, which stay what is right
 
 A function takes Python's objects: contiguous arrays, whole numbers, floats.  It returns False, having written nothing,
@@ -31,7 +32,7 @@ from .lanes import Lanes
 from .llvm import Printer
 
 READY = C_CONTIGUOUS | ALIGNED
-ELEMENTS = {"I": ("i64", np.int64), "B": ("u8", np.uint8), "?": ("u8", np.bool_)}
+ELEMENTS = {"I": ("i64", np.int64), "i": ("i32", np.int32), "B": ("u8", np.uint8), "?": ("u8", np.bool_)}
 FLOATS = {"f32": np.float32, "f64": np.float64}
 
 Body = Callable[..., "Sequence[Lanes] | None"]
@@ -42,8 +43,8 @@ GROUPS: dict[str, dict[str, tuple[str, Definition]]] = {}  # by group and name: 
 def general(signature: str, name: str = "") -> Callable[[Definition], Definition]:
     """Lists a function, under its own name without the first underscore if no other is given, in its module's group.
 
-    The signature has a letter for each argument: F an array of the function's float type, I one of int64, B of uint8,
-    ? of bool, n a whole number, f a float.
+    The signature has a letter for each argument: F an array of the function's float type, I one of int64, i of int32,
+    B of uint8, ? of bool, n a whole number, f a float.
     """
 
     def note(definition: Definition) -> Definition:

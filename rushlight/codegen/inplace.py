@@ -73,7 +73,7 @@ class Traffic:
 
     def __init__(self, entry: Entry) -> None:
         self.plan = entry.plan
-        self.symbols = {slot: entry.plan.run.symbols[slot] for slot in entry.arrays}
+        self.symbols = {slot: entry.plan.run.stored(slot) for slot in entry.arrays}
         self.elsewhere: dict[Symbol, int] = {}  # the last kernel that reads any part of it
         self.together: dict[Symbol, list[tuple[int, Layout]]] = {}  # who reads it element by element
         self.writers: dict[Symbol, list[tuple[int, Layout]]] = {}

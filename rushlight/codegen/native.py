@@ -61,6 +61,7 @@ class Segment:
         self.function: Callable[..., bool] | None = None
         self.arena = aligned(outline.arena) if outline.keeps else shared(outline.arena)
         self.operands = picker([*outline.arrays, *outline.numbers])
+        self.arrays, self.numbers = picker(outline.arrays), picker(outline.numbers)
         self.specs = {slot: spec for c in calls for slot, spec in zip(c.outputs, c.specs, strict=True)}
         self.makers = {slot: maker(self.specs[slot]) for slot in outline.outputs}
         self.write_over(outline.homes)
@@ -75,7 +76,8 @@ class Segment:
         at = {slot: k for k, slot in enumerate([*small, *large, *lent])}
         self.shelf = Shelf([self.makers[slot] for slot in small])
         self.large = [self.makers[slot] for slot in large]
-        self.arrange = picker([at[slot] for slot in self.makers])
+        places = [at[slot] for slot in self.makers]
+        self.arrange = picker(places) if places != sorted(places) else None
         self.loan = Loan(found, [self.makers[slot] for slot in lent])
 
     def run(self, values: Sequence[Any], slots: Sequence[Any] | None = None, numbers: Any = None) -> Any:
@@ -89,16 +91,21 @@ class Segment:
             made += [make() for make in self.large]
         if self.homes:
             made += self.loan.arrays(values, slots is not None)
-        made = self.arrange(made)
+        if self.arrange is not None:
+            made = self.arrange(made)
         if slots is None:
-            operands: Any = [v.buf if v.__class__ is Value else v for v in self.operands(values)]
-            if numbers:
-                for k, slot in enumerate(self.outline.numbers, len(self.outline.arrays)):
-                    operands[k] = numbers.get(slot, operands[k])
+            operands: Any = [v.buf for v in self.arrays(values)]
+            if self.outline.numbers:
+                operands += self._numbers_of(values, numbers)
         else:
             operands = self.operands(slots)
         run = self._draw if self.outline.states else self.function
         return made if run(self.arena, *operands, *made) else None  # type: ignore[misc]
+
+    def _numbers_of(self, values: Sequence[Any], known: Any) -> list[Any]:
+        """The numbers among the operands, those computed before the run among them."""
+        found = [v.buf if v.__class__ is Value else v for v in self.numbers(values)]
+        return [known.get(slot, x) for slot, x in zip(self.outline.numbers, found)] if known else found
 
     def _draw(self, arena: np.ndarray, *arguments: Any) -> bool:
         """Runs a function that draws random numbers; where it is left halfway, they count as not drawn."""
@@ -220,7 +227,9 @@ class NativeProgram:
         if made is None:
             return self._interpreted(values)
         if self.looks:
-            made = [*made, *[look.at(made[k], values) for look, k in self.looks]]
+            made = [*made]
+            for look, k in self.looks:
+                made.append(look.at(made[k], values))
         return self.collect(made)
 
     def _numbers(self, values: Sequence[Any]) -> Any:

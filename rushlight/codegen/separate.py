@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .capture import Symbol
+from .interleave import STEPS
 
 if TYPE_CHECKING:
     from .fuse import Nest, Plan
@@ -50,6 +51,8 @@ def _parts(plan: Plan, body: list[Symbol]) -> list[list[Symbol]]:
         return x
 
     for x in body:
+        if _lies_between(plan, x):
+            leader[find(x)] = find(plan.owner[x])
         for a in x.args:
             if a.kind not in ("number", "constant") and a not in plan.uniform:
                 leader[find(a)] = find(x)
@@ -57,3 +60,12 @@ def _parts(plan: Plan, body: list[Symbol]) -> list[list[Symbol]]:
     for x in body:
         parts.setdefault(find(x), []).append(x)
     return list(parts.values())
+
+
+def _lies_between(plan: Plan, x: Symbol) -> bool:
+    """Whether a piece is every second element or so of a whole, and better written with those beside it."""
+    if x.kind != "piece" or (len(x.args) > 1 and x.args[-1].kind != "piece"):
+        return False
+    owner = plan.owner[x]
+    lies, _ = x.data(plan.lies(owner), 0)
+    return bool(lies) and lies[-1] in STEPS

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def readers_first(plan: Plan, order: Sequence[Symbol], homes: Mapping[int, int]) -> Iterator[Symbol]:
     """The Symbols in an order in which readers of what is updated come early; `homes` are slots, of new: old."""
-    known = plan.run.symbols
+    known = {slot: plan.run.stored(slot) for pair in homes.items() for slot in pair if slot in plan.run.symbols}
     updated = {known[old]: new for new, old in homes.items() if old in known and new in plan.roots}
     readers: dict[Symbol, list[Symbol]] = {}
     for x in order:

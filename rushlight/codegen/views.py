@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .capture import NotLowered, Symbol, broadcast
+from .complex import Complex, looked_at_by_parts, part_looked_at
 
 if TYPE_CHECKING:
+    from rushlight.record.spec import Spec
     from rushlight.record.trace import Step
 
 Lies = tuple[tuple[int, ...], int]  # strides and offset, in elements
@@ -24,14 +26,18 @@ def views_of(step: Step, operands: list[Any]) -> list[Symbol]:
         raise NotLowered("a view of a number")
     if any(spec.numpy != x.dtype for spec in step.specs):
         raise NotLowered("memory read as another dtype")
+    if isinstance(x, Complex):
+        return [looked_at_by_parts(x, numbers, spec.shape, Look(step, k)) for k, spec in enumerate(step.specs)]
     if x.kind == "broadcast" and not x.args[0].shape:
         x = x.args[0]  # one number everywhere, however one looks at it
     if not x.shape:
         return [broadcast(x, spec.shape) for spec in step.specs]
-    return [
-        Symbol("view", (x, *numbers), spec.shape, spec.numpy, Look(step, k))
-        for k, spec in enumerate(step.specs)
-    ]
+    return [_view(x, numbers, spec, Look(step, k)) for k, spec in enumerate(step.specs)]
+
+
+def _view(x: Symbol, numbers: list[Any], spec: Spec, look: Look) -> Symbol:
+    part = None if numbers else part_looked_at(x, spec.shape, look)
+    return Symbol("view", (x, *numbers), spec.shape, spec.numpy, look) if part is None else part
 
 
 class Look:

@@ -25,7 +25,13 @@ class Tracer:
     Args:
         autowrap_modules, autowrap_functions: accepted; functions are wrapped by `rushlight.fx.wrap`.
         param_shapes_constant: accepted.
+
+    Attributes:
+        proxy_buffer_attributes: whether buffers are nodes as parameters are; else what is computed of them alone is a
+            constant of the graph. Subclasses set it.
     """
+
+    proxy_buffer_attributes = False
 
     def __init__(
         self, autowrap_modules: Any = (), autowrap_functions: Any = (), param_shapes_constant: bool = False
@@ -137,19 +143,20 @@ class Tracer:
 
         def watched_look_up(module: Any, name: str) -> Any:
             found = look_up(module, name)
-            if isinstance(found, nn.Parameter) and id(module) in tracer._paths:
+            kind = Tensor if tracer.proxy_buffer_attributes else nn.Parameter
+            if isinstance(found, kind) and id(module) in tracer._paths:
                 path = tracer._paths[id(module)]
                 return tracer._attribute(f"{path}.{name}" if path else name)
             return found
 
-        kind: Any = nn.Module
-        kind.__call__, kind.__getattr__ = watched_call, watched_look_up
+        base: Any = nn.Module
+        base.__call__, base.__getattr__ = watched_call, watched_look_up
         _tracing += 1
         try:
             yield
         finally:
             _tracing -= 1
-            kind.__call__, kind.__getattr__ = call, look_up
+            base.__call__, base.__getattr__ = call, look_up
 
 
 def is_fx_tracing() -> bool:

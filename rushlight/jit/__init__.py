@@ -1,22 +1,26 @@
-"""`torch.jit`: annotations for TorchScript's compiler, which there is none of here; functions and modules come back as
-they are and run as Python. TorchScript files can be neither written nor read: `save` and `load` say so.
+"""`torch.jit`: annotations for TorchScript's compiler, which there is none of here: functions come back as they are,
+and modules as `ScriptModule`s (`scripted.py`) that run as Python. `save` and `load` keep a module's graph of calls and
+its parameters in a file of Rushlight's own (`archive.py`); TorchScript's files are refused.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, NoReturn, TypeVar
+from typing import IO, Any, Final, NamedTuple, TypeVar
 
 from rushlight.core.missing import missing
 from rushlight.futures import Future
+from rushlight.jit.scripted import RecursiveScriptModule, ScriptModule, scripted
 from rushlight.nn import Module
 
 __all__ = [
     "Attribute", "Error", "Final", "Future", "annotate", "enable_onednn_fusion", "export", "fork", "freeze", "ignore",
     "interface", "is_scripting", "is_tracing", "isinstance", "load", "onednn_fusion_enabled", "ScriptFunction",
-    "ScriptModule", "optimize_for_inference", "optimized_execution", "save", "script", "script_if_tracing",
-    "script_method", "set_fusion_strategy", "strict_fusion", "trace", "trace_module", "unused", "wait",
+    "RecursiveScriptModule", "ScriptModule", "TracerWarning", "optimize_for_inference", "optimized_execution", "save",
+    "script", "script_if_tracing", "script_method", "set_fusion_strategy", "strict_fusion", "trace", "trace_module",
+    "unused", "wait",
 ]  # fmt: skip
 
 F = TypeVar("F")
@@ -24,17 +28,18 @@ _builtin_isinstance = isinstance
 
 
 def script(obj: F, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> F:
-    """The function, class or module as it is.
+    """The function or class as it is, a module as a `ScriptModule` of the same parameters.
 
     >>> script(len)([1, 2])
     2
     """
-    return obj
+    given: Any = obj
+    return scripted(given) if _builtin_isinstance(given, Module) else given
 
 
 def trace(func: F, example_inputs: Any = None, *args: Any, **kwargs: Any) -> F:
-    """The function or module as it is: control flow stays, where a trace of PyTorch's would keep one way through it."""
-    return func
+    """As `script`: control flow stays, where a trace of PyTorch's would keep one way through it."""
+    return script(func)
 
 
 def _as_it_is(fn: F) -> F:
@@ -46,8 +51,8 @@ export = unused = script_if_tracing = script_method = interface = _overload = _o
 
 
 def trace_module(mod: F, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> F:
-    """The module as it is."""
-    return mod
+    """As `script`."""
+    return script(mod)
 
 
 class Attribute(NamedTuple):
@@ -61,8 +66,8 @@ class Error(RuntimeError):
     """What TorchScript raises: never here, but programs catch it."""
 
 
-class ScriptModule(Module):
-    """A base class of old programs' modules, whose `@script_method`s run as Python. `script` makes none of these."""
+class TracerWarning(Warning):
+    """What PyTorch's tracer warns with: never here, but programs filter it."""
 
 
 class ScriptFunction:
@@ -149,19 +154,51 @@ def set_fusion_strategy(strategy: list[tuple[str, int]]) -> list[tuple[str, int]
     return before
 
 
-def save(m: Any, f: Any, _extra_files: Any = None) -> NoReturn:
-    """Raises NotImplementedError."""
-    raise NotImplementedError("torch.jit.save: Rushlight cannot write TorchScript files; torch.save the state_dict")
+def save(m: Module, f: str | os.PathLike[str] | IO[bytes], _extra_files: dict[str, Any] | None = None) -> None:
+    """Writes a module, as a graph of calls with its parameters and buffers, for `load`.
+
+    The graph is `torch.fx`'s. What forward does is written once for training and once for `eval()`.
+
+    Args:
+        m: the module, scripted or not.
+        f: a path or an open file.
+        _extra_files: texts or bytes that are written beside it, by name.
+
+    Raises:
+        NotImplementedError: forward cannot be traced (it asks for numbers, or for the number of dimensions), or calls
+            something that is neither a function of `torch` nor a layer of `torch.nn`.
+
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> torch.jit.save(torch.jit.script(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU())), file)
+    >>> _ = file.seek(0)
+    >>> torch.jit.load(file)(torch.tensor([[[-1.0, 2.0]]]))
+    tensor([[0., 2.]])
+    """
+    from rushlight.jit.archive import save
+
+    save(m, f, _extra_files)
 
 
-def load(f: Any, map_location: Any = None, _extra_files: Any = None, _restore_shapes: bool = False) -> NoReturn:
-    """Raises NotImplementedError."""
-    raise NotImplementedError(
-        "torch.jit.load: TorchScript files hold programs, which Rushlight does not read; torch.load a state_dict"
-    )
+def load(
+    f: str | os.PathLike[str] | IO[bytes], map_location: Any = None, _extra_files: dict[str, Any] | None = None,
+    _restore_shapes: bool = False,
+) -> RecursiveScriptModule:  # fmt: skip
+    """Reads what `save` has written. Nothing of the file is run as code: it names functions of `torch` and layers.
 
+    Args:
+        f: a path or an open file.
+        map_location: as `torch.load`'s.
+        _extra_files: its keys are the names of the files that are wanted; their contents, bytes, are put there.
 
-for _refusing in (save, load):
-    _refusing.__dict__["absent_from_rushlight"] = True
+    Raises:
+        FileNotFoundError: there is no such file.
+        NotImplementedError: it was written by PyTorch: such files hold programs, which Rushlight does not read.
+        RuntimeError: it is no file of `save`'s.
+    """
+    from rushlight.jit.archive import load
+
+    return load(f, map_location, _extra_files)
+
 
 __getattr__ = missing(__name__)

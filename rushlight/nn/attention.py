@@ -201,7 +201,7 @@ _CHOICE = "rushlight.nn.attention_backend"
 __getattr__ = missing(
     __name__,
     {name: f"{_CHOICE}:{name}" for name in ("SDPBackend", "sdpa_kernel")}
-    | {"flex_attention": f"{__name__}.flex_attention"},
+    | {"flex_attention": f"{__name__}.flex_attention", "bias": f"{__name__}.bias"},
 )
 
 # `torch.nn.attention` is a package: `torch.nn.attention.flex_attention` is found beside this file.

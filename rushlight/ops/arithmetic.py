@@ -32,6 +32,16 @@ def conj(t: Tensor) -> Tensor:
 CONJ = operation("conj", pointwise, np.conjugate, node="ConjBackward0")
 CONJ.gradient(x=lambda g: conj(g))
 
+
+def complex_of(real: Any, imaginary: Any) -> Any:
+    """In a kernel, the complex array with these parts; `real + 1j * imaginary` would make NaN of infinite ones."""
+    if hasattr(real, "with_imaginary"):
+        return real.with_imaginary(imaginary)
+    made = np.empty(np.broadcast_shapes(np.shape(real), np.shape(imaginary)), np.result_type(real, np.complex64))
+    made.real, made.imag = real, imaginary
+    return made
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # + - * /
 

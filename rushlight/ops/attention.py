@@ -342,23 +342,11 @@ def multi_head_attention_forward(
     """
     batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
     if not batched:
-        same_key, same_value = key is query, value is key
-        query = query.unsqueeze(1)
-        key = query if same_key else key.unsqueeze(1)
-        value = key if same_value else value.unsqueeze(1)
+        query, key, value = _as_batch(query, key, value)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, batch, width = query.shape
-    if width != embed_dim_to_check:
-        raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
-    if width % num_heads:
-        raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
-            "`generate_square_subsequent_mask` to create this mask."
-        )
-    head = width // num_heads
-    kind = settle(query).spec.dtype
+    _check_width(width, embed_dim_to_check, num_heads, is_causal and attn_mask is None)
+    head, kind = width // num_heads, settle(query).spec.dtype
     key_padding_mask = _additive(key_padding_mask, "key_padding_mask", attn_mask, kind)
     if is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None
@@ -379,18 +367,41 @@ def multi_head_attention_forward(
         zeros = wrap(np.zeros((batch * num_heads, 1, head), kind.numpy))
         k, v = cat([k, zeros], 1), cat([v, zeros], 1)
         attn_mask, key_padding_mask = _one_more(attn_mask), _one_more(key_padding_mask)
-    source = k.size(1)
-    mask = _joint_mask(attn_mask, key_padding_mask, batch, num_heads, source)
-    p = dropout_p if training else 0.0
+    mask = _joint_mask(attn_mask, key_padding_mask, batch, num_heads, k.size(1))
+    p, shown = dropout_p if training else 0.0, None
     if need_weights:
-        flat, shown = _keeping_weights(q, k, v, mask, p)
-        shown = shown.view(batch, num_heads, length, source)
-        shown = shown.mean(1) if average_attn_weights else shown
-        shown = shown if batched else shown.squeeze(0)
+        flat, weights = _keeping_weights(q, k, v, mask, p)
+        shown = _shown_weights(weights, batch, num_heads, average_attn_weights, batched)
     else:
-        flat, shown = _without_weights(q, k, v, mask, p, is_causal, num_heads), None
+        flat = _without_weights(q, k, v, mask, p, is_causal, num_heads)
     result = _joined(flat.view(length * batch, width), out_proj_weight, out_proj_bias, length, batch)
     return (result if batched else result.squeeze(1)), shown
+
+
+def _as_batch(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One sequence each as a batch of one; what was one tensor stays one, so that its projections are made together."""
+    wide = query.unsqueeze(1)
+    wide_key = wide if key is query else key.unsqueeze(1)
+    return wide, wide_key, wide_key if value is key else value.unsqueeze(1)
+
+
+def _check_width(width: int, expected: int, heads: int, lacks_mask: bool) -> None:
+    if width != expected:
+        raise AssertionError(f"was expecting embedding dimension of {expected}, but got {width}")
+    if width % heads:
+        raise AssertionError(f"embed_dim {width} not divisible by num_heads {heads}")
+    if lacks_mask:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module method "
+            "`generate_square_subsequent_mask` to create this mask."
+        )
+
+
+def _shown_weights(weights: Tensor, batch: int, heads: int, average: bool, batched: bool) -> Tensor:
+    """The weights (N * heads, L, S) as the caller sees them."""
+    weights = weights.view(batch, heads, *weights.shape[1:])
+    weights = weights.mean(1) if average else weights
+    return weights if batched else weights.squeeze(0)
 
 
 def _queries_keys_values(

@@ -94,13 +94,7 @@ def _pair(name: str) -> Any:
     return infer
 
 
-def _complex(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    made = np.empty(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, np.complex64))
-    made.real, made.imag = x, y
-    return made
-
-
-COMPLEX = operation("complex", _pair("complex"), _complex)
+COMPLEX = operation("complex", _pair("complex"), lambda x, y: arithmetic.complex_of(x, y))
 COMPLEX.gradient(x=lambda g: g.real, y=lambda g: g.imag)
 
 
@@ -114,8 +108,8 @@ def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - PyTorch's nam
     return apply(COMPLEX, (real, imag))
 
 
-def _polar(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return _complex(x * np.cos(y), x * np.sin(y))
+def _polar(x: Any, y: Any) -> Any:
+    return arithmetic.complex_of(x * np.cos(y), x * np.sin(y))
 
 
 POLAR = operation("polar", _pair("polar"), _polar)

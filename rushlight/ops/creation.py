@@ -404,13 +404,13 @@ def _linspace(start: Any, end: Any, *, count: int, dtype: Dtype) -> np.ndarray:
     step = (last - first) / real.type(max(count - 1, 1))
     if dtype.numpy == np.float32:  # one rounding for product and sum: in double precision the product is exact
         first, last, step = np.float64(first), np.float64(last), np.float64(step)
-    i = np.arange(count)
-    half = count // 2
-    forward = first + step * i.astype(step.dtype)
-    backward = last - step * (count - 1 - i).astype(step.dtype)
-    return (
-        np.where(i < half, forward, backward).astype(dtype.numpy) if count > 1 else np.full(count, first, dtype.numpy)
-    )
+    i, half, found = np.arange(count).astype(step.dtype), count // 2, np.empty(count, dtype.numpy)
+    if count < 2:
+        found[:] = first
+        return found
+    found[:half] = first + step * i[:half]
+    found[half:] = last - step * i[: count - half][::-1]
+    return found
 
 
 LINSPACE = operation("linspace", lambda start, end, *, count, dtype: spec_of((count,), dtype), _linspace)

@@ -28,6 +28,7 @@ from .linalg import (
     LinAlgError,
     check_floating,
     check_matrix,
+    check_square,
     info_spec,
     inv_unchecked,
     mH,
@@ -220,21 +221,80 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return LuUnpack(p if unpack_pivots else zeros(0, dtype=spec.dtype), lower, upper)
 
 
-def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool) -> Tensor:
-    check_floating(settle(LU_data).spec, "torch.linalg.lu_solve")
-    p, lower, upper = _unpacked(LU_data, pivots)
+def _lu_solve_kernel(lu: np.ndarray, pivots: np.ndarray, b: np.ndarray, *, adjoint: bool) -> np.ndarray:
+    bounds = (pivots > lu.shape[-1], "smaller or equal to LU.size(-2)"), (pivots < 1, "greater or equal to 1")
+    for wrong, bound in bounds:
+        if wrong.any():
+            raise RuntimeError(
+                f"Pivots given to lu_solve must all be {bound}. Did you properly pass the result of lu_factor?"
+            )
+    p = factorization.permutation_matrix(pivots, lu.shape[-1], lu.dtype)
     if adjoint:
-        half = _triangle_solve(mH(upper), B, False)
-        return matmul(p, apply(SOLVE_TRIANGULAR, (mH(lower), half), (True, True)))
-    half = apply(SOLVE_TRIANGULAR, (lower, matmul(mT(p), B)), (False, True))
-    return _triangle_solve(upper, half, True)
+        turned = np.conj(np.swapaxes(lu, -1, -2))
+        half = factorization.solve_triangular(turned, b, False, False)
+        return p @ factorization.solve_triangular(turned, half, True, True)
+    half = factorization.solve_triangular(lu, np.swapaxes(p, -1, -2) @ b, False, True)
+    return factorization.solve_triangular(lu, half, True, False)
+
+
+def _lu_solve_gradient(g: Tensor, needs: Any, lu: Tensor, pivots: Tensor, result: Tensor, adjoint: bool) -> Any:
+    """With A = P L U the gradient of A is -A^-H g X^H, from which those of L and U follow."""
+    right = apply(LU_SOLVE, (lu, pivots, g), (not adjoint,))
+    if not needs[0]:
+        return None, None, right
+    p, lower, upper = _unpacked(lu, pivots)
+    slope = -matmul(mT(p), matmul(result, mH(right)) if adjoint else matmul(right, mH(result)))
+    return tril(matmul(slope, mH(upper)), -1) + triu(matmul(mH(lower), slope)), None, right
+
+
+LU_SOLVE = operation(
+    "lu_solve",
+    lambda lu, pivots, b, *, adjoint: spec_of(
+        (*broadcast_shapes(lu.shape[:-2], pivots.shape[:-1], b.shape[:-2]), *b.shape[-2:]), lu.dtype
+    ),
+    _lu_solve_kernel,
+    node="LinalgLuSolveBackward0",
+)
+LU_SOLVE.gradient(_lu_solve_gradient)
+
+
+def _check_factored_system(lu: Spec, pivots: Spec, b: Spec, left: bool) -> None:
+    name = "linalg.lu_solve"
+    check_square(lu, "torch.linalg.lu_solve", "A")
+    check_matrix(b, name, "B")
+    if lu.dtype is not b.dtype:
+        raise RuntimeError(
+            f"{name}: Expected LU and B to have the same dtype, but found LU of type {lu.dtype.scalar_name} and B of "
+            f"type {b.dtype.scalar_name} instead"
+        )
+    if pivots.dtype is not dtypes.int32:
+        raise RuntimeError(f"{name}: pivots should be a Tensor of scalar type torch.int32")
+    if pivots.shape[-1:] != lu.shape[-1:]:
+        raise RuntimeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
+    if pivots.shape != lu.shape[:-1]:
+        raise RuntimeError(
+            f"{name}: Expected LU.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
+            f"{list(pivots.shape)} instead"
+        )
+    if b.shape[-2 if left else -1] != lu.shape[-1]:
+        shapes = " and ".join("x".join(map(str, spec.shape[-2:])) for spec in (lu, b))
+        raise RuntimeError(
+            f"{name}: Incompatible shapes of A and B for the equation {'AX = B' if left else 'XA = B'} ({shapes})"
+        )
+
+
+def _lu_solved(LU_data: Tensor, pivots: Tensor, B: Tensor, adjoint: bool, left: bool = True) -> Tensor:
+    lu = settle(LU_data).spec
+    check_floating(lu, "torch.linalg.lu_solve")
+    _check_factored_system(lu, settle(pivots).spec, settle(B).spec, left)
+    if left:
+        return apply(LU_SOLVE, (LU_data, pivots, B), (adjoint,))
+    return mH(apply(LU_SOLVE, (LU_data, pivots, mH(B)), (not adjoint,)))
 
 
 def _linalg_lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
     """X with A X = B (X A = B if not `left`; A^H for A if `adjoint`), from `lu_factor(A)`."""
-    if left:
-        return _lu_solved(LU, pivots, B, adjoint)
-    return mH(_lu_solved(LU, pivots, mH(B), not adjoint))
+    return _lu_solved(LU, pivots, B, adjoint, left)
 
 
 _linalg_lu_solve.__name__ = "lu_solve"

@@ -17,7 +17,7 @@ from rushlight.record.spec import Spec
 from rushlight.record.trace import apply, settle
 from rushlight.record.value import Tensor
 
-from .arithmetic import conj
+from .arithmetic import complex_of, conj
 from .creation import full_like_spec
 from .public import FUNCTIONS, METHODS, integer, public, require_tensor, write_back
 from .results import result_type
@@ -243,10 +243,12 @@ sign = unary("sign", _sign, _no_slope, "-1, 0 or 1: the sign.", infer=_signed)
 
 
 def _sgn(x: Any) -> Any:
+    """Both parts divided by |x|: a complex division would make NaN of an infinite part's neighbour."""
     if not np.iscomplexobj(x):
         return _sign(x)
     size = np.abs(x)
-    return np.where(size == 0, 0, x / np.where(size == 0, 1, size))
+    size = np.where(size == 0, size.dtype.type(1), size)
+    return complex_of(x.real / size, x.imag / size)
 
 
 def _sgn_gradient(g: Tensor, x: Tensor, result: Tensor) -> Tensor:

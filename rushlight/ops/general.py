@@ -39,9 +39,17 @@ empty, ndarray = np.empty, np.ndarray
 
 def use(functions: dict[str, Native]) -> None:
     """Has operations run in these functions from now on."""
-    from . import general_attention, general_convolution, general_recurrent, general_spectral
+    from . import (
+        general_attention,
+        general_convolution,
+        general_images,
+        general_matrices,
+        general_recurrent,
+        general_spectral,
+    )
 
-    assert general_attention and general_convolution and general_recurrent and general_spectral  # they list theirs
+    listed = general_attention, general_convolution, general_images, general_matrices, general_recurrent
+    assert all((*listed, general_spectral))  # they list theirs
     for name, (names, _) in FASTER.items():
         if f"{names[0]}_f32" in functions:
             _made[name] = faster(name, functions, operations()[name].kernel)

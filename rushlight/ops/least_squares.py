@@ -37,23 +37,33 @@ def _lstsq_spec(a: Spec, b: Spec, limit: Spec, *, driver: str) -> tuple[Spec, ..
     )  # fmt: skip
 
 
+def independent(r: np.ndarray, limit: Any) -> bool:
+    """Whether the columns of A = Q R clearly are."""
+    size = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
+    least = max(limit, math.sqrt(np.finfo(r.dtype).eps))
+    return bool((size.min(-1) > least * size.max(-1)).all())
+
+
 def _lstsq_by_qr(a: np.ndarray, b: np.ndarray, limit: Any) -> np.ndarray | None:
     """The solution where the columns are clearly independent, else None."""
     if a.shape[-2] < a.shape[-1] or not a.size:
         return None
     q, r = np.linalg.qr(a)
-    size = np.abs(np.diagonal(r, axis1=-2, axis2=-1))
-    if not (size.min(-1) > max(limit, math.sqrt(np.finfo(a.dtype).eps)) * size.max(-1)).all():
+    if not independent(r, limit):
         return None
     return factorization.solve_triangular(r, np.conj(np.swapaxes(q, -1, -2)) @ b, True, False)
+
+
+def rank_of_all(a: np.ndarray, driver: str) -> np.ndarray:
+    """The ranks of matrices whose columns are independent, as `driver` gives them."""
+    return np.full(a.shape[:-2], a.shape[-1]) if driver == "gelsy" else np.zeros(0, np.int64)
 
 
 def _lstsq_kernel(a: np.ndarray, b: np.ndarray, limit: Any, *, driver: str) -> tuple[np.ndarray, ...]:
     if driver in ("gels", "gelsy"):
         x = _lstsq_by_qr(a, b, limit)
         if x is not None:
-            rank = np.full(a.shape[:-2], a.shape[-1]) if driver == "gelsy" else np.zeros(0, np.int64)
-            return x.astype(a.dtype), rank, np.zeros(0, a.real.dtype)
+            return x.astype(a.dtype), rank_of_all(a, driver), np.zeros(0, a.real.dtype)
     u, s, vh = np.linalg.svd(a, full_matrices=False)
     keep = s > limit * s.max(-1, keepdims=True, initial=0)
     weights = (keep / np.where(keep, s, 1))[..., None]

@@ -43,18 +43,52 @@ def elementwise_loss(
     of the result, in which everything is computed.
     """
     camel = "".join(part.capitalize() for part in name.split("_"))
+    infer, back_infer = _shape_rules(check, kind)
+    op = operation(
+        name, infer, _value_kernel(value), compute=lambda x, y, a, b, *, reduction: kind(x, y), node=f"{camel}Backward0"
+    )
+    back = operation(
+        f"{name}_backward",
+        back_infer,
+        _slope_kernel(slope, share_first),
+        compute=lambda d, x, y, a, b, *, reduction: kind(x, y),
+        node=f"{camel}BackwardBackward0",
+    )
+    op.shown = lambda pairs: pairs[:2]  # input and target
+    op.gradient(x=lambda g, x, y, a, b, reduction: apply(back, (g, x, y, a, b), (reduction,)), y=_by_target(by_target))
+    back.gradient(
+        d=lambda g, x, y, a, b, reduction: reduced_tensor(g * apply(back, (1.0, x, y, a, b), ("none",)), reduction),
+        x=_second_order(curvature),
+        y=_second_order(mixed),
+    )
+    return op
+
+
+def _shape_rules(check: Formula, kind: Formula) -> tuple[Formula, Formula]:
+    """The shape rules of a loss and of its slope."""
+
+    def of_elements(x: Spec, y: Spec, a: Spec | None, b: Spec | None) -> Spec:
+        return broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), kind(x, y))
 
     def infer(x: Spec, y: Spec, a: Spec | None, b: Spec | None, *, reduction: str) -> Spec:
         check(x, y, a, b)
-        found = broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), kind(x, y))
+        found = of_elements(x, y, a, b)
         return found if reduction == "none" else spec_of((), found.dtype)
 
+    def back_infer(d: Spec, x: Spec, y: Spec, a: Spec | None, b: Spec | None, *, reduction: str) -> Spec:
+        return of_elements(x, y, a, b)
+
+    return infer, back_infer
+
+
+def _value_kernel(value: Formula) -> Formula:
     def kernel(x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
         return reduced_array(value(x, y, a, b), reduction)
 
-    def back_infer(d: Spec, x: Spec, y: Spec, a: Spec | None, b: Spec | None, *, reduction: str) -> Spec:
-        return broadcast((x, y, *(s for s in (a, b) if s is not None and not s.wrapped)), kind(x, y))
+    return kernel
 
+
+def _slope_kernel(slope: Formula, share_first: bool) -> Formula:
     def back_kernel(d: Any, x: Any, y: Any, a: Any, b: Any, *, reduction: str) -> Any:
         if reduction != "mean":
             return slope(d, x, y, a, b)
@@ -63,43 +97,30 @@ def elementwise_loss(
         found = slope(d, x, y, a, b)
         return found / d.dtype.type(found.size)
 
-    op = operation(
-        name, infer, kernel, compute=lambda x, y, a, b, *, reduction: kind(x, y), node=f"{camel}Backward0"
-    )
-    back = operation(
-        f"{name}_backward",
-        back_infer,
-        back_kernel,
-        compute=lambda d, x, y, a, b, *, reduction: kind(x, y),
-        node=f"{camel}BackwardBackward0",
-    )
+    return back_kernel
 
-    op.shown = lambda pairs: pairs[:2]  # input and target
 
-    def scaled(g: Tensor, x: Spec, y: Spec, a: Any, b: Any, reduction: str) -> Tensor:
-        if reduction != "mean":
-            return g
-        return g / max(math.prod(broadcast_shapes(x.shape, y.shape, *[s.shape for s in (a, b) if s is not None])), 1)
+def _shared(g: Tensor, x: Spec, y: Spec, a: Any, b: Any, reduction: str) -> Tensor:
+    """One element's share of a gradient."""
+    if reduction != "mean":
+        return g
+    return g / max(math.prod(broadcast_shapes(x.shape, y.shape, *[s.shape for s in (a, b) if s is not None])), 1)
 
-    def of_y(g: Tensor, x: Tensor, y: Tensor, a: Any, b: Any, x_spec: Spec, y_spec: Spec, a_spec: Any, b_spec: Any,
+
+def _by_target(formula: Formula) -> Formula:
+    def rule(g: Tensor, x: Tensor, y: Tensor, a: Any, b: Any, x_spec: Spec, y_spec: Spec, a_spec: Any, b_spec: Any,
              reduction: str) -> Tensor:  # fmt: skip
-        return scaled(g, x_spec, y_spec, a_spec, b_spec, reduction) * by_target(x, y, a, b)
+        return _shared(g, x_spec, y_spec, a_spec, b_spec, reduction) * formula(x, y, a, b)
 
-    op.gradient(x=lambda g, x, y, a, b, reduction: apply(back, (g, x, y, a, b), (reduction,)), y=of_y)
+    return rule
 
-    def second(formula: Formula) -> Formula:
-        def rule(g: Tensor, d: Tensor, x: Tensor, y: Tensor, a: Any, b: Any, x_spec: Spec, y_spec: Spec, a_spec: Any,
-                 b_spec: Any, reduction: str) -> Tensor:  # fmt: skip
-            return scaled(g * d, x_spec, y_spec, a_spec, b_spec, reduction) * formula(x, y, a, b)
 
-        return rule
+def _second_order(formula: Formula) -> Formula:
+    def rule(g: Tensor, d: Tensor, x: Tensor, y: Tensor, a: Any, b: Any, x_spec: Spec, y_spec: Spec, a_spec: Any,
+             b_spec: Any, reduction: str) -> Tensor:  # fmt: skip
+        return _shared(g * d, x_spec, y_spec, a_spec, b_spec, reduction) * formula(x, y, a, b)
 
-    back.gradient(
-        d=lambda g, x, y, a, b, reduction: reduced_tensor(g * apply(back, (1.0, x, y, a, b), ("none",)), reduction),
-        x=second(curvature),
-        y=second(mixed),
-    )
-    return op
+    return rule
 
 
 def _kind_of_input(x: Spec, y: Spec) -> Any:

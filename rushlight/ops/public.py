@@ -71,7 +71,10 @@ def public(
         for name in (f.__name__, *names):
             checked = of_tensors(f, name, tensors, more) if tensors else f
             checked = in_rows(checked) if row_major else checked
-            shown = with_out(checked, name, more) if out else as_called(checked, name, more)
+            if out:  # which looks at the arguments itself, rather than have another call in between
+                shown = with_out(checked if row_major else f, name, more, 0 if row_major else tensors)
+            else:
+                shown = as_called(checked, name, more)
             if function:
                 FUNCTIONS[name] = shown if functional or shown is not f else tried_again(f)
             if functional:
@@ -100,18 +103,29 @@ NO_NAMES: Mapping[str, str] = MappingProxyType({})
 
 def of_tensors(f: Callable[..., Any], name: str, count: int, more: Mapping[str, str]) -> Callable[..., Any]:
     """The function, which refuses numbers among its first `count` arguments with PyTorch's TypeError."""
-    theirs = {ours: other for other, ours in more.items()}
-    expected = [theirs.get(argument, argument) for argument in f.__code__.co_varnames[:count]]
+    refuse_numbers = refusal(f, name, count, more)
 
     @functools.wraps(f)
     def checked(*args: Any, **kwargs: Any) -> Any:
         for given in args[:count]:
-            if given.__class__ is not Tensor and not isinstance(given, Tensor):
-                i = next(i for i, t in enumerate(args) if t is given)
-                require_tensor(given, name, expected[i], i + 1)
+            if given.__class__ is not Tensor:
+                refuse_numbers(args)
         return f(*args, **kwargs)
 
     return checked
+
+
+def refusal(f: Callable[..., Any], name: str, count: int, more: Mapping[str, str]) -> Callable[[Any], None]:
+    """Raises PyTorch's TypeError unless the first `count` of given arguments are tensors."""
+    theirs = {ours: other for other, ours in more.items()}
+    expected = [theirs.get(argument, argument) for argument in f.__code__.co_varnames[:count]]
+
+    def refuse_numbers(args: Any) -> None:
+        for i, given in enumerate(args[:count]):
+            if not isinstance(given, Tensor):
+                require_tensor(given, name, expected[i], i + 1)
+
+    return refuse_numbers
 
 
 def in_rows(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -258,14 +272,21 @@ def cast(t: Tensor, dtype: Any) -> Tensor:
     raise NotImplementedError("ops.creation defines the cast")
 
 
-def with_out(f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAMES) -> Callable[..., Any]:
-    """The function as programs call it (`as_called`), and with PyTorch's `out=`."""
+def with_out(
+    f: Callable[..., Any], name: str, more: Mapping[str, str] = NO_NAMES, tensors: int = 0
+) -> Callable[..., Any]:
+    """The function as programs call it (`as_called`), and with PyTorch's `out=`; the first arguments are tensors."""
     names, typed = {**_numpy_names(f), **more}, _takes_dtype(f)
+    refuse_numbers, single = refusal(f, name, tensors, more), tensors == 1
 
     @functools.wraps(f)
     def accepting_out(*args: Any, **kwargs: Any) -> Any:
         out = None
         try:
+            if tensors and not (
+                args and args[0].__class__ is Tensor and (single or (len(args) > 1 and args[1].__class__ is Tensor))
+            ):
+                refuse_numbers(args)
             if not kwargs:
                 return f(*args)
             _translate(kwargs, names, name, typed)

@@ -52,8 +52,10 @@ def _complex(x: np.ndarray) -> np.ndarray:
 
 
 AS_REAL = operation("view_as_real", _real_spec, _real, view=True)
+AS_REAL.lower = lambda x: x.in_order()
 AS_REAL.gradient(x=lambda g: view_as_complex(views.contiguous(g)))
 AS_COMPLEX = operation("view_as_complex", _complex_spec, _complex, view=True)
+AS_COMPLEX.lower = lambda x: x.as_complex()
 AS_COMPLEX.gradient(x=lambda g: view_as_real(g))
 
 
@@ -217,6 +219,7 @@ def _copy_of(name: str, view: Callable[..., Any], node: str) -> None:
         aliases=False,
     )
     op.gradient(x=lambda g: g)
+    op.lower = lambda x: x.copy()
 
     def copied(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         found = view(input, *args, **kwargs)

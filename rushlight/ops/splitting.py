@@ -137,7 +137,13 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     if not shape:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = normalize_dim(dim, len(shape))
-    return _split_into(input, UNBIND, tuple(along(shape, dim, i) for i in range(shape[dim])), SELECT)
+    return _split_into(input, UNBIND, _each_along(shape, dim), SELECT)
+
+
+@functools.lru_cache(1024)
+def _each_along(shape: tuple[int, ...], dim: int) -> tuple[Any, ...]:
+    """The places of all parts along a dimension."""
+    return tuple([along(shape, dim, i) for i in range(shape[dim])])
 
 
 # ---------------------------------------------------------------------------------------------------------------------

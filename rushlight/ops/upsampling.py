@@ -141,7 +141,7 @@ def _matrix(axis: Axis) -> np.ndarray:
 
 def _resized(x: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
     kind = x.dtype
-    if kind == np.uint8 and axes[0].mode not in ("nearest", "nearest-exact", "linear", "trilinear"):
+    if in_whole_numbers(x, axes):
         return _resized_bytes(x, axes)
     if kind.kind in "iu" and not axes[0].mode.startswith("nearest"):
         x = x.astype(np.float32)
@@ -156,6 +156,11 @@ def _resized(x: np.ndarray, *, axes: tuple[Axis, ...]) -> np.ndarray:
     return np.clip(np.rint(x), 0, 255).astype(kind) if x.dtype != kind else x
 
 
+def in_whole_numbers(x: np.ndarray, axes: tuple[Axis, ...]) -> bool:
+    """Whether these are images of bytes in a mode for which PyTorch computes in whole numbers."""
+    return x.dtype == np.uint8 and axes[0].mode not in ("nearest", "nearest-exact", "linear", "trilinear")
+
+
 def _tapped(x: np.ndarray, taps: np.ndarray, weights: np.ndarray, dim: int) -> np.ndarray:
     across = [-1, *[1] * (x.ndim - dim - 1)]
     parts = [np.take(x, t, dim) * w.astype(x.dtype).reshape(across) for t, w in zip(taps.T, weights.T, strict=True)]
@@ -163,7 +168,7 @@ def _tapped(x: np.ndarray, taps: np.ndarray, weights: np.ndarray, dim: int) -> n
 
 
 @functools.lru_cache(maxsize=512)
-def _whole_weights(axis: Axis) -> tuple[np.ndarray, np.ndarray, int]:
+def whole_weights(axis: Axis) -> tuple[np.ndarray, np.ndarray, int]:
     """Taps, and weights as whole numbers over a power of two: the highest that leaves all of them 16 bits."""
     taps, weights = _taps(axis)
     again = np.zeros(taps.shape, bool)  # a border's number is taken once, with the sum of its weights
@@ -178,7 +183,7 @@ def _resized_bytes(x: np.ndarray, axes: tuple[Axis, ...]) -> np.ndarray:
     """Images of bytes, as Pillow and PyTorch compute them: in whole numbers, rounded to bytes after each dimension,
     the last one first."""
     for dim, axis in reversed(list(enumerate(axes, x.ndim - len(axes)))):
-        taps, weights, bits = _whole_weights(axis)
+        taps, weights, bits = whole_weights(axis)
         across = [-1, *[1] * (x.ndim - dim - 1)]
         total: Any = 1 << (bits - 1)
         for t, w in zip(taps.T, weights.T, strict=True):

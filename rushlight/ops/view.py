@@ -11,7 +11,7 @@ import functools
 import operator
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from rushlight.record.memory import RELAYOUT, STRIDED, look, memory_of, placemen
 from rushlight.record.operation import Operation, operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, recorder, settle
-from rushlight.record.value import Storage, Tensor, Value, tensor_holding, tensor_of
+from rushlight.record.value import Storage, Tensor, Value, exposed, tensor_holding, tensor_of
 
 from .public import METHODS, public
 
@@ -33,8 +33,25 @@ Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 
 Pick = Callable[[np.ndarray], np.ndarray]
 
-#: For (operation, attributes, Spec): the view's Spec, its offset, and how NumPy makes it.
-_layouts: Bounded[tuple[Any, ...], tuple[Spec, int, Pick]] = Bounded()
+
+class Sight(NamedTuple):
+    """What is known of an operation's view of any tensor with a certain Spec.
+
+    Attributes:
+        op, attrs: the operation and its attributes.
+        spec: the view's Spec; `offset` is where it begins in the tensor, and `pick` how NumPy makes it.
+        strided: the attributes of the strided look that is the same.
+    """
+
+    op: Operation
+    attrs: tuple[Any, ...]
+    spec: Spec
+    offset: int
+    pick: Pick
+    strided: tuple[Any, ...]
+
+
+_sights: Bounded[tuple[Any, ...], Sight] = Bounded()  # by operation, attributes and Spec
 
 
 def view_operation(
@@ -61,8 +78,10 @@ def view_like(op: Operation, name: str, node: str) -> Operation:
     return view_operation(name, node, _layout_of[op], op.kernel, op.rules[op.operands[0]])
 
 
-def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
+def _pick(op: Operation, attrs: tuple[Any, ...], ndim: int) -> Pick:
     """The view as a function of the array alone, as cheap to call as can be."""
+    if op is UNSQUEEZE:
+        return operator.itemgetter(with_new(ndim, attrs[0]))
     if op is SELECT or op is SLICE:
         return operator.itemgetter((*numpy_index(attrs[0]), ...))
     if op is PERMUTE or op is TRANSPOSE or op is T_OF_MATRIX:
@@ -72,22 +91,33 @@ def _pick(op: Operation, attrs: tuple[Any, ...]) -> Pick:
     return partial(op.kernel, **dict(zip(op.attributes, attrs, strict=True)))
 
 
-def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int, Pick]:
+def sight_of(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> Sight:
+    """What `op` shows of a tensor with this Spec."""
+    return _sights.get((op, attrs, spec)) or _lay_out(op, attrs, spec)
+
+
+def _lay_out(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> Sight:
     shape, strides, offset = _layout_of[op](spec.shape, spec.strides, 0, **dict(zip(op.attributes, attrs, strict=True)))
     made = spec_of(tuple(shape), spec.dtype, tuple(strides))
-    found = _layouts[op, attrs, spec] = made, offset, _pick(op, attrs)
+    strided = made.shape, made.strides, made.dtype, spec.strides
+    found = _sights[op, attrs, spec] = Sight(op, attrs, made, offset, _pick(op, attrs, spec.ndim), strided)
     return found
 
 
 def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     """The view of `t` that `op` makes."""
     v = settle(t)
-    found = _layouts.get((op, attrs, v.spec))
-    if found is None:
+    sight = _sights.get((op, attrs, v.spec))
+    if sight is None:
         if v.__class__ is not Value:
             return tracing.other_layout(op, (t,), attrs)  # type: ignore[no-any-return]
-        found = _lay_out(op, attrs, v.spec)
-    spec, offset, pick = found
+        sight = _lay_out(op, attrs, v.spec)
+    return seen(t, v, sight)
+
+
+def seen(t: Tensor, v: Value, sight: Sight) -> Tensor:
+    """The view of `t`, which has settled to `v`."""
+    op, attrs, spec, offset, pick, strided = sight
     me = recorder()
     untracked = t._node is None or not me.tracking
     if untracked and v.buf is not None and not me.hold:
@@ -95,8 +125,7 @@ def look_at(t: Tensor, op: Operation, attrs: tuple[Any, ...]) -> Tensor:
     if me.capture is None and ((op is SELECT and (untracked or v.buf is not None)) or (op is SLICE and untracked)):
         # A position is a run-time number: a loop over positions is one program. On the tape only where the numbers
         # are there, as those of an earlier turn are; within a program that repeats, positions repeat.
-        kind = STRIDED if untracked else SELECT_AT
-        result = apply(kind, (t, offset), (spec.shape, spec.strides, spec.dtype, v.spec.strides))
+        result = apply(STRIDED if untracked else SELECT_AT, (t, offset), strided)
     else:
         result = apply(op, (t,), attrs)
     return hang(t, result, offset, me)
@@ -114,11 +143,12 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
     view._storage = storage
     view._seen = t._seen
     value = view._value
+    if t._view is not None:
+        offset += t._view[2]
     spec = value.spec
-    own = t._view
-    view._view = (spec.shape, spec.strides, offset if own is None else offset + own[2], spec.dtype)
+    view._view = spec.shape, spec.strides, offset, spec.dtype
     root = value.root = storage.value
-    if root.exposure is not None:
+    if root.exposure is not None and exposed(root, value.buf):
         value.exposure = root.exposure
     base = view._base = t if t._base is None else t._base
     if base._node is not None:
@@ -127,7 +157,7 @@ def hang(t: Tensor, view: Tensor, offset: int, me: Any) -> Tensor:
         view._untracked = True
     if t._no_grad_view or not me.tracking:
         view._no_grad_view = True
-    if tracing.inference_seen or me.inference:
+    if tracing.inference_seen:
         _inherit_inference(t, view, me)
     return view
 
@@ -370,9 +400,14 @@ def permute(input: Tensor, *order: Any, dims: Any = None) -> Tensor:
     torch.Size([4, 2, 3])
     """
     order = _sizes(order if dims is None else (dims,))
-    spec = settle(input).spec
-    strided.permute(spec.shape, spec.strides, 0, order)
-    return look_at(input, PERMUTE, (tuple(d % spec.ndim if spec.ndim else 0 for d in order),))
+    return look_at(input, PERMUTE, (_order_of(settle(input).spec.shape, order),))
+
+
+@functools.lru_cache(4096)
+def _order_of(shape: tuple[int, ...], order: tuple[int, ...]) -> tuple[int, ...]:
+    """The order with no dimension counted from the end; raises PyTorch's error where it is none."""
+    strided.permute(shape, shape, 0, order)
+    return tuple(d % len(shape) if shape else 0 for d in order)
 
 
 @public(names=("swapaxes", "swapdims"), keywords={"axis0": "dim0", "axis1": "dim1"})
@@ -383,11 +418,16 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     torch.Size([3, 2])
     """
     n = settle(input).spec.ndim
-    a, b = normalize_dim(dim0, n), normalize_dim(dim1, n)
+    return look_at(input, TRANSPOSE, (_exchanged(n, normalize_dim(dim0, n), normalize_dim(dim1, n)),))
+
+
+@functools.lru_cache(4096)
+def _exchanged(n: int, a: int, b: int) -> tuple[int, ...]:
+    """All dimensions in order, but for two."""
     order = list(range(n))
     if n:
         order[a], order[b] = b, a
-    return look_at(input, TRANSPOSE, (tuple(order),))
+    return tuple(order)
 
 
 @public()
@@ -577,11 +617,6 @@ def span_place(spec: Spec, part: slice) -> tuple[Spec, int]:
         shape = (len(range(first, last, step)), *spec.shape[1:])
         found = _spans[key] = spec_of(shape, spec.dtype, (spec.strides[0] * step, *spec.strides[1:]))
     return found, first * spec.strides[0]
-
-
-def place_of(op: Operation, attrs: tuple[Any, ...], spec: Spec) -> tuple[Spec, int]:
-    """The Spec of a view, and where it begins."""
-    return (_layouts.get((op, attrs, spec)) or _lay_out(op, attrs, spec))[:2]
 
 
 def span(t: Tensor, part: slice) -> Tensor:

@@ -145,7 +145,8 @@ def _apply_rule(
     param, grad, *state = tensors
     if param.is_complex():  # as PyTorch: a complex number is trained as two real ones
         real = [rushlight.view_as_real(t) if t.is_complex() else t for t in tensors]
-        news = [rushlight.view_as_complex(t) for t in rule(real[0], real[1], tuple(real[2:]), *numbers, **options)]
+        made = rule(real[0], real[1], tuple(real[2:]), *numbers, **options)
+        news = [rushlight.view_as_complex_copy(t) for t in made]  # a view could not be written where the old ones lie
     else:
         news = list(rule(param, grad, tuple(state), *numbers, **options))
     return [_fitted(new, old) for new, old in zip(news, (param, *state), strict=True)]

@@ -171,7 +171,7 @@ def _skipped(memo: Memo, trace: Trace) -> list[Any]:
     values = trace.values
     values.extend(memo.tail)
     trace.state = memo.state
-    trace.replayed.append(memo)
+    trace.replayed += (memo,)
     results: list[Value | None] = []
     for found in memo.results:
         if found is None:

@@ -19,10 +19,11 @@ from rushlight.core.dtype import dtype, from_numpy
 from rushlight.core.strided import extent, has_internal_overlap
 
 from . import trace as tracing
+from .flush import settle_at_home
 from .operation import Operation, operation
 from .spec import Spec, spec_of
-from .trace import apply, realize, recorder, settle, settle_at_home
-from .value import Exposure, Leaf, Node, Storage, Tensor, Value, tensor_of, value_holding
+from .trace import apply, realize, recorder, settle
+from .value import Exposure, Leaf, Node, Storage, Tensor, Value, exposed, tensor_of, value_holding
 
 BUFFERS = "fiubc"  # kinds of arrays that hand out their memory, which is the fastest way to look at it
 View = tuple[tuple[int, ...], tuple[int, ...], int, dtype]  # shape, strides, offset, dtype; in elements of dtype
@@ -450,7 +451,7 @@ def assign(t: Tensor, new: Tensor) -> Tensor:
         t._value = new._value
         t._edits += 1
         del old
-    elif storage.value.exposure is not None and storage.value.exposure.alive():
+    elif exposed(storage.value):
         _write_through(t, storage, new)
     else:
         _replace_root(t, storage, new)

@@ -152,12 +152,17 @@ class Step:
     What the recorder asks in every recording stands in the Step itself, the rest is its Kind's.
     """
 
-    __slots__ = ("inputs", "kept", "kind", "leaves", "outputs", "single", "slot", "spec", "tracks")
+    __slots__ = (
+        "inputs", "kept", "kind", "leaves", "outputs", "outs", "single", "slot", "spec", "tracks",
+    )  # fmt: skip
 
-    def __init__(self, kind: Kind, inputs: tuple[int | None, ...], first: int) -> None:
-        """The results get slots from `first` on."""
+    def __init__(
+        self, kind: Kind, inputs: tuple[int | None, ...], first: int, outs: dict[int, int] | None = None
+    ) -> None:
+        """The results get slots from `first` on; `outs` says which outputs of their nodes operands are: `Node.outs`."""
         self.kind = kind
         self.inputs = inputs
+        self.outs = outs
         self.slot = first  # of the first result
         self.single = kind.single
         self.spec = kind.spec
@@ -223,6 +228,7 @@ class Loose:
 
     __slots__ = ("ends", "long", "nbytes", "nodes", "sign", "start", "step", "taken", "width")
     edges: dict[tuple[Any, ...], State] = {}  # none is known
+    programs: dict[Any, Program | None] = {}
 
     def __init__(self, start: State) -> None:
         self.start = start

@@ -4,7 +4,7 @@ A thread's `Recorder` records into a `Trace`, which stands in a `State`.  Record
 operation, its attributes and its operands' slots; the key names an edge to the next State.  The first time, the edge's
 `Step` is worked out (shapes, dtypes, what to save for the backward pass); later it is one dictionary look-up.  An
 operand that the trace has not met takes the next free slot, and its Spec stands in the key; of a Python number only the
-type does.  So the State reached is the identity of the whole program, and `flush` finds the `Program` to run by
+type does.  So the State reached is the identity of the whole program, and a flush (`record.flush`) finds what to run by
 (State, slots still wanted).  What is recorded for the first time is `Loose`, and leaves only a sign of itself.
 `record.memo` makes one edge of a long stretch of recording.
 
@@ -23,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rushlight.core import dtype as dtype_module
+from rushlight.core import interruption
 from rushlight.core.caller import wrong_argument
 from rushlight.core.dtype import get_default_dtype
-from rushlight.core.memory import told
 
+from . import flush as flushing
 from . import value as value_module
 from .operation import Operation
-from .program import Failed, Program, Unfinished, build, run_once
+from .program import Program
 from .spec import NUMBERS, Spec
 from .state import (
     MAX_BYTES,
@@ -53,6 +54,7 @@ from .value import (
     Node,
     Tensor,
     Value,
+    exposed,
     new_tensor,
     next_sequence_number,
     value_holding,
@@ -66,7 +68,6 @@ LOOKS = 256  # looks for what stray traces have in common, where none ever comes
 MAX_SIGHTED = 50_000  # traces that have come once, and may come again
 FEW_STATES = 40_000  # beyond this, forget those that have not come again,
 MAX_STATES = 80_000  # and all if more than this have
-SLOW = 200  # calls of a program that the interpreter takes long for
 
 LEAF, FOREIGN, HOOKED = "leaf", "foreign node", "hooked leaf"
 
@@ -85,8 +86,8 @@ class Trace:
         self.values: list[Any] = []  # Value, number, or None where a memo skipped it
         self.nodes: list[Any] = []
         self.period: int | None = None  # after how many operations a long trace repeats itself
-        self.foreign: set[int] = set()  # slots of nodes from earlier traces, and of leaves with hooks
-        self.replayed: list[Memo] = []  # which slots are empty depends on the State and on these
+        self.foreign: Any = ()  # slots of nodes from earlier traces, and of leaves with hooks: a set, if there are any
+        self.replayed: tuple[Memo, ...] = ()  # which slots are empty depends on the State and on these
         self.regular = True  # no hook has been put on a node of this trace: its backward pass may be memoised
         self.ended = False  # an optimizer's step has ended in it
         self.freed = False  # a backward pass has freed what nodes saved
@@ -174,15 +175,24 @@ class Recorder:
         with self.lock:
             if _thread.recorder is self:
                 self.busy = False
-                self._flush()
-                return
-            self.awaited = True
-            try:
-                while self.busy:
-                    time.sleep(0)
-                self._flush()
-            finally:
-                self.awaited = False
+                interruption.watch()
+                try:
+                    self._flush()
+                finally:
+                    if interruption.put_off is not None:
+                        interruption.deliver()
+            else:
+                self._flush_for_another()
+
+    def _flush_for_another(self) -> None:
+        """The same in another thread, which waits for this one to have finished what it is recording."""
+        self.awaited = True
+        try:
+            while self.busy:
+                time.sleep(0)
+            self._flush()
+        finally:
+            self.awaited = False
 
     def end_step(self) -> None:
         """Computes a training step that an optimizer has finished.
@@ -200,8 +210,6 @@ class Recorder:
         trace = self.trace
         if not trace.values:
             return
-        if State.count > self.automaton.limit:
-            self.automaton.forget()
         self.trace = Trace(self)
         if self.capture is not None:
             self.capture(trace)
@@ -209,7 +217,7 @@ class Recorder:
             trace.nodes.clear()  # the newest first
         else:
             _leave(trace)
-        _run(trace)
+        flushing.compute(trace)
 
     def give_way(self) -> None:
         """Lets another thread flush first. Only its own thread sets `busy`, so one of the two sees the other."""
@@ -236,102 +244,103 @@ def apply(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...] = ()) -
     """Records one operation and returns its result, a Tensor or a tuple of Tensors.
 
     `operands` are Tensors, Python numbers or None; `attrs` the attributes in the order of the kernel's keywords.
+    Every operation of every step comes through here, so what is usual stands in this one function.
     """
+    state: Any = None
     me = _thread.recorder
-    while True:
-        me.busy = True  # no other thread may flush between here and `finally`
-        if me.awaited:
-            me.give_way()
-        try:
-            trace = me.trace
-            values = trace.values
-            tracking = me.tracking
-            parents: list[Any] = []
-            outs: dict[int, int] | None = None
-            key: list[Any] = [op, attrs]
-            for t in operands:
-                kind = t.__class__
-                if kind is Tensor or kind in TENSORS:
-                    storage = t._storage
-                    if storage is not None and t._seen != storage.version:
-                        break
-                    v = t._value
-                    if v.trace is trace:
-                        key.append(v.slot)
-                    else:
-                        if v.trace is not None and v.buf is None:
-                            break
-                        if v.exposure is not None:
-                            v = _snapshot(v)
-                        key.append(v.spec)
-                        v.slot = len(values)
-                        v.trace = trace
-                        values.append(v)
-                    if tracking:
-                        n = t._node
-                        parents.append(n)
-                        if n is not None:
-                            key.append(~n.slot if n.trace is trace else _bind_node(n, trace))
-                            if t._out:
-                                key.append((t._out,))
-                                outs = outs or {}
-                                outs[len(parents) - 1] = t._out
-                else:
-                    parents.append(None)
-                    if t is None:
-                        key.append(None)
-                    else:
-                        key.append(kind)
-                        values.append(t)
-            else:
-                edge = tuple(key)
-                state: Any = trace.state.edges.get(edge)
-                if state is None:
-                    try:
-                        state = _extend(trace, edge, parents)
-                    except Anew:
-                        rollback(trace)
-                        me.flush()
-                        continue
-                    except NotANumber:
-                        rollback(trace)
-                        if any(isinstance(t, Tensor) and t.__class__ not in TENSORS for t in operands):
-                            return other_layout(op, operands, attrs)
-                        operands = _plain_numbers(op, operands)
-                        continue
-                    except BaseException:
-                        rollback(trace)
-                        raise
-                trace.state = state
-                step: Step = state.step
-                node = new_node(step, parents, outs, trace) if step.tracks else None
-                if step.single:
-                    v = Value()
-                    v.spec = step.spec
-                    v.trace = trace
-                    v.slot = step.slot
-                    v.root = v.home = None  # a default of the class takes much longer to find
-                    values.append(v)
-                    result: Any = new_tensor(Tensor)
-                    result._value = v
-                    result._storage = None
-                    result._node = node
-                else:
-                    result = _several(step, node, trace)
-                break
-            rollback(trace)
-        finally:
-            me.busy = False
+    me.busy = True  # no other thread may flush between here and `finally`
+    if me.awaited:
+        me.give_way()
+    try:
+        trace = me.trace
+        values = trace.values
+        tracking = me.tracking
+        parents: list[Any] = []  # where the tape is on, the operands' nodes
+        key: list[Any] = [op, attrs]
         for t in operands:
-            if isinstance(t, Tensor):
-                settle(t)
-    if inference_seen or me.inference:
+            kind = t.__class__
+            if kind is Tensor or kind in TENSORS:
+                storage = t._storage
+                if storage is not None and t._seen != storage.version:
+                    break
+                v = t._value
+                if v.trace is trace:
+                    key.append(v.slot)
+                else:
+                    if v.trace is not None and v.buf is None:
+                        break
+                    if v.exposure is not None:
+                        v = _snapshot(v)
+                    key.append(v.spec)
+                    v.slot = len(values)
+                    v.trace = trace
+                    values.append(v)
+                if tracking:
+                    n = t._node
+                    parents.append(n)
+                    if n is not None:
+                        key.append(~n.slot if n.trace is trace else _bind_node(n, trace))
+                        if t._out:
+                            key.append((t._out,))
+                continue
+            if tracking:
+                parents.append(None)
+            if t is None:
+                key.append(None)
+            else:
+                key.append(kind)
+                values.append(t)
+        else:
+            edge = tuple(key)
+            state = trace.state.edges.get(edge)
+            if state is None:
+                state = _extend(trace, edge, operands, parents)
+        if state is None:
+            rollback(trace)
+        else:
+            trace.state = state
+            step: Step = state.step
+            node = new_node(step, parents, trace) if step.tracks else None
+            if step.single:
+                v = Value()
+                v.spec = step.spec
+                v.trace = trace
+                v.slot = step.slot
+                v.root = v.home = None  # a default of the class takes much longer to find
+                values.append(v)
+                result: Any = new_tensor(Tensor)
+                result._value = v
+                result._storage = None
+                result._node = node
+            else:
+                result = _several(step, node, trace)
+    finally:
+        me.busy = False
+    if state is None:
+        return _apply_to_settled(op, operands, attrs)
+    if inference_seen:
         _note_inference(me, node, result)
     if node is not None and new_node_hook is not None:
         new_node_hook(node)
     if (EAGER and me.capture is None) or (state.long and _full(me, state)):
         me.flush()
     return result
+
+
+def _apply_to_settled(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
+    """Records an operation once its operands are up to date, and of kinds that the recorder knows."""
+    known = True
+    for t in operands:
+        kind = t.__class__
+        if kind in TENSORS:
+            settle(t)
+        elif kind not in NUMBERS and t is not None:
+            known = False
+    if known:
+        return apply(op, operands, attrs)
+    if any(isinstance(t, Tensor) and t.__class__ not in TENSORS for t in operands):
+        return other_layout(op, operands, attrs)
+    return apply(op, _plain_numbers(op, operands), attrs)
 
 
 def other_layout(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...]) -> Any:
@@ -343,7 +352,14 @@ def other_layout(op: Operation, operands: Sequence[Any], attrs: tuple[Any, ...])
     return found.dispatch(op, operands, attrs)
 
 
-inference_seen = False  # whether any tensor was ever made in inference mode
+inference_seen = False  # whether inference mode was ever entered
+
+
+def use_inference(mode: bool) -> None:
+    """Switches inference mode on or off for this thread."""
+    global inference_seen
+    inference_seen = inference_seen or mode
+    _thread.recorder.inference = mode
 
 
 def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
@@ -361,8 +377,6 @@ def _note_inference(me: Recorder, node: Node | None, result: Any) -> None:
 
 def mark_inference(t: Tensor) -> None:
     """The tensor was made in inference mode."""
-    global inference_seen
-    inference_seen = True
     t._inference = t._value.inference = True
 
 
@@ -459,11 +473,7 @@ def rollback(trace: Trace) -> None:
 
 def _snapshot(v: Value) -> Value:
     """A copy of memory that NumPy code can still change."""
-    assert v.exposure is not None
-    if not v.exposure.alive():
-        v.exposure = None
-        return v
-    return value_holding(np.array(v.buf, order="K", copy=True), v.spec)
+    return value_holding(np.array(v.buf, order="K", copy=True), v.spec) if exposed(v) else v
 
 
 def _bind_node(n: Any, trace: Trace) -> str:
@@ -478,11 +488,12 @@ def _bind_node(n: Any, trace: Trace) -> str:
     trace.nodes.append(n)
     if leaf and not (n.hooks or n.post_hooks or n.pre_hooks):
         return LEAF
+    trace.foreign = trace.foreign or set()
     trace.foreign.add(n.slot)
     return HOOKED if leaf else FOREIGN
 
 
-def new_node(step: Step, parents: list[Any], outs: dict[int, int] | None, trace: Trace) -> Node:
+def new_node(step: Step, parents: list[Any], trace: Trace) -> Node:
     """The node of the operation just recorded."""
     node = Node()
     node.step = step
@@ -491,8 +502,8 @@ def new_node(step: Step, parents: list[Any], outs: dict[int, int] | None, trace:
     node.slot = len(trace.nodes)
     node.seq = next_sequence_number()
     node.kept = UNFETCHED
-    if outs is not None:
-        node.outs = outs
+    if step.outs is not None:
+        node.outs = step.outs
     if step.leaves:
         node.keeps = keeps = []
         for i in step.leaves:
@@ -577,34 +588,50 @@ def _plain(op: Operation, x: Any) -> Any:
     raise TypeError(f"{op.name}(): expected a Tensor or a number, not {type(x).__name__}")
 
 
-class Anew(Exception):
-    """A piece of a program begins here that is to be a trace of its own."""
+def _extend(
+    trace: Trace, edge: tuple[Any, ...], operands: Sequence[Any], parents: list[Any]
+) -> State | Loose | None:
+    """Works out an edge that is not known; None if the operation is to be recorded in another way.
 
-
-def _may_end(me: Recorder) -> bool:
-    return not me.hold and me.capture is None
-
-
-def _extend(trace: Trace, edge: tuple[Any, ...], parents: list[Any]) -> State | Loose:
-    """Works out an edge that is not known; raises the user's error if the operands do not fit."""
-    state, values = trace.state, trace.values
-    slots, specs = _operands(edge, state.width, values)
-    taped: tuple[bool | None, ...] = ()
-    if trace.recorder.tracking and len(parents) == len(slots):
-        taped = tuple([None if p is None else p.__class__ is Leaf for p in parents])
-    kind = kind_of(edge[0], edge[1], specs, taped)
-    if kind.begun and state.step is not None and kind.begun[state.step.op] >= STRAYS and _may_end(trace.recorder):
-        raise Anew
-    step = Step(kind, slots, len(values))
+    That is where an operand is neither a tensor nor one of Python's own numbers, and where a piece of a program begins
+    that is to be a trace of its own: what was recorded before is computed.  Raises the user's error if the operands do
+    not fit, and leaves the trace as it was.
+    """
+    state = trace.state
+    try:
+        step = _step(trace, edge, operands, parents)
+    except NotANumber:
+        return None
+    except BaseException:
+        rollback(trace)
+        raise
+    if step.kind.begun and _begins_piece(trace, step):
+        rollback(trace)
+        trace.recorder.flush()
+        return None
     nodes = len(trace.nodes) + bool(step.tracks)
     if state.__class__ is State:
         if Program.patience == 1:
-            made = state.edges[edge] = State(state, step, len(values) + len(step.specs))
+            made = state.edges[edge] = State(state, step, len(trace.values) + len(step.specs))
             made.nodes = nodes
             return made
         state = Loose(state)
     state.take(edge, step, nodes)  # type: ignore[union-attr]
     return state
+
+
+def _begins_piece(trace: Trace, step: Step) -> bool:
+    """Whether a piece of its own begins with this Step, behind the trace's newest one."""
+    me, last = trace.recorder, trace.state.step
+    return last is not None and step.kind.begun[last.op] >= STRAYS and not me.hold and me.capture is None
+
+
+def _step(trace: Trace, edge: tuple[Any, ...], operands: Sequence[Any], parents: list[Any]) -> Step:
+    """The Step that an edge is."""
+    slots, specs = _operands(edge, trace.state.width, trace.values)
+    taped = tuple([None if n is None else n.__class__ is Leaf for n in parents])
+    outs = {i: operands[i]._out for i, n in enumerate(parents) if n is not None and operands[i]._out}
+    return Step(kind_of(edge[0], edge[1], specs, taped), slots, len(trace.values), outs or None)
 
 
 def _operands(edge: tuple[Any, ...], width: int, values: list[Any]) -> tuple[tuple[int | None, ...], tuple[Any, ...]]:
@@ -643,148 +670,6 @@ def _refuse_numbers(edge: tuple[Any, ...]) -> None:
         raise TypeError(f"{op.name}(): argument 'input' (position 1) must be Tensor, not {edge[2].__name__}")
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Flush
-
-
-def _run(trace: Trace) -> None:
-    """Runs what the trace recorded, for the Values that somebody outside the trace still holds."""
-    values = trace.values
-    if trace.rewritten is not None:
-        _let_go(values, trace.rewritten)
-    if trace.state.__class__ is Loose:
-        trace.state = trace.recorder.automaton.sight(trace.state)  # type: ignore[arg-type]
-    produced, donors = _produced(trace)
-    live = _held(values, produced)
-    donated = donors and tuple([i for i in donors if getrefcount(values[i]) == 2 and _owned(values[i])])
-    why = None
-    try:
-        arrays = _arrays(trace.state, values, live, donated)
-    except Unfinished as stopped:
-        arrays, why = stopped.arrays, stopped.why
-    except BaseException as failure:
-        shown = told(failure)
-        for i in live:
-            values[i].failed = shown
-        raise shown  # noqa: B904 - it says its cause, or is the failure itself
-    wanted = [values[i] for i in live]
-    trace.values = values = []
-    for v, array in zip(wanted, arrays, strict=True):
-        if array.__class__ is Failed:
-            v.failed = array.why
-            continue
-        v.buf = array
-        v.trace = None
-        home = v.home
-        if home is not None:
-            if home is array:
-                v.home = None  # they were computed there
-            else:
-                del home  # nobody else must hold it
-                settle_at_home(v)
-    if why is not None:
-        raise why
-
-
-def _arrays(state: Any, values: list[Any], live: tuple[int, ...], donated: tuple[int, ...]) -> Sequence[Any]:
-    """The arrays of the live slots."""
-    if state.__class__ is Loose:
-        steps, state.taken = steps_to(state), []  # whoever holds the graph needs no more than its nodes' own
-        return run_once(steps, values, live, donated)
-    program = state.programs.get((live, donated))
-    if program is None:
-        program = _program(state, live, donated)
-        program.homes = _homes(values, live)
-    return program.run(values)
-
-
-def _program(state: State, live: tuple[int, ...], donated: tuple[int, ...]) -> Program:
-    """The program of a State and what is wanted of it, which is kept; if other things are, from the second time on.
-
-    A long one is compiled a turn sooner: it takes the interpreter long, and few long ones repeat just once.
-    """
-    program = build(steps_to(state), live, donated)
-    if not state.programs or (live, donated) in state.programs:
-        state.programs[live, donated] = program
-        program.runs = (Program.patience > 1) + (Program.patience > 2 and len(program.calls) >= SLOW)
-    else:
-        state.programs[live, donated] = None
-    return program
-
-
-def _held(values: list[Any], slots: Sequence[int], ours: int = 0) -> tuple[int, ...]:
-    """Those of the slots whose Values somebody outside `values` refers to; `ours` counts this loop's references.
-
-    The newest come first: a view that nobody holds lets go of its root.
-    """
-    held = []
-    ours = ours or OURS
-    for i in slots:
-        v = values[i]
-        if getrefcount(v) > ours:
-            held.append(i)
-        elif v.root is not None:
-            v.root = None
-    return tuple(held)
-
-
-# How many references to a Value the loop above and the list hold depends on the interpreter: count them once.
-OURS = next(n for n in range(1, 9) if not _held([Value()], (0,), n))
-
-
-def _let_go(values: list[Any], slots: Sequence[int]) -> None:
-    """Has overwritten Values that nobody can ask for any more forget their tensors, which hold the new Values."""
-    for i in slots:
-        v = values[i]
-        if getrefcount(v) <= OURS:
-            v.stale = None
-
-
-def _owned(v: Value) -> bool:
-    return v.exposure is None and v.root is None and v.buf.flags.writeable and v.home is None
-
-
-def _homes(values: list[Any], live: tuple[int, ...]) -> dict[int, int]:
-    """Which results update which inputs."""
-    held = {id(v.buf): i for i, v in enumerate(values) if isinstance(v, Value) and v.buf is not None}
-    found = {i: held.get(id(values[i].home)) for i in live if values[i].home is not None}
-    return {new: old for new, old in found.items() if old is not None}
-
-
-def settle_at_home(v: Value) -> None:
-    """An updated parameter keeps its buffer, if nobody needs the numbers that were in it."""
-    home, v.home = v.home, None
-    if home is v.buf:
-        return  # they were computed there
-    if home is None or getrefcount(home) != 2 or home.strides != v.buf.strides:
-        return
-    base = home.base
-    if base is not None and (
-        getrefcount(base) != 3 or base.__class__ is not np.ndarray or base.base is not None or base.size != home.size
-    ):
-        return
-    try:
-        home[...] = v.buf
-    except ValueError:
-        return  # read-only
-    v.buf = home
-
-
-def _produced(trace: Trace) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The slots of pending Values, the newest first, and the input slots that an operation would like to overwrite."""
-    memos, key = trace.state.memos, ("produced", *trace.replayed)
-    found = memos.get(key)
-    if found is None:
-        steps = steps_to(trace.state)
-        produced = [slot for step in steps for slot in step.outputs]
-        donors = {s.inputs[0] for s in steps if s.kind.op.overwrites}
-        donors = donors and donors.difference(produced)
-        values = trace.values
-        pending = tuple([i for i in reversed(produced) if values[i] is not None])
-        found = memos[key] = pending, tuple(sorted([d for d in donors if d is not None]))
-    return found
-
-
 def realize(t: Tensor) -> np.ndarray:
     """The tensor's numbers, computed now if they were not; for reading only."""
     try:
@@ -795,15 +680,18 @@ def realize(t: Tensor) -> np.ndarray:
         refresh(t)
     v = t._value
     if v.buf is None:
-        if v.failed is not None:
-            raise v.failed
         trace = v.trace
-        if trace is not None:  # else another thread has just computed it
+        if trace is not None and v.failed is None:  # else another thread has just computed it
             trace.recorder.flush()
-        if v.failed is not None:
-            raise v.failed
-        if v.spec.device.type == "meta":
-            raise NotImplementedError("Cannot copy out of meta tensor; no data!")
         if v.buf is None:
-            raise NotImplementedError(f"a tensor of layout {t.layout} has no array of numbers; call to_dense() first")
+            raise _no_numbers(t, v)
     return v.buf
+
+
+def _no_numbers(t: Tensor, v: Value) -> BaseException:
+    """Why a Value has no numbers, now that all is computed that can be."""
+    if v.failed is not None:
+        return v.failed
+    if v.spec.device.type == "meta":
+        return NotImplementedError("Cannot copy out of meta tensor; no data!")
+    return NotImplementedError(f"a tensor of layout {t.layout} has no array of numbers; call to_dense() first")

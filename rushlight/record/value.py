@@ -12,6 +12,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterable, Sequence
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,12 +64,47 @@ class Exposure:
         self.owner = owner
         self.watchers: list[weakref.ref[Any]] = []
 
-    def alive(self) -> bool:
-        """Whether code outside may still read or write the memory."""
-        if self.owner is not None:
+    def alive(self, look: Any = None) -> bool:
+        """Whether code outside may still read or write the memory; `look` is another array of ours on it."""
+        if self.owner is not None and not self._is_ours(look):
             return True
         self.watchers = [w for w in self.watchers if w() is not None]
         return bool(self.watchers)
+
+    def _is_ours(self, look: Any) -> bool:
+        """Whether nobody has the array any more that the memory came from, as after `from_numpy(rows.astype(...))`.
+
+        Every array on an array's own memory holds that array, and so does every other object that looks into it.
+        """
+        owner = self.owner
+        return (
+            owner.__class__ is np.ndarray
+            and owner.flags.owndata
+            and getrefcount(owner) == ALONE + (look is not None and look.base is owner)
+            and not weakref.getweakrefcount(owner)
+        )
+
+
+def exposed(value: Value, look: Any = None) -> bool:
+    """Whether code outside can reach a Value's memory; once it cannot, nobody asks again.
+
+    `look` is an array of a view of the Value, where there is one.
+    """
+    if value.exposure is None or value.exposure.alive(look):
+        return value.exposure is not None
+    value.exposure = None
+    return False
+
+
+def _alone() -> int:
+    """How many references `Exposure._is_ours` counts of an array that only an Exposure and a Value's view have."""
+    exposure = Exposure(np.empty(1))
+    view = exposure.owner.view()
+    owner = exposure.owner
+    return getrefcount(owner) if view.base is owner else 0
+
+
+ALONE = _alone()
 
 
 class Storage:

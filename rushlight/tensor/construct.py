@@ -220,7 +220,9 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     if not ndarray.flags.writeable:
         _warn_read_only()
     value = value_holding(ndarray.view(np.ndarray), spec_of_array(ndarray))
-    value.exposure = Exposure(ndarray)
+    base = value.buf.base
+    whole = isinstance(base, np.ndarray) and base.size == ndarray.size  # else written numbers could not stay here
+    value.exposure = Exposure(base if whole else ndarray)
     t = tensor_of(value)
     storage_of(t)
     return t

@@ -26,10 +26,12 @@ from rushlight.ops.view import (
     SELECT,
     SLICE,
     UNSQUEEZE,
+    Sight,
     look_at,
-    place_of,
     row,
     row_place,
+    seen,
+    sight_of,
     span,
     span_place,
 )
@@ -37,7 +39,7 @@ from rushlight.record.memory import assign, check_writable, placement
 from rushlight.record.operation import Operation
 from rushlight.record.spec import Spec, spec_of
 from rushlight.record.trace import apply, realize, recorder, settle
-from rushlight.record.value import Tensor, tensor_holding, tensor_of
+from rushlight.record.value import Tensor, Value, tensor_holding, tensor_of
 
 from .construct import tensor
 from .properties import method
@@ -49,25 +51,40 @@ def _getitem(self: Tensor, index: Any) -> Tensor:
     kind = index.__class__
     if kind is int:
         return row(self, index)
+    if index is None or index is Ellipsis:
+        index, kind = (index,), tuple
     if kind is tuple:
         key = _key(index)
         if key is not None:
-            spec = settle(self).spec
-            steps = _known.get((key, spec)) or _remember(index, key, spec)
-            for op, attrs in steps:
-                self = look_at(self, op, attrs)
-            return self
+            v = settle(self)
+            if v.__class__ is Value:
+                for sight in _known.get((key, v.spec)) or _remember(index, key, v.spec):
+                    self = seen(self, v, sight)
+                    v = self._value
+                return self
     elif kind is slice and _is_plain_part(self, index):
         return span(self, index)
     elif isinstance(index, Tensor):
-        picked = _picked(self, index)
-        if picked is not None:
-            return picked
+        found = _at_positions(self, index) if settle(index).spec.dtype is dtypes.int64 else _picked(self, index)
+        if found is not None:
+            return found
     view, tensors, places = _resolve(self, index)
     if not tensors:
         return view
     check_positions(view, tensors, places)
     return apply(INDEX, (view, *tensors), (places,))
+
+
+def _at_positions(t: Tensor, at: Tensor) -> Tensor | None:
+    """`t[at]` for whole numbers, of which a single one means a row; None where t is no strided tensor of rows."""
+    v = settle(t)
+    if v.__class__ is not Value or not v.spec.shape or at._value.__class__ is not Value:
+        return None
+    if not at._value.spec.ndim:
+        return row(t, int(at))
+    places = (True, *(False,) * (v.spec.ndim - 1))
+    check_positions(t, (at,), places)
+    return apply(INDEX, (t, at), (places,))  # type: ignore[no-any-return]
 
 
 def _picked(t: Tensor, mask: Tensor) -> Tensor | None:
@@ -91,11 +108,18 @@ def _picked(t: Tensor, mask: Tensor) -> Tensor | None:
 
 
 #: For (a tuple of integers, slices, None and ..., Spec): the views it means.
-_known: Bounded[tuple[Any, Spec], Steps] = Bounded()
+_known: Bounded[tuple[Any, Spec], tuple[Sight, ...]] = Bounded()
 
 
 def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """A hashable form of an index without tensors; None if there is anything else in it."""
+    for p in index:
+        if p.__class__ is not int and p is not None and p is not Ellipsis:
+            return _key_of_slices(index)
+    return index
+
+
+def _key_of_slices(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
     key: list[Any] = []
     for p in index:
         kind = p.__class__
@@ -112,10 +136,14 @@ def _key(index: tuple[Any, ...]) -> tuple[Any, ...] | None:
     return tuple(key)
 
 
-def _remember(index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> Steps:
+def _remember(index: tuple[Any, ...], key: tuple[Any, ...], spec: Spec) -> tuple[Sight, ...]:
     basic, _, last, d = _parts(index, spec.shape)
-    found = _known[key, spec] = _views_of(basic, last, spec.shape, d)
-    return found
+    found, at = [], spec
+    for op, attrs in _views_of(basic, last, spec.shape, d):
+        found.append(sight_of(op, attrs, at))
+        at = found[-1].spec
+    sights = _known[key, spec] = tuple(found)
+    return sights
 
 
 def _is_plain_part(t: Tensor, part: slice) -> bool:
@@ -184,8 +212,8 @@ def _place(index: Any, spec: Spec) -> tuple[Spec, int] | None:
     key = _key(index)
     if key is None:
         return None
-    steps = _known.get((key, spec)) or _remember(index, key, spec)
-    return place_of(*steps[0], spec) if len(steps) == 1 else None
+    sights = _known.get((key, spec)) or _remember(index, key, spec)
+    return (sights[0].spec, sights[0].offset) if len(sights) == 1 else None
 
 
 def _is_plain_target(t: Tensor, value: Any) -> bool:

@@ -108,7 +108,7 @@ def _only_element(self: Tensor) -> Any:
     array = realize(self)
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
-    return float(array.reshape(-1)[0]) if array.dtype.kind == "V" else array.item()
+    return array.item()
 
 
 def item(self: Tensor) -> Any:
@@ -117,8 +117,7 @@ def item(self: Tensor) -> Any:
     >>> torch.tensor([2.5]).item()
     2.5
     """
-    found = _only_element(self)
-    return float(found) if self._value.spec.dtype.is_floating_point else found
+    return _only_element(self)
 
 
 METHODS["item"] = item

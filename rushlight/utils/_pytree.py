@@ -7,7 +7,7 @@ hung together; `tree_unflatten` undoes it.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from rushlight.core.missing import missing
@@ -335,6 +335,44 @@ def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> 
 def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> bool:
     """Whether `pred` holds for a leaf."""
     return any(map(pred, tree_leaves(tree, is_leaf)))
+
+
+def tree_all_only(kind: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> bool:
+    """Whether `pred` holds for all leaves of class `kind`."""
+    return all(pred(x) for x in tree_leaves(tree, is_leaf) if isinstance(x, kind))
+
+
+def tree_any_only(kind: Any, pred: Callable[[Any], bool], tree: Any, is_leaf: IsLeaf = None) -> bool:
+    """Whether `pred` holds for a leaf of class `kind`."""
+    return any(pred(x) for x in tree_leaves(tree, is_leaf) if isinstance(x, kind))
+
+
+def tree_map_only_(kind: Any, func: Callable[[Any], Any], tree: Any, is_leaf: IsLeaf = None) -> Any:
+    """Calls `func` on each leaf of class `kind`; returns the container."""
+    tree_map_only(kind, func, tree, is_leaf)
+    return tree
+
+
+def tree_is_leaf(tree: Any, is_leaf: IsLeaf = None) -> bool:
+    """Whether it is no container that would be taken apart.
+
+    >>> from rushlight.utils._pytree import tree_is_leaf
+    >>> tree_is_leaf(1), tree_is_leaf([1])
+    (True, False)
+    """
+    return _definition(tree) is None or (is_leaf is not None and is_leaf(tree))
+
+
+def tree_iter(tree: Any, is_leaf: IsLeaf = None) -> Iterator[Any]:
+    """The leaves, one after the other."""
+    yield from tree_leaves(tree, is_leaf)
+
+
+def key_get(obj: Any, kp: Path) -> Any:
+    """What is at a path of a container."""
+    for step in kp:
+        obj = step.get(obj)
+    return obj
 
 
 def flatten_up_to(spec: TreeSpec, tree: Any) -> list[Any]:

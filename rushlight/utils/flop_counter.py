@@ -15,6 +15,7 @@ from typing import Any
 
 from rushlight import ops
 from rushlight.core.missing import missing
+from rushlight.record import flush as flushing
 from rushlight.record import trace as recording
 from rushlight.record.state import Loose, State, Step, steps_to
 
@@ -137,8 +138,8 @@ class FlopCounterMode:
         self._recorder = recording.recorder()
         self._recorder.flush()
         self._seen = 0
-        self._run = recording._run
-        recording._run = self._computing
+        self._run = flushing.compute
+        flushing.compute = self._computing
         self._hooks = (
             register_module_forward_pre_hook(self._begin),
             register_module_forward_hook(self._end, always_call=True),
@@ -147,7 +148,7 @@ class FlopCounterMode:
 
     def __exit__(self, *_: object) -> None:
         self._look()
-        recording._run = self._run
+        flushing.compute = self._run
         for hook in self._hooks:
             hook.remove()
         self._open.clear()

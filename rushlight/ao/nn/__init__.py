@@ -2,4 +2,4 @@
 
 from rushlight.core.missing import missing
 
-__getattr__ = missing(__name__, {name: f"rushlight.ao.nn.{name}" for name in ("qat", "quantized")})
+__getattr__ = missing(__name__, {name: f"rushlight.ao.nn.{name}" for name in ("intrinsic", "qat", "quantized")})

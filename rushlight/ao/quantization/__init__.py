@@ -1,7 +1,9 @@
 """torch.ao.quantization: networks whose weights, or all of whose numbers, are whole ones of 8 bits.
 
-    observer  fake_quantize     what chooses scales, and rounds while a network is trained
+    observer  histogram_observer what chooses scales by what it has seen
+    fake_quantize               what rounds while a network is trained
     qconfig  stubs              which of them where
+    fuse_modules                layers that are quantized as one
     quantize                    quantize_dynamic, prepare, prepare_qat, convert
 
 Eager mode only. Quantized tensors themselves are in `rushlight/quantized.py`, the layers in `rushlight/ao/nn`.
@@ -9,6 +11,10 @@ Eager mode only. Quantized tensors themselves are in `rushlight/quantized.py`, t
 
 from rushlight.ao.quantization.fake_quantize import *  # noqa: F403
 from rushlight.ao.quantization.fake_quantize import __all__ as _fakes
+from rushlight.ao.quantization.fuse_modules import *  # noqa: F403
+from rushlight.ao.quantization.fuse_modules import __all__ as _fusers
+from rushlight.ao.quantization.histogram_observer import *  # noqa: F403
+from rushlight.ao.quantization.histogram_observer import __all__ as _histograms
 from rushlight.ao.quantization.observer import *  # noqa: F403
 from rushlight.ao.quantization.observer import __all__ as _observers
 from rushlight.ao.quantization.qconfig import *  # noqa: F403
@@ -19,6 +25,6 @@ from rushlight.ao.quantization.stubs import *  # noqa: F403
 from rushlight.ao.quantization.stubs import __all__ as _stubs
 from rushlight.core.missing import missing
 
-__all__ = sorted(_fakes + _observers + _qconfigs + _steps + _stubs)  # noqa: PLE0605 - a list all the same
+__all__ = sorted(_fakes + _fusers + _histograms + _observers + _qconfigs + _steps + _stubs)  # noqa: PLE0605 - a list all the same
 
 __getattr__ = missing(__name__)

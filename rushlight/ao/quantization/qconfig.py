@@ -11,6 +11,7 @@ from rushlight.ao.quantization.fake_quantize import (
     default_per_channel_weight_fake_quant,
     default_weight_fake_quant,
 )
+from rushlight.ao.quantization.histogram_observer import HistogramObserver
 from rushlight.ao.quantization.observer import (
     PlaceholderObserver,
     default_debug_observer,
@@ -63,12 +64,20 @@ def _check(backend: str) -> None:
 
 
 def get_default_qconfig(backend: str = "x86", version: int = 0) -> QConfig:
-    """Raises NotImplementedError: PyTorch's default observes histograms, which are not here. See `default_qconfig`."""
+    """Histograms of what layers give; the extremes of weights, by channel (per tensor for qnnpack).
+
+    Raises AssertionError for a backend or version that there is not.
+
+    >>> torch.ao.quantization.get_default_qconfig("qnnpack").activation().reduce_range
+    False
+    """
     _check(backend)
-    raise NotImplementedError(
-        f"torch.ao.quantization.get_default_qconfig({backend!r}): its HistogramObserver is not in Rushlight; take "
-        "default_qconfig or default_per_channel_qconfig, which observe the smallest and the largest number"
-    )
+    if version != 0:
+        raise AssertionError(
+            f"Version number: {version} in get_default_qconfig is not supported. Version number must be 0"
+        )
+    weight = default_weight_observer if backend == "qnnpack" else default_per_channel_weight_observer
+    return QConfig(HistogramObserver.with_args(reduce_range=backend in ("x86", "fbgemm")), weight)
 
 
 def get_default_qat_qconfig(backend: str = "x86", version: int = 1) -> QConfig:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushlight import nn
-from rushlight.ao.nn import qat, quantized
+from rushlight.ao.nn import intrinsic, qat, quantized
 from rushlight.ao.nn.quantized import dynamic
 from rushlight.ao.quantization.qconfig import (
     QConfig,
@@ -33,8 +33,10 @@ TRAINED: Swap = {nn.Linear: qat.Linear, nn.Conv2d: qat.Conv2d}
 STATIC: Swap = {
     QuantStub: quantized.Quantize, DeQuantStub: quantized.DeQuantize, nn.Linear: quantized.Linear,
     nn.Conv2d: quantized.Conv2d, qat.Linear: quantized.Linear, qat.Conv2d: quantized.Conv2d,
-    quantized.FloatFunctional: quantized.QFunctional,
+    quantized.FloatFunctional: quantized.QFunctional, intrinsic.LinearReLU: quantized.LinearReLU,
+    intrinsic.ConvReLU2d: quantized.ConvReLU2d,
 }  # fmt: skip
+FUSED = (intrinsic.LinearReLU, intrinsic.ConvReLU2d)  # one layer each: those inside are not observed, nor replaced
 
 
 def propagate_qconfig_(module: Any, qconfig_dict: Any = None, prepare_custom_config_dict: Any = None) -> None:
@@ -52,7 +54,7 @@ def propagate_qconfig_(module: Any, qconfig_dict: Any = None, prepare_custom_con
 
 def _swapped(model: Any, replace: Callable[[Any], Any]) -> Any:
     """The model with its modules replaced, those inside of others first."""
-    for name, child in model.named_children():
+    for name, child in () if isinstance(model, FUSED) else model.named_children():
         found = _swapped(child, replace)
         if found is not child:
             setattr(model, name, found)
@@ -108,8 +110,9 @@ def _observed(mod: Any) -> bool:
 
 def _watch(model: Any) -> None:
     """Hangs an observer of what it gives on each module that will be quantized."""
+    inside = {id(layer) for mod in model.modules() if isinstance(mod, FUSED) for layer in mod}
     for mod in list(model.modules()):
-        if not _observed(mod):
+        if id(mod) in inside or not _observed(mod):
             continue
         observer = mod.qconfig.activation()
         mod.activation_post_process = observer

@@ -252,6 +252,27 @@ class MaxVitBlock(nn.Module):
         return x
 
 
+def _stem(channels: int, norm: Layer, activation: Layer) -> nn.Sequential:
+    """Two convolutions; the first halves the picture."""
+    first = {"norm_layer": norm, "activation_layer": activation, "bias": False, "inplace": None}
+    second = {"norm_layer": None, "activation_layer": None, "bias": True}
+    return nn.Sequential(
+        Conv2dNormActivation(3, channels, 3, stride=2, **first),
+        Conv2dNormActivation(channels, channels, 3, stride=1, **second),
+    )
+
+
+def _classifier(channels: int, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.LayerNorm(channels),
+        nn.Linear(channels, channels),
+        nn.Tanh(),
+        nn.Linear(channels, num_classes, bias=False),
+    )
+
+
 class MaxVit(nn.Module):
     """Pictures (N, 3, H, W) to scores (N, num_classes).
 
@@ -289,12 +310,7 @@ class MaxVit(nn.Module):
         super().__init__()
         norm = norm_layer or partial(nn.BatchNorm2d, eps=1e-3, momentum=0.01)
         _check_sizes(input_size, len(block_channels), partition_size)
-        first = {"norm_layer": norm, "activation_layer": activation_layer, "bias": False, "inplace": None}
-        second = {"norm_layer": None, "activation_layer": None, "bias": True}
-        self.stem = nn.Sequential(
-            Conv2dNormActivation(3, stem_channels, 3, stride=2, **first),
-            Conv2dNormActivation(stem_channels, stem_channels, 3, stride=1, **second),
-        )
+        self.stem = _stem(stem_channels, norm, activation_layer)
         self.partition_size = partition_size
         chances = np.linspace(0, stochastic_depth_prob, sum(block_layers)).tolist()
         size, channels = _halved(input_size), stem_channels
@@ -306,14 +322,7 @@ class MaxVit(nn.Module):
             )  # fmt: skip
             self.blocks.append(block)
             size, channels, chances = block.grid_size, wide, chances[count:]
-        self.classifier = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            nn.Flatten(),
-            nn.LayerNorm(channels),
-            nn.Linear(channels, channels),
-            nn.Tanh(),
-            nn.Linear(channels, num_classes, bias=False),
-        )
+        self.classifier = _classifier(channels, num_classes)
         self._init_weights()
 
     def forward(self, x: Tensor) -> Any:

@@ -11,7 +11,7 @@ from rushlight.core.missing import missing
 from rushlight.quantized import QuantizedTensor, quantize_per_tensor
 from rushlight.tensor import FUNCTIONS, Tensor
 
-__all__ = ["Conv2d", "DeQuantize", "FloatFunctional", "Linear", "Quantize"]
+__all__ = ["Conv2d", "ConvReLU2d", "DeQuantize", "FloatFunctional", "Linear", "LinearReLU", "Quantize"]
 
 
 class Quantize(nn.Module):
@@ -58,7 +58,9 @@ class DeQuantize(nn.Module):
 
 
 class _Weighted(nn.Module):
-    """What Linear and Conv2d share: weight, bias, and the scale of what they give."""
+    """What Linear and Conv2d share: weight, bias, the scale of what they give, and whether a ReLU follows."""
+
+    relu = False
 
     def __init__(self, mod: Any) -> None:
         super().__init__()
@@ -119,10 +121,12 @@ class Linear(_Weighted):
     def forward(self, x: Any) -> Any:
         """Quantized numbers of quantized numbers."""
         step = x.q_scale() * scales(self._weight)
-        return requantized(centred(x) @ centred(self._weight).t(), step, self._bias, self.scale, self.zero_point)
+        return requantized(
+            centred(x) @ centred(self._weight).t(), step, self._bias, self.scale, self.zero_point, self.relu
+        )
 
     def _get_name(self) -> str:
-        return "QuantizedLinear"
+        return f"Quantized{type(self).__name__}"
 
     def extra_repr(self) -> str:
         return (
@@ -149,15 +153,35 @@ class Conv2d(_Weighted):
         found = scales(self._weight)
         step = x.q_scale() * (found.reshape(-1, 1, 1) if isinstance(found, Tensor) else found)
         bias = None if self._bias is None else self._bias.reshape(-1, 1, 1)
-        return requantized(total, step, bias, self.scale, self.zero_point)
+        return requantized(total, step, bias, self.scale, self.zero_point, self.relu)
 
     def _get_name(self) -> str:
-        return "QuantizedConv2d"
+        return f"Quantized{type(self).__name__}"
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "
         text += f"scale={self.scale}, zero_point={self.zero_point}"
         return text + (f", padding={self.padding}" if any(self.padding) else "")
+
+
+class _WithReLU(_Weighted):
+    """Of a layer and a ReLU, which `fuse_modules` has put together and `prepare` has observed as one."""
+
+    relu = True
+
+    @classmethod
+    def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
+        layer = mod[0]
+        layer.qconfig, layer.activation_post_process = mod.qconfig, mod.activation_post_process
+        return cls(layer)
+
+
+class LinearReLU(_WithReLU, Linear):
+    """`Linear`, then ReLU, of quantized numbers."""
+
+
+class ConvReLU2d(_WithReLU, Conv2d):
+    """`Conv2d`, then ReLU, of quantized numbers."""
 
 
 class FloatFunctional(nn.Module):

@@ -47,8 +47,9 @@ def dynamic_linear(x: Tensor, weight: QuantizedTensor, bias: Tensor | None) -> T
     return found if bias is None else found + bias
 
 
-def requantized(total: Tensor, step: Any, bias: Any, scale: float, zero_point: int) -> Any:
+def requantized(total: Tensor, step: Any, bias: Any, scale: float, zero_point: int, relu: bool = False) -> Any:
     """What a layer gives, in steps of `scale`: the sums of products of whole numbers, and the bias in their steps."""
     if bias is not None:
         total = total + (bias / step).round()
+    total = total.relu() if relu else total
     return quantize_per_tensor((total * step).detach(), scale, zero_point, dtypes.quint8)

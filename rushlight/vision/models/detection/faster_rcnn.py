@@ -122,46 +122,34 @@ class FasterRCNN(GeneralizedRCNN):
         check_backbone(backbone)
         check_part("rpn_anchor_generator", rpn_anchor_generator, AnchorGenerator)
         check_part("box_roi_pool", box_roi_pool, MultiScaleRoIAlign)
-        check_not_both("num_classes", num_classes, "box_predictor", box_predictor)
-        if num_classes is None and box_predictor is None:
-            raise ValueError("num_classes should not be None when box_predictor is not specified")
-        channels = backbone.out_channels
-        anchors = rpn_anchor_generator or _default_anchorgen()
+        _check_classes(num_classes, box_predictor)
+        channels, anchors = backbone.out_channels, rpn_anchor_generator or _default_anchorgen()
         if rpn_head is None:
             rpn_head = RPNHead(channels, anchors.num_anchors_per_location()[0])
         rpn = RegionProposalNetwork(
-            anchors,
-            rpn_head,
-            rpn_fg_iou_thresh,
-            rpn_bg_iou_thresh,
-            rpn_batch_size_per_image,
-            rpn_positive_fraction,
+            anchors, rpn_head, rpn_fg_iou_thresh, rpn_bg_iou_thresh, rpn_batch_size_per_image, rpn_positive_fraction,
             {"training": rpn_pre_nms_top_n_train, "testing": rpn_pre_nms_top_n_test},
             {"training": rpn_post_nms_top_n_train, "testing": rpn_post_nms_top_n_test},
-            rpn_nms_thresh,
-            score_thresh=rpn_score_thresh,
-        )
+            rpn_nms_thresh, score_thresh=rpn_score_thresh,
+        )  # fmt: skip
         pool = box_roi_pool or pyramid_pool(7)
         if box_head is None:
             box_head = TwoMLPHead(channels * pool.output_size[0] ** 2, 1024)
         if box_predictor is None:
             box_predictor = FastRCNNPredictor(1024, num_classes)  # type: ignore[arg-type]
         roi_heads = RoIHeads(
-            pool,
-            box_head,
-            box_predictor,
-            box_fg_iou_thresh,
-            box_bg_iou_thresh,
-            box_batch_size_per_image,
-            box_positive_fraction,
-            bbox_reg_weights,
-            box_score_thresh,
-            box_nms_thresh,
-            box_detections_per_img,
-        )
+            pool, box_head, box_predictor, box_fg_iou_thresh, box_bg_iou_thresh, box_batch_size_per_image,
+            box_positive_fraction, bbox_reg_weights, box_score_thresh, box_nms_thresh, box_detections_per_img,
+        )  # fmt: skip
         mean, std = image_mean or list(IMAGENET_MEAN), image_std or list(IMAGENET_STD)
-        transform = GeneralizedRCNNTransform(min_size, max_size, mean, std, **kwargs)
-        super().__init__(backbone, rpn, roi_heads, transform)
+        super().__init__(backbone, rpn, roi_heads, GeneralizedRCNNTransform(min_size, max_size, mean, std, **kwargs))
+
+
+def _check_classes(num_classes: int | None, predictor: nn.Module | None) -> None:
+    """Raises ValueError unless either the number of classes or a predictor is given."""
+    check_not_both("num_classes", num_classes, "box_predictor", predictor)
+    if num_classes is None and predictor is None:
+        raise ValueError("num_classes should not be None when box_predictor is not specified")
 
 
 def check_backbone(backbone: Any) -> None:

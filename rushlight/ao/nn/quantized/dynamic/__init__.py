@@ -9,7 +9,6 @@ from typing import Any
 
 from rushlight import nn
 from rushlight.ao.nn.quantized.arithmetic import dynamic_linear
-from rushlight.ao.quantization.qconfig import default_dynamic_qconfig
 from rushlight.core import dtype as dtypes
 from rushlight.core.missing import missing
 from rushlight.nn.utils.rnn import PackedSequence
@@ -31,6 +30,8 @@ def quantized_weight(weight: Tensor, observer: Any) -> QuantizedTensor:
 
 
 def _observer(mod: Any) -> Any:
+    from rushlight.ao.quantization.qconfig import default_dynamic_qconfig  # whose package imports this one
+
     qconfig = getattr(mod, "qconfig", None)
     return (default_dynamic_qconfig if qconfig is None else qconfig).weight()
 
