@@ -133,3 +133,12 @@ def test_a_process_is_ready_where_the_cache_is_empty(
     asked.expecting = False
     asked.interpreting(background.STEP + 1)
     assert ready == [True]
+
+
+def test_a_program_that_computes_nothing_is_not_compiled(asked: background.Background, monkeypatch: Any) -> None:
+    """As where a trace only hands on what was there: what it costs for each call could not be said."""
+    given: list[Any] = []
+    monkeypatch.setattr(asked, "events", SimpleNamespace(put=given.append))
+    empty = background.Program([], ())
+    asked.request(empty)
+    assert not given and empty.faster is None

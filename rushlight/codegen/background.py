@@ -102,7 +102,9 @@ class Background:
         allow(not awaited)
 
     def request(self, program: Program) -> None:
-        """Compiles a program soon, or now if that is quick."""
+        """Compiles a program soon, or now if that is quick; one that computes nothing stays as it is."""
+        if not program.calls:
+            return
         if self.awaited:
             compile_now(program)
             return
