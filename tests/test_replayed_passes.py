@@ -210,7 +210,7 @@ def test_a_pass_after_the_loss_was_read_visits_no_node_again(visits: list[Any]) 
     model, x = network(inplace=False), torch.arange(15.0).reshape(5, 3).sin()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     seen = []
-    for _ in range(6):
+    for _ in range(9):
         optimizer.zero_grad()
         loss = model(x).square().sum()
         loss.item()
