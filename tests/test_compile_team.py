@@ -430,6 +430,67 @@ def test_a_child_of_a_process_that_compiles_first_does_not_wait_either(tmp_path:
             os.killpg(running.pid, signal.SIGKILL)  # the child, too
 
 
+DRAWING = """
+import os, sys, threading
+import rushlight as torch
+torch.rand(3).sum().item()
+engine = torch.default_generator.engine
+held, forked = threading.Event(), threading.Event()
+def draw():
+    with engine.lock:  # as in the middle of a draw
+        held.set()
+        forked.wait()
+threading.Thread(target=draw, daemon=True).start()
+held.wait()
+child = os.fork()
+if not child:
+    torch.rand(1000).sum().item()
+    os._exit(0)
+forked.set()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+IMPORTING = """
+import os, sys, threading, time
+import rushlight as torch
+from rushlight.codegen import background
+class Slow:
+    def find_spec(self, name, path, target=None):
+        if name == "rushlight.codegen.modules":
+            sys.meta_path.remove(self)
+            import importlib.util
+            spec = importlib.util.find_spec(name)
+            run = spec.loader.exec_module
+            def slowly(module):
+                begun.set()
+                time.sleep(0.5)
+                run(module)
+            spec.loader.exec_module = slowly
+            return spec
+sys.meta_path.insert(0, Slow())
+begun = threading.Event()
+threading.Thread(target=__import__, args=("rushlight.codegen.modules",), daemon=True).start()
+begun.wait()
+child = os.fork()
+if not child:
+    from rushlight.codegen import modules
+    os._exit(0 if modules.WORKER.thread is None else 1)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("program", [DRAWING, IMPORTING])
+def test_a_child_waits_for_no_thread_that_it_does_not_have(program: str) -> None:
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "1"}
+    running = subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True)
+    try:
+        assert running.wait(60) == 0
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)  # the child, too
+
+
 EARLY = """
 import os, sys
 import rushlight as torch

@@ -258,11 +258,12 @@ class Background:
     def forget(self) -> None:
         """In the child of a fork, where the compiling thread is not, nor what it was doing: starts anew."""
         _fresh_locks()
+        self.done = threading.Event()  # whoever waited for the old one may have held its lock
         self.done.set()
         self.dispatch.forget()
+        forget_haste()
         hold_back(False)
         self.known = weakref.WeakKeyDictionary()
-        forget_haste()
         Program.give_way = self.prepare
         self.interpreted = 0
         Program.interpreting = None if len(self.general) == len(GENERAL) else self.interpreting
@@ -382,10 +383,9 @@ def forget_haste() -> None:
     for program in _hasty.values():
         program.faster, program.runs = None, 0
     _hasty.clear()
-    if "rushlight.codegen.modules" in sys.modules:
-        from .modules import WORKER
-
-        WORKER.__init__()  # type: ignore[misc] # its thread is not here, nor is what held its lock
+    modules = sys.modules.get(f"{__package__}.modules")
+    if modules is not None:
+        modules.WORKER.__init__()  # its thread is not here, nor is what held its lock
 
 
 def _leave_standing() -> None:
@@ -404,9 +404,18 @@ def _settle() -> None:
     When the process ends, nobody is at work any more and `stop` keeps the lock: then there is nothing to wait for.
     """
     _loading.acquire()
+    until = time.monotonic() + LAST
+    while _importing() and time.monotonic() < until:
+        time.sleep(TURN)
     if not BACKGROUND.stopped:
         _emission.acquire()
         _settled.append(_emission)
+
+
+def _importing() -> bool:
+    """Whether a thread is in the middle of importing a module of the compiler's: a child could never import it."""
+    ours = [module for name, module in list(sys.modules.items()) if name.startswith(f"{__package__}.")]
+    return any(getattr(getattr(module, "__spec__", None), "_initializing", False) for module in ours)
 
 
 def _fresh_locks() -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import operator
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ import numpy.typing as npt
 DEFAULT_SEED: Final = 67280421310721  #: what a new `torch.Generator()` starts from
 
 _WORDS: Final = 624
+_LONG: Final = 1.0  # seconds that a fork waits for a draw
 _STATE = np.dtype(
     {  # the bytes of `torch.get_rng_state()`
         "names": ["seed", "left", "seeded", "next", "words", "normal_x", "normal", "rho", "has_normal",
@@ -93,7 +95,10 @@ class MersenneTwister:
     (327741615, [976413892, 3349725721, 1369975286])
     """
 
-    __slots__ = ("next_normal", "next_normal_float", "recorded", "_cells", "_seed", "_twister", "_draw", "_integers")
+    __slots__ = (
+        "__weakref__", "next_normal", "next_normal_float", "recorded", "_cells", "_seed", "_twister", "_draw",
+        "_integers",
+    )  # fmt: skip
 
     next_normal: float | None  #: the second number of a pair of normals that has not been asked for yet
     next_normal_float: float | None  #: the same in single precision; kept and restored, no CPU function fills it
@@ -142,6 +147,7 @@ class MersenneTwister:
         from numpy.random import MT19937, Generator
 
         self._twister = MT19937(0)
+        _awake.add(self)
         self._draw = self._twister.random_raw
         self._integers = Generator(self._twister).integers
         self._reseed()
@@ -319,3 +325,33 @@ class MersenneTwister:
             copy._twister.state = self._twister.state
         copy.next_normal, copy.next_normal_float = self.next_normal, self.next_normal_float
         return copy
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Forks
+
+_awake: weakref.WeakSet[MersenneTwister] = weakref.WeakSet()  # the engines whose state is there
+_held: list[Any] = []  # their locks, while a fork is under way
+
+
+def _hold() -> None:
+    """Before a fork: nobody is in the middle of a draw then, and the child finds every engine free."""
+    for engine in list(_awake):
+        if engine.lock.acquire(timeout=_LONG):
+            _held.append(engine.lock)
+
+
+def _release() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _free() -> None:
+    """In the child, where nobody draws who drew for too long."""
+    _held.clear()
+    for engine in list(_awake):
+        engine.lock._at_fork_reinit()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_free)
