@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import rushlight as torch
-from rushlight.record import trace
+from rushlight.record import flush, trace
 from rushlight.record.program import Program
 
 only_lazily = pytest.mark.skipif(trace.EAGER, reason="one operation at a time is no program")
@@ -19,9 +19,9 @@ def runs(monkeypatch: Any) -> list[Program]:
     """The programs that ran; what earlier tests have left is out of the way."""
     trace.recorder().flush()
     ran: list[Program] = []
-    run, once = Program.run, trace.run_once
+    run, once = Program.run, flush.run_once
     monkeypatch.setattr(Program, "run", lambda self, values: ran.append(self) or run(self, values))
-    monkeypatch.setattr(trace, "run_once", lambda *given: ran.append(SimpleNamespace(live=given[2])) or once(*given))
+    monkeypatch.setattr(flush, "run_once", lambda *given: ran.append(SimpleNamespace(live=given[2])) or once(*given))
     return ran
 
 
