@@ -16,9 +16,11 @@ import pytest
 
 import rushlight as torch
 from rushlight.core import interruption
+from rushlight.record import trace
 from rushlight.record.program import Call, Program
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+only_lazily = pytest.mark.skipif(trace.EAGER, reason="a step is many flushes, and an interrupt comes between them")
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +52,7 @@ def step(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
+@only_lazily
 @pytest.mark.parametrize(("owner", "name"), [(Program, "run"), (Program, "collect"), (Call, "store")], ids=str)
 def test_in_a_flush(owner: Any, name: str, monkeypatch: Any) -> None:
     def trained(interrupted: bool) -> list[Any]:
@@ -73,6 +76,7 @@ def test_in_a_flush(owner: Any, name: str, monkeypatch: Any) -> None:
     assert trained(True) == trained(False)
 
 
+@only_lazily
 def test_it_arrives_at_the_end_of_the_flush(monkeypatch: Any) -> None:
     torch.ones(2).add(1).tolist()
     x = torch.arange(3.0) * 2
