@@ -419,15 +419,20 @@ with background._lock:  # as while another thread compiles
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_child_of_a_process_that_compiles_first_does_not_wait_either(tmp_path: Path) -> None:
-    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
-    running = subprocess.Popen([sys.executable, "-c", FORKED_IN_SYNC], env=environment, start_new_session=True)
+def ends_well(program: str, environment: dict[str, str]) -> None:
+    """A program that forks, and waits for its child: neither of them is left behind."""
+    running = subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True)
     try:
         assert running.wait(60) == 0
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)  # the child, too
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_of_a_process_that_compiles_first_does_not_wait_either(tmp_path: Path) -> None:
+    environment = {**os.environ, "RUSHLIGHT_COMPILE": "sync", "RUSHLIGHT_CACHE": str(tmp_path)}
+    ends_well(FORKED_IN_SYNC, environment)
 
 
 DRAWING = """
@@ -483,12 +488,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 @pytest.mark.parametrize("program", [DRAWING, IMPORTING])
 def test_a_child_waits_for_no_thread_that_it_does_not_have(program: str) -> None:
     environment = {**os.environ, "RUSHLIGHT_COMPILE": "1"}
-    running = subprocess.Popen([sys.executable, "-c", program], env=environment, start_new_session=True)
-    try:
-        assert running.wait(60) == 0
-    finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)  # the child, too
+    ends_well(program, environment)
 
 
 EARLY = """

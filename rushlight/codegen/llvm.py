@@ -298,8 +298,10 @@ class Printer:
         self._let(v, f"insertelement {WIDE[v.kind, v.lanes]} zeroinitializer, {scalar} {one}, i32 0")
 
     def _store_one(self, v: Value, align: int) -> None:
-        """The first lane alone: of a masked store of one short number that was made of a long one, LLVM 22 makes a
-        store of the long one, which writes behind the array.
+        """The first lane alone.
+
+        Of a masked store of one short number that was made of a long one, LLVM 22 would make a store of the long one,
+        which writes behind the array.
         """
         (value, place), one = v.args, f"%one{len(self.lines)}"
         self.lines.append(f"  {one} = extractelement {typed(value)}, i32 0")

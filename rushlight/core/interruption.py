@@ -13,7 +13,6 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # a flush asks it each time, and `signal` takes 10 us to answer
 import os
 import signal
-import sysconfig
 import threading
 import time
 from types import FrameType
@@ -24,7 +23,7 @@ INTERRUPT = signal.SIGINT
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 INSIDE = tuple(PACKAGE + folder + os.sep for folder in ("autograd", "codegen", "ops", "optim", "record", "tensor"))
 INSTALLED = os.sep + "site-packages" + os.sep, os.sep + "dist-packages" + os.sep
-STANDARD = sysconfig.get_path("stdlib") + os.sep
+STANDARD = os.path.dirname(os.__file__) + os.sep
 NUMPY = os.path.dirname(np.__file__) + os.sep
 AGAIN = 0.01  # seconds after which it is looked again whether the program is somewhere else
 LONGEST = 10.0  # seconds that it is put off: what takes longer may never end

@@ -147,7 +147,7 @@ class MersenneTwister:
         from numpy.random import MT19937, Generator
 
         self._twister = MT19937(0)
-        _awake.add(self)
+        _awake[id(self)] = self
         self._draw = self._twister.random_raw
         self._integers = Generator(self._twister).integers
         self._reseed()
@@ -330,15 +330,18 @@ class MersenneTwister:
 # ---------------------------------------------------------------------------------------------------------------------
 # Forks
 
-_awake: weakref.WeakSet[MersenneTwister] = weakref.WeakSet()  # the engines whose state is there
+_awake: weakref.WeakValueDictionary[int, MersenneTwister] = weakref.WeakValueDictionary()  # those that have a state
 _held: list[Any] = []  # their locks, while a fork is under way
+
+
+def _locks() -> list[Any]:
+    """The locks of all engines; other threads may be making some meanwhile."""
+    return [engine.lock for ref in _awake.valuerefs() if (engine := ref()) is not None]
 
 
 def _hold() -> None:
     """Before a fork: nobody is in the middle of a draw then, and the child finds every engine free."""
-    for engine in list(_awake):
-        if engine.lock.acquire(timeout=_LONG):
-            _held.append(engine.lock)
+    _held.extend([lock for lock in _locks() if lock.acquire(timeout=_LONG)])
 
 
 def _release() -> None:
@@ -349,8 +352,8 @@ def _release() -> None:
 def _free() -> None:
     """In the child, where nobody draws who drew for too long."""
     _held.clear()
-    for engine in list(_awake):
-        engine.lock._at_fork_reinit()
+    for lock in _locks():
+        lock._at_fork_reinit()
 
 
 if hasattr(os, "register_at_fork"):

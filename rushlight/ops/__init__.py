@@ -11,7 +11,7 @@ FAMILIES = """
     creation arithmetic reduction view matmul elementary selection activation softmax index joining
     splitting scatter slices sorting scan repetition triangle reinterpret handle gradient masking distinct
     histogram quantile convolution pooling adaptive_pooling normalization dropout cross_entropy loss
-    margin_loss ctc_loss embedding random norm linalg decomposition least_squares indefinite
+    margin_loss ctc_loss embedding random norm linalg decomposition triangular_factors least_squares indefinite
     matrix_function spectral special window statistics complex padding products attention distance upsampling
     folding grid recurrent
 """.split()

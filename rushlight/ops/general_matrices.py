@@ -1,7 +1,8 @@
 """Factorizations and systems of small matrices in machine code (`codegen/general_matrices.py`).
 
-The kernels of `linalg.py` and `decomposition.py` answer for complex numbers, for large matrices, for which the
-linear-algebra library's blocks are worth it, and for matrices that are singular or not positive definite.
+The kernels of `linalg.py`, `decomposition.py` and `triangular_factors.py` answer for complex numbers, for large
+matrices, for which the linear-algebra library's blocks are worth it, and for matrices that are singular or not positive
+definite.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from itertools import pairwise
 from operator import itemgetter
 from typing import Any
@@ -282,6 +281,8 @@ class Loose:
         ones, and all that follows comes again.  From there it is to be a piece of its own.  Only for what is not on the
         tape, which is fastest in one piece.  Returns what the trace consists of; nothing, if that is not worth a look.
         """
+        from difflib import SequenceMatcher  # a millisecond that few programs need
+
         kinds = [step.kind for _, step, _ in self.taken]
         alike = Counter(other)
         if any(kind.tracks for kind in kinds) or sum(alike[kind] for kind in kinds) > ALIKE:

@@ -1,4 +1,4 @@
-"""Rows of `ops.linalg`, `ops.decomposition` and `ops.matrix_function`.
+"""Rows of `ops.linalg`, `ops.decomposition`, `ops.triangular_factors` and `ops.matrix_function`.
 
 What is unique is compared with NumPy; factors that are not (signs and phases of singular vectors) are multiplied
 together again.
